@@ -1,0 +1,1 @@
+"""Waveforms in, features and phonemes out."""

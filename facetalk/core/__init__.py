@@ -1,0 +1,1 @@
+"""Values, rotations, time and errors: what every other package may import."""

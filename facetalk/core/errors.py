@@ -1,0 +1,21 @@
+"""Errors a user can fix. They print as one line, without a traceback, and carry an exit code."""
+
+from __future__ import annotations
+
+
+class FacetalkError(Exception):
+    """Some input cannot be used: says what is wrong, what was found and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(FacetalkError):
+    """The request itself makes no sense: an unknown name, options that exclude each other."""
+
+    exit_code = 2
+
+
+class MissingAssetError(FacetalkError):
+    """Weights, a head file or an optional program is not there."""
+
+    exit_code = 3

@@ -1,0 +1,67 @@
+"""Seconds, samples and frames: the one place where they are turned into one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+FPS = 30.0
+"""Frames a second of every motion inside facetalk; other rates are resampled at the edge."""
+
+SAMPLE_RATE = 16_000
+"""Audio samples a second inside facetalk, Hz."""
+
+
+def frames_for(seconds: float, fps: float = FPS) -> int:
+    """Number of video frames that cover a stretch of sound, at least one."""
+    return max(1, round(seconds * fps))
+
+
+def frame_times(num_frames: int, fps: float = FPS) -> Float[Tensor, " frames"]:
+    """Start of each frame in seconds, float64."""
+    return torch.arange(num_frames, dtype=torch.float64) / fps
+
+
+def resample(
+    values: Float[Tensor, rows * width],
+    times: Float[Tensor, " rows"],
+    target_times: Float[Tensor, " frames"],
+) -> Float[Tensor, frames * width]:
+    """Values at other moments, linear in between and held at the ends.
+
+    Args:
+        values: one row per moment.
+        times: increasing moments of the rows, seconds; need not be evenly spaced.
+        target_times: wanted moments, seconds.
+    """
+    if len(times) == 1:
+        return values.expand(len(target_times), *values.shape[1:]).clone()
+    times = times.to(torch.float64).contiguous()
+    right = torch.searchsorted(times, target_times.to(torch.float64)).clamp(1, len(times) - 1)
+    left = right - 1
+    span = (times[right] - times[left]).clamp_min(1e-9)
+    blend = ((target_times - times[left]) / span).clamp(0, 1).to(values.dtype)
+    blend = blend.reshape(-1, *[1] * (values.ndim - 1))
+    return torch.lerp(values[left], values[right], blend)
+
+
+class Window(NamedTuple):
+    """A stretch to read, and the part of it to keep."""
+
+    read: slice
+    keep: slice
+
+
+def windows(num_frames: int, size: int, margin: int) -> Iterator[Window]:
+    """Cover a long clip with short windows that share `margin` frames at each seam."""
+    step = size - 2 * margin
+    if step < 1:
+        raise ValueError(f"size={size} leaves nothing between two margins of {margin}")
+    for start in range(0, num_frames, step):
+        stop = min(start + step, num_frames)
+        read = slice(max(start - margin, 0), min(stop + margin, num_frames))
+        yield Window(read, slice(start - read.start, stop - read.start))

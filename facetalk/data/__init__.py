@@ -1,0 +1,1 @@
+"""Which clips exist, and what an example is."""

@@ -1,0 +1,1 @@
+"""Head models: parameters in, vertices and landmarks out."""

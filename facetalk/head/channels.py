@@ -1,0 +1,42 @@
+"""The 52 ARKit expression channels, by name and in Apple's order (ARFaceAnchor.BlendShapeLocation)."""
+
+from __future__ import annotations
+
+# fmt: off
+ARKIT_NAMES: tuple[str, ...] = (
+    "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
+    "eyeWideLeft", "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight",
+    "eyeSquintRight", "eyeWideRight", "jawForward", "jawLeft", "jawRight", "jawOpen", "mouthClose", "mouthFunnel",
+    "mouthPucker", "mouthLeft", "mouthRight", "mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft",
+    "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft", "mouthStretchRight",
+    "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPressLeft", "mouthPressRight",
+    "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight", "browDownLeft",
+    "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft",
+    "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
+)
+# fmt: on
+
+LOWER_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith(("jaw", "mouth")))
+"""The 27 jaw and mouth channels: the lower group of METHODS 8.7."""
+
+UPPER_NAMES = tuple(name for name in ARKIT_NAMES if name not in LOWER_NAMES)
+"""Eyes, brows, cheeks, nose and tongue."""
+
+GAZE_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith("eyeLook"))
+
+
+def indices(names: tuple[str, ...], among: tuple[str, ...] = ARKIT_NAMES) -> list[int]:
+    """Columns of some channels."""
+    return [among.index(name) for name in names]
+
+
+def mirrored(name: str) -> str:
+    """The channel of the other side; the channel itself where it has no side.
+
+    `jawLeft` and `mouthLeft` name a direction and mirror in the same way.
+    """
+    if name.endswith("Left"):
+        return name[: -len("Left")] + "Right"
+    if name.endswith("Right"):
+        return name[: -len("Right")] + "Left"
+    return name

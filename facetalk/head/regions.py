@@ -1,0 +1,31 @@
+"""Names of the vertex sets that every head carries, and the 68-landmark groups."""
+
+from __future__ import annotations
+
+REGIONS: dict[str, str] = {
+    "skin": "all facial, scalp and neck skin, lips and lids included",
+    "lips": "red of the lips and a narrow rim around it",
+    "upper_lip_inner": "inner rim of the upper lip, subject's right to left, paired with lower_lip_inner",
+    "lower_lip_inner": "matching vertices of the lower lip",
+    "mouth": "everything that speech moves: lips, skin around them, chin",
+    "upper_face": "forehead, brows and the eye region",
+    "eyes": "lids and the skin close around the eyes",
+    "brows": "skin under the eyebrows",
+    "left_eyeball": "the subject's left eyeball",
+    "right_eyeball": "the subject's right eyeball",
+    "upper_teeth": "upper teeth and gum",
+    "lower_teeth": "lower teeth and gum",
+    "tongue": "tongue",
+    "neck": "neck and bust",
+}
+
+# 68-point layout, 0-based (Sagonas et al. 2013).
+JAWLINE = tuple(range(0, 17))
+BROWS = tuple(range(17, 27))
+NOSE = tuple(range(27, 36))
+EYES = tuple(range(36, 48))
+OUTER_LIPS = tuple(range(48, 60))
+INNER_LIPS = tuple(range(60, 68))
+MOUTH = OUTER_LIPS + INNER_LIPS
+EYE_CORNERS = (36, 45)
+"""Outer corners of the right and left eye; their distance is the inter-ocular unit."""

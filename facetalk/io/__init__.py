@@ -1,0 +1,1 @@
+"""Files: the only package that opens them. `read_*` and `write_*`."""

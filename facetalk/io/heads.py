@@ -1,0 +1,81 @@
+"""Head files: `model.safetensors` with the arrays of `HeadAssets`, `texture.png` beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.head.model import HeadAssets, SurfacePoints
+from facetalk.io.files import replacing
+from facetalk.io.weights import bundled, read_tensors, write_tensors
+
+BUNDLED_HEADS = {"facetalk": "facetalk-head"}
+"""Head names a user can give, and the weights folder of each."""
+
+_FLOATS = (
+    "template", "identity_dirs", "expression_dirs", "joints", "joint_identity_dirs", "skin_weights", "colors", "gloss",
+    "uv_coords",
+)  # fmt: skip
+_INTEGERS = ("faces", "uv_faces", "mediapipe_ids")
+
+
+def read_head(name: str) -> HeadAssets:
+    """Assets of a bundled head by name."""
+    if name not in BUNDLED_HEADS:
+        raise UsageError(f"unknown head {name!r}; known heads: {', '.join(BUNDLED_HEADS)}")
+    return read_head_folder(bundled(BUNDLED_HEADS[name]))
+
+
+def read_head_folder(folder: Path) -> HeadAssets:
+    """Assets written by `write_head_folder`."""
+    tensors, metadata = read_tensors(folder / "model.safetensors")
+    try:
+        described = json.loads(metadata["head"])
+        points = {
+            key: SurfacePoints(tensors[f"{key}.triangles"].long(), tensors[f"{key}.barycentric"].float())
+            for key in ("landmarks", "mediapipe")
+        }
+        texture_path = folder / "texture.png"
+        texture = np.asarray(Image.open(texture_path).convert("RGB")) if texture_path.is_file() else None
+        return HeadAssets(
+            name=described["name"],
+            identity_names=tuple(described["identity_names"]),
+            expression_names=tuple(described["expression_names"]),
+            regions={
+                key[len("region.") :]: value.long() for key, value in tensors.items() if key.startswith("region.")
+            },
+            texture=texture,
+            meta=described.get("meta", {}),
+            **points,
+            **{key: tensors[key].float() for key in _FLOATS},
+            **{key: tensors[key].long() for key in _INTEGERS},
+        )
+    except KeyError as error:
+        raise FacetalkError(f"{folder} is not a facetalk head: {error} is missing") from None
+
+
+def write_head_folder(folder: Path, assets: HeadAssets) -> None:
+    """Write the head's arrays and texture; displacements in half precision, which rounds by less than 0.01 mm."""
+    tensors = {key: getattr(assets, key).to(torch.float32) for key in _FLOATS}
+    tensors |= {key: tensors[key].half() for key in ("identity_dirs", "expression_dirs")}
+    tensors |= {key: getattr(assets, key).to(torch.int32) for key in _INTEGERS}
+    for key in ("landmarks", "mediapipe"):
+        points = getattr(assets, key)
+        tensors[f"{key}.triangles"] = points.triangles.to(torch.int32)
+        tensors[f"{key}.barycentric"] = points.barycentric.to(torch.float32)
+    tensors |= {f"region.{name}": members.to(torch.int32) for name, members in assets.regions.items()}
+    described = {
+        "name": assets.name,
+        "identity_names": assets.identity_names,
+        "expression_names": assets.expression_names,
+        "meta": dict(assets.meta),
+    }
+    write_tensors(folder / "model.safetensors", tensors, {"head": json.dumps(described)})
+    if assets.texture is not None:
+        with replacing(folder / "texture.png") as temporary:
+            Image.fromarray(assets.texture).save(temporary, optimize=True)

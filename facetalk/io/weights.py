@@ -1,0 +1,65 @@
+"""Where bundled weights lie, and safetensors files with their configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.io.files import replacing
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def weights_dir() -> Path:
+    """The folder of bundled weights: inside an installed package, else beside it in a checkout."""
+    installed = _PACKAGE / "_weights"
+    return installed if installed.is_dir() else _PACKAGE.parent / "weights"
+
+
+def bundled(name: str) -> Path:
+    """Folder of one bundled model."""
+    folder = weights_dir() / name
+    if not (folder / "model.safetensors").is_file():
+        known = sorted(path.parent.name for path in weights_dir().glob("*/model.safetensors"))
+        raise MissingAssetError(
+            f"no weights named {name!r} in {weights_dir()}; there are: {', '.join(known) or 'none'}"
+        )
+    return folder
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and text metadata of a safetensors file."""
+    try:
+        tensors = load_file(path)
+        with safetensors.safe_open(path, "pt") as file:
+            return tensors, dict(file.metadata() or {})
+    except FileNotFoundError:
+        raise MissingAssetError(f"no weights at {path}") from None
+    except safetensors.SafetensorError as error:
+        raise FacetalkError(f"{path} is not a readable safetensors file ({error}); fetch it again") from None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file in one step."""
+    with replacing(path) as temporary:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, dict(metadata or {}))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A YAML file that holds one mapping."""
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FacetalkError(f"no configuration file at {path}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FacetalkError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(value, dict):
+        raise FacetalkError(f"{path} holds {type(value).__name__}, not a mapping of options")
+    return value

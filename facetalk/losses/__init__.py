@@ -1,0 +1,1 @@
+"""How far from the target, for gradients."""

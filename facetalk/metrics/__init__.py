@@ -1,0 +1,1 @@
+"""How good, for people: one number per frame."""

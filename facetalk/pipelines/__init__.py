@@ -1,0 +1,1 @@
+"""One use each: read, run, write."""

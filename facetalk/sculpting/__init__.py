@@ -1,0 +1,1 @@
+"""Builds the bundled head from measurements and anatomy."""

@@ -1,0 +1,1 @@
+"""Crops of images and drawings on them."""

@@ -1,0 +1,72 @@
+"""Shape checks, the toy head and where the development data lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+# Before the package is imported: every annotated function then checks its shapes.
+install_import_hook("facetalk", "tests.shapecheck.check")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from facetalk.head.channels import ARKIT_NAMES  # noqa: E402
+from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints  # noqa: E402
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The development data; tests that ask for it skip where it is absent."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"no development data at {SHARED / 'data'}")
+    return SHARED / "data"
+
+
+def make_toy_head(num_vertices: int = 40, num_betas: int = 3, seed: int = 0) -> HeadAssets:
+    """A cloud of a few random vertices with everything a head has."""
+    chance = torch.Generator().manual_seed(seed)
+
+    def noise(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=chance)
+
+    template = noise(num_vertices, 3) * 0.05
+    triangles = torch.stack([torch.arange(num_vertices - 2) + i for i in range(3)], 1)
+    corners = triangles[torch.arange(68) % len(triangles)]
+    inside = torch.rand(68, 3, generator=chance)
+    points = SurfacePoints(corners, inside / inside.sum(1, keepdim=True))
+    names = ("skin", "lips", "upper_lip_inner", "lower_lip_inner", "mouth", "upper_face", "eyes", "brows",
+             "left_eyeball", "right_eyeball", "upper_teeth", "lower_teeth", "tongue", "neck")  # fmt: skip
+    return HeadAssets(
+        name="toy",
+        template=template,
+        identity_dirs=noise(num_betas, num_vertices, 3) * 0.002,
+        identity_names=tuple(f"shape{i}" for i in range(num_betas)),
+        expression_dirs=noise(len(ARKIT_NAMES), num_vertices, 3) * 0.005,
+        expression_names=ARKIT_NAMES,
+        faces=triangles,
+        joints=noise(5, 3) * 0.03,
+        joint_identity_dirs=noise(num_betas, 5, 3) * 0.001,
+        skin_weights=torch.softmax(3 * noise(num_vertices, 5), 1),
+        landmarks=points,
+        mediapipe=points,
+        mediapipe_ids=torch.arange(68),
+        regions={name: torch.arange(i, num_vertices, 5) for i, name in enumerate(names)},
+        colors=torch.rand(num_vertices, 3, generator=chance),
+        gloss=torch.tensor([0.2, 20.0]).repeat(num_vertices, 1),
+        uv_coords=torch.rand(num_vertices, 2, generator=chance),
+        uv_faces=triangles,
+    )
+
+
+@pytest.fixture(scope="session")
+def toy_assets() -> HeadAssets:
+    return make_toy_head()
+
+
+@pytest.fixture(scope="session")
+def toy_head(toy_assets: HeadAssets) -> HeadModel:
+    return HeadModel(toy_assets)
