@@ -27,10 +27,10 @@ def frame_times(num_frames: int, fps: float = FPS) -> Float[Tensor, " frames"]:
 
 
 def resample(
-    values: Float[Tensor, rows * width],
+    values: Float[Tensor, "rows *width"],
     times: Float[Tensor, " rows"],
     target_times: Float[Tensor, " frames"],
-) -> Float[Tensor, frames * width]:
+) -> Float[Tensor, "frames *width"]:
     """Values at other moments, linear in between and held at the ends.
 
     Args:

@@ -64,7 +64,7 @@ class Motion:
     def __post_init__(self) -> None:
         if len(self.expression_names) != self.expression.shape[1]:
             raise ValueError(f"{len(self.expression_names)} names for {self.expression.shape[1]} expression columns")
-        for name in POSES + ("transl",):
+        for name in (*POSES, "transl"):
             if len(getattr(self, name)) != self.num_frames:
                 raise ValueError(f"{name} has {len(getattr(self, name))} frames, expression has {self.num_frames}")
         if not self.fps > 0:
@@ -72,10 +72,12 @@ class Motion:
 
     @property
     def num_frames(self) -> int:
+        """Number of video frames."""
         return self.expression.shape[0]
 
     @property
     def duration_s(self) -> float:
+        """Length in seconds."""
         return self.num_frames / self.fps
 
     @property

@@ -96,10 +96,12 @@ class HeadModel(nn.Module):
 
     @property
     def name(self) -> str:
+        """Name by which motions refer to this head."""
         return self.assets.name
 
     @property
     def num_betas(self) -> int:
+        """Number of identity coefficients."""
         return len(self.assets.identity_names)
 
     def shaped(self, betas: Float[Tensor, " n_betas"]) -> tuple[Float[Tensor, "vertices 3"], Float[Tensor, "5 3"]]:

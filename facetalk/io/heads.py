@@ -42,6 +42,7 @@ def read_head_folder(folder: Path) -> HeadAssets:
         }
         texture_path = folder / "texture.png"
         texture = np.asarray(Image.open(texture_path).convert("RGB")) if texture_path.is_file() else None
+        regions = {key[len("region.") :]: value.long() for key, value in tensors.items() if key.startswith("region.")}
         return HeadAssets(
             name=described["name"],
             identity_names=tuple(described["identity_names"]),
