@@ -47,9 +47,7 @@ def read_head_folder(folder: Path) -> HeadAssets:
             name=described["name"],
             identity_names=tuple(described["identity_names"]),
             expression_names=tuple(described["expression_names"]),
-            regions={
-                key[len("region.") :]: value.long() for key, value in tensors.items() if key.startswith("region.")
-            },
+            regions=regions,
             texture=texture,
             meta=described.get("meta", {}),
             **points,
