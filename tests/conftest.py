@@ -6,6 +6,8 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
+import tests.shapecheck  # noqa: F401
+
 # Before the package is imported: every annotated function then checks its shapes.
 install_import_hook("facetalk", "tests.shapecheck.check")
 
