@@ -1,0 +1,113 @@
+"""Frozen dataclasses from nested mappings, and changes written as `a.b=c`."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import yaml
+
+from facetalk.core.errors import UsageError
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
+    """A configuration from plain values; unknown names and wrong types are refused with their place.
+
+    Args:
+        cls: a dataclass; its fields may be dataclasses, numbers, strings, switches, tuples or mappings of these.
+        mapping: what a YAML file holds; missing entries keep their default.
+        where: name of the section, for messages.
+    """
+    hints = typing.get_type_hints(cls)
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for key in mapping:
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+            raise UsageError(f"unknown option {_join(where, str(key))}; {hint}")
+    values = {key: _convert(hints[key], value, _join(where, key)) for key, value in mapping.items()}
+    try:
+        return cls(**values)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{where or 'configuration'}: {error}") from None
+
+
+def plain(config: Any) -> Any:
+    """The mapping from which `build` makes an equal configuration."""
+    if dataclasses.is_dataclass(config):
+        return {field.name: plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+    if isinstance(config, Mapping):
+        return {str(key): plain(value) for key, value in config.items()}
+    if isinstance(config, tuple | list):
+        return [plain(value) for value in config]
+    return config
+
+
+def override(mapping: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """A copy of nested mappings with some entries changed.
+
+    Args:
+        mapping: nested options.
+        changes: `path.to.option=value`, the value as YAML writes it.
+    """
+    result = _copy(mapping)
+    for change in changes:
+        path, sign, text = change.partition("=")
+        if not sign or not path:
+            raise UsageError(f"cannot read the setting {change!r}; write it as section.option=value")
+        *sections, last = path.strip().split(".")
+        place = result
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise UsageError(f"{change!r}: {section} is a value, not a section")
+        try:
+            place[last] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UsageError(f"{change!r}: {text!r} is not a YAML value") from None
+    return result
+
+
+def _copy(value: Any) -> Any:
+    return {key: _copy(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """The value in the type that a field declares."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _convert(next(kind for kind in arguments if kind is not type(None)), value, where)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{where} is a section with options, not {value!r}")
+        return build(hint, value, where)
+    if origin is tuple:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise UsageError(f"{where} must be a list, not {value!r}")
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        if len(kinds) != len(value):
+            raise UsageError(f"{where} needs {len(kinds)} values, found {len(value)}")
+        return tuple(_convert(kind, item, where) for kind, item in zip(kinds, value, strict=True))
+    if hint is Any or origin is not None:
+        return value
+    if hint is float and isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 1e-4 as text
+        except ValueError:
+            raise UsageError(f"{where} must be a number, not {value!r}") from None
+    if hint in (int, float, bool, str) and not (isinstance(value, hint) and (hint is bool) == isinstance(value, bool)):
+        kind = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[hint]
+        raise UsageError(f"{where} must be {kind}, not {value!r}")
+    return value
