@@ -1,0 +1,178 @@
+"""Motion files: `.npz` without pickles, format "facetalk-motion".
+
+Arrays, one row per frame: `expression (T,E)` with `expression_names (E,)`, `global_orient`, `neck_pose`, `jaw_pose`,
+`leye_pose`, `reye_pose` (T,3) axis-angle radians, `transl (T,3)` metres; for the clip `format`, `version`, `head`,
+`fps`, `betas (S,)` and `meta`, a JSON object. A fit adds `camera_K (3,3)`, `image_size (2,)`, `fit_error (T,)` in
+inter-ocular units, `confidence (T,)`, `source` and `source_fps`.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facetalk import __version__
+from facetalk.core.errors import FacetalkError
+from facetalk.core.types import POSES, Camera, Motion
+from facetalk.io.files import replacing
+
+FORMAT = "facetalk-motion"
+VERSION = 1
+
+
+def read_motion(path: Path) -> Motion:
+    """The motion in a file written by `write_motion` or by another program in the same format."""
+    path = Path(path)
+    arrays = _read_arrays(path)
+    _check_header(path, arrays)
+    names = tuple(str(name) for name in np.atleast_1d(_get(path, arrays, "expression_names")))
+    expression = _floats(path, arrays, "expression", (None, len(names)))
+    num_frames = len(expression)
+    if num_frames == 0:
+        raise FacetalkError(f"{path} holds a motion without frames")
+    fps = _number(path, arrays, "fps")
+    if fps <= 0:
+        raise FacetalkError(f"{path}: fps is {fps:g}; it must be positive")
+    per_frame = {name: _floats(path, arrays, name, (num_frames, 3)) for name in (*POSES, "transl")}
+    # A frame without a face has no fit error, so NaN may stand there.
+    judged = {
+        name: _floats(path, arrays, name, (num_frames,), finite=name != "fit_error")
+        for name in ("fit_error", "confidence")
+        if name in arrays
+    }
+    return Motion(
+        head=_text(path, arrays, "head"),
+        fps=fps,
+        expression=expression,
+        expression_names=names,
+        betas=_floats(path, arrays, "betas", (None,)),
+        camera=_camera(path, arrays),
+        source=_text(path, arrays, "source") if "source" in arrays else "",
+        source_fps=_number(path, arrays, "source_fps") if "source_fps" in arrays else 0.0,
+        meta=_meta(path, arrays),
+        **per_frame,
+        **judged,
+    )
+
+
+def write_motion(path: Path, motion: Motion) -> None:
+    """Write a motion in one step; `meta` also gets the version of facetalk that wrote it."""
+    arrays: dict[str, Any] = {
+        "format": FORMAT,
+        "version": np.int64(VERSION),
+        "head": motion.head,
+        "fps": np.float64(motion.fps),
+        "expression_names": np.array(motion.expression_names, dtype=np.str_),
+        "meta": json.dumps({**motion.meta, "facetalk_version": __version__}),
+    }
+    tensors: dict[str, Tensor | None] = {
+        name: getattr(motion, name) for name in ("expression", *POSES, "transl", "betas", "fit_error", "confidence")
+    }
+    arrays |= {name: _float32(value) for name, value in tensors.items() if value is not None}
+    bad = [name for name, rows in arrays.items() if name in tensors and name != "fit_error" and not _finite(rows)]
+    if bad:
+        raise ValueError(f"a motion with values that are not finite in {', '.join(bad)} cannot be written")
+    if motion.camera is not None:
+        arrays["camera_K"] = _float32(motion.camera.K)
+        arrays["image_size"] = np.array(motion.camera.image_size, np.int64)
+    if motion.source:
+        arrays["source"] = motion.source
+        arrays["source_fps"] = np.float64(motion.source_fps)
+    with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        raise FacetalkError(f"no motion file at {path}")
+    what = "facetalk fit and animate write motion files"
+    if not zipfile.is_zipfile(path):  # also where a file was cut off: an archive's index stands at its end
+        found = "a folder" if path.is_dir() else "not an .npz archive, or cut off"
+        raise FacetalkError(f"{path} is not a motion file: it is {found}; {what}")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        why = "it holds pickled objects" if "pickle" in str(error) else str(error).splitlines()[0]
+        raise FacetalkError(f"{path} is not a motion file: {why}; {what}") from None
+
+
+def _check_header(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    found = str(arrays["format"]) if "format" in arrays else ""
+    if found != FORMAT:
+        holds = f"its format is {found!r}" if found else "it does not say its format"
+        raise FacetalkError(f"{path} is not a motion file: {holds}, not {FORMAT!r}")
+    version = _number(path, arrays, "version")
+    if version != VERSION:
+        raise FacetalkError(
+            f"{path} is a motion file of version {version:g}; facetalk {__version__} reads version {VERSION}: "
+            "upgrade facetalk or write the file again"
+        )
+
+
+def _get(path: Path, arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
+    if name not in arrays:
+        raise FacetalkError(f"{path} is an incomplete motion file: {name!r} is missing")
+    return arrays[name]
+
+
+def _floats(
+    path: Path, arrays: dict[str, np.ndarray], name: str, shape: tuple[int | None, ...], finite: bool = True
+) -> Tensor:
+    array = _get(path, arrays, name)
+    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    if not fits:
+        wanted = ", ".join("any" if want is None else str(want) for want in shape)
+        raise FacetalkError(f"{path}: {name!r} has shape {array.shape}, it must be ({wanted})")
+    if array.dtype.kind not in "fiu":
+        raise FacetalkError(f"{path}: {name!r} holds {array.dtype}, not numbers")
+    if finite and not _finite(array):
+        raise FacetalkError(f"{path}: {name!r} holds values that are not finite (NaN or infinite)")
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))
+
+
+def _number(path: Path, arrays: dict[str, np.ndarray], name: str) -> float:
+    array = _get(path, arrays, name)
+    if array.size != 1 or array.dtype.kind not in "fiu" or not _finite(array):
+        raise FacetalkError(f"{path}: {name!r} must be one finite number")
+    return float(array.reshape(()))
+
+
+def _text(path: Path, arrays: dict[str, np.ndarray], name: str) -> str:
+    array = _get(path, arrays, name)
+    if array.ndim != 0 or array.dtype.kind != "U":
+        raise FacetalkError(f"{path}: {name!r} must be one text")
+    return str(array)
+
+
+def _camera(path: Path, arrays: dict[str, np.ndarray]) -> Camera | None:
+    if "camera_K" not in arrays:
+        return None
+    size = _floats(path, arrays, "image_size", (2,)).int()
+    return Camera(_floats(path, arrays, "camera_K", (3, 3)), (int(size[0]), int(size[1])))
+
+
+def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    if "meta" not in arrays:
+        return {}
+    try:
+        meta = json.loads(_text(path, arrays, "meta"))
+    except json.JSONDecodeError as error:
+        raise FacetalkError(f"{path}: 'meta' is not JSON: {error}") from None
+    if not isinstance(meta, dict):
+        raise FacetalkError(f"{path}: 'meta' is not a JSON object")
+    return meta
+
+
+def _float32(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().numpy().astype(np.float32)
+
+
+def _finite(array: np.ndarray) -> bool:
+    return bool(np.isfinite(array).all())

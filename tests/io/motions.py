@@ -1,0 +1,25 @@
+"""A lively little performance for the toy head."""
+
+from __future__ import annotations
+
+import torch
+
+from facetalk.core.types import POSES, Motion
+from facetalk.head.model import HeadAssets
+
+
+def lively_motion(assets: HeadAssets, num_frames: int = 9, fps: float = 30, seed: int = 2) -> Motion:
+    chance = torch.Generator().manual_seed(seed)
+
+    def noise(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=chance)
+
+    return Motion(
+        head=assets.name,
+        fps=fps,
+        expression=torch.rand(num_frames, len(assets.expression_names), generator=chance),
+        expression_names=assets.expression_names,
+        transl=0.1 * noise(num_frames, 3),
+        betas=noise(len(assets.identity_names)),
+        **{name: 0.4 * noise(num_frames, 3) for name in POSES},
+    )

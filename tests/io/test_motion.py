@@ -1,0 +1,142 @@
+"""Motion files: what goes in comes out, and every fault gets one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facetalk.core.errors import FacetalkError
+from facetalk.core.types import POSES, Camera, Motion
+from facetalk.io.motion import read_motion, write_motion
+
+NAMES = ("jawOpen", "mouthSmileLeft", "browInnerUp")
+
+
+def make_motion(num_frames: int = 7, fps: float = 29.97, fitted: bool = True) -> Motion:
+    chance = torch.Generator().manual_seed(1)
+
+    def noise(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=chance)
+
+    motion = Motion(
+        head="toy", fps=fps, expression=noise(num_frames, 3), expression_names=NAMES, transl=noise(num_frames, 3),
+        betas=noise(4), meta={"command": "facetalk fit ä.mp4", "seed": 3},
+        **{name: noise(num_frames, 3) for name in POSES},
+    )  # fmt: skip
+    if not fitted:
+        return motion
+    camera = Camera(torch.tensor([[700.0, 0, 256], [0, 700, 250], [0, 0, 1]]), (512, 500))
+    error = torch.rand(num_frames, generator=chance)
+    error[2] = torch.nan
+    return motion.replace(
+        camera=camera, fit_error=error, confidence=torch.rand(num_frames), source="ä clip.mp4", source_fps=23.976
+    )
+
+
+@pytest.mark.parametrize("fitted", [True, False])
+@pytest.mark.parametrize("fps", [30, 23.976, 120.0])
+def test_a_motion_survives_the_file(tmp_path: Path, fps: float, fitted: bool) -> None:
+    motion = make_motion(fps=fps, fitted=fitted)
+    write_motion(tmp_path / "sub" / "a.npz", motion)
+    back = read_motion(tmp_path / "sub" / "a.npz")
+    for name in ("expression", *POSES, "transl", "betas"):
+        torch.testing.assert_close(getattr(back, name), getattr(motion, name), rtol=0, atol=0)
+    assert (back.head, back.fps, back.expression_names) == ("toy", fps, NAMES)
+    assert (back.source, back.source_fps) == (motion.source, motion.source_fps)
+    assert back.meta["seed"] == 3
+    assert back.meta["command"] == "facetalk fit ä.mp4"
+    assert "facetalk_version" in back.meta
+    if fitted:
+        assert back.camera is not None and motion.camera is not None
+        assert back.camera.image_size == (512, 500)
+        torch.testing.assert_close(back.camera.K, motion.camera.K)
+        assert back.fit_error is not None and motion.fit_error is not None
+        torch.testing.assert_close(back.fit_error, motion.fit_error, equal_nan=True)
+    else:
+        assert back.camera is None and back.fit_error is None and back.confidence is None
+
+
+def test_the_file_holds_the_documented_arrays_and_no_pickles(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_motion(path, make_motion())
+    with np.load(path, allow_pickle=False) as file:
+        assert set(file.files) == {
+            "format", "version", "head", "fps", "expression", "expression_names", *POSES, "transl", "betas", "camera_K",
+            "image_size", "fit_error", "confidence", "source", "source_fps", "meta",
+        }  # fmt: skip
+        assert str(file["format"]) == "facetalk-motion"
+        assert int(file["version"]) == 1
+        assert file["camera_K"].shape == (3, 3)
+
+
+def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
+    write_motion(tmp_path / "a.npz", make_motion())
+    change(tmp_path / "a.npz", shoe_size=np.float32(43))
+    assert read_motion(tmp_path / "a.npz").num_frames == 7
+
+
+def change(path: Path, **values: np.ndarray | str | None) -> None:
+    """Rewrite a file with some arrays exchanged, `None` taking one away."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files} | values
+    np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"format": None}, "does not say its format"),
+        ({"format": "voca"}, "its format is 'voca'"),
+        ({"version": np.int64(2)}, "version 2; .*upgrade"),
+        ({"version": None}, "'version' is missing"),
+        ({"jaw_pose": None}, "'jaw_pose' is missing"),
+        ({"jaw_pose": np.zeros((6, 3))}, r"'jaw_pose' has shape \(6, 3\), it must be \(7, 3\)"),
+        ({"expression": np.zeros((7, 2))}, r"'expression' has shape \(7, 2\), it must be \(any, 3\)"),
+        ({"expression": np.zeros((0, 3))}, "without frames"),
+        ({"transl": np.full((7, 3), np.nan)}, "'transl' holds values that are not finite"),
+        ({"expression": np.full((7, 3), "x")}, "'expression' holds <U1, not numbers"),
+        ({"fps": np.float64(0)}, "fps is 0"),
+        ({"fps": np.float64(np.nan)}, "'fps' must be one finite number"),
+        ({"head": np.int64(3)}, "'head' must be one text"),
+        ({"meta": "{"}, "'meta' is not JSON"),
+        ({"meta": "[1]"}, "'meta' is not a JSON object"),
+        ({"image_size": None}, "'image_size' is missing"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_line(
+    tmp_path: Path, values: dict[str, np.ndarray | str | None], complaint: str
+) -> None:
+    path = tmp_path / "a.npz"
+    write_motion(path, make_motion())
+    change(path, **values)
+    with pytest.raises(FacetalkError, match=complaint) as caught:
+        read_motion(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_files_that_are_no_archives_are_refused(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.npz"
+    write_motion(whole, make_motion())
+    (tmp_path / "text.npz").write_text("hello, this is a text\n")
+    (tmp_path / "empty.npz").touch()
+    (tmp_path / "cut.npz").write_bytes(whole.read_bytes()[:700])
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    np.savez(tmp_path / "pickled.npz", format=np.array([{}], dtype=object))
+    for name in ("text.npz", "empty.npz", "cut.npz", "array.npy", "pickled.npz", ""):
+        with pytest.raises(FacetalkError, match="is not a motion file") as caught:
+            read_motion(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(FacetalkError, match="no motion file at"):
+        read_motion(tmp_path / "missing.npz")
+
+
+def test_a_motion_that_is_not_finite_is_not_written(tmp_path: Path) -> None:
+    motion = make_motion()
+    broken = motion.replace(expression=motion.expression / 0)
+    with pytest.raises(ValueError, match="not finite in expression"):
+        write_motion(tmp_path / "a.npz", broken)
+    assert list(tmp_path.iterdir()) == []
