@@ -1,0 +1,66 @@
+"""ARKit curves as a table: one row a frame, columns named and ordered like the Live Link Face app's recordings."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.errors import FacetalkError
+from facetalk.core.rotations import axis_angle_to_matrix
+from facetalk.core.types import Motion
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.io.files import replacing
+
+ROTATION_COLUMNS = tuple(
+    f"{part}{angle}" for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll")
+)
+
+# The app lists right before left in these two pairs; everything else is in Apple's order.
+_SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
+COLUMN_CHANNELS = tuple(_SWAPPED.get(name, name) for name in ARKIT_NAMES)
+
+
+def write_curves(path: Path, motion: Motion) -> None:
+    """Write 52 ARKit curves and nine angles a frame as CSV.
+
+    Angles are radians: yaw is positive towards the subject's left, pitch downwards, roll towards the subject's right
+    shoulder. `Timecode` is `HH:MM:SS:FF.mmm` from the clip's start, where `mmm` counts thousandths of a frame; `FF`
+    counts frames of the rounded frame rate.
+    """
+    missing = [name for name in ARKIT_NAMES if name not in motion.expression_names]
+    if missing:
+        raise FacetalkError(
+            f"the head {motion.head!r} has no ARKit channels ({missing[0]} and {len(missing) - 1} more are missing), "
+            "so there are no ARKit curves to write"
+        )
+    columns = [motion.expression_names.index(name) for name in COLUMN_CHANNELS]
+    head = axis_angle_to_matrix(motion.global_orient) @ axis_angle_to_matrix(motion.neck_pose)
+    eyes = [axis_angle_to_matrix(pose) for pose in (motion.leye_pose, motion.reye_pose)]
+    angles = torch.cat([yaw_pitch_roll(rotation) for rotation in (head, *eyes)], 1)
+    table = torch.cat([motion.expression[:, columns], angles], 1).tolist()
+    names = [name[0].upper() + name[1:] for name in COLUMN_CHANNELS]
+    with replacing(Path(path)) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["Timecode", "BlendShapeCount", *names, *ROTATION_COLUMNS])
+        for frame, row in enumerate(table):
+            writer.writerow([timecode(frame, motion.fps), len(row), *(f"{value:.6f}" for value in row)])
+
+
+def timecode(frame: int, fps: float) -> str:
+    """`HH:MM:SS:FF.mmm` of a frame, exact for any frame rate."""
+    seconds, rest = divmod(frame / fps + 1e-9, 1)
+    minutes, hours = int(seconds) // 60, int(seconds) // 3600
+    place = int(rest * round(fps) * 1000)
+    return f"{hours:02d}:{minutes % 60:02d}:{int(seconds) % 60:02d}:{place // 1000:02d}.{place % 1000:03d}"
+
+
+def yaw_pitch_roll(rotation: Float[Tensor, "frames 3 3"]) -> Float[Tensor, "frames 3"]:
+    """Angles of `rotation = Ry(yaw) Rx(pitch) Rz(roll)`, radians."""
+    yaw = torch.atan2(rotation[:, 0, 2], rotation[:, 2, 2])
+    pitch = torch.asin((-rotation[:, 1, 2]).clamp(-1, 1))
+    roll = torch.atan2(rotation[:, 1, 0], rotation[:, 1, 1])
+    return torch.stack([yaw, pitch, roll], 1)
