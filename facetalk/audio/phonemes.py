@@ -1,0 +1,167 @@
+"""Which speech sound is spoken when: pocketsphinx's English phones in StyleTalk's alphabet of 41."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from facetalk.core.errors import FacetalkError
+from facetalk.core.timing import FPS, SAMPLE_RATE
+
+PHONEMES = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
+    "L", "M", "N", "NG", "NSN", "OW", "OY", "P", "R", "S", "SH", "SIL", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
+)  # fmt: skip
+"""The 39 CMU phones without stress, noise and silence; the position is the id (METHODS 3.2)."""
+
+PHONEME_IDS = {symbol: index for index, symbol in enumerate(PHONEMES)}
+SILENCE = PHONEME_IDS["SIL"]
+
+_SPHINX_NAMES = {"+NSN+": "NSN", "+SPN+": "NSN", "(NULL)": "SIL"}
+_STEP_S = 0.01
+"""pocketsphinx counts in frames of 10 ms."""
+_PAD_S = 0.1
+"""Silence before and after a recording: the recogniser wants to begin and end in silence."""
+
+
+class AlignmentError(FacetalkError):
+    """A transcript and a recording that do not belong together."""
+
+
+@dataclass(frozen=True)
+class Phoneme:
+    """One speech sound and when it is heard."""
+
+    symbol: str
+    start_s: float
+    end_s: float
+
+
+def find_phonemes(waveform: Float[Tensor, " samples"], text: str | None = None) -> list[Phoneme]:
+    """The phonemes of a recording, back to back from 0 s to its end.
+
+    With a transcript they are aligned to it. Without one, words are recognised first and their phonemes aligned,
+    because a word model makes far fewer errors than sounds alone; speech in which no English word is found goes through
+    a free loop of phones.
+
+    Args:
+        waveform: 16 kHz speech.
+        text: what is said, in English.
+    """
+    if text is not None:
+        return align_words(waveform, normalise_words(text))
+    words = recognise_words(waveform)
+    try:
+        return align_words(waveform, words) if words else phone_loop(waveform)
+    except AlignmentError:  # words that the recogniser guessed need not fit sound that is cut off or not English
+        return phone_loop(waveform)
+
+
+def normalise_words(text: str) -> list[str]:
+    """Lower-case words of a sentence without punctuation."""
+    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
+
+
+def recognise_words(waveform: Float[Tensor, " samples"]) -> list[str]:
+    """The English words that pocketsphinx hears."""
+    decoder = _decoder("words")
+    _decode(decoder, _pcm(waveform))
+    words = (re.sub(r"\(\d+\)$", "", segment.word) for segment in decoder.seg() or ())
+    return [word for word in words if word[0] not in "<["]
+
+
+def align_words(waveform: Float[Tensor, " samples"], words: Sequence[str]) -> list[Phoneme]:
+    """When each phoneme of the given words is heard."""
+    if not words:
+        raise FacetalkError("the transcript holds no words")
+    decoder = _decoder("alignment")
+    unknown = sorted({word for word in words if decoder.lookup_word(word) is None})
+    if unknown:
+        raise FacetalkError(f"the pronunciation dictionary lacks: {', '.join(unknown)}; leave the transcript out")
+    pcm = _pcm(waveform)
+    decoder.set_align_text(" ".join(words))
+    _decode(decoder, pcm)
+    try:
+        decoder.set_alignment()
+        _decode(decoder, pcm)
+        phones = [phone for word in decoder.get_alignment() for phone in word]
+    except RuntimeError:
+        raise AlignmentError("the transcript does not fit the recording") from None
+    return _covering(((p.name, p.start, p.duration) for p in phones), len(waveform) / SAMPLE_RATE)
+
+
+def phone_loop(waveform: Float[Tensor, " samples"]) -> list[Phoneme]:
+    """Phones from sound alone, with a phone bigram: noisy, but works for any language."""
+    decoder = _decoder("loop")
+    _decode(decoder, _pcm(waveform))
+    segments = ((s.word, s.start_frame, s.end_frame - s.start_frame + 1) for s in decoder.seg() or ())
+    return _covering(segments, len(waveform) / SAMPLE_RATE)
+
+
+def frame_labels(phonemes: Sequence[Phoneme], num_frames: int, fps: float = FPS) -> Int64[Tensor, " frames"]:
+    """Id of the phoneme that is heard in the middle of each video frame; silence outside."""
+    middles = (torch.arange(num_frames, dtype=torch.float64) + 0.5) / fps
+    labels = torch.full((num_frames,), SILENCE, dtype=torch.int64)
+    for phoneme in phonemes:
+        labels[(middles >= phoneme.start_s) & (middles < phoneme.end_s)] = PHONEME_IDS[phoneme.symbol]
+    return labels
+
+
+def _covering(segments: Iterable[tuple[str, int, int]], duration_s: float) -> list[Phoneme]:
+    """Phonemes from (name, first step, steps) of the padded recording, with silence in every gap."""
+    found: list[Phoneme] = []
+    clock = 0.0
+    for name, start, steps in segments:
+        begin = min(max(start * _STEP_S - _PAD_S, clock), duration_s)
+        end = min((start + steps) * _STEP_S - _PAD_S, duration_s)
+        if end <= begin:
+            continue
+        found += [Phoneme("SIL", clock, begin), Phoneme(_SPHINX_NAMES.get(name, name), begin, end)]
+        clock = end
+    found.append(Phoneme("SIL", clock, duration_s))
+    return _joined([phoneme for phoneme in found if phoneme.end_s > phoneme.start_s])
+
+
+def _joined(phonemes: Sequence[Phoneme]) -> list[Phoneme]:
+    """The same phonemes with neighbouring silences made one."""
+    joined: list[Phoneme] = []
+    for phoneme in phonemes:
+        if joined and joined[-1].symbol == phoneme.symbol == "SIL":
+            phoneme = Phoneme("SIL", joined.pop().start_s, phoneme.end_s)
+        joined.append(phoneme)
+    return joined
+
+
+def _pcm(waveform: Float[Tensor, " samples"]) -> bytes:
+    """16-bit samples at a common loudness, between short silences."""
+    level = waveform / waveform.abs().max().clamp_min(1e-4) * 0.7
+    pad = level.new_zeros(round(_PAD_S * SAMPLE_RATE))
+    # A trace of noise: digital silence has no spectrum and upsets the recogniser's mean removal.
+    noise = torch.randn(len(level) + 2 * len(pad), generator=torch.Generator().manual_seed(0)) * 3e-4
+    return ((torch.cat([pad, level.cpu(), pad]) + noise) * 32767).to(torch.int16).numpy().tobytes()
+
+
+def _decode(decoder: Any, pcm: bytes) -> None:
+    decoder.start_utt()
+    decoder.process_raw(pcm, full_utt=True)
+    decoder.end_utt()
+
+
+@lru_cache(maxsize=3)
+def _decoder(task: str) -> Any:
+    """pocketsphinx set up for one task, with the English model of its own package."""
+    from pocketsphinx import Decoder, get_model_path
+
+    if task == "loop":
+        model = get_model_path("en-us/en-us-phone.lm.bin")
+        return Decoder(lm=None, allphone=model, lw=2.0, beam=1e-20, pbeam=1e-20, loglevel="FATAL")
+    if task == "alignment":
+        return Decoder(lm=None, loglevel="FATAL")
+    return Decoder(loglevel="FATAL")

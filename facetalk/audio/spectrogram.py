@@ -1,0 +1,46 @@
+"""Log-mel spectrogram: what the speech encoder hears."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from facetalk.audio.torchaudio_compat import load_torchaudio
+from facetalk.core.timing import SAMPLE_RATE
+
+NUM_MELS = 80
+HOP = SAMPLE_RATE // 100
+"""Samples between spectra: 10 ms."""
+WINDOW = SAMPLE_RATE // 40
+"""Samples in a spectrum's window: 25 ms."""
+FLOOR = 1e-6
+"""Power under which everything counts as silence, for samples in [-1, 1]."""
+
+
+class LogMel(nn.Module):
+    """Waveform -> natural log of mel band power, 100 rows a second.
+
+    Row k is centred on second k / 100.
+    """
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, num_mels: int = NUM_MELS) -> None:
+        super().__init__()
+        load_torchaudio()
+        from torchaudio.functional import melscale_fbanks
+
+        filters = melscale_fbanks(257, 20.0, 7600.0, num_mels, SAMPLE_RATE, norm=None, mel_scale="htk")
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
+
+    def forward(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
+        """One row for every started 10 ms."""
+        steps = -(-waveform.shape[1] // HOP)
+        half = WINDOW // 2
+        padded = nn.functional.pad(waveform, (half, (steps - 1) * HOP + WINDOW - half - waveform.shape[1]))
+        frames = padded.unfold(1, WINDOW, HOP) * self.window
+        power = torch.view_as_real(torch.fft.rfft(frames, 512)).square().sum(-1)
+        return (power @ self.filters).clamp_min(FLOOR).log()
