@@ -1,0 +1,203 @@
+"""Speech and a reference motion -> expression: the generator of StyleTalk on ARKit channels (METHODS 3.3-3.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
+from facetalk.core.types import Motion
+from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, UPPER_NAMES, indices
+from facetalk.models.attention import EncoderLayer, LocalBias
+from facetalk.models.motion_decoder import DecoderConfig, DynamicDecoder
+from facetalk.models.style_encoder import StyleEncoder, StyleEncoderConfig
+
+IDLE_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith(("eyeBlink", "eyeLook")))
+"""Channels that speech does not drive: the talker holds them at the style's level, `models/idle.py` moves them."""
+
+CHUNK_FRAMES = 600
+"""Longest stretch that is decoded in one piece; longer speech is cut into such pieces with exact seams."""
+
+
+@runtime_checkable
+class SpeechFeatures(Protocol):
+    """What the talker needs of a speech encoder: a row of features for every frame at 30 fps."""
+
+    @property
+    def width(self) -> int:
+        """Number of features in a row."""
+        ...
+
+    def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames features"]:
+        """Features of a mono recording at 16 kHz."""
+        ...
+
+
+@dataclass(frozen=True)
+class TalkerConfig:
+    """Sizes of the generator."""
+
+    num_features: int = 80
+    num_layers: int = 2
+    """Layers of the audio encoder."""
+    reach: int = 5
+    """Frames to either side that one layer sees: windows of 11."""
+    dropout: float = 0.1
+    feature_dropout: float = 0.1
+    """Share of the features that are silenced at random in training."""
+    spread_range: tuple[float, float] = (0.6, 1.6)
+    """How much stiller or livelier than the average a reference may make the talker, per channel."""
+    style: StyleEncoderConfig = field(default_factory=StyleEncoderConfig)
+    lower: DecoderConfig = field(default_factory=DecoderConfig)
+    upper: DecoderConfig = field(default_factory=lambda: DecoderConfig(num_layers=1))
+
+    def __post_init__(self) -> None:
+        if self.lower.width != self.upper.width:
+            raise ValueError(f"both decoders read the same speech: widths {self.lower.width} and {self.upper.width}")
+
+    @property
+    def context(self) -> int:
+        """Frames to either side that can change a frame of the result."""
+        return self.reach * (self.num_layers + 2 * max(self.lower.num_layers, self.upper.num_layers))
+
+
+class AudioEncoder(nn.Module):
+    """Features of speech -> one token per frame that knows the frames around it.
+
+    The first linear layer is StyleTalk's phoneme embedding: on phoneme posteriors it gives their expected embedding.
+    """
+
+    def __init__(self, config: TalkerConfig) -> None:
+        super().__init__()
+        width, num_heads = config.lower.width, config.lower.num_heads
+        self.silencer = nn.Dropout(config.feature_dropout)
+        self.embed = nn.Linear(config.num_features, width)
+        self.project = nn.Linear(width, width)
+        self.layers = nn.ModuleList(
+            EncoderLayer(width, num_heads, 4 * width, config.dropout) for _ in range(config.num_layers)
+        )
+        self.biases = nn.ModuleList(LocalBias(num_heads, config.reach) for _ in range(config.num_layers))
+
+    def forward(
+        self, features: Float[Tensor, "batch frames features"], allowed: Tensor
+    ) -> Float[Tensor, "batch frames width"]:
+        """Tokens; `allowed` is added to the scores and bars padding."""
+        x = self.project(self.embed(self.silencer(features)))
+        for layer, bias in zip(self.layers, self.biases, strict=True):
+            x = layer(x, bias(features.shape[1]) + allowed)
+        return x
+
+
+class Talker(nn.Module):
+    """The generator. `forward` is what is trained; `speak` is what is used."""
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+    usual_spread: Tensor
+    neutral_style: Tensor
+    columns: Tensor
+    driven: Tensor
+
+    def __init__(self, config: TalkerConfig, speech: SpeechFeatures | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.audio_encoder = AudioEncoder(config)
+        self.style_encoder = StyleEncoder(len(ARKIT_NAMES), config.style)
+        style_width = self.style_encoder.code_width
+        self.lower = DynamicDecoder(config.lower, style_width, len(LOWER_NAMES))
+        self.upper = DynamicDecoder(config.upper, style_width, len(UPPER_NAMES))
+        self.decoder_bias = LocalBias(config.lower.num_heads, config.reach)
+        self.register_buffer("feature_mean", torch.zeros(config.num_features))
+        self.register_buffer("feature_scale", torch.ones(config.num_features))
+        self.register_buffer("usual_spread", torch.full((len(ARKIT_NAMES),), 0.1))
+        self.register_buffer("neutral_style", torch.zeros(style_width))
+        columns = torch.tensor(indices(LOWER_NAMES) + indices(UPPER_NAMES))
+        self.register_buffer("columns", columns.argsort(), persistent=False)
+        driven = torch.tensor([name not in IDLE_NAMES for name in ARKIT_NAMES], dtype=torch.float32)
+        self.register_buffer("driven", driven, persistent=False)
+        self.__dict__["speech"] = speech  # not a submodule: it has its own weights and does not learn here
+
+    speech: SpeechFeatures | None
+    """Turns a recording into features; only `speak` needs it."""
+
+    def forward(
+        self,
+        features: Float[Tensor, "batch frames features"],
+        present: Bool[Tensor, "batch frames"],
+        style_code: Float[Tensor, "batch style"],
+    ) -> Float[Tensor, "batch frames n_expression"]:
+        """Expression before it is limited to [0, 1].
+
+        Args:
+            features: of the speech, one row per frame.
+            present: False where a row is only padding.
+            style_code: from `style_encoder`.
+        """
+        allowed = torch.zeros_like(present, dtype=features.dtype).masked_fill(~present, -torch.inf)[:, None, None]
+        # A padding row may see itself, so that its softmax has something to sum; nobody reads it.
+        own = torch.eye(features.shape[1], dtype=torch.bool, device=features.device)
+        allowed = allowed.expand(-1, -1, features.shape[1], -1).masked_fill(own, 0.0)
+        speech = self.audio_encoder((features - self.feature_mean) / self.feature_scale, allowed)
+        mask = self.decoder_bias(features.shape[1]) + allowed
+        groups = [group(speech, self._style(style_code), mask) for group in (self.lower, self.upper)]
+        moves = torch.cat(groups, -1)[..., self.columns]
+        _, level, spread = self.style_encoder.split(style_code)
+        low, high = self.config.spread_range
+        spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven
+        return level[:, None] + spread[:, None] * moves
+
+    def _style(self, style_code: Tensor) -> Tensor:
+        """The style code with its measured parts in like units."""
+        pooled, level, spread = self.style_encoder.split(style_code)
+        return torch.cat([pooled, level / self.usual_spread, spread / self.usual_spread], 1)
+
+    @torch.no_grad()
+    def encode_style(self, motion: Motion) -> Float[Tensor, " style"]:
+        """The style code of a reference motion; codes may be averaged to mix styles."""
+        if motion.expression_names != ARKIT_NAMES:
+            raise ValueError(f"a style needs the 52 ARKit channels; {motion.head!r} motion has other names")
+        expression = motion.to_fps(FPS).expression.to(self.neutral_style)
+        if motion.confidence is not None:
+            seen = motion.to_fps(FPS).confidence.to(expression) > 0.5  # type: ignore[union-attr]
+            expression = expression[seen] if bool(seen.sum() >= 8) else expression
+        longest = self.config.style.max_frames
+        start = max(0, (len(expression) - longest) // 2)
+        expression = expression[None, start : start + longest]
+        return self.style_encoder(expression, torch.ones(expression.shape[:2], dtype=torch.bool))[0]
+
+    @torch.no_grad()
+    def decode(
+        self, features: Float[Tensor, "frames features"], style_code: Float[Tensor, " style"]
+    ) -> Float[Tensor, "frames n_expression"]:
+        """Expression in [0, 1] of speech of any length; piece by piece, with the same result as in one."""
+        pieces = []
+        margin = self.config.context
+        for window in windows(len(features), CHUNK_FRAMES + 2 * margin, margin):
+            piece = features[None, window.read]
+            present = torch.ones(piece.shape[:2], dtype=torch.bool, device=piece.device)
+            pieces.append(self(piece, present, style_code[None])[0, window.keep])
+        return torch.cat(pieces).clamp(0, 1)
+
+    @torch.no_grad()
+    def speak(
+        self, waveform: Float[Tensor, " samples"], style: Motion | Tensor | None = None
+    ) -> Float[Tensor, "frames n_expression"]:
+        """The 52 ARKit channels at 30 fps for a recording.
+
+        Args:
+            waveform: mono, 16 kHz, any length.
+            style: a reference motion, or a style code from `encode_style`; the bundled neutral one if left away.
+        """
+        if self.speech is None:
+            raise ValueError("this talker was built without a speech encoder; load it with load_talker")
+        if isinstance(style, Motion):
+            style = self.encode_style(style)
+        features = self.speech.encode(waveform)
+        num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+        if len(features) != num_frames:
+            raise ValueError(f"the speech encoder gave {len(features)} rows for {num_frames} frames")
+        return self.decode(features, self.neutral_style if style is None else style)
