@@ -1,0 +1,72 @@
+"""Which clips a dataset folder holds, and which of them are kept for judging."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from facetalk.core.errors import FacetalkError
+
+MANIFEST = "manifest.csv"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of a dataset: `<name>.npz` with the motion beside `<name>.wav` with the sound."""
+
+    folder: Path
+    name: str
+    speaker: str = ""
+    label: str = ""
+    """The emotion as the source names it."""
+    av_corr: float | None = None
+    """Correlation of mouth opening and loudness; low where sound and picture may not belong together."""
+
+    @property
+    def motion_path(self) -> Path:
+        """The motion file."""
+        return self.folder / f"{self.name}.npz"
+
+    @property
+    def audio_path(self) -> Path:
+        """The sound."""
+        return self.folder / f"{self.name}.wav"
+
+    @property
+    def style(self) -> str:
+        """Clips with the same style show one person in one mood (METHODS 3.7)."""
+        return f"{self.speaker or self.name}/{self.label}"
+
+
+def read_manifest(folder: Path) -> tuple[Clip, ...]:
+    """The clips of a dataset folder made by `facetalk fit`, in the manifest's order."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise FacetalkError(f"{folder} is not a dataset: it has no {MANIFEST}; make one with facetalk fit VIDEO... -o")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise FacetalkError(f"{path} lists no clips")
+    if "name" not in rows[0]:
+        raise FacetalkError(f"{path} has no column 'name'; found: {', '.join(rows[0])}")
+    clips = []
+    for row in rows:
+        try:
+            av_corr = float(row["av_corr"]) if row.get("av_corr") else None
+        except ValueError:
+            raise FacetalkError(f"{path}: av_corr of {row['name']} is {row['av_corr']!r}, not a number") from None
+        clips.append(Clip(folder, row["name"], row.get("speaker") or "", row.get("label") or "", av_corr))
+    return tuple(clips)
+
+
+def split_by_speaker(clips: Iterable[Clip], dev_speakers: Sequence[str]) -> tuple[list[Clip], list[Clip]]:
+    """Clips to learn from, and clips of the speakers that match one of the patterns (`GRID:*`), to judge on."""
+    learn: list[Clip] = []
+    judge: list[Clip] = []
+    for clip in clips:
+        kept = any(fnmatchcase(clip.speaker, pattern) for pattern in dev_speakers)
+        (judge if kept else learn).append(clip)
+    return learn, judge

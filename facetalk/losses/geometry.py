@@ -1,0 +1,44 @@
+"""How far apart lips are, in millimetres on the head that the channels move."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from facetalk.head.model import HeadAssets
+from facetalk.head.regions import INNER_LIPS, MOUTH
+
+LOWER_INNER = (67, 66, 65)
+"""Landmarks of the lower lip's inner rim below `UPPER_INNER`."""
+UPPER_INNER = (61, 62, 63)
+CORNERS = (48, 54)
+
+
+class LipGeometry(nn.Module):
+    """Expression -> where the lips go. Linear, because the bundled head's channels are displacements.
+
+    Many mixtures of channels give one mouth; a loss on the mouth itself does not care which.
+    """
+
+    lip_dirs: Tensor
+    curve_dirs: Tensor
+
+    def __init__(self, assets: HeadAssets) -> None:
+        super().__init__()
+        dirs = 1000 * assets.landmarks.on(assets.expression_dirs)
+        gap = dirs[:, list(UPPER_INNER), 1].mean(1) - dirs[:, list(LOWER_INNER), 1].mean(1)
+        width = dirs[:, CORNERS[1], 0] - dirs[:, CORNERS[0], 0]
+        self.register_buffer("lip_dirs", dirs[:, list(MOUTH)].flatten(1))
+        self.register_buffer("curve_dirs", torch.stack([gap, width], 1))
+
+    def lips(self, expression: Float[Tensor, "*batch n_expression"]) -> Float[Tensor, "*batch coordinates"]:
+        """Displacement of the 20 mouth landmarks from rest, three coordinates each, millimetres."""
+        return expression @ self.lip_dirs
+
+    def curves(self, expression: Float[Tensor, "*batch n_expression"]) -> Float[Tensor, "*batch 2"]:
+        """Change of the gap between the lips and of the mouth's width from rest, millimetres."""
+        return expression @ self.curve_dirs
+
+
+assert set(UPPER_INNER + LOWER_INNER) <= set(INNER_LIPS)

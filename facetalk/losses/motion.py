@@ -1,0 +1,111 @@
+"""How far a motion is from its target, channel by channel (METHODS 3.6)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+SSIM_SIZE = 11
+SSIM_SIGMA = 1.5
+
+
+def weighted_mean(
+    error: Float[Tensor, "batch frames *width"], weight: Float[Tensor, "batch frames"]
+) -> Float[Tensor, ""]:
+    """Mean over frames by their weight, and over the rest evenly."""
+    per_frame = error.flatten(2).mean(2) if error.ndim > 2 else error
+    return (per_frame * weight).sum() / weight.sum().clamp_min(1e-8)
+
+
+def absolute_error(
+    predicted: Float[Tensor, "batch frames channels"],
+    target: Float[Tensor, "batch frames channels"],
+    weight: Float[Tensor, "batch frames"],
+) -> Float[Tensor, ""]:
+    """Mean absolute difference."""
+    return weighted_mean((predicted - target).abs(), weight)
+
+
+def velocity_error(
+    predicted: Float[Tensor, "batch frames channels"],
+    target: Float[Tensor, "batch frames channels"],
+    weight: Float[Tensor, "batch frames"],
+) -> Float[Tensor, ""]:
+    """Mean absolute difference of the changes from frame to frame."""
+    change = predicted.diff(dim=1) - target.diff(dim=1)
+    return weighted_mean(change.abs(), torch.minimum(weight[:, 1:], weight[:, :-1]))
+
+
+def dissimilarity(
+    predicted: Float[Tensor, "batch frames channels"],
+    target: Float[Tensor, "batch frames channels"],
+    weight: Float[Tensor, "batch frames"],
+) -> Float[Tensor, ""]:
+    """1 - SSIM of the two time x channel maps: one picture channel, Gaussian window of 11 x 11, sigma 1.5.
+
+    The dynamic range is that of the batch's targets. Frames of weight zero count as equal.
+    """
+    counted = (weight > 0)[..., None]
+    target = target * counted
+    predicted = torch.where(counted, predicted, target)
+    size = (target.max() - target.min()).detach().clamp_min(1e-6)
+    c1, c2 = (0.01 * size) ** 2, (0.03 * size) ** 2
+    stacked = torch.stack([predicted, target, predicted**2, target**2, predicted * target], 1)
+    mean_p, mean_t, square_p, square_t, product = _blur(stacked).unbind(1)
+    variances = square_p - mean_p**2 + square_t - mean_t**2
+    covariance = product - mean_p * mean_t
+    likeness = (2 * mean_p * mean_t + c1) * (2 * covariance + c2)
+    ssim = likeness / ((mean_p**2 + mean_t**2 + c1) * (variances + c2))
+    return weighted_mean(1 - ssim, weight)
+
+
+def reconstruction_error(
+    predicted: Float[Tensor, "batch frames channels"],
+    target: Float[Tensor, "batch frames channels"],
+    weight: Float[Tensor, "batch frames"],
+    share: float = 0.1,
+) -> Float[Tensor, ""]:
+    """StyleTalk's reconstruction loss: `share` of absolute error, the rest dissimilarity."""
+    absolute = absolute_error(predicted, target, weight)
+    return share * absolute + (1 - share) * dissimilarity(predicted, target, weight)
+
+
+def spread_error(
+    predicted: Float[Tensor, "batch frames curves"],
+    target: Float[Tensor, "batch frames curves"],
+    weight: Float[Tensor, "batch frames"],
+    floor: float,
+) -> Float[Tensor, ""]:
+    """Squared difference of the logarithms of both standard deviations over time, per clip and curve.
+
+    A regression that cannot foresee everything shrinks towards the mean; this pulls its amplitude back.
+
+    Args:
+        predicted: curves over time.
+        target: the true curves.
+        weight: of each frame.
+        floor: deviations below this count as none, in the curves' unit.
+    """
+    total = weight.sum(1, keepdim=True).clamp_min(1e-8)
+
+    def log_spread(curves: Tensor) -> Tensor:
+        mean = (curves * weight[..., None]).sum(1) / total
+        variance = ((curves - mean[:, None]).square() * weight[..., None]).sum(1) / total
+        return 0.5 * (variance + floor**2).log()
+
+    clip_weight = weight.mean(1, keepdim=True)
+    difference = (log_spread(predicted) - log_spread(target)).square()
+    return (difference * clip_weight).sum() / (clip_weight.sum() * difference.shape[1]).clamp_min(1e-8)
+
+
+def _blur(images: Float[Tensor, "batch maps height width"]) -> Float[Tensor, "batch maps height width"]:
+    """Gaussian window of SSIM, with the border repeated."""
+    offsets = torch.arange(SSIM_SIZE, device=images.device, dtype=images.dtype) - SSIM_SIZE // 2
+    kernel = torch.exp(-0.5 * (offsets / SSIM_SIGMA) ** 2)
+    kernel = kernel / kernel.sum()
+    margin = SSIM_SIZE // 2
+    flat = functional.pad(images.flatten(0, 1)[:, None], [margin] * 4, mode="replicate")
+    blurred = functional.conv2d(functional.conv2d(flat, kernel[None, None, :, None]), kernel[None, None, None, :])
+    return blurred.reshape(images.shape)

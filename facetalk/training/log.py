@@ -1,0 +1,80 @@
+"""What a run writes down: one row per interval in `log.csv`, figures in `metrics.json`, progress on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from facetalk.io.files import replacing
+
+
+class TrainingLog:
+    """Means of the loss terms over each interval, to a CSV file and a progress bar on stderr."""
+
+    def __init__(self, run_dir: Path, num_steps: int, start: int, every: int) -> None:
+        self.path = run_dir / "log.csv"
+        self.every = every
+        self._sums: dict[str, float] = defaultdict(float)
+        self._count = 0
+        self._rows = [row for row in _read_rows(self.path) if int(row["step"]) <= start] if start else []
+        columns = (
+            TextColumn("step"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._bar = self._progress.add_task("train", total=num_steps, completed=start, note="")
+
+    def __enter__(self) -> TrainingLog:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def step(self, step: int, terms: Mapping[str, float]) -> None:
+        """Take in the terms of one step; `step` counts from one."""
+        for name, value in terms.items():
+            self._sums[name] += value
+        self._count += 1
+        self._progress.update(self._bar, completed=step)
+        if step % self.every == 0:
+            means = {name: value / self._count for name, value in self._sums.items()}
+            self.row(step, means)
+            self._sums.clear()
+            self._count = 0
+
+    def row(self, step: int, values: Mapping[str, float]) -> None:
+        """Write one row; a later row of the same step adds its columns to it."""
+        if self._rows and int(self._rows[-1]["step"]) == step:
+            self._rows[-1] |= {name: f"{value:.6g}" for name, value in values.items()}
+        else:
+            self._rows.append({"step": str(step)} | {name: f"{value:.6g}" for name, value in values.items()})
+        names = list(dict.fromkeys(name for row in self._rows for name in row))
+        with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names, restval="")
+            writer.writeheader()
+            writer.writerows(self._rows)
+        self._progress.update(self._bar, note="  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+
+def write_metrics(run_dir: Path, metrics: Mapping[str, Any]) -> None:
+    """Write the figures of a finished run."""
+    with replacing(run_dir / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
