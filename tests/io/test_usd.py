@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facetalk.head.model import HeadModel
+from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.io.usd import write_usd
 from tests.conftest import make_toy_head
 from tests.io.motions import lively_motion
@@ -17,7 +18,7 @@ pxr = pytest.importorskip("pxr", reason="usd-core is not installed")
 
 
 @pytest.mark.parametrize("make_head", [make_toy_head, few_joints_head])
-def test_usd_skel_computes_what_the_head_model_computes(tmp_path: Path, make_head: type[make_toy_head]) -> None:
+def test_usd_skel_computes_what_the_head_model_computes(tmp_path: Path, make_head: Callable[[], HeadAssets]) -> None:
     from pxr import Usd, UsdGeom, UsdSkel, Vt
 
     assets = make_head()
