@@ -1,0 +1,42 @@
+"""sRGB (IEC 61966-2-1) and linear light, and the tone curve between scene and screen."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+SHOULDER = 0.6
+"""Linear light above which highlights are rolled off instead of clipped."""
+
+BRIGHTEST = 4.0
+"""Linear light that the tone table ends at."""
+
+TONE_STEPS = 4096
+
+
+def srgb_to_linear(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Linear light of sRGB values, both in [0, 1]."""
+    return np.where(values <= 0.04045, values / 12.92, ((np.maximum(values, 0.04045) + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """sRGB values of linear light, both in [0, 1]."""
+    return np.where(values <= 0.0031308, values * 12.92, 1.055 * np.maximum(values, 0.0031308) ** (1 / 2.4) - 0.055)
+
+
+def tone(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Screen light in [0, 1) of scene light: the same below `SHOULDER`, then an exponential roll-off."""
+    room = 1 - SHOULDER
+    return np.where(values <= SHOULDER, values, 1 - room * np.exp(-(np.maximum(values, SHOULDER) - SHOULDER) / room))
+
+
+BYTE_TO_LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
+"""Linear light of each sRGB byte."""
+
+TONE_TABLE = np.round(
+    255 * linear_to_srgb(tone(BRIGHTEST * (np.arange(TONE_STEPS) / (TONE_STEPS - 1)) ** 2))
+).astype(np.uint8)  # fmt: skip
+"""sRGB byte of scene light; the row is the square root of light / `BRIGHTEST`, which keeps dark tones apart."""
+
+LINEAR_TO_BYTE = np.round(255 * linear_to_srgb((np.arange(TONE_STEPS) / (TONE_STEPS - 1)) ** 2)).astype(np.uint8)
+"""sRGB byte of screen light in [0, 1]; the row is the square root of light."""

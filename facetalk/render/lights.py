@@ -1,0 +1,53 @@
+"""The studio: lights that stand around the camera and move with it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+
+@dataclass(frozen=True)
+class Light:
+    """A large far lamp."""
+
+    azimuth_deg: float
+    """From the camera's axis towards the viewer's right; beyond 90 it stands behind the face."""
+    elevation_deg: float
+    color: tuple[float, float, float]
+    """Linear light that a white surface facing the lamp returns."""
+    softness: float = 0.1
+    """How far its light reaches around a shape, 0 for a point-like lamp, about 0.5 for a wall of light."""
+    highlight: float = 1.0
+    """Share of it that shows in glossy surfaces."""
+
+    @property
+    def direction(self) -> tuple[float, float, float]:
+        """Unit vector towards the lamp in the camera's frame."""
+        azimuth, elevation = math.radians(self.azimuth_deg), math.radians(self.elevation_deg)
+        across = math.cos(elevation)
+        return across * math.sin(azimuth), math.sin(elevation), across * math.cos(azimuth)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Everything that lights a face."""
+
+    lights: tuple[Light, Light, Light] = (
+        Light(azimuth_deg=-34, elevation_deg=27, color=(0.86, 0.82, 0.77), softness=0.12),
+        Light(azimuth_deg=42, elevation_deg=6, color=(0.21, 0.225, 0.25), softness=0.4, highlight=0.5),
+        Light(azimuth_deg=148, elevation_deg=32, color=(0.55, 0.58, 0.64), softness=0.0, highlight=0.6),
+    )
+    """Key, fill and rim."""
+    sky: tuple[float, float, float] = (0.235, 0.245, 0.265)
+    """Ambient light on a surface that looks up."""
+    ground: tuple[float, float, float] = (0.115, 0.10, 0.09)
+    """Ambient light on a surface that looks down."""
+
+    def table(self) -> Float[np.ndarray, "5 8"]:
+        """One row a light: direction, colour, softness, highlight; the last two rows hold sky and ground."""
+        rows = [(*light.direction, *light.color, light.softness, light.highlight) for light in self.lights]
+        ambient = [(0.0, 0.0, 0.0, *color, 0.0, 0.0) for color in (self.sky, self.ground)]
+        return np.array([*rows, *ambient], np.float32)

@@ -1,0 +1,153 @@
+"""A mesh to pixels on the CPU, without any system library."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from facetalk.core.types import Camera
+from facetalk.render.antialias import mark_edges, shade_edges
+from facetalk.render.background import studio_background
+from facetalk.render.color import srgb_to_linear
+from facetalk.render.lights import Studio
+from facetalk.render.normals import vertex_normals
+from facetalk.render.rasterizer import cover, cover_samples, set_up, to_pixels
+from facetalk.render.shading import LOOK, shade_pixels
+from facetalk.render.surface import Surface
+from facetalk.render.texture import corner_texels, fitting_texture
+
+
+class _Workspace(threading.local):
+    """Arrays that one thread fills again and again."""
+
+    def __init__(self, num_vertices: int, num_faces: int, width: int, height: int, look: np.ndarray) -> None:
+        self.seen = np.empty((num_vertices, 3), np.float32)
+        self.pixels = np.empty((num_vertices, 3), np.float64)
+        self.normals = np.empty((num_vertices, 3), np.float32)
+        self.look = look.copy()
+        self.face_of = np.empty(num_faces, np.int32)
+        self.planes = np.empty((num_faces, 9), np.float32)
+        self.boxes = np.empty((num_faces, 8), np.int32)
+        self.nearness = np.empty((height, width), np.float32)
+        self.triangle = np.empty((height, width), np.int32)
+        self.slot = np.empty((height, width), np.int32)
+        self.edges = np.empty((height * width, 2), np.int32)
+        self.samples(4096)
+
+    def samples(self, count: int) -> None:
+        """Make room for so many edge pixels."""
+        self.sample_nearness = np.empty((count, 8), np.float32)
+        self.sample_triangle = np.empty((count, 8), np.int32)
+        self.total = np.empty((count, 3), np.float32)
+
+
+class CpuRenderer:
+    """Renders one surface from one camera; `render` may be called from several threads at once."""
+
+    def __init__(
+        self,
+        surface: Surface,
+        camera: Camera,
+        *,
+        studio: Studio | None = None,
+        background: UInt8[np.ndarray, "height width 3"] | None = None,
+        antialias: bool = True,
+    ) -> None:
+        """Prepare everything that does not change from frame to frame.
+
+        Args:
+            surface: the mesh's look.
+            camera: where it is seen from; gives the image's size.
+            studio: its light.
+            background: sRGB picture behind it; a plain studio wall if not given.
+            antialias: smooth the edges.
+        """
+        self.image_size = camera.image_size
+        width, height = self.image_size
+        self.antialias = antialias
+        self.threads = usable_cores()
+        self.background = np.ascontiguousarray(studio_background(self.image_size) if background is None else background)
+        self._pose = np.ascontiguousarray(camera.world_to_camera[:3].numpy(), np.float32)
+        K = camera.K.numpy()
+        self._lens = np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]], np.float32)
+        self._lights = (studio or Studio()).table()
+        self._surface = surface
+        self._faces = np.ascontiguousarray(surface.faces, np.int32)
+        self._look = vertex_look(surface)
+        self._texture = np.empty((1, 1, 4), np.float32)
+        self._uv = np.empty((0, 6), np.float32)
+        self._ready = surface.texture is None
+        self._lock = threading.Lock()
+        self._workspace = _Workspace(surface.num_vertices, len(self._faces), width, height, self._look)
+
+    def prepare(self, vertices: Float[np.ndarray, "vertices 3"]) -> None:
+        """Bring the texture to the size at which a typical frame shows it; the first frame does it if nobody did."""
+        with self._lock:
+            if not self._ready and self._surface.texture is not None:
+                space = self._workspace
+                to_pixels(self._checked(vertices), self._pose, self._lens, space.seen, space.pixels)
+                self._texture = fitting_texture(self._surface, space.pixels)
+                self._uv = corner_texels(self._surface, self._texture)
+                self._ready = True
+
+    def render(
+        self,
+        vertices: Float[np.ndarray, "vertices 3"],
+        background: UInt8[np.ndarray, "height width 3"] | None = None,
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        """One picture, sRGB.
+
+        Args:
+            vertices: world frame, metres.
+            background: behind this frame, instead of the renderer's own.
+        """
+        if not self._ready:
+            self.prepare(vertices)
+        vertices = self._checked(vertices)
+        backdrop = self.background if background is None else np.ascontiguousarray(background)
+        image = backdrop.copy()
+        space, faces = self._workspace, self._faces
+        width, height = self.image_size
+        to_pixels(vertices, self._pose, self._lens, space.seen, space.pixels)
+        vertex_normals(space.seen, faces, space.normals)
+        space.look[:, :3] = space.normals
+        count = set_up(space.pixels, faces, width, height, space.face_of, space.planes, space.boxes)
+        cover(count, space.planes, space.boxes, space.nearness, space.triangle)
+        mesh = (space.face_of, space.planes, space.boxes, faces, space.look, self._uv, self._texture)
+        shade_pixels(space.triangle, *mesh, self._lens, self._lights, image)
+        if self.antialias:
+            edges = mark_edges(space.triangle, space.face_of, faces, image, space.slot, space.edges)
+            if edges > len(space.total):
+                space.samples(2 * edges)
+            seen = space.sample_triangle[:edges]
+            cover_samples(count, space.planes, space.boxes, space.slot, space.sample_nearness[:edges], seen)
+            shade_edges(
+                space.edges[:edges], seen, *mesh, self._lens, self._lights, backdrop, space.total[:edges], image
+            )  # fmt: skip
+        return image
+
+    def _checked(self, vertices: np.ndarray) -> np.ndarray:
+        if len(vertices) != self._surface.num_vertices:
+            raise ValueError(f"{len(vertices)} vertices for a surface of {self._surface.num_vertices}")
+        if not np.isfinite(vertices).all():
+            raise ValueError("vertices are not finite")
+        return np.ascontiguousarray(vertices, np.float32)
+
+
+def vertex_look(surface: Surface) -> Float[np.ndarray, "vertices look"]:
+    """The vertex table that `shading.interpolate` reads, with normals still zero."""
+    look = np.zeros((surface.num_vertices, LOOK), np.float32)
+    look[:, 3:6] = srgb_to_linear(np.asarray(surface.colors, np.float64))
+    look[:, 6:8] = surface.gloss
+    if surface.translucency is not None:
+        look[:, 8] = surface.translucency
+    look[:, 9] = 1.0 if surface.exposure is None else surface.exposure
+    return look
+
+
+def usable_cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,61 @@
+"""Textures brought to the size at which they are seen."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from facetalk.render.color import BYTE_TO_LINEAR
+from facetalk.render.surface import Surface
+
+
+def corner_texels(surface: Surface, texture: np.ndarray) -> Float[np.ndarray, "faces 6"]:
+    """Texel column and row of each triangle's corners; whole numbers are texel centres."""
+    assert surface.uv_coords is not None and surface.uv_faces is not None
+    rows, columns = texture.shape[:2]
+    texels = np.stack([surface.uv_coords[:, 0] * columns - 0.5, (1 - surface.uv_coords[:, 1]) * rows - 0.5], 1)
+    return np.ascontiguousarray(texels[surface.uv_faces].reshape(-1, 6), np.float32)
+
+
+def fitting_texture(surface: Surface, pixels: Float[np.ndarray, "vertices 3"]) -> Float[np.ndarray, "rows columns 4"]:
+    """The surface's texture in linear light, made smaller until a texel is about a pixel: a larger one would shimmer.
+
+    Args:
+        surface: has a texture.
+        pixels: homogeneous pixels (u w, v w, w) of a typical frame.
+
+    Returns:
+        Red, green, blue and an unused channel.
+    """
+    texture = surface.texture
+    assert texture is not None
+    linear = BYTE_TO_LINEAR[texture]
+    texels = corner_texels(surface, texture).reshape(-1, 3, 2)
+    corners = pixels[surface.faces]
+    if (corners[..., 2] <= 0).any():
+        return _padded(linear)
+    on_screen = corners[..., :2] / corners[..., 2:]
+    drawn = -_double_areas(on_screen)
+    seen = drawn > 0
+    if not seen.any():
+        return _padded(linear)
+    # Texels per pixel along an edge, where most of the picture is.
+    density = np.sqrt(np.abs(_double_areas(texels[seen])).sum() / drawn[seen].sum())
+    if density < 1.3:
+        return _padded(linear)
+    rows, columns = (max(1, round(length / density)) for length in texture.shape[:2])
+    smaller = [
+        np.asarray(Image.fromarray(linear[..., c]).resize((columns, rows), Image.Resampling.BOX)) for c in range(3)
+    ]
+    return _padded(np.stack(smaller, -1))
+
+
+def _padded(linear: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 4"]:
+    """Four channels, so that a texel fills a register."""
+    return np.ascontiguousarray(np.pad(linear, ((0, 0), (0, 0), (0, 1))), np.float32)
+
+
+def _double_areas(triangles: Float[np.ndarray, "faces 3 2"]) -> Float[np.ndarray, " faces"]:
+    first, second = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
+    return first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
