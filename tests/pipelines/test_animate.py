@@ -1,0 +1,153 @@
+"""`animate` from a recording to files, with toys in place of the released models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.io.audio import write_wav
+from facetalk.io.motion import read_motion, write_motion
+from facetalk.io.video import VideoReader
+from facetalk.pipelines.animate import FORMATS, AnimateOptions, animate, animate_all
+from tests.conftest import make_toy_head
+from tests.io.motions import lively_motion
+from tests.pipelines.performers import use_toys
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    use_toys(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    return make_speech(tmp_path / "hello.wav")
+
+
+def make_speech(path: Path, seconds: float = 0.7, seed: int = 0) -> Path:
+    noise = torch.randn(int(16_000 * seconds), generator=torch.Generator().manual_seed(seed))
+    swell = torch.sin(torch.linspace(0, 20 * seconds, len(noise))) ** 2
+    write_wav(path, 0.2 * noise * swell)
+    return path
+
+
+def listed(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_default_is_a_folder_with_video_motion_and_mesh(speech: Path, tmp_path: Path) -> None:
+    result = animate(speech, size=64)
+    assert listed(tmp_path / "hello") == ["hello.glb", "hello.mp4", "hello.npz"]
+    assert result.paths == {name: Path("hello") / f"hello.{name}" for name in ("mp4", "npz", "glb")}
+    motion = read_motion(tmp_path / "hello/hello.npz")
+    assert (motion.num_frames, motion.fps, motion.source) == (21, 30, "hello.wav")
+    assert result.duration_s == pytest.approx(0.7)
+    assert motion.meta["talker"] == "styletalk"
+    with VideoReader(tmp_path / "hello/hello.mp4") as video:
+        assert video.size == (64, 64)
+        assert video.has_audio
+        assert len(list(video)) == 21
+
+
+def test_every_format_appears_and_nothing_else(speech: Path, tmp_path: Path) -> None:
+    animate(speech, out=tmp_path / "all", formats=tuple(FORMATS), size=32)
+    names = ["hello.csv", "hello.glb", "hello.mp4", "hello.npz", "hello.usda", "hello_obj", "hello_ply"]
+    assert listed(tmp_path / "all") == names
+    assert len(list((tmp_path / "all/hello_obj").glob("*.obj"))) == 21
+
+
+def test_a_seed_repeats_and_switches_switch(speech: Path) -> None:
+    def moved(**options: float) -> torch.Tensor:
+        paths = animate(speech, formats=("npz",), overwrite=True, **options).paths
+        motion = read_motion(paths["npz"])
+        return torch.cat([motion.expression, motion.neck_pose, motion.leye_pose], 1)
+
+    first = moved(seed=1)
+    assert torch.equal(moved(seed=1), first)
+    assert not torch.equal(moved(seed=2), first)
+    still = moved(seed=1, head_motion=0, blinks=0)
+    assert still[:, 52:].abs().max() == 0
+    assert torch.equal(still, moved(seed=2, head_motion=0, blinks=0))
+
+
+def test_a_style_changes_the_performance(speech: Path, tmp_path: Path) -> None:
+    write_motion(tmp_path / "style.npz", lively_motion(make_toy_head(), num_frames=40))
+    plain = read_motion(animate(speech, formats=("npz",), out="plain").paths["npz"])
+    styled = read_motion(animate(speech, formats=("npz",), out="styled", style="style.npz").paths["npz"])
+    assert (plain.expression - styled.expression).abs().mean() > 0.05
+    assert styled.meta["style"] == "style.npz"
+
+
+def test_many_recordings_get_a_folder_each_and_bad_ones_do_not_stop_them(tmp_path: Path) -> None:
+    good = [make_speech(tmp_path / f"{name}.wav", seed=n) for n, name in enumerate(("a", "b"))]
+    bad = tmp_path / "text.wav"
+    bad.write_text("this is not sound")
+    options = AnimateOptions(formats=("npz",))
+    batch = animate_all([good[0], bad, tmp_path / "none.wav", good[1]], options, out=tmp_path / "out")
+    assert [result.speech for result in batch.done] == good
+    assert set(batch.failed) == {bad, tmp_path / "none.wav"}
+    assert listed(tmp_path / "out") == ["a", "b"]
+    again = animate_all(good, options, out=tmp_path / "out", skip_existing=True)
+    assert again.skipped == good and not again.done and not again.failed
+    (tmp_path / "out/b/b.npz").unlink()
+    again = animate_all(good, options, out=tmp_path / "out", skip_existing=True)
+    assert again.skipped == [good[0]] and [result.speech for result in again.done] == [good[1]]
+
+
+def test_existing_outputs_are_kept(speech: Path, tmp_path: Path) -> None:
+    animate(speech, formats=("npz",))
+    before = (tmp_path / "hello/hello.npz").read_bytes()
+    with pytest.raises(FacetalkError, match=r"hello\.npz exists already; --overwrite"):
+        animate(speech, formats=("npz", "csv"))
+    assert listed(tmp_path / "hello") == ["hello.npz"]
+    assert (tmp_path / "hello/hello.npz").read_bytes() == before
+    animate(speech, formats=("npz",), seed=5, overwrite=True)
+    assert (tmp_path / "hello/hello.npz").read_bytes() != before
+
+
+def test_a_recording_is_never_replaced_by_its_animation(tmp_path: Path, speech: Path) -> None:
+    animate(speech, formats=("mp4",), size=32)
+    talk = tmp_path / "hello/hello.mp4"
+    before = talk.read_bytes()
+    with pytest.raises(FacetalkError, match="replaced by its own animation"):
+        animate(talk, out=tmp_path / "hello", formats=("mp4",), overwrite=True)
+    assert talk.read_bytes() == before
+
+
+def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path, speech: Path) -> None:
+    twin = make_speech(tmp_path / "hello.flac.wav").rename(tmp_path / "other.wav")
+    (tmp_path / "sub").mkdir()
+    twin = twin.rename(tmp_path / "sub/hello.wav")
+    before = listed(tmp_path)
+    cases: list[tuple[dict[str, object], type[FacetalkError], str]] = [
+        ({"talker": "parrot"}, UsageError, "unknown talker 'parrot'"),
+        ({"head": "potato"}, UsageError, "unknown head 'potato'"),
+        ({"formats": ("mp4", "fbx")}, UsageError, "unknown format 'fbx'; known formats: mp4, npz"),
+        ({"formats": ()}, UsageError, "unknown format"),
+        ({"style": tmp_path / "none.mp4"}, FacetalkError, "no such style reference"),
+        ({"blinks": -1.0}, UsageError, "cannot be negative"),
+    ]
+    for options, kind, complaint in cases:
+        with pytest.raises(kind, match=complaint):
+            animate(speech, **options)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="would both go to"):
+        animate_all([speech, twin])
+    assert listed(tmp_path) == before
+
+
+def test_a_failing_video_leaves_no_half_written_file(
+    tmp_path: Path, speech: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facetalk.pipelines import render
+
+    def fail(*_: object) -> None:
+        raise FacetalkError("the renderer broke")
+
+    monkeypatch.setattr(render, "rendered", fail)
+    with pytest.raises(FacetalkError, match="the renderer broke"):
+        animate(speech, size=32)
+    assert listed(tmp_path / "hello") == ["hello.glb", "hello.npz"]
