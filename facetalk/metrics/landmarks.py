@@ -1,0 +1,39 @@
+"""How far facial landmarks are from where they should be, whatever the pose of the head."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.metrics.lips import MM_PER_M
+
+
+def align(
+    source: Float[Tensor, "frames points 3"], target: Float[Tensor, "frames points 3"]
+) -> Float[Tensor, "frames points 3"]:
+    """Each frame's points, turned, moved and scaled to lie closest to the target (Umeyama 1991)."""
+    middle, target_middle = source.mean(1, keepdim=True), target.mean(1, keepdim=True)
+    centred, target_centred = source - middle, target - target_middle
+    u, spread, vt = torch.linalg.svd(target_centred.mT @ centred)
+    # A mirrored solution is no rotation: flip the least important axis then.
+    signs = torch.ones_like(spread)
+    signs[:, 2] = torch.linalg.det(u @ vt).sign()
+    rotation = (u * signs[:, None]) @ vt
+    size = centred.square().sum((1, 2)).clamp_min(1e-20)
+    scale = (spread * signs).sum(1) / size
+    return scale[:, None, None] * (centred @ rotation.mT) + target_middle
+
+
+def landmark_distance_mm(
+    predicted: Float[Tensor, "frames 68 3"], reference: Float[Tensor, "frames 68 3"], points: tuple[int, ...]
+) -> Float[Tensor, " frames"]:
+    """Mean distance of some landmarks after all 68 are aligned frame by frame: LMD is its mean.
+
+    Args:
+        predicted: metres, any pose and size.
+        reference: metres; its size decides what a millimetre is.
+        points: which of the 68 are judged, 0-based.
+    """
+    chosen = list(points)
+    return MM_PER_M * (align(predicted, reference)[:, chosen] - reference[:, chosen]).norm(dim=-1).mean(1)

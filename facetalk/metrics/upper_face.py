@@ -1,0 +1,37 @@
+"""How lively the upper face is."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from facetalk.metrics.lips import MM_PER_M
+
+
+def dynamics_mm2(
+    vertices: Float[Tensor, "frames vertices 3"],
+    template: Float[Tensor, "vertices 3"],
+    upper_face: Int[Tensor, " members"],
+) -> Float[Tensor, ""]:
+    """How much the upper face moves over a clip.
+
+    Args:
+        vertices: metres, in the head's own frame.
+        template: the same identity at rest.
+        upper_face: vertices of forehead, brows and eye region.
+
+    Returns:
+        Mean over the vertices of the temporal standard deviation of their squared displacement from rest.
+    """
+    squared = (MM_PER_M * (vertices - template)[:, upper_face]).square().sum(-1)
+    return squared.std(0, correction=0).mean()
+
+
+def dynamics_difference_mm2(
+    predicted: Float[Tensor, "frames vertices 3"],
+    reference: Float[Tensor, "frames vertices 3"],
+    template: Float[Tensor, "vertices 3"],
+    upper_face: Int[Tensor, " members"],
+) -> Float[Tensor, ""]:
+    """FDD: dynamics of the reference less those of the prediction; positive where the prediction is too still."""
+    return dynamics_mm2(reference, template, upper_face) - dynamics_mm2(predicted, template, upper_face)
