@@ -1,3 +1,72 @@
-"""facetalk: speech in, a talking, laughing, feeling 3D head out."""
+"""facetalk: speech in, a talking 3D head out.
+
+The public names load on first use, so that `import facetalk` is instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from facetalk.core.errors import FacetalkError
+    from facetalk.core.types import Camera, Motion
+    from facetalk.head.model import HeadModel
+    from facetalk.io.audio import read_waveform
+    from facetalk.io.motion import read_motion, write_motion
+    from facetalk.models.registry import load_head, load_talker
+    from facetalk.pipelines.animate import animate, animate_all
+    from facetalk.pipelines.evaluate import evaluate
+    from facetalk.pipelines.render import render_motion
+    from facetalk.pipelines.track import fit_video, fit_videos
+    from facetalk.pipelines.train import train
+
+_HOMES = {
+    "Camera": "core.types",
+    "FacetalkError": "core.errors",
+    "HeadModel": "head.model",
+    "Motion": "core.types",
+    "animate": "pipelines.animate",
+    "animate_all": "pipelines.animate",
+    "evaluate": "pipelines.evaluate",
+    "fit_video": "pipelines.track",
+    "fit_videos": "pipelines.track",
+    "load_head": "models.registry",
+    "load_talker": "models.registry",
+    "read_motion": "io.motion",
+    "read_waveform": "io.audio",
+    "render_motion": "pipelines.render",
+    "train": "pipelines.train",
+    "write_motion": "io.motion",
+}
+
+__all__ = [
+    "Camera",
+    "FacetalkError",
+    "HeadModel",
+    "Motion",
+    "animate",
+    "animate_all",
+    "evaluate",
+    "fit_video",
+    "fit_videos",
+    "load_head",
+    "load_talker",
+    "read_motion",
+    "read_waveform",
+    "render_motion",
+    "train",
+    "write_motion",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'facetalk' has no attribute {name!r}")
+    return getattr(import_module(f"facetalk.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,71 @@
+"""`facetalk animate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facetalk.cli.output import HeadName, JsonFlag, OverwriteFlag, SkipFlag, print_failures, print_json, progress_bar
+
+
+def animate(
+    speech: Annotated[list[Path], typer.Argument(metavar="SPEECH...", help="Recordings, or videos with sound.")],
+    style: Annotated[
+        Path | None,
+        typer.Option("--style", metavar="REF", help="Video or motion file whose manner of speaking is taken over."),
+    ] = None,
+    talker: Annotated[str, typer.Option("--talker", help="A released talker, or a folder of trained weights.")] = (
+        "styletalk"
+    ),
+    head: HeadName = "facetalk",
+    head_motion: Annotated[float, typer.Option("--head-motion", min=0, help="How much the head moves; 0: not.")] = 1.0,
+    blinks: Annotated[float, typer.Option("--blinks", min=0, help="How often the eyes blink; 0: never.")] = 1.0,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="DIR", help="Folder; many recordings get one each.  [default: SPEECH/]"),
+    ] = None,
+    formats: Annotated[
+        str, typer.Option("--format", metavar="LIST", help="Of mp4, npz, glb, csv, obj, ply, usd; with commas.")
+    ] = "mp4,npz,glb",
+    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Side of the picture, pixels.")] = 512,
+    seed: Annotated[int, typer.Option("--seed", help="Of blinks and head motion.")] = 0,
+    overwrite: OverwriteFlag = False,
+    skip_existing: SkipFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Turn speech into a talking head: a video with sound, a motion file and an animated mesh."""
+    from facetalk.pipelines import animate as pipeline
+
+    options = pipeline.AnimateOptions(
+        style=style,
+        talker=talker,
+        head=head,
+        head_motion=head_motion,
+        blinks=blinks,
+        formats=[name.strip() for name in formats.split(",")],
+        size=size,
+        seed=seed,
+    )
+    with progress_bar(as_json) as show:
+        batch = pipeline.animate_all(
+            speech, options, out=out, overwrite=overwrite, skip_existing=skip_existing, progress=show
+        )
+    if len(speech) == 1:
+        for error in batch.failed.values():
+            raise error
+    failed = {str(path): str(error) for path, error in batch.failed.items()}
+    if as_json:
+        done = [
+            {"speech": r.speech, "seconds": r.duration_s, "files": r.paths, "timings_s": r.timings} for r in batch.done
+        ]
+        print_json({"done": done, "skipped": batch.skipped, "failed": failed})
+    else:
+        for result in batch.done:
+            typer.echo("\n".join(str(path) for path in result.paths.values()))
+        for path in batch.skipped:
+            typer.echo(f"{path}: done already", err=True)
+    print_failures(failed)
+    if failed:
+        raise typer.Exit(1)

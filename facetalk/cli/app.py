@@ -1,0 +1,71 @@
+"""The `facetalk` command: registers the commands and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from facetalk import __version__
+from facetalk.cli.animate import animate
+from facetalk.cli.config import config
+from facetalk.cli.doctor import doctor
+from facetalk.cli.evaluate import evaluate
+from facetalk.cli.fit import fit
+from facetalk.cli.heads import heads
+from facetalk.cli.render import render
+from facetalk.cli.train import train
+from facetalk.cli.weights import weights
+from facetalk.core.errors import FacetalkError
+
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """All commands; what a user can fix is told in one line on stderr."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run one command."""
+        try:
+            return super().invoke(ctx)
+        except FacetalkError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # the plain help is there in half the time
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (fit, train, animate, render, evaluate, heads, weights, doctor):
+    app.command()(command)
+app.add_typer(config, name="config")
+
+
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        typer.echo(f"facetalk {__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def facetalk(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Speech in, a talking 3D head out. Exit codes: 0 done, 1 an input failed, 2 wrong usage, 3 an asset is missing."""
+
+
+def main() -> None:
+    """Entry point of the `facetalk` program."""
+    app()

@@ -1,0 +1,88 @@
+"""`facetalk fit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facetalk.cli.output import HeadName, JsonFlag, OverwriteFlag, SkipFlag, print_failures, print_json, progress_bar
+
+
+def fit(
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Videos of one face, or folders of them.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="For one video a .npz file; else a folder.  [default: VIDEO.npz or fits]"),
+    ] = None,
+    head: HeadName = "facetalk",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Also write a video with the original beside the fitted head.")
+    ] = False,
+    about: Annotated[
+        Path | None, typer.Option("--about", metavar="CSV", help="Speakers and labels for the dataset's manifest.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Videos at the same time.  [default: one a core]")
+    ] = None,
+    overwrite: OverwriteFlag = False,
+    skip_existing: SkipFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Turn videos of a face into motion files.
+
+    Several videos become a dataset folder: a motion and a sound file for each, manifest.csv, and rejected.csv with the
+    reason for each that failed.
+    """
+    if len(videos) == 1 and not videos[0].is_dir():
+        _fit_one(videos[0], out, head, preview, overwrite, skip_existing, as_json)
+        return
+    if out is not None and out.suffix == ".npz":
+        raise typer.BadParameter(f"{out} is one file, but there are {len(videos)} inputs: give a folder")
+    from facetalk.pipelines.track import fit_videos
+
+    with progress_bar(as_json) as show:
+        summary = fit_videos(
+            videos,
+            out or Path("fits"),
+            head=head,
+            preview=preview,
+            skip_existing=skip_existing,
+            overwrite=overwrite,
+            jobs=jobs,
+            about=about,
+            progress=show,
+        )
+    if as_json:
+        print_json({"written": summary.written, "skipped": summary.skipped, "failed": summary.failed})
+    else:
+        typer.echo("\n".join(map(str, summary.written)))
+        if summary.skipped:
+            typer.echo(f"{len(summary.skipped)} done already", err=True)
+    print_failures(summary.failed)
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+def _fit_one(
+    video: Path, out: Path | None, head: str, preview: bool, overwrite: bool, skip_existing: bool, as_json: bool
+) -> None:
+    from facetalk.models.registry import load_head
+    from facetalk.pipelines.track import fit_to_file
+
+    out_path = Path(f"{video.stem}.npz") if out is None else out if out.suffix == ".npz" else out / f"{video.stem}.npz"
+    if skip_existing and out_path.exists():
+        typer.echo(f"{out_path} is there already", err=True)
+        if as_json:
+            print_json({"motion": out_path, "skipped": True})
+        return
+    with progress_bar(as_json) as show:
+        motion = fit_to_file(video, out_path, head=load_head(head), preview=preview, overwrite=overwrite, progress=show)
+    if not as_json:
+        typer.echo(out_path)
+        return
+    error = None if motion.fit_error is None else motion.fit_error.nanmean().item()
+    faces = None if motion.confidence is None else (motion.confidence > 0).float().mean().item()
+    document = {"motion": out_path, "frames": motion.num_frames, "seconds": motion.duration_s}
+    print_json({**document, "fit_error": error, "face_frames_ratio": faces, "skipped": False})

@@ -1,0 +1,67 @@
+"""What commands print: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from facetalk.core.progress import Progress, silent
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+HeadName = Annotated[str, typer.Option("--head", help="Head model, see `facetalk heads`.")]
+OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+SkipFlag = Annotated[bool, typer.Option("--skip-existing", help="Leave out what is done already.")]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Aligned columns on stdout; plain text, so that other programs can cut it."""
+    cells = [list(columns), *[[str(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
+    for row in cells:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_failures(failed: Mapping[str, str]) -> None:
+    """A table of failed inputs and reasons on stderr."""
+    if not failed:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("input", "why it failed", title=f"{len(failed)} failed", title_justify="left")
+    for name, reason in failed.items():
+        table.add_row(name, reason)
+    Console(stderr=True).print(table)
+
+
+@contextmanager
+def progress_bar(quiet: bool = False) -> Iterator[Progress]:
+    """A callback for pipelines that moves a bar on stderr, where that is a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield silent
+        return
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"), TimeElapsedColumn())
+    with Bars(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield show

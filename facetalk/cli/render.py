@@ -1,0 +1,57 @@
+"""`facetalk render`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facetalk.cli.output import JsonFlag, OverwriteFlag, print_json, progress_bar
+
+
+def render(
+    motion_path: Annotated[Path, typer.Argument(metavar="MOTION", help="Motion file (.npz).")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="OUT.mp4", help="Video to write.  [default: MOTION.mp4]")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", help="Head model.  [default: the one the motion was made for]")
+    ] = None,
+    backend: Annotated[str, typer.Option("--backend", help="cpu, or pyrender where OpenGL is installed.")] = "cpu",
+    camera: Annotated[
+        str, typer.Option("--camera", help="front, or tracked: camera, size and frame rate of the fitted video.")
+    ] = "front",
+    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Side of the front picture, pixels.")] = 512,
+    audio: Annotated[Path | None, typer.Option("--audio", help="Recording or video whose sound is used.")] = None,
+    over: Annotated[
+        Path | None, typer.Option("--over", metavar="VIDEO", help="Draw over this video (with --camera tracked).")
+    ] = None,
+    overwrite: OverwriteFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Turn a motion file into a video."""
+    from facetalk.io.motion import read_motion
+    from facetalk.models.registry import load_head
+    from facetalk.pipelines.render import render_motion
+
+    motion = read_motion(motion_path)
+    model = load_head(head or motion.head)
+    out_path = out or Path(f"{motion_path.stem}.mp4")
+    with progress_bar(as_json) as show:
+        written = render_motion(
+            motion,
+            out_path,
+            head=model,
+            backend=backend,
+            camera=camera,
+            size=size,
+            audio=audio,
+            over=over,
+            overwrite=overwrite,
+            progress=lambda done, total: show("rendering", done, total),
+        )
+    if as_json:
+        print_json({"video": written, "frames": motion.num_frames, "seconds": motion.duration_s})
+    else:
+        typer.echo(written)

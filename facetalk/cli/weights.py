@@ -1,0 +1,32 @@
+"""`facetalk weights`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from facetalk.cli.output import JsonFlag, print_json, print_table
+
+
+def weights(
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every file with its checksum.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the bundled weights, or verify them."""
+    from facetalk.pipelines.assets import list_weights, verify_weights
+
+    found = list_weights()
+    problems = verify_weights() if verify else {}
+    if as_json:
+        listed = [entry._asdict() for entry in found]
+        print_json({"weights": listed, "problems": problems} if verify else listed)
+    else:
+        rows = [(entry.name, f"{entry.size_mb:.2f}", entry.title) for entry in found]
+        print_table(("name", "MB", "what it is"), rows)
+        for name, problem in problems.items():
+            typer.echo(f"{name}: {problem}", err=True)
+        if verify and not problems:
+            typer.echo("all checksums match", err=True)
+    if problems:
+        raise typer.Exit(3)

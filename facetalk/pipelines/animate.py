@@ -1,0 +1,285 @@
+"""Speech -> features -> motion -> mesh -> files: a video with sound, a motion file, an animated mesh."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.progress import Progress, silent
+from facetalk.core.timing import FPS
+from facetalk.core.types import Motion, still_motion
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.model import HeadModel
+from facetalk.io.audio import read_waveform
+from facetalk.io.motion import read_motion, write_motion
+from facetalk.models.idle import add_idle
+from facetalk.models.registry import load_head, load_talker
+from facetalk.models.talker import Talker
+
+FORMATS = {"mp4": ".mp4", "npz": ".npz", "glb": ".glb", "csv": ".csv", "obj": "_obj", "ply": "_ply", "usd": ".usda"}
+"""What can be written, and what follows the recording's name in each output's name."""
+
+
+@dataclass(frozen=True)
+class AnimateOptions:
+    """How recordings are animated."""
+
+    style: Path | None = None
+    """Video or motion file whose manner of speaking is taken over; the talker's neutral one if there is none."""
+    talker: str = "styletalk"
+    """A released talker, or a folder that `train` wrote."""
+    head: str = "facetalk"
+    head_motion: float = 1.0
+    """Multiplies how far head and eyes move by themselves; 0 for not at all."""
+    blinks: float = 1.0
+    """Multiplies how often the eyes blink; 0 for never."""
+    formats: Sequence[str] = ("mp4", "npz", "glb")
+    size: int = 512
+    """Side of the video's square picture, pixels."""
+    seed: int = 0
+    """Decides when the eyes blink and how the head moves."""
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.formats if name not in FORMATS]
+        if unknown or not self.formats:
+            raise UsageError(f"unknown format {', '.join(unknown)!r}; known formats: {', '.join(FORMATS)}")
+        if self.head_motion < 0 or self.blinks < 0:
+            raise UsageError(f"head motion ({self.head_motion:g}) and blinks ({self.blinks:g}) cannot be negative")
+
+
+@dataclass(frozen=True)
+class AnimateResult:
+    """What one recording became."""
+
+    speech: Path
+    paths: Mapping[str, Path]
+    """File or folder of each format."""
+    duration_s: float
+    timings: Mapping[str, float]
+    """Seconds that each step took."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What many recordings became."""
+
+    done: Sequence[AnimateResult]
+    skipped: Sequence[Path]
+    """Recordings whose outputs were all there."""
+    failed: Mapping[Path, FacetalkError]
+
+
+@dataclass(frozen=True, eq=False)
+class Performer:
+    """Everything that is loaded once for many recordings."""
+
+    head: HeadModel
+    talker: Talker
+    style_code: Float[Tensor, " style"] | None
+    """None for the talker's neutral style."""
+
+
+def animate(
+    speech: Path | str,
+    *,
+    style: Path | str | None = None,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
+    **options: object,
+) -> AnimateResult:
+    """Animate a head from one recording.
+
+    Args:
+        speech: sound file, or a video whose sound is used.
+        style: see `AnimateOptions`.
+        out: folder of the outputs; `<stem>/` in the current folder if left away.
+        overwrite: replace existing outputs.
+        progress: told how far the work is.
+        options: any other field of `AnimateOptions`.
+    """
+    chosen = AnimateOptions(style=None if style is None else Path(style), **options)  # type: ignore[arg-type]
+    batch = animate_all([Path(speech)], chosen, out=out, overwrite=overwrite, progress=progress)
+    for error in batch.failed.values():
+        raise error
+    return batch.done[0]
+
+
+def animate_all(
+    speeches: Sequence[Path],
+    options: AnimateOptions | None = None,
+    *,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    progress: Progress = silent,
+) -> Batch:
+    """Animate many recordings; one that fails does not stop the others.
+
+    Args:
+        speeches: see `animate`.
+        options: shared by all.
+        out: folder of the outputs; with several recordings it gets a folder for each.
+        overwrite: replace existing outputs.
+        skip_existing: leave out recordings whose outputs are all there, do the others again.
+        progress: told how far the work is.
+    """
+    options = options or AnimateOptions()
+    jobs = plan(speeches, out, options.formats)
+    skipped = [speech for speech, paths in jobs.items() if skip_existing and all(p.exists() for p in paths.values())]
+    jobs = {speech: paths for speech, paths in jobs.items() if speech not in skipped}
+    failed = {}
+    for speech, paths in jobs.items():
+        try:
+            _check(speech, paths, overwrite or skip_existing)
+        except FacetalkError as error:
+            failed[speech] = error
+    jobs = {speech: paths for speech, paths in jobs.items() if speech not in failed}
+    if not jobs:
+        return Batch([], skipped, failed)
+    timings: dict[str, float] = {}
+    performer = load_performer(options, timings, progress)
+    done = []
+    for speech, paths in jobs.items():
+        try:
+            done.append(_animate_one(performer, speech, paths, options, dict(timings), progress))
+        except FacetalkError as error:
+            failed[speech] = error
+        timings = {}  # what was loaded once is told once
+    return Batch(done, skipped, failed)
+
+
+def load_performer(options: AnimateOptions, timings: dict[str, float], progress: Progress = silent) -> Performer:
+    """Load head and talker, and take the style from its file."""
+    if options.style is not None and not options.style.exists():
+        raise FacetalkError(f"no such style reference: {options.style}")
+    with _timed(timings, "load"):
+        head, talker = load_head(options.head), load_talker(options.talker)
+        if head.assets.expression_names != ARKIT_NAMES:
+            raise UsageError(f"talkers move the 52 ARKit channels, which the head {options.head!r} does not have")
+    if options.style is None:
+        return Performer(head, talker, None)
+    with _timed(timings, "style"):
+        return Performer(head, talker, talker.encode_style(read_style(options.style, head, progress)))
+
+
+def read_style(path: Path, head: HeadModel, progress: Progress = silent) -> Motion:
+    """The performance in a motion file or in a video."""
+    if path.suffix == ".npz":
+        motion = read_motion(path)
+    else:
+        from facetalk.pipelines.track import fit_video
+
+        motion = fit_video(path, head=head, progress=progress)
+    if motion.expression_names != ARKIT_NAMES:
+        raise FacetalkError(f"{path} is a motion for the head {motion.head!r}; a style needs the 52 ARKit channels")
+    return motion
+
+
+def perform(performer: Performer, waveform: Float[Tensor, " samples"], options: AnimateOptions) -> Motion:
+    """The performance of a recording: the talker's expression, with blinks, glances and head motion on top."""
+    expression = performer.talker.speak(waveform, performer.style_code)
+    head = performer.head
+    motion = still_motion(head.name, expression, head.assets.expression_names, FPS, head.num_betas)
+    chance = torch.Generator().manual_seed(options.seed)
+    return add_idle(motion, chance, options.blinks, options.head_motion)
+
+
+def plan(speeches: Sequence[Path], out: Path | str | None, formats: Sequence[str]) -> dict[Path, dict[str, Path]]:
+    """Where each format of each recording goes; recordings that would share a folder are refused."""
+    jobs: dict[Path, dict[str, Path]] = {}
+    owners: dict[Path, Path] = {}
+    for speech in map(Path, speeches):
+        folder = Path(out or ".") / ("" if out is not None and len(speeches) == 1 else speech.stem)
+        other = owners.setdefault(folder, speech)
+        if other != speech:
+            raise UsageError(f"{other} and {speech} would both go to {folder}; animate them with different -o")
+        jobs[speech] = {name: folder / f"{speech.stem}{FORMATS[name]}" for name in dict.fromkeys(formats)}
+    return jobs
+
+
+def _check(speech: Path, targets: Mapping[str, Path], may_replace: bool) -> None:
+    """Find out before any long work whether a recording can be used and its outputs written."""
+    read_waveform(speech)
+    there = [path for path in targets.values() if path.exists()]
+    if any(path.samefile(speech) for path in there):
+        raise FacetalkError(f"{speech} would be replaced by its own animation; choose another folder with -o")
+    if there and not may_replace:
+        raise FacetalkError(f"{there[0]} exists already; --overwrite replaces it, -o chooses another folder")
+
+
+def _animate_one(
+    performer: Performer,
+    speech: Path,
+    targets: Mapping[str, Path],
+    options: AnimateOptions,
+    timings: dict[str, float],
+    progress: Progress,
+) -> AnimateResult:
+    with _timed(timings, "talker"):
+        motion = perform(performer, read_waveform(speech), options)
+    motion = motion.replace(source=speech.name, meta=_meta(speech, options))
+    # The files are written while the video is drawn.
+    with ThreadPoolExecutor(1) as pool, _timed(timings, "files"):
+        jobs = [pool.submit(write, targets[name], performer.head, motion) for name, write in _writers(targets).items()]
+        if "mp4" in targets:
+            from facetalk.pipelines.render import render_motion
+
+            def tell(done: int, total: int) -> None:
+                progress(f"rendering {speech.name}", done, total)
+
+            video = {"size": options.size, "audio": speech, "overwrite": True, "progress": tell}
+            render_motion(motion, targets["mp4"], head=performer.head, **video)
+        for job in jobs:
+            job.result()
+    return AnimateResult(speech, dict(targets), motion.duration_s, timings)
+
+
+def _meta(speech: Path, options: AnimateOptions) -> dict[str, object]:
+    return {
+        "command": "animate",
+        "speech": speech.name,
+        "style": options.style.name if options.style else "neutral",
+        "talker": options.talker,
+        "head_motion": options.head_motion,
+        "blinks": options.blinks,
+        "seed": options.seed,
+    }
+
+
+Writer = Callable[[Path, HeadModel, Motion], None]
+
+
+def _writers(targets: Mapping[str, Path]) -> dict[str, Writer]:
+    """How each wanted format but the video is written; what nobody wants is not imported."""
+    writers: dict[str, Writer] = {"npz": lambda path, head, motion: write_motion(path, motion)}
+    if "csv" in targets:
+        from facetalk.io.curves import write_curves
+
+        writers["csv"] = lambda path, head, motion: write_curves(path, motion)
+    if not {"glb", "obj", "ply", "usd"}.isdisjoint(targets):
+        from facetalk.io.gltf import write_glb
+        from facetalk.io.mesh import write_obj_sequence, write_ply_sequence
+        from facetalk.io.usd import write_usd
+
+        meshes = {"glb": write_glb, "obj": write_obj_sequence, "ply": write_ply_sequence, "usd": write_usd}
+        for name, write in meshes.items():
+            writers[name] = lambda path, head, motion, write=write: write(path, head.assets, motion)
+    return {name: writers[name] for name in targets if name != "mp4"}
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    """Note how many seconds a block takes."""
+    start = time.perf_counter()
+    yield
+    timings[name] = time.perf_counter() - start

@@ -1,0 +1,125 @@
+"""What this machine has of what facetalk uses."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from typing import Literal, NamedTuple
+
+from facetalk import __version__
+from facetalk.core.errors import FacetalkError
+
+State = Literal["ok", "optional", "missing"]
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    state: State
+    """`missing`: something necessary is not there; `optional`: not there, and only its own feature needs it."""
+    found: str
+    advice: str = ""
+
+
+PACKAGES = {
+    "torch": "everything", "numba": "rendering", "imageio-ffmpeg": "video files", "soundfile": "sound files",
+    "mediapipe": "fit and video references", "torchaudio": "training", "pocketsphinx": "phonemes", "scipy": "tracking",
+}  # fmt: skip
+"""Distributions that pip installs with facetalk, and what needs them."""
+
+
+def examine() -> list[Finding]:
+    """Look at the interpreter, the packages, the programs and the weights."""
+    findings = [_python(), *(_package(name, use) for name, use in PACKAGES.items())]
+    checks: list[Callable[[], Finding]] = [_ffmpeg, _head, _weights, _checksums, _compiler_cache, _opengl, _device]
+    return findings + [check() for check in checks]
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    if (3, 10) <= sys.version_info[:2] < (3, 13):
+        return Finding("python", "ok", f"{version}, facetalk {__version__}")
+    return Finding("python", "missing", version, "use Python 3.10, 3.11 or 3.12")
+
+
+def _package(name: str, use: str) -> Finding:
+    try:
+        return Finding(name, "ok", metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return Finding(name, "missing", "not installed", f"pip install {name} (for {use})")
+
+
+def _ffmpeg() -> Finding:
+    try:
+        import imageio_ffmpeg
+
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+        shown = subprocess.run([program, "-version"], capture_output=True, text=True, check=True)
+    except (ImportError, RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        return Finding("ffmpeg", "missing", str(error).splitlines()[0], "pip install --force-reinstall imageio-ffmpeg")
+    return Finding("ffmpeg", "ok", " ".join(shown.stdout.split()[:3]))
+
+
+def _head() -> Finding:
+    from facetalk.pipelines.assets import list_heads
+
+    try:
+        return Finding("heads", "ok", ", ".join(head.name for head in list_heads()))
+    except FacetalkError as error:
+        return Finding("heads", "missing", str(error), "install facetalk again")
+
+
+def _weights() -> Finding:
+    from facetalk.models.registry import TALKERS, load_talker
+
+    try:
+        for name in TALKERS:
+            load_talker(name)
+    except FacetalkError as error:
+        return Finding("talkers", "missing", str(error), "install facetalk again")
+    return Finding("talkers", "ok", ", ".join(TALKERS))
+
+
+def _checksums() -> Finding:
+    from facetalk.pipelines.assets import verify_weights
+
+    try:
+        problems = verify_weights()
+    except FacetalkError as error:
+        return Finding("checksums", "missing", str(error), "install facetalk again")
+    if problems:
+        return Finding("checksums", "missing", ", ".join(problems), "facetalk weights --verify")
+    return Finding("checksums", "ok", "all weights are whole")
+
+
+def _compiler_cache() -> Finding:
+    """Whether compiled kernels can be kept; without, every run compiles the renderer anew."""
+    try:
+        from facetalk.render.normals import vertex_normals
+    except RuntimeError as error:  # numba found no folder at all that it may write to
+        return Finding(
+            "kernel cache", "missing", str(error).splitlines()[0], "set NUMBA_CACHE_DIR to a folder of yours"
+        )
+    return Finding("kernel cache", "ok", str(vertex_normals.stats.cache_path))
+
+
+def _opengl() -> Finding:
+    from ctypes.util import find_library
+
+    if find_library("EGL"):
+        return Finding("OpenGL (EGL)", "ok", "there, for render --backend pyrender")
+    return Finding(
+        "OpenGL (EGL)", "optional", "not there", "apt-get install libegl1, for render --backend pyrender only"
+    )
+
+
+def _device() -> Finding:
+    import torch
+
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU (none is needed)"
+    return Finding("processor", "ok", f"{os.cpu_count()} cores, {name}")

@@ -1,0 +1,351 @@
+"""Video -> landmarks -> motion of a head; many videos -> a dataset folder."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk import __version__
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.progress import Progress, silent
+from facetalk.core.timing import FPS
+from facetalk.core.types import Motion
+from facetalk.head.model import HeadModel
+from facetalk.io.audio import read_waveform, write_wav
+from facetalk.io.files import replacing
+from facetalk.io.heads import read_head
+from facetalk.io.motion import read_motion, write_motion
+from facetalk.io.video import VideoReader
+from facetalk.models.landmark_detector import NUM_POINTS, LandmarkDetector, MediaPipeDetector
+from facetalk.tracking.fit import fit_landmarks
+from facetalk.tracking.settings import FitSettings
+
+MAX_SIDE = 1280
+"""Larger pictures are made smaller before detection: the detector works at 192 pixels a face anyway."""
+
+MANIFEST = "manifest.csv"
+REJECTED = "rejected.csv"
+MANIFEST_COLUMNS = (
+    "name", "source", "speaker", "label", "duration_s", "num_frames", "source_fps", "width", "height", "has_audio",
+    "face_frames_ratio", "fit_error", "av_corr", "av_lag_ms",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrackSummary:
+    """What became of a list of videos."""
+
+    written: list[Path] = field(default_factory=list)
+    """Motion files made now."""
+    skipped: list[Path] = field(default_factory=list)
+    """Motion files that were there before."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Reason by video."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """The detector's points of a whole video."""
+
+    points: Float[Tensor, "rows 478 3"]
+    """Pixels; NaN rows where no face was found."""
+    times: Float[Tensor, " rows"]
+    """Moments of the pictures, seconds."""
+    image_size: tuple[int, int]
+    """Of the video as shown, which the points refer to."""
+    fps: float
+
+
+def detect_landmarks(
+    path: Path | str, *, detector: LandmarkDetector | None = None, progress: Progress = silent
+) -> Detections:
+    """Landmarks of the face in every picture of a video.
+
+    Args:
+        path: any video that ffmpeg reads.
+        detector: MediaPipe if not given.
+        progress: told the number of pictures done and expected.
+    """
+    own = MediaPipeDetector() if detector is None else detector
+    rows, times = [], []
+    missing = np.full((NUM_POINTS, 3), np.nan, np.float32)
+    try:
+        with VideoReader(path, max_side=MAX_SIDE) as video:
+            expected = round((video.duration_s or 0) * video.fps)
+            for time_s, image in video:
+                points = own.detect(image)
+                rows.append(missing if points is None else points)
+                times.append(time_s)
+                progress(f"tracking {Path(path).name}", len(rows), max(expected, len(rows)))
+            shown, read = video.info.size, video.size
+    finally:
+        if detector is None:
+            own.close()
+    scale = np.array([shown[0] / read[0], shown[1] / read[1], shown[0] / read[0]], np.float32)
+    points = torch.from_numpy(np.stack(rows) * scale)
+    if not bool(torch.isfinite(points).all(-1).all(-1).any()):
+        raise FacetalkError(f"{path}: no face was found in any of its {len(rows)} pictures; give a video of a face")
+    return Detections(points, torch.tensor(times, dtype=torch.float64), shown, video.fps)
+
+
+def fit_video(
+    path: Path | str,
+    *,
+    head: HeadModel | str = "facetalk",
+    settings: FitSettings | None = None,
+    detector: LandmarkDetector | None = None,
+    progress: Progress = silent,
+) -> Motion:
+    """The motion of a head that does what the face in a video does, seen by an estimate of the video's camera.
+
+    Args:
+        path: any video that ffmpeg reads.
+        head: a head, or the name of one.
+        settings: weights of the fit.
+        detector: see `detect_landmarks`.
+        progress: see `detect_landmarks`.
+    """
+    model = HeadModel(read_head(head)) if isinstance(head, str) else head
+    found = detect_landmarks(path, detector=detector, progress=progress)
+    return fit_landmarks(
+        found.points,
+        found.times,
+        found.image_size,
+        model,
+        settings=settings,
+        source=str(path),
+        source_fps=found.fps,
+        meta={"facetalk": __version__, "command": "fit", "detector": "MediaPipe face mesh 0.10.21 (Apache-2.0)"},
+    )
+
+
+def fit_to_file(
+    path: Path | str,
+    out_path: Path | str,
+    *,
+    head: HeadModel | str = "facetalk",
+    preview: bool = False,
+    overwrite: bool = False,
+    settings: FitSettings | None = None,
+    progress: Progress = silent,
+) -> Motion:
+    """Fit one video and write its motion file; `preview` adds `<out>_preview.mp4`, original beside render."""
+    out_path = Path(out_path)
+    if out_path.exists() and not overwrite:
+        raise FacetalkError(f"{out_path} exists already; give another name or --overwrite")
+    model = HeadModel(read_head(head)) if isinstance(head, str) else head
+    motion = fit_video(path, head=model, settings=settings, progress=progress)
+    if preview:
+        from facetalk.pipelines.render import render_preview
+
+        render_preview(motion, path, out_path.with_name(f"{out_path.stem}_preview.mp4"), head=model, overwrite=True)
+    write_motion(out_path, motion)
+    return motion
+
+
+def fit_videos(
+    paths: Sequence[Path | str],
+    out_dir: Path | str,
+    *,
+    head: str = "facetalk",
+    preview: bool = False,
+    skip_existing: bool = False,
+    overwrite: bool = False,
+    jobs: int | None = None,
+    about: Path | str | None = None,
+    settings: FitSettings | None = None,
+    progress: Progress = silent,
+) -> TrackSummary:
+    """Make a dataset folder: `manifest.csv`, a motion and a sound file per clip, `rejected.csv` with reasons.
+
+    A clip that fails does not stop the others. The manifest lists every clip of the list that is in the folder, also
+    those of an earlier, interrupted run.
+
+    Args:
+        paths: videos, or folders that are searched for videos.
+        out_dir: the dataset; made if needed.
+        head: name of the head.
+        preview: write `NAME_preview.mp4` too.
+        skip_existing: leave clips out whose motion file is there.
+        overwrite: replace motion files that are there; without either, such a clip fails.
+        jobs: clips that are worked on at the same time; as many as there are processors if not given.
+        about: CSV file with a column `path` (the end of a video's path) and any of `speaker`, `label`, `av_corr` and
+            `av_lag_ms`, which go into the manifest.
+        settings: weights of the fit.
+        progress: told the number of clips done.
+    """
+    if skip_existing and overwrite:
+        raise UsageError("--skip-existing and --overwrite exclude each other")
+    names = clip_names(find_videos(paths))
+    notes = _read_notes(Path(about)) if about is not None else {}
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    summary, waiting = TrackSummary(), []
+    for video, name in names.items():
+        job = _Job(video, out_dir / f"{name}.npz", head, preview, settings)
+        if job.out_path.exists() and skip_existing:
+            summary.skipped.append(job.out_path)
+        elif job.out_path.exists() and not overwrite:
+            summary.failed[str(video)] = f"{job.out_path} exists already; use --skip-existing or --overwrite"
+        else:
+            waiting.append(job)
+    try:
+        for done, (job, reason) in enumerate(_run(waiting, jobs), 1):
+            if reason is None:
+                summary.written.append(job.out_path)
+            else:
+                summary.failed[str(job.video)] = reason
+            progress("fitting videos", done, len(waiting))
+    finally:
+        _write_tables(out_dir, names, summary, notes)
+    return summary
+
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".flv", ".ts", ".wmv")
+
+
+def find_videos(paths: Iterable[Path | str]) -> list[Path]:
+    """The videos themselves, and those in folders, sorted by path."""
+    found = []
+    for path in map(Path, paths):
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else [path]
+        if not inside:
+            raise UsageError(f"the folder {path} holds no videos ({', '.join(VIDEO_SUFFIXES)})")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def clip_names(videos: Sequence[Path]) -> dict[Path, str]:
+    """A name for each video: its stem, with as many folder names before it as it takes to be the only one."""
+    absolute = {video: video.absolute().with_suffix("").parts for video in videos}
+    names = {video: parts[-1] for video, parts in absolute.items()}
+    for depth in range(2, max((len(parts) for parts in absolute.values()), default=0) + 1):
+        taken = list(names.values())
+        doubles = [video for video, name in names.items() if taken.count(name) > 1]
+        for video in doubles:
+            names[video] = "__".join(part.strip("/") for part in absolute[video][-depth:])
+    for video in [video for video, name in names.items() if list(names.values()).count(name) > 1]:
+        names[video] += video.suffix.replace(".", "_")
+    return names
+
+
+@dataclass(frozen=True)
+class _Job:
+    video: Path
+    out_path: Path
+    head: str
+    preview: bool
+    settings: FitSettings | None
+
+
+def _run(waiting: Sequence[_Job], jobs: int | None) -> Iterable[tuple[_Job, str | None]]:
+    """Every job with the reason why it failed, None if it did not, in the order in which they end."""
+    workers = min(jobs or len(os.sched_getaffinity(0)), len(waiting))
+    if workers <= 1:
+        for job in waiting:
+            yield job, _work(job)
+        return
+    from multiprocessing import get_context
+
+    # Spawned, because MediaPipe's threads do not survive a fork.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        running = {pool.submit(_work, job): job for job in waiting}
+        for future in as_completed(running):
+            yield running[future], future.result()
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _work(job: _Job) -> str | None:
+    """Fit one clip of a dataset; the motion file comes last and says that the clip is complete."""
+    try:
+        sound_path = job.out_path.with_suffix(".wav")
+        with VideoReader(job.video) as video:
+            has_audio = video.has_audio
+        waveform = read_waveform(job.video) if has_audio else None
+        motion = fit_video(job.video, head=job.head, settings=job.settings)
+        if waveform is not None:
+            write_wav(sound_path, waveform)
+        if job.preview:
+            from facetalk.pipelines.render import render_preview
+
+            preview_path = job.out_path.with_name(f"{job.out_path.stem}_preview.mp4")
+            render_preview(motion, job.video, preview_path, overwrite=True)
+        write_motion(job.out_path, motion)
+    except FacetalkError as error:
+        return str(error)
+    return None
+
+
+def _read_notes(path: Path) -> dict[str, dict[str, str]]:
+    if not path.is_file():
+        raise UsageError(f"no file {path} to read speakers and labels from")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or "path" not in rows[0]:
+        raise UsageError(f"{path} needs a column 'path'; found: {', '.join(rows[0]) if rows else 'nothing'}")
+    return {row["path"]: row for row in rows}
+
+
+def _note(video: Path, notes: dict[str, dict[str, str]]) -> dict[str, str]:
+    """What the notes say of a video: by the longest end of its path that they list."""
+    parts = video.absolute().parts
+    for start in range(len(parts)):
+        row = notes.get("/".join(parts[start:]))
+        if row is not None:
+            return row
+    return {}
+
+
+def _write_tables(
+    out_dir: Path, names: dict[Path, str], summary: TrackSummary, notes: dict[str, dict[str, str]]
+) -> None:
+    present = {*summary.written, *summary.skipped}
+    rows = []
+    for video, name in names.items():
+        if out_dir / f"{name}.npz" in present:
+            rows.append(_manifest_row(name, video, out_dir, _note(video, notes)))
+    _write_csv(out_dir / MANIFEST, MANIFEST_COLUMNS, rows)
+    rejected = [{"source": source, "reason": reason} for source, reason in summary.failed.items()]
+    _write_csv(out_dir / REJECTED, ("source", "reason"), rejected)
+
+
+def _manifest_row(name: str, video: Path, out_dir: Path, note: dict[str, str]) -> dict[str, object]:
+    motion = read_motion(out_dir / f"{name}.npz")
+    width, height = motion.camera.image_size if motion.camera is not None else (0, 0)
+    seen = motion.confidence if motion.confidence is not None else torch.ones(motion.num_frames)
+    error = motion.fit_error if motion.fit_error is not None else torch.zeros(motion.num_frames)
+    return {
+        "name": name,
+        "source": str(video),
+        "speaker": note.get("speaker", ""),
+        "label": note.get("label", ""),
+        "duration_s": round(motion.num_frames / FPS, 3),
+        "num_frames": motion.num_frames,
+        "source_fps": round(motion.source_fps, 3),
+        "width": width,
+        "height": height,
+        "has_audio": int((out_dir / f"{name}.wav").is_file()),
+        "face_frames_ratio": round(float((seen > 0).float().mean()), 4),
+        "fit_error": round(float(error.nanmean()), 5),
+        "av_corr": note.get("av_corr", ""),
+        "av_lag_ms": note.get("av_lag_ms", ""),
+    }
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, object]]) -> None:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
