@@ -23,6 +23,7 @@ from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
 from facetalk.io.mesh import SplitMesh, check_same_head, part_faces, split_at_seams, vertex_normals
+from facetalk.render.color import srgb_to_linear
 
 _FLOAT, _UINT32, _UINT16, _UINT8 = 5126, 5125, 5123, 5121
 _COMPONENT = {"<f4": _FLOAT, "<u4": _UINT32, "<u2": _UINT16, "|u1": _UINT8}
@@ -183,9 +184,8 @@ def _mesh(file: _Buffer, assets: HeadAssets, mesh: SplitMesh, template: np.ndarr
 
 def _linear_colors(assets: HeadAssets) -> np.ndarray:
     """Vertex colours as glTF wants them: linear light, 16 bits, with an opaque fourth channel."""
-    srgb = assets.colors.numpy()
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    opaque = np.ones((len(srgb), 1))
+    linear = srgb_to_linear(assets.colors.numpy())
+    opaque = np.ones((len(linear), 1))
     return np.rint(np.hstack([linear, opaque]).clip(0, 1) * 65_535).astype(np.uint16)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.io.files import replacing
+from facetalk.render.normals import vertex_normals as fill_normals
 
 PARTS = {
     "skin": (),
@@ -46,15 +47,10 @@ def vertex_normals(
     vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]
 ) -> Float[np.ndarray, "vertices 3"]:
     """Unit normals, faces weighted by area; (0, 0, 1) where a vertex has no face."""
-    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
-    cross = np.cross(b - a, c - a)
-    normals = np.empty((len(vertices), 3))
-    for axis in range(3):
-        sums = (np.bincount(faces[:, corner], cross[:, axis], len(vertices)) for corner in range(3))
-        normals[:, axis] = sum(sums)
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    up = np.array([0.0, 0.0, 1.0])
-    return np.where(length > 1e-20, normals / np.maximum(length, 1e-20), up).astype(np.float32)
+    normals = np.empty((len(vertices), 3), np.float32)
+    fill_normals(np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32), normals)
+    normals[(normals == 0).all(1)] = (0, 0, 1)
+    return normals
 
 
 def part_faces(assets: HeadAssets) -> dict[str, Int[np.ndarray, " members"]]:

@@ -16,9 +16,10 @@ from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
 from facetalk.io.mesh import check_same_head, painted_colors, part_faces, vertex_normals
+from facetalk.render.color import srgb_to_linear
 
 _SMALLEST_MOVE_M = 2e-6
-_COLORS = {"skin": 0.5, "eyes": 0.1, "teeth": 0.25, "tongue": 0.35}
+_ROUGHNESS = {"skin": 0.5, "eyes": 0.1, "teeth": 0.25, "tongue": 0.35}
 """Roughness of each part's material; the colour comes from the vertices."""
 
 
@@ -107,7 +108,7 @@ def _mesh(assets: HeadAssets, template: np.ndarray) -> Iterator[str]:
         )
         int[] faceVertexCounts = {_numbers(np.full(len(faces), 3))}
         int[] faceVertexIndices = {_numbers(faces.ravel())}
-        color3f[] primvars:displayColor = {_tuples(painted_colors(assets) ** 2.2)} (
+        color3f[] primvars:displayColor = {_tuples(srgb_to_linear(painted_colors(assets)))} (
             interpolation = "vertex"
         )
         texCoord2f[] primvars:st = {_tuples(assets.uv_coords.numpy())} (
@@ -167,7 +168,7 @@ def _materials(assets: HeadAssets) -> Iterator[str]:
             {{
                 uniform token info:id = "UsdPreviewSurface"
                 color3f inputs:diffuseColor.connect = <{here}/Paint.outputs:result>
-                float inputs:roughness = {_COLORS[name]}
+                float inputs:roughness = {_ROUGHNESS[name]}
                 token outputs:surface
             }}
 

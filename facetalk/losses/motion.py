@@ -45,12 +45,13 @@ def dissimilarity(
 ) -> Float[Tensor, ""]:
     """1 - SSIM of the two time x channel maps: one picture channel, Gaussian window of 11 x 11, sigma 1.5.
 
-    The dynamic range is that of the batch's targets. Frames of weight zero count as equal.
+    The dynamic range is that of the batch's targets, and their lowest value is black: SSIM compares brightness too,
+    which has no sense below zero. Frames of weight zero count as equal.
     """
     counted = (weight > 0)[..., None]
-    target = target * counted
-    predicted = torch.where(counted, predicted, target)
-    size = (target.max() - target.min()).detach().clamp_min(1e-6)
+    size = (target.max() - target.min()).clamp_min(1e-6)
+    predicted = torch.where(counted, predicted - target.min(), 0.0)
+    target = torch.where(counted, target - target.min(), 0.0)
     c1, c2 = (0.01 * size) ** 2, (0.03 * size) ** 2
     stacked = torch.stack([predicted, target, predicted**2, target**2, predicted * target], 1)
     mean_p, mean_t, square_p, square_t, product = _blur(stacked).unbind(1)

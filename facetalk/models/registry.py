@@ -41,7 +41,7 @@ def load_talker(name: str = "styletalk") -> Talker:
         speech = load_speech_encoder(described["speech"])
     except KeyError as error:
         raise FacetalkError(f"{folder / 'config.yaml'} does not describe a talker: {error} is missing") from None
-    talker = Talker(config, speech)
+    talker = Talker(config, speech.width, speech)
     talker.load_state_dict(_full_precision(folder))
     return talker.eval()
 

@@ -41,7 +41,6 @@ class SpeechFeatures(Protocol):
 class TalkerConfig:
     """Sizes of the generator."""
 
-    num_features: int = 80
     num_layers: int = 2
     """Layers of the audio encoder."""
     reach: int = 5
@@ -71,11 +70,11 @@ class AudioEncoder(nn.Module):
     The first linear layer is StyleTalk's phoneme embedding: on phoneme posteriors it gives their expected embedding.
     """
 
-    def __init__(self, config: TalkerConfig) -> None:
+    def __init__(self, config: TalkerConfig, num_features: int) -> None:
         super().__init__()
         width, num_heads = config.lower.width, config.lower.num_heads
         self.silencer = nn.Dropout(config.feature_dropout)
-        self.embed = nn.Linear(config.num_features, width)
+        self.embed = nn.Linear(num_features, width)
         self.project = nn.Linear(width, width)
         self.layers = nn.ModuleList(
             EncoderLayer(width, num_heads, 4 * width, config.dropout) for _ in range(config.num_layers)
@@ -102,17 +101,17 @@ class Talker(nn.Module):
     columns: Tensor
     driven: Tensor
 
-    def __init__(self, config: TalkerConfig, speech: SpeechFeatures | None = None) -> None:
+    def __init__(self, config: TalkerConfig, num_features: int, speech: SpeechFeatures | None = None) -> None:
         super().__init__()
         self.config = config
-        self.audio_encoder = AudioEncoder(config)
+        self.audio_encoder = AudioEncoder(config, num_features)
         self.style_encoder = StyleEncoder(len(ARKIT_NAMES), config.style)
         style_width = self.style_encoder.code_width
         self.lower = DynamicDecoder(config.lower, style_width, len(LOWER_NAMES))
         self.upper = DynamicDecoder(config.upper, style_width, len(UPPER_NAMES))
         self.decoder_bias = LocalBias(config.lower.num_heads, config.reach)
-        self.register_buffer("feature_mean", torch.zeros(config.num_features))
-        self.register_buffer("feature_scale", torch.ones(config.num_features))
+        self.register_buffer("feature_mean", torch.zeros(num_features))
+        self.register_buffer("feature_scale", torch.ones(num_features))
         self.register_buffer("usual_spread", torch.full((len(ARKIT_NAMES),), 0.1))
         self.register_buffer("neutral_style", torch.zeros(style_width))
         columns = torch.tensor(indices(LOWER_NAMES) + indices(UPPER_NAMES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ class LoopConfig:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
 
 
+@runtime_checkable
 class Task(Protocol):
     """What one method adds to the loop: a model, its examples and its losses."""
 

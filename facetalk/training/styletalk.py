@@ -12,7 +12,7 @@ import yaml
 from torch import Tensor
 
 from facetalk.core.config import build, plain
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import UsageError
 from facetalk.data.dataset import Batch, DataConfig, Example, Sampler, read_example
 from facetalk.data.manifest import read_manifest, split_by_speaker
 from facetalk.io.files import replacing
@@ -128,17 +128,13 @@ def make_task(config: StyleTalkConfig, data_dir: Path | None) -> StyleTalkTask:
     learn, judge = split_by_speaker(read_manifest(data_dir), config.data.dev_speakers)
     examples = [read_example(clip, speech.encode, config.data) for clip in learn]
     kept = [read_example(clip, speech.encode, config.data) for clip in judge]
-    if not examples:
-        raise FacetalkError(f"{data_dir}: every clip belongs to a dev speaker; nothing is left to learn from")
-    talker = Talker(config.talker, speech)
+    talker = Talker(config.talker, speech.width, speech)
     return StyleTalkTask(config, talker, geometry, examples, kept)
 
 
 def set_statistics(talker: Talker, examples: list[Example]) -> None:
     """Fill the talker's buffers: mean and scale of the features, usual spread of every channel within a clip."""
     features = torch.cat([example.features[0] for example in examples])
-    if features.shape[1] != talker.config.num_features:
-        raise UsageError(f"talker.num_features is {talker.config.num_features}; the encoder gives {features.shape[1]}")
     talker.feature_mean.copy_(features.mean(0))
     talker.feature_scale.copy_(features.std(0).clamp_min(1e-3))
     lengths = torch.tensor([float(example.num_frames) for example in examples])

@@ -1,0 +1,85 @@
+"""Makes the files of this folder: synthetic speech and a rendered, exaggerated reference performance.
+
+    python examples/make_examples.py        # needs espeak-ng for the speech
+
+`speech.wav` is read by espeak-ng (GPL-3, its output is free). `ref.mp4` shows the bundled head in a show host's manner:
+a broad smile, raised brows, a mouth that opens far at every syllable. No recording of a person is used.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
+from facetalk.core.types import Motion, still_motion
+from facetalk.io.audio import read_waveform, write_wav
+from facetalk.models.idle import add_idle
+from facetalk.models.registry import load_head
+from facetalk.pipelines.render import render_motion
+
+HERE = Path(__file__).resolve().parent
+SPEECH = "Hello! I am a talking head, made from nothing but the sound of this voice. Please give me a smile."
+SHOW = "Good evening everybody, and welcome, welcome to the big, wide, wonderful show!"
+
+SMILING = {
+    "mouthSmileLeft": 0.75, "mouthSmileRight": 0.75, "cheekSquintLeft": 0.5, "cheekSquintRight": 0.5,
+    "mouthUpperUpLeft": 0.25, "mouthUpperUpRight": 0.25, "browInnerUp": 0.6, "browOuterUpLeft": 0.7,
+    "browOuterUpRight": 0.7, "eyeWideLeft": 0.3, "eyeWideRight": 0.3,
+}  # fmt: skip
+"""What the host's face never drops below."""
+
+
+def read_aloud(text: str, words_per_minute: int) -> Tensor:
+    """The text in espeak-ng's voice, 16 kHz."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "voice.wav"
+        command = ["espeak-ng", "-v", "en-gb", "-s", str(words_per_minute), "-p", "45", "-w", str(path), text]
+        subprocess.run(command, check=True)
+        return read_waveform(path)
+
+
+def loudness(waveform: Tensor) -> Tensor:
+    """How loud the voice is around each frame, 0 to 1."""
+    num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+    half = SAMPLE_RATE // 20
+    padded = torch.nn.functional.pad(waveform, (half, 2 * half))
+    starts = [round(frame / FPS * SAMPLE_RATE) for frame in range(num_frames)]
+    level = torch.stack([padded[start : start + 2 * half].square().mean().sqrt() for start in starts])
+    return (level / level.quantile(0.9)).clamp(0, 1)
+
+
+def show_host(waveform: Tensor) -> Motion:
+    """An exaggerated performance to a voice; only its manner matters, so loudness stands for the words."""
+    head = load_head()
+    names = head.assets.expression_names
+    level = loudness(waveform)
+    seconds = torch.arange(len(level)) / FPS
+    swing = 0.5 + 0.5 * torch.sin(2 * math.pi * 0.45 * seconds)
+    curves = {name: value * (0.8 + 0.2 * swing) for name, value in SMILING.items()}
+    curves["jawOpen"] = 0.6 * level
+    for side in ("Left", "Right"):
+        curves[f"mouthLowerDown{side}"] = 0.45 * level
+        curves[f"mouthStretch{side}"] = 0.3 * level * swing
+        curves[f"mouthSmile{side}"] = 0.6 + 0.3 * swing
+    expression = torch.zeros(len(level), len(names))
+    for name, curve in curves.items():
+        expression[:, names.index(name)] = curve
+    motion = still_motion(head.name, expression.clamp(0, 1), names, FPS, head.num_betas)
+    return add_idle(motion, torch.Generator().manual_seed(3), head_motion=2.5)
+
+
+def main() -> None:
+    """Write both files."""
+    write_wav(HERE / "speech.wav", read_aloud(SPEECH, 165))
+    voice = read_aloud(SHOW, 170)
+    render_motion(show_host(voice), HERE / "ref.mp4", size=320, audio=voice, overwrite=True)
+
+
+if __name__ == "__main__":
+    main()

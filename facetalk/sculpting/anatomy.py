@@ -1,0 +1,180 @@
+"""The measured face, and skull, neck and bust from anthropometry, as control points on the map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facetalk.sculpting.domain import DOME_RADIUS, DOME_Y, PER_RADIAN, TOP, ThinPlate, from_cylinder, to_map
+
+# fmt: off
+# Contours of MediaPipe's mesh on the subject's right (x < 0), outwards from the opening.
+EYE_CONTOURS = (
+    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
+    (130, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25),
+    (226, 113, 225, 224, 223, 222, 221, 189, 244, 233, 232, 231, 230, 229, 228, 31),
+)
+"""From the outer corner over the upper lid."""
+MOUTH_CONTOURS = (
+    (13, 82, 81, 80, 191, 78, 95, 88, 178, 87, 14),
+    (12, 38, 41, 42, 183, 62, 96, 89, 179, 86, 15),
+    (11, 72, 73, 74, 184, 76, 77, 90, 180, 85, 16),
+    (0, 37, 39, 40, 185, 61, 146, 91, 181, 84, 17),
+    (164, 167, 165, 92, 186, 57, 43, 106, 182, 83, 18),
+)
+"""From the upper midline round the corner to the lower midline."""
+JAW_CONTOUR = (152, 148, 176, 149, 150, 136, 172, 58, 132)
+
+SKULL_CENTRE = (0.0, 20.0, -75.0)
+SKULL_AXES = (77.0, 94.0, 97.0)
+"""Half of head breadth 154, height over the centre 94, half of head length 194 (Farkas 1994, North American means)."""
+
+# Neck and bust: rows of `along`; columns of azimuth in degrees; distance from the axis and height, mm.
+BODY_AZIMUTHS = (0, 30, 60, 90, 120, 150, 180)
+BODY_ROWS = {
+    -165: ((47, 51, 54, 56, 59, 62, 63), (-135, -136, -138, -141, -145, -148, -148)),
+    -200: ((43, 47, 52, 57, 63, 68, 70), (-162, -164, -167, -169, -172, -174, -174)),
+    -235: ((39, 46, 60, 77, 80, 80, 78), (-193, -193, -190, -186, -190, -194, -195)),
+    -262: ((58, 74, 100, 122, 112, 98, 92), (-213, -211, -204, -197, -201, -208, -210)),
+    -295: ((78, 100, 138, 160, 140, 112, 101), (-246, -243, -233, -222, -227, -240, -244)),
+    -325: ((84, 108, 146, 168, 146, 116, 103), (-280, -280, -280, -280, -280, -280, -280)),
+}
+# Back of the head below the skull's ellipsoid: (azimuth in degrees, distance from the axis, height).
+NAPE = (
+    (180, 96, -5), (180, 91, -35), (180, 74, -72), (180, 64, -108),
+    (150, 93, -5), (150, 88, -35), (150, 73, -72), (150, 63, -108),
+    (120, 84, -10), (120, 77, -40), (120, 66, -75), (120, 60, -110),
+    (98, 75, 20), (98, 73, -10), (98, 69, -40), (95, 64, -75), (95, 59, -110),
+)
+# fmt: on
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """Our own figure table, see `measuring.py`; millimetres."""
+
+    mean: np.ndarray
+    pairs: np.ndarray
+    modes: np.ndarray
+    tables: dict[str, np.ndarray]
+
+
+def read_measurements() -> Measurements:
+    """The table beside this module."""
+    with np.load(Path(__file__).with_name("measurements.npz"), allow_pickle=False) as file:
+        tables = {name: file[name].astype(np.float64) for name in file.files}
+    pairs = tables["pairs"].astype(np.int64)
+    return Measurements(tables["mean"], pairs, tables["modes"], tables)
+
+
+def face_places(mean: np.ndarray, pairs: np.ndarray, opening: float = 2.2) -> np.ndarray:
+    """Map places of the 478 points, with the lips drawn apart so that upper and lower have different places."""
+    places = to_map(mean)
+    for level, contour in enumerate(MOUTH_CONTOURS[:-1]):
+        amount = opening * (1 - level / 4)
+        for index, number in enumerate(contour):
+            lift = amount * np.cos(np.pi * index / 10)
+            for point in {number, int(pairs[number])}:
+                places[point, 1] += lift
+    return places
+
+
+def skull_points() -> np.ndarray:
+    """Points on an ellipsoid for all that lies above and behind the measured face, left half with midline."""
+    rows = []
+    for tilt in np.deg2rad(np.arange(0, 90, 15.0)):
+        for azimuth in np.deg2rad(np.arange(0, 181, 20.0)):
+            level = np.hypot(np.sin(azimuth) / SKULL_AXES[0], np.cos(azimuth) / SKULL_AXES[2])
+            radius = np.cos(tilt) / level
+            point = [radius * np.sin(azimuth), SKULL_CENTRE[1] + SKULL_AXES[1] * np.sin(tilt), radius * np.cos(azimuth)]
+            point[2] += SKULL_CENTRE[2]
+            face_here = azimuth < np.deg2rad(80) and point[1] < 62 + 20 * (np.rad2deg(azimuth) / 80)
+            if not face_here:
+                rows.append(point)
+    return np.array(rows)
+
+
+def crown_points() -> tuple[np.ndarray, np.ndarray]:
+    """Controls at the crown and just beyond it, where the distance from the axis changes sign."""
+    places, values = [], []
+    for azimuth in np.arange(0, 181, 20.0):
+        for tilt in (0.0, 0.25):
+            level = np.hypot(np.sin(np.deg2rad(azimuth)) / SKULL_AXES[0], np.cos(np.deg2rad(azimuth)) / SKULL_AXES[2])
+            radius, height = np.sin(tilt) / level, SKULL_CENTRE[1] + SKULL_AXES[1] * np.cos(tilt)
+            beyond = TOP - DOME_Y - DOME_RADIUS * np.arctan2(height - DOME_Y, radius)
+            places.append([PER_RADIAN * np.deg2rad(azimuth), TOP + beyond])
+            values.append([-radius, height])
+    return np.array(places), np.array(values)
+
+
+def under_jaw(mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Controls between the jaw line and the top of the neck: places, and (radius, height)."""
+    jaw = mean[list(JAW_CONTOUR)]
+    jaw_places = to_map(jaw * [-1, 1, 1])
+    jaw_radius = np.hypot(jaw[:, 0], jaw[:, 2] + 75)
+    radii, heights = BODY_ROWS[-165]
+    places, values = [], []
+    for (around, along), radius, height in zip(jaw_places, jaw_radius, jaw[:, 1], strict=True):
+        azimuth = np.rad2deg(around / PER_RADIAN)
+        neck_radius = np.interp(azimuth, BODY_AZIMUTHS, radii)
+        neck_height = np.interp(azimuth, BODY_AZIMUTHS, heights)
+        for step in (0.2, 0.45, 0.72):
+            ease = step**0.9
+            places.append([around, along + (-165 - along) * step])
+            values.append([radius + (neck_radius - radius) * ease, height + (neck_height - height) * step**1.35])
+    return np.array(places), np.array(values)
+
+
+def body_points() -> tuple[np.ndarray, np.ndarray]:
+    """Controls of neck, bust and nape, left half: places, and (radius, height)."""
+    places, values = [], []
+    for along, (radii, heights) in BODY_ROWS.items():
+        for azimuth, radius, height in zip(BODY_AZIMUTHS, radii, heights, strict=True):
+            places.append([PER_RADIAN * np.deg2rad(azimuth), along])
+            values.append([radius, height])
+    for azimuth, radius, height in NAPE:
+        places.append([PER_RADIAN * np.deg2rad(azimuth), height])
+        values.append([radius, height])
+    return np.array(places), np.array(values)
+
+
+def mirrored_and_wrapped(places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Controls of the left half made whole, with copies past the back so that the map has no edge there."""
+    left = (places[:, 0] > 1e-9) & (places[:, 0] < np.pi * PER_RADIAN - 1e-6)
+    whole = np.concatenate([places, places[left] * [-1, 1]])
+    copied = np.concatenate([values, values[left]])
+    turn = 2 * np.pi * PER_RADIAN
+    back = whole[:, 0] > 1.9 * PER_RADIAN
+    front = whole[:, 0] < -1.9 * PER_RADIAN
+    before, after = whole[back] - [turn, 0], whole[front] + [turn, 0]
+    return np.concatenate([whole, before, after]), np.concatenate([copied, copied[back], copied[front]])
+
+
+class HeadSurface:
+    """Where each place of the map lies in space."""
+
+    def __init__(self, measurements: Measurements) -> None:
+        mean = measurements.mean
+        face = mean[:468]
+        face_at = face_places(mean, measurements.pairs)[:468]
+        face_values = np.stack([np.hypot(face[:, 0], face[:, 2] + 75), face[:, 1]], 1)
+        skull = skull_points()
+        parts = [
+            (to_map(skull), np.stack([np.hypot(skull[:, 0], skull[:, 2] + 75), skull[:, 1]], 1)),
+            crown_points(),
+            under_jaw(mean),
+            body_points(),
+        ]
+        left = face[:, 0] >= -1e-3
+        face_at[np.abs(face_at[:, 0]) < 0.05, 0] = 0
+        parts.append((face_at[left], face_values[left]))
+        places = np.concatenate([part[0] for part in parts])
+        values = np.concatenate([part[1] for part in parts])
+        self._spline = ThinPlate(*mirrored_and_wrapped(places, values), smoothing=2e-4)
+
+    def __call__(self, places: np.ndarray) -> np.ndarray:
+        """Positions in millimetres, (n, 2) -> (n, 3)."""
+        value = self._spline(places)
+        return from_cylinder(places[:, 0], value[:, 0], value[:, 1])

@@ -1,0 +1,86 @@
+"""Where the 478 measured points lie on the finished mesh."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facetalk.sculpting import parts
+from facetalk.sculpting.sculpture import Sculpture
+
+# fmt: off
+IBUG_FROM_MEDIAPIPE = (
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389, 71, 63, 105, 66, 107, 336, 296, 334,
+    293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305, 33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380, 61, 39, 37, 0,
+    267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
+)
+"""The point of MediaPipe's mesh that stands for each of the 68 landmarks."""
+# fmt: on
+
+
+def barycentric(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Barycentric coordinates in the plane, (p, 2) and (t, 3, 2) -> (p, t, 3)."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    v0, v1 = b - a, c - a
+    area = v0[:, 0] * v1[:, 1] - v0[:, 1] * v1[:, 0]
+    offset = points[:, None] - a[None]
+    one = (offset[..., 0] * v1[:, 1] - offset[..., 1] * v1[:, 0]) / area
+    two = (v0[:, 0] * offset[..., 1] - v0[:, 1] * offset[..., 0]) / area
+    return np.stack([1 - one - two, one, two], -1)
+
+
+def locate_on_map(head: Sculpture, places: np.ndarray, num_sheet_faces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Triangle corners and barycentric coordinates of map places, (p, 3) each."""
+    faces = head.faces[:num_sheet_faces]
+    near = (np.abs(head.places[faces][:, :, 0]) < 130).all(1) & (np.abs(head.places[faces][:, :, 1] + 30) < 160).all(1)
+    faces = faces[near]
+    weights = barycentric(places, head.places[faces])
+    best = weights.min(-1).argmax(1)
+    chosen = np.clip(weights[np.arange(len(places)), best], 0, None)
+    return faces[best], chosen / chosen.sum(1, keepdims=True)
+
+
+def nearest_on_surface(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Triangle corners and barycentric coordinates of the surface points nearest to `points` (p, 3)."""
+    corners = vertices[faces]
+    middle = corners.mean(1)
+    triangles, shares = [], []
+    for point in points:
+        close = np.argsort(((middle - point) ** 2).sum(1))[:40]
+        weights = _clamped(point, corners[close])
+        gap = np.linalg.norm((corners[close] * weights[..., None]).sum(1) - point, axis=1)
+        best = gap.argmin()
+        triangles.append(faces[close[best]])
+        shares.append(weights[best])
+    return np.array(triangles), np.array(shares)
+
+
+def _clamped(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Barycentric coordinates of the point's projection into each triangle, drawn back into it."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    v0, v1, v2 = b - a, c - a, point - a
+    d00, d01, d11 = (v0 * v0).sum(1), (v0 * v1).sum(1), (v1 * v1).sum(1)
+    d20, d21 = (v2 * v0).sum(1), (v2 * v1).sum(1)
+    det = np.maximum(d00 * d11 - d01 * d01, 1e-12)
+    one, two = (d11 * d20 - d01 * d21) / det, (d00 * d21 - d01 * d20) / det
+    weights = np.clip(np.stack([1 - one - two, one, two], 1), 0, None)
+    return weights / weights.sum(1, keepdims=True)
+
+
+def iris_targets() -> np.ndarray:
+    """Points 468-477: pupil, then the iris edge at +x, top, -x, bottom of the right and the left eye, mm."""
+    ring = parts.IRIS_RADIUS * np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1]])
+    depth = np.sqrt(parts.EYE_RADIUS**2 - (ring**2).sum(1))
+    front = np.concatenate([ring, depth[:, None]], 1)
+    left = front + parts.EYE_CENTRE
+    # MediaPipe starts the ring of either eye on the inner side... of its image: keep the measured directions.
+    right = front + np.array(parts.EYE_CENTRE) * [-1, 1, 1]
+    return np.concatenate([right, left])
+
+
+def embed(head: Sculpture, num_sheet_faces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Triangle corners and barycentric coordinates of all 478 points."""
+    triangles, weights = locate_on_map(head, head.face_at[:468], num_sheet_faces)
+    balls = np.concatenate([head.groups["right_eyeball"], head.groups["left_eyeball"]])
+    on_ball = np.isin(head.faces, balls).all(1)
+    iris = nearest_on_surface(iris_targets(), head.points, head.faces[on_ball])
+    return np.concatenate([triangles, iris[0]]), np.concatenate([weights, iris[1]])

@@ -1,0 +1,212 @@
+"""How far a posed head is from the seen points, linearised for all frames of a window at once.
+
+The points are linear in the channels, so the normal equations need no Jacobian per frame: with `N = A' W A` of a point
+(A: its 3x3 projection derivative) turned into the head's frame, `H = sum N : (E E')` is one matrix product with a
+table of `E E'` that depends on the head alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.rotations import axis_angle_to_matrix, skew
+from facetalk.tracking.face_basis import FaceBasis
+from facetalk.tracking.point_kernel import add_points
+from facetalk.tracking.settings import FitSettings, channel_priors
+
+_ROWS, _COLUMNS = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
+"""Places of the six different numbers of a symmetric 3x3 matrix."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What the detector saw in a stretch of video, for the points of a basis."""
+
+    image_points: Float[Tensor, "frames points 2"]
+    """Pixels from the principal point, y up."""
+    depth: Float[Tensor, "frames points"]
+    """Towards the viewer, in pixels, from an unknown origin."""
+    weights: Float[Tensor, "frames points"]
+    """How far each point can be trusted in each frame."""
+    irises: Float[Tensor, "frames 2 2"]
+    """Centres of the left and the right iris, pixels from the principal point, y up."""
+    lid_opening: Float[Tensor, " frames"]
+    """Gap of the lids over the distance of the outer eye corners."""
+    reference: Float[Tensor, "3 3"]
+    """Rotation that pose rotations are written relative to."""
+    focal_px: float
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The unknowns of a stretch of video."""
+
+    rotation: Float[Tensor, "frames 3"]
+    """Axis-angle on top of the reference: the head's rotation is `exp(rotation) @ reference`."""
+    place: Float[Tensor, "frames 3"]
+    """Where the pivot of the basis is, metres in the camera's frame."""
+    channels: Float[Tensor, "frames free"]
+
+    def flat(self) -> Float[Tensor, "frames n"]:
+        """All unknowns of a frame in a row."""
+        return torch.cat([self.rotation, self.place, self.channels], 1)
+
+    @staticmethod
+    def of(values: Float[Tensor, "frames n"]) -> State:
+        """The inverse of `flat`."""
+        return State(values[:, :3], values[:, 3:6], values[:, 6:])
+
+
+class NormalEquations(NamedTuple):
+    """Second-order model of the energy of each frame; smoothness over time is not in it."""
+
+    hessian: Float[Tensor, "frames n n"]
+    gradient: Float[Tensor, "frames n"]
+    cost: Float[Tensor, " frames"]
+    """Robust cost of points, pairs and priors."""
+
+
+class PointTerms(NamedTuple):
+    """Points and, after them, pairs: what the energy is made of. Derivatives are in the head's frame."""
+
+    pose_hessian: Float[Tensor, "frames 6 6"]
+    pose_gradient: Float[Tensor, "frames 6"]
+    inner: Float[Tensor, "frames rows 6"]
+    """Second derivative by each row's place: the numbers 00 11 22 01 02 12 of a symmetric matrix."""
+    mixed: Float[Tensor, "rows 3 frames 6"]
+    """Derivative by place and by pose."""
+    pull: Float[Tensor, "frames rows 3"]
+    """First derivative by place."""
+    cost: Float[Tensor, " frames"]
+
+
+def left_jacobian(axis_angle: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3 3"]:
+    """How the turn `exp(r)` grows with `r`: `exp(r + d) = exp(J d) exp(r)` for small `d`."""
+    square = (axis_angle * axis_angle).sum(-1)[:, None, None]
+    small = square < 1e-8
+    safe = torch.where(small, torch.ones_like(square), square)
+    angle = safe.sqrt()
+    first = torch.where(small, 0.5 - square / 24, (1 - angle.cos()) / safe)
+    second = torch.where(small, 1 / 6 - square / 120, (angle - angle.sin()) / (safe * angle))
+    cross = skew(axis_angle)
+    return torch.eye(3, dtype=axis_angle.dtype) + first * cross + second * (cross @ cross)
+
+
+class FaceEnergy:
+    """Points, pairs and channel priors for one head."""
+
+    def __init__(self, basis: FaceBasis, settings: FitSettings, *, reluctance: float = 1.0) -> None:
+        """Prepare the tables.
+
+        Args:
+            basis: the head's points.
+            settings: weights.
+            reluctance: factor on the channel prior.
+        """
+        self.basis = basis
+        self.settings = settings
+        dirs = basis.expression_dirs
+        first, second = basis.pairs.unbind(1)
+        self.dirs = torch.cat([dirs, dirs[:, first] - dirs[:, second]], 1)
+        """(free, points + pairs, 3): what each channel does to points and to distance vectors."""
+        self.products = _products(self.dirs)
+        self.prior_hessian, self.prior_gradient = (reluctance * part for part in _prior(basis.free_names, settings))
+
+    def posed(self, rest: Float[Tensor, "frames points 3"], state: State) -> Tensor:
+        """The points before rotation, relative to the pivot, (frames, points, 3) metres."""
+        moved = (state.channels @ self.basis.expression_dirs.flatten(1)).unflatten(1, (-1, 3))
+        return rest + moved - self.basis.pivot
+
+    def linearise(self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation) -> NormalEquations:
+        """The energy around a state.
+
+        Args:
+            rest: points of the identity, with lids following the gaze, see `FaceBasis.rest`.
+            state: where to linearise.
+            seen: the detector's points of the same frames.
+        """
+        terms = self.point_terms(rest, state, seen)
+        return self._with_prior(*self._normal_equations(terms), terms.cost, state)
+
+    def point_terms(self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation) -> PointTerms:
+        """The same before the sum over points and pairs."""
+        frames, rows = len(rest), self.dirs.shape[1]
+        new = rest.new_zeros
+        terms = PointTerms(
+            new(frames, 6, 6), new(frames, 6), new(frames, rows, 6), new(rows, 3, frames, 6), new(frames, rows, 3),
+            new(frames),
+        )  # fmt: skip
+        inputs = (
+            self.posed(rest, state), axis_angle_to_matrix(state.rotation) @ seen.reference,
+            left_jacobian(state.rotation), state.place, seen.image_points, seen.depth, seen.weights,
+        )  # fmt: skip
+        basis, settings = self.basis, self.settings
+        precisions = (
+            basis.point_weights / settings.point_sigma_m**2,
+            basis.depth_weights / settings.depth_sigma_m**2,
+            basis.pair_weights / settings.point_sigma_m**2,
+        )
+        add_points(
+            *(value.contiguous().numpy() for value in inputs),
+            seen.focal_px,
+            basis.pairs.numpy(),
+            *(value.numpy() for value in precisions),
+            settings.robust_m,
+            *(value.numpy() for value in terms),
+        )
+        return terms
+
+    def _normal_equations(self, terms: PointTerms) -> tuple[Tensor, Tensor]:
+        frames, free = len(terms.cost), self.dirs.shape[0]
+        flat_dirs = self.dirs.flatten(1)
+        hessian = terms.inner.new_empty(frames, 6 + free, 6 + free)
+        hessian[:, :6, :6] = terms.pose_hessian
+        mixed = (flat_dirs @ terms.mixed.flatten(2).flatten(0, 1)).reshape(free, frames, 6)
+        hessian[:, 6:, :6] = mixed.transpose(0, 1)
+        hessian[:, :6, 6:] = mixed.permute(1, 2, 0)
+        packed = terms.inner.flatten(1) @ self.products
+        upper = torch.triu_indices(free, free)
+        hessian[:, 6 + upper[0], 6 + upper[1]] = packed
+        hessian[:, 6 + upper[1], 6 + upper[0]] = packed
+        return hessian, torch.cat([terms.pose_gradient, terms.pull.flatten(1) @ flat_dirs.T], 1)
+
+    def _with_prior(self, hessian: Tensor, gradient: Tensor, cost: Tensor, state: State) -> NormalEquations:
+        hessian[:, 6:, 6:] += self.prior_hessian
+        slope = state.channels @ self.prior_hessian
+        gradient[:, 6:] += slope + self.prior_gradient
+        cost = cost + (state.channels * (0.5 * slope + self.prior_gradient)).sum(1)
+        return NormalEquations(hessian, gradient, cost)
+
+
+def _products(dirs: Tensor) -> Tensor:
+    """Table of `E E'` for the six numbers of a point's 3x3 matrix, (6 points, free (free + 1) / 2)."""
+    free = dirs.shape[0]
+    upper = torch.triu_indices(free, free)
+    by_point = dirs.transpose(0, 1)
+    table = dirs.new_empty(by_point.shape[0], 6, upper.shape[1])
+    for index, (i, j) in enumerate(zip(_ROWS, _COLUMNS, strict=True)):
+        outer = by_point[:, upper[0], i] * by_point[:, upper[1], j]
+        if i != j:
+            outer = outer + by_point[:, upper[0], j] * by_point[:, upper[1], i]
+        table[:, index] = outer
+    return table.flatten(0, 1)
+
+
+def _prior(names: tuple[str, ...], settings: FitSettings) -> tuple[Tensor, Tensor]:
+    """Curvature and slope of the channel prior: small, sparse, alike on both sides."""
+    weights = torch.tensor(channel_priors(names))
+    hessian = torch.diag((weights / settings.channel_sigma) ** 2)
+    for row, name in enumerate(names):
+        if name.endswith("Left") and not name.startswith(("jaw", "mouthLeft")):
+            column = names.index(name[: -len("Left")] + "Right")
+            stiffness = 1 / settings.side_sigma**2
+            hessian[row, row] += stiffness
+            hessian[column, column] += stiffness
+            hessian[row, column] -= stiffness
+            hessian[column, row] -= stiffness
+    return hessian, settings.channel_cost * weights

@@ -1,0 +1,112 @@
+"""A head reduced to the points that the detector sees: a few hundred instead of all vertices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from facetalk.head.channels import GAZE_NAMES
+from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.tracking import face_points
+from facetalk.tracking.settings import HELD_AT_ZERO
+
+
+@dataclass(frozen=True, eq=False)
+class FaceBasis:
+    """The skin points of a head that have a number in MediaPipe's mesh, as linear functions of its parameters."""
+
+    ids: Int[Tensor, " points"]
+    """Numbers of the detector's points."""
+    template: Float[Tensor, "points 3"]
+    """At rest, metres."""
+    normals: Float[Tensor, "points 3"]
+    """Outward directions of the surface at rest."""
+    identity_dirs: Float[Tensor, "n_betas points 3"]
+    expression_dirs: Float[Tensor, "free points 3"]
+    """One row per channel that is solved for."""
+    gaze_dirs: Float[Tensor, "8 points 3"]
+    """What the `eyeLook*` channels do to the lids."""
+    free: tuple[int, ...]
+    """Columns of the head's expression that are solved for."""
+    free_names: tuple[str, ...]
+    gaze: tuple[int, ...]
+    """Columns of the `eyeLook*` channels."""
+    pivot: Float[Tensor, "3"]
+    """Middle of the points at rest: the fit turns the head about it, which keeps turning and shifting apart."""
+    pairs: Int[Tensor, "pairs 2"]
+    """Rows of two points whose distance vector is compared as well."""
+    point_weights: Float[Tensor, " points"]
+    depth_weights: Float[Tensor, " points"]
+    pair_weights: Float[Tensor, " pairs"]
+
+    def rest(
+        self, betas: Float[Tensor, " n_betas"], gaze: Float[Tensor, "frames 8"]
+    ) -> Float[Tensor, "frames points 3"]:
+        """The points of one identity with lids following the eyes, before expression."""
+        own = self.template + torch.einsum("s,spc->pc", betas, self.identity_dirs)
+        return own + torch.einsum("te,epc->tpc", gaze, self.gaze_dirs)
+
+
+def reduce_head(head: HeadModel) -> FaceBasis:
+    """The basis of a head's skin points."""
+    assets = head.assets
+    names = assets.expression_names
+    rows = (assets.mediapipe_ids < face_points.RIGHT_IRIS).nonzero()[:, 0]
+    ids = assets.mediapipe_ids[rows]
+    free = tuple(i for i, name in enumerate(names) if name not in HELD_AT_ZERO)
+    gaze = tuple(names.index(name) for name in GAZE_NAMES)
+
+    def on_points(values: Tensor) -> Tensor:
+        return assets.mediapipe.on(values)[..., rows, :].float()
+
+    template = on_points(assets.template)
+    expression_dirs = on_points(assets.expression_dirs)
+    pairs, pair_weights = _pairs(ids.tolist())
+    weights = _point_weights(ids)
+    edge = torch.isin(ids, torch.tensor(face_points.CONTOUR + face_points.TEMPLES))
+    return FaceBasis(
+        ids=ids,
+        template=template,
+        normals=on_points(_vertex_normals(assets)),
+        identity_dirs=on_points(assets.identity_dirs),
+        expression_dirs=expression_dirs[list(free)],
+        gaze_dirs=expression_dirs[list(gaze)],
+        free=free,
+        free_names=tuple(names[i] for i in free),
+        gaze=gaze,
+        pivot=template.mean(0),
+        pairs=pairs,
+        point_weights=weights,
+        depth_weights=torch.where(edge, 0.0, weights.clamp_max(1.0)),
+        pair_weights=pair_weights,
+    )
+
+
+def _vertex_normals(assets: HeadAssets) -> Tensor:
+    corners = assets.template[assets.faces]
+    face_normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = torch.zeros_like(assets.template)
+    for corner in range(3):
+        normals.index_add_(0, assets.faces[:, corner], face_normals)
+    return torch.nn.functional.normalize(normals, dim=-1)
+
+
+def _point_weights(ids: Tensor) -> Tensor:
+    weights = torch.full((face_points.NUM_POINTS,), face_points.DEFAULT_WEIGHT)
+    for members, weight in face_points.POINT_WEIGHTS:
+        weights[list(members)] = weight
+    return weights[ids]
+
+
+def _pairs(ids: list[int]) -> tuple[Tensor, Tensor]:
+    """Pairs both of whose points lie on the head, as rows of the basis, and their weights."""
+    row = {number: index for index, number in enumerate(ids)}
+    found, weights = [], []
+    for pairs, weight in face_points.PAIRS:
+        present = [(row[a], row[b]) for a, b in pairs if a in row and b in row]
+        found += present
+        weights += [weight] * len(present)
+    return torch.tensor(found, dtype=torch.long).reshape(-1, 2), torch.tensor(weights, dtype=torch.float32)

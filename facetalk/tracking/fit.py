@@ -1,0 +1,176 @@
+"""Landmarks of a clip -> motion of a head: camera, identity, then poses, gaze and channels window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.rotations import axis_angle_to_matrix, continuous_axis_angle, matrix_to_axis_angle
+from facetalk.core.timing import FPS, windows
+from facetalk.core.types import Camera, Motion
+from facetalk.head.gaze import gaze_to_channels
+from facetalk.head.model import HeadModel
+from facetalk.tracking.energy import FaceEnergy, Observation, State
+from facetalk.tracking.eyes import EyeModel, calibrate, estimate_gaze, eye_model
+from facetalk.tracking.face_basis import FaceBasis, reduce_head
+from facetalk.tracking.identity import fit_identity, pick_frames
+from facetalk.tracking.observation import estimate_camera, even_frames, interocular_px, observe
+from facetalk.tracking.refine import refine
+from facetalk.tracking.settings import FitSettings
+
+_DOUBTFUL_ERROR = 0.06
+"""Mean landmark distance, inter-ocular units, at which a fit is half believed."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClipModel:
+    """What does not change during a clip."""
+
+    basis: FaceBasis
+    energy: FaceEnergy
+    camera: Camera
+    betas: Float[Tensor, " n_betas"]
+    eyes: EyeModel
+    reference: Float[Tensor, "3 3"]
+    """Usual rotation of the head; rotations are solved relative to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameFits:
+    """What changes from frame to frame."""
+
+    rotation: Float[Tensor, "frames 3"]
+    place: Float[Tensor, "frames 3"]
+    channels: Float[Tensor, "frames free"]
+    leye_pose: Float[Tensor, "frames 3"]
+    reye_pose: Float[Tensor, "frames 3"]
+    error: Float[Tensor, " frames"]
+    """Mean distance of the points, inter-ocular units."""
+
+
+def fit_landmarks(
+    points: Float[Tensor, "rows 478 3"],
+    times: Float[Tensor, " rows"],
+    image_size: tuple[int, int],
+    head: HeadModel,
+    *,
+    settings: FitSettings | None = None,
+    source: str = "",
+    source_fps: float = 0.0,
+    meta: Mapping[str, Any] | None = None,
+) -> Motion:
+    """The motion of a head that shows the same points, at facetalk's frame rate.
+
+    Args:
+        points: MediaPipe's face mesh in pixels, y down, depth on the scale of x; NaN rows where no face was found.
+        times: moment of each row in seconds, increasing; they need not be even.
+        image_size: width and height of the pictures.
+        head: the head to move; its embedding says where the points lie on it.
+        settings: weights of the energy.
+        source: where the points come from, kept in the motion.
+        source_fps: frame rate of the source, kept in the motion.
+        meta: further notes for the motion file.
+    """
+    settings = settings or FitSettings()
+    even, confidence = even_frames(points.float(), times)
+    clip = fit_clip(even, confidence, image_size, head, settings)
+    parts = [
+        _cut(fit_window(clip, even[window.read], settings), window.keep)
+        for window in windows(len(even), settings.window, settings.margin)
+    ]
+    fits = FrameFits(*(torch.cat([getattr(part, name) for part in parts]) for name in FrameFits.__annotations__))
+    confidence = confidence / (1 + (fits.error / _DOUBTFUL_ERROR) ** 4)
+    return _to_motion(clip, fits, head, confidence, source, source_fps, meta or {})
+
+
+def fit_clip(
+    points: Float[Tensor, "frames 478 3"],
+    confidence: Float[Tensor, " frames"],
+    image_size: tuple[int, int],
+    head: HeadModel,
+    settings: FitSettings,
+) -> ClipModel:
+    """Camera, identity and eyes of a clip, from a sample of its frames."""
+    basis = reduce_head(head)
+    camera = estimate_camera(points, image_size, settings)
+    coarse = points[:: max(1, len(points) // 1000)]
+    _, guess = observe(coarse, camera, basis)
+    picks = pick_frames(confidence[:: max(1, len(points) // 1000)], guess.rotation, settings.identity_frames)
+    seen, state = observe(coarse[picks], camera, basis)
+    betas, state = fit_identity(
+        FaceEnergy(basis, settings, reluctance=settings.identity_reluctance), seen, state, settings.identity_rounds
+    )
+    rest = basis.rest(betas, state.channels.new_zeros(len(state.channels), 8))
+    eyes = calibrate(eye_model(head, basis, betas), seen, state, basis, rest)
+    return ClipModel(basis, FaceEnergy(basis, settings), camera, betas, eyes, seen.reference)
+
+
+def fit_window(clip: ClipModel, points: Float[Tensor, "frames 478 3"], settings: FitSettings) -> FrameFits:
+    """Poses and channels of consecutive frames, then gaze, then channels again with the lids following the eyes."""
+    basis = clip.basis
+    seen, state = observe(points, clip.camera, basis, clip.reference)
+    rest = basis.rest(clip.betas, points.new_zeros(len(points), 8))
+    early = settings.iterations // 2
+    state = refine(clip.energy, rest, seen, state, iterations=early)
+    leye_pose, reye_pose = estimate_gaze(clip.eyes, seen, state, basis, rest)
+    rest = basis.rest(clip.betas, gaze_to_channels(leye_pose, reye_pose))
+    state = refine(clip.energy, rest, seen, state, iterations=settings.iterations - early)
+    error = _point_error(clip, rest, seen, state) / interocular_px(points)
+    return FrameFits(state.rotation, state.place, state.channels, leye_pose, reye_pose, error)
+
+
+def _point_error(clip: ClipModel, rest: Tensor, seen: Observation, state: State) -> Tensor:
+    """Mean distance of the points in the picture, pixels."""
+    turn = axis_angle_to_matrix(state.rotation) @ seen.reference
+    points = clip.energy.posed(rest, state) @ turn.transpose(1, 2) + state.place[:, None]
+    projected = points[..., :2] / -points[..., 2:] * seen.focal_px
+    return (projected - seen.image_points).norm(dim=-1).mean(1)
+
+
+def _cut(fits: FrameFits, keep: slice) -> FrameFits:
+    return FrameFits(*(getattr(fits, name)[keep] for name in FrameFits.__annotations__))
+
+
+def _to_motion(
+    clip: ClipModel,
+    fits: FrameFits,
+    head: HeadModel,
+    confidence: Tensor,
+    source: str,
+    source_fps: float,
+    meta: Mapping[str, Any],
+) -> Motion:
+    turn = axis_angle_to_matrix(fits.rotation) @ clip.reference
+    _, joints = head.shaped(clip.betas)
+    root = joints[0]
+    # The head model turns about its root joint, the fit about the pivot.
+    transl = fits.place + (turn @ (root - clip.basis.pivot)) - root
+    names = head.assets.expression_names
+    expression = fits.channels.new_zeros(len(turn), len(names))
+    expression[:, list(clip.basis.free)] = fits.channels
+    expression[:, list(clip.basis.gaze)] = gaze_to_channels(fits.leye_pose, fits.reye_pose)
+    still = torch.zeros_like(transl)
+    return Motion(
+        head=head.name,
+        fps=FPS,
+        expression=expression,
+        expression_names=names,
+        global_orient=continuous_axis_angle(matrix_to_axis_angle(turn)),
+        neck_pose=still,
+        jaw_pose=still.clone(),
+        leye_pose=fits.leye_pose,
+        reye_pose=fits.reye_pose,
+        transl=transl,
+        betas=clip.betas,
+        camera=clip.camera,
+        fit_error=fits.error,
+        confidence=confidence,
+        source=source,
+        source_fps=source_fps,
+        meta=meta,
+    )

@@ -1,0 +1,79 @@
+"""Who it is: identity coefficients from a handful of frames, together with their poses and channels."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.tracking.energy import FaceEnergy, Observation, State
+from facetalk.tracking.refine import refine
+
+
+def pick_frames(confidence: Float[Tensor, " frames"], rotation: Float[Tensor, "frames 3"], count: int) -> Tensor:
+    """Frames to learn the identity from: seen, evenly spread in time, rather from the front."""
+    good = (confidence > 0.5).nonzero()[:, 0]
+    turned = rotation[good].norm(dim=-1)
+    good = good[turned <= turned.median() + 0.35]
+    picks = torch.linspace(0, len(good) - 1, min(count, len(good))).round().long()
+    return good[picks]
+
+
+def fit_identity(
+    energy: FaceEnergy, seen: Observation, state: State, rounds: int
+) -> tuple[Float[Tensor, " n_betas"], State]:
+    """Identity shared by some frames, and the frames' own states.
+
+    Poses and channels are solved with the identity fixed; then the identity moves with poses and inner channels free
+    to follow (their best response is eliminated: a Schur complement), and so on. The prior N(0, 1) is weighed against
+    the mean over frames, because the errors of one person's frames are alike: a clip of one second and one of an hour
+    are pulled equally.
+    """
+    basis = energy.basis
+    betas = basis.template.new_zeros(len(basis.identity_dirs))
+    gaze = state.channels.new_zeros(len(state.channels), 8)
+    for round_index in range(rounds):
+        rest = basis.rest(betas, gaze)
+        state = refine(energy, rest, seen, state, iterations=4 if round_index == 0 else 2, smooth=False)
+        betas = _identity_step(energy, rest, seen, state, betas)
+    return betas, refine(energy, basis.rest(betas, gaze), seen, state, iterations=3, smooth=False)
+
+
+def _identity_step(energy: FaceEnergy, rest: Tensor, seen: Observation, state: State, betas: Tensor) -> Tensor:
+    hessian, gradient, cross, own, slope = _joint_equations(energy, rest, seen, state)
+    held = torch.zeros_like(gradient, dtype=torch.bool)
+    values = state.flat()
+    held[:, 6:] = (values[:, 6:] <= 1e-4) & (gradient[:, 6:] > 0) | (values[:, 6:] >= 1 - 1e-4) & (gradient[:, 6:] < 0)
+    free = (~held).to(hessian)
+    hessian = hessian * free[:, :, None] * free[:, None] + torch.diag_embed(1 - free)
+    # A little stiffness keeps an identity step from being wholly undone by channels.
+    diagonal = torch.diagonal(hessian, dim1=1, dim2=2)
+    hessian = hessian + 1e-3 * torch.diag_embed(diagonal)
+    cross, gradient = cross * free[:, :, None], gradient * free
+    answer = torch.linalg.solve(hessian, torch.cat([cross, gradient[..., None]], -1))
+    reduced = own.mean(0) - (cross.transpose(1, 2) @ answer[..., :-1]).mean(0)
+    pull = slope.mean(0) - (cross.transpose(1, 2) @ answer[..., -1:]).squeeze(-1).mean(0)
+    weight = energy.settings.betas_weight
+    eye = torch.eye(len(betas), dtype=reduced.dtype)
+    step = torch.linalg.solve(reduced + weight * eye, -(pull + weight * betas.double()))
+    return (betas.double() + step).clamp(-3, 3).to(betas)
+
+
+def _joint_equations(
+    energy: FaceEnergy, rest: Tensor, seen: Observation, state: State
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Frame and identity blocks of the normal equations, float64."""
+    basis = energy.basis
+    equations = energy.linearise(rest, state, seen)
+    terms = energy.point_terms(rest, state, seen)
+    first, second = basis.pairs.unbind(1)
+    dirs = basis.identity_dirs
+    dirs = torch.cat([dirs, dirs[:, first] - dirs[:, second]], 1)
+    inner = torch.stack([terms.inner[..., [0, 3, 4]], terms.inner[..., [3, 1, 5]], terms.inner[..., [4, 5, 2]]], -1)
+    weighted = torch.einsum("trij,srj->tris", inner, dirs)
+    own = torch.einsum("sri,triz->tsz", dirs, weighted)
+    slope = torch.einsum("sri,tri->ts", dirs, terms.pull)
+    pose = torch.einsum("ritk,sri->tks", terms.mixed, dirs)
+    channels = torch.einsum("eri,tris->tes", energy.dirs, weighted)
+    cross = torch.cat([pose, channels], 1)
+    return tuple(value.double() for value in (equations.hessian, equations.gradient, cross, own, slope))  # type: ignore[return-value]

@@ -1,0 +1,170 @@
+"""From raw detections to what the fit works on: even frames without holes, a camera, a first guess of the pose."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from facetalk.core.errors import FacetalkError
+from facetalk.core.rotations import matrix_to_axis_angle
+from facetalk.core.timing import FPS, frame_times, frames_for, resample
+from facetalk.core.types import Camera
+from facetalk.tracking import face_points
+from facetalk.tracking.energy import Observation, State
+from facetalk.tracking.face_basis import FaceBasis
+from facetalk.tracking.settings import FitSettings
+
+INTEROCULAR_M = 0.089
+"""Mean distance of the outer eye corners of adults."""
+
+_FOCAL_OVER_SIDE = 1.2
+"""Focal length of an ordinary camera over the longer side of its picture: about 45 degrees of view."""
+
+
+def even_frames(
+    points: Float[Tensor, "rows points 3"], times: Float[Tensor, " rows"]
+) -> tuple[Float[Tensor, "frames points 3"], Float[Tensor, " frames"]]:
+    """Detections at facetalk's frame rate, holes filled, and how surely a face was seen in each frame.
+
+    Args:
+        points: pixels; NaN rows where no face was found.
+        times: moments of the rows in seconds, increasing; the first frame stands for second 0.
+
+    Returns:
+        Points without NaN (holes are interpolated, ends held) and confidence in [0, 1], 0 inside a hole.
+    """
+    found = torch.isfinite(points).all(-1).all(-1)
+    if not bool(found.any()):
+        raise FacetalkError(f"no face was found in any of the {len(points)} frames")
+    times = times.to(torch.float64)
+    step = float(torch.diff(times).median()) if len(times) > 1 else 1 / FPS
+    target = frame_times(frames_for(float(times[-1]) + step))
+    return interpolate(points[found], times[found], target), _seen_share(found, times, target)
+
+
+def _seen_share(found: Bool[Tensor, " rows"], times: Tensor, target: Tensor) -> Tensor:
+    """1 where the rows on both sides of a moment have a face, 0 where one of them has none."""
+    right = torch.searchsorted(times, target - 1e-4).clamp(0, len(times) - 1)
+    exact = (times[right] - target).abs() < 1e-3
+    left = torch.where(exact, right, (right - 1).clamp_min(0))
+    return (found[left] & found[right]).to(torch.float32)
+
+
+def interpolate(
+    values: Float[Tensor, "rows *width"], times: Float[Tensor, " rows"], target: Float[Tensor, " frames"]
+) -> Float[Tensor, "frames *width"]:
+    """Values at other moments on Catmull-Rom curves, which keep peaks that straight lines would cut; ends held."""
+    if len(times) < 3:
+        return resample(values, times, target)
+    last = len(times) - 1
+    right = torch.searchsorted(times, target).clamp(1, last)
+    left = right - 1
+    flat = values.flatten(1)
+    slopes = torch.empty_like(flat)
+    span = torch.diff(times).clamp_min(1e-6).to(flat)[:, None]
+    chords = torch.diff(flat, dim=0) / span
+    slopes[1:-1] = (chords[:-1] * span[1:] + chords[1:] * span[:-1]) / (span[1:] + span[:-1])
+    slopes[0], slopes[-1] = chords[0], chords[-1]
+    # Across a long hole a curve would swing out: straight lines there.
+    hole = span[:, 0] > 4 * span.median()
+    width = span[left]
+    u = ((target - times[left]).to(flat)[:, None] / width).clamp(0, 1)
+    start, stop = flat[left], flat[right]
+    curved = (
+        (2 * u**3 - 3 * u**2 + 1) * start
+        + (u**3 - 2 * u**2 + u) * width * slopes[left]
+        + (3 * u**2 - 2 * u**3) * stop
+        + (u**3 - u**2) * width * slopes[right]
+    )
+    straight = torch.lerp(start, stop, u)
+    return torch.where(hole[left][:, None], straight, curved).unflatten(1, values.shape[1:])
+
+
+def interocular_px(points: Float[Tensor, "frames 478 3"]) -> Float[Tensor, " frames"]:
+    """Distance of the outer eye corners, depth included so that a turned head does not shrink."""
+    return (points[:, face_points.EYE_CORNERS[0]] - points[:, face_points.EYE_CORNERS[1]]).norm(dim=-1)
+
+
+def estimate_camera(
+    points: Float[Tensor, "frames 478 3"], image_size: tuple[int, int], settings: FitSettings
+) -> Camera:
+    """A camera for a clip: ordinary focal length, but no face nearer than `settings.face_distance_m`.
+
+    The focal length of a face alone is hardly observable (it trades against distance); what matters is that an
+    enlarged crop does not become a wide-angle close-up.
+    """
+    width, height = image_size
+    ordinary = _FOCAL_OVER_SIDE * max(width, height)
+    size_px = float(interocular_px(points).quantile(0.9))
+    focal = max(ordinary, settings.face_distance_m * size_px / INTEROCULAR_M)
+    K = torch.tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+    return Camera(K=K, image_size=(width, height))
+
+
+def observe(
+    points: Float[Tensor, "frames 478 3"],
+    camera: Camera,
+    basis: FaceBasis,
+    reference: Float[Tensor, "3 3"] | None = None,
+) -> tuple[Observation, State]:
+    """The points of a basis as the energy wants them, and a first guess of the pose by rigid alignment.
+
+    Args:
+        points: pixels, without holes.
+        camera: of the clip.
+        basis: of the head, or of one identity of it.
+        reference: rotation to write poses relative to; the mean of these frames if not given.
+    """
+    upright = (points[..., :2] - camera.K[:2, 2]) * torch.tensor([1.0, -1.0])
+    image_points, depth = upright[:, basis.ids], -points[:, basis.ids, 2]
+    focal = float(camera.K[0, 0])
+    rotation, place = _align(torch.cat([image_points, depth[..., None]], -1), basis, focal)
+    reference = _mean_rotation(rotation) if reference is None else reference
+    seen = Observation(
+        image_points=image_points,
+        depth=depth,
+        weights=_facing(rotation, place, basis),
+        irises=upright[:, [face_points.LEFT_IRIS, face_points.RIGHT_IRIS]],
+        lid_opening=_lid_opening(points),
+        reference=reference,
+        focal_px=focal,
+    )
+    turn = matrix_to_axis_angle(rotation @ reference.T)
+    return seen, State(turn, place, points.new_zeros(len(points), len(basis.free)))
+
+
+def _lid_opening(points: Tensor) -> Tensor:
+    gaps = [(points[:, a] - points[:, b]).norm(dim=-1) for a, b in face_points.LID_CENTRES]
+    return (gaps[0] + gaps[1]) / 2 / interocular_px(points).clamp_min(1e-6)
+
+
+def _align(points: Tensor, basis: FaceBasis, focal: float) -> tuple[Tensor, Tensor]:
+    """Rotation and place of the pivot by weighted Procrustes on MediaPipe's own three-dimensional guess."""
+    weights = (basis.depth_weights + 1e-3) / (basis.depth_weights + 1e-3).sum()
+    source = basis.template - (weights[:, None] * basis.template).sum(0)
+    middle = (weights[:, None] * points).sum(1, keepdim=True)
+    target = points - middle
+    u, spread, vt = torch.linalg.svd((weights[:, None] * target).transpose(1, 2) @ source)
+    flip = torch.ones_like(spread)
+    flip[:, 2] = torch.linalg.det(u @ vt).sign()
+    rotation = u @ (flip[..., None] * vt)
+    scale = (spread * flip).sum(1) / (weights[:, None] * source**2).sum()
+    distance = focal / scale
+    centre = middle[:, 0, :2] / scale[:, None]
+    place = torch.cat([centre, -distance[:, None]], 1)
+    to_pivot = basis.pivot - (weights[:, None] * basis.template).sum(0)
+    return rotation, place + rotation @ to_pivot
+
+
+def _mean_rotation(rotation: Tensor) -> Tensor:
+    u, _, vt = torch.linalg.svd(rotation.mean(0))
+    sign = torch.linalg.det(u @ vt)
+    return u @ torch.diag(torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign])) @ vt
+
+
+def _facing(rotation: Tensor, place: Tensor, basis: FaceBasis) -> Tensor:
+    """Little weight for points on the side of the face that looks away: the detector invents them."""
+    view = -torch.nn.functional.normalize(place, dim=-1)
+    cosine = ((rotation @ basis.normals.T) * view[..., None]).sum(1)
+    return ((cosine + 0.15) / 0.35).clamp(0.05, 1.0)

@@ -1,0 +1,197 @@
+"""The inner loop of the energy: errors of points and pairs of one frame, and their derivatives in the head's frame.
+
+Compiled, because a frame has hundreds of 3x3 products, each too small for a matrix library.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def project_rows(
+    body: np.ndarray,
+    turn: np.ndarray,
+    place: np.ndarray,
+    image_points: np.ndarray,
+    depth: np.ndarray,
+    focal: float,
+    offsets: np.ndarray,
+    errors: np.ndarray,
+    slopes: np.ndarray,
+) -> None:
+    """Points of one frame in the camera's frame, their errors, and the three different numbers of the slope.
+
+    The errors (right, up, towards the viewer) are metres at the face's distance: pixels times distance over focal
+    length, the distance being held for the step. The slope by a point is `[[n, 0, a], [0, n, b], [0, 0, 1]]`.
+
+    Args:
+        body: (points, 3) relative to the pivot, before rotation.
+        turn: (3, 3) head to camera.
+        place: (3,) of the pivot.
+        image_points: (points, 2) pixels, y up.
+        depth: (points,) pixels.
+        focal: pixels.
+        offsets: (points, 3) out: turned points.
+        errors: (points, 3) out; the depth error still with its unknown origin.
+        slopes: (points, 3) out: n, a, b.
+    """
+    distance = -place[2]
+    scale = distance / focal
+    for p in range(len(body)):
+        for i in range(3):
+            offsets[p, i] = turn[i, 0] * body[p, 0] + turn[i, 1] * body[p, 1] + turn[i, 2] * body[p, 2]
+        x, y, z = offsets[p, 0] + place[0], offsets[p, 1] + place[1], offsets[p, 2] + place[2]
+        near = distance / -z
+        errors[p, 0] = x * near - image_points[p, 0] * scale
+        errors[p, 1] = y * near - image_points[p, 1] * scale
+        errors[p, 2] = z - depth[p] * scale
+        slopes[p, 0] = near
+        slopes[p, 1] = -x * near / z
+        slopes[p, 2] = -y * near / z
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _add_row(
+    offset: np.ndarray,
+    slope: np.ndarray,
+    error: np.ndarray,
+    weight: float,
+    depth_weight: float,
+    shifts: float,
+    turn: np.ndarray,
+    jacobian: np.ndarray,
+    pose_hessian: np.ndarray,
+    pose_gradient: np.ndarray,
+    inner: np.ndarray,
+    mixed: np.ndarray,
+    pull: np.ndarray,
+    spin: np.ndarray,
+    weighted: np.ndarray,
+) -> float:
+    """Add one point or pair to the equations of its frame; returns its cost. The last two are scratch space."""
+    n, a, b = slope[0], slope[1], slope[2]
+    # N = A' W A, symmetric; N01 is zero.
+    n00, n02, n12 = weight * n * n, weight * n * a, weight * n * b
+    n22 = weight * (a * a + b * b) + depth_weight
+    s0, s1 = weight * n * error[0], weight * n * error[1]
+    s2 = weight * (a * error[0] + b * error[1]) + depth_weight * error[2]
+    # Rows of `spin = -[offset]x J`.
+    for j in range(3):
+        spin[0, j] = offset[2] * jacobian[1, j] - offset[1] * jacobian[2, j]
+        spin[1, j] = offset[0] * jacobian[2, j] - offset[2] * jacobian[0, j]
+        spin[2, j] = offset[1] * jacobian[0, j] - offset[0] * jacobian[1, j]
+    for j in range(3):
+        weighted[0, j] = n00 * spin[0, j] + n02 * spin[2, j]
+        weighted[1, j] = n00 * spin[1, j] + n12 * spin[2, j]
+        weighted[2, j] = n02 * spin[0, j] + n12 * spin[1, j] + n22 * spin[2, j]
+    weighted[0, 3], weighted[0, 4], weighted[0, 5] = shifts * n00, 0.0, shifts * n02
+    weighted[1, 3], weighted[1, 4], weighted[1, 5] = 0.0, shifts * n00, shifts * n12
+    weighted[2, 3], weighted[2, 4], weighted[2, 5] = shifts * n02, shifts * n12, shifts * n22
+    for j in range(6):
+        for i in range(3):
+            pose_hessian[i, j] += (
+                spin[0, i] * weighted[0, j] + spin[1, i] * weighted[1, j] + spin[2, i] * weighted[2, j]
+            )
+            pose_hessian[3 + i, j] += shifts * weighted[i, j]
+            mixed[i, j] = turn[0, i] * weighted[0, j] + turn[1, i] * weighted[1, j] + turn[2, i] * weighted[2, j]
+    pose_gradient[3] += shifts * s0
+    pose_gradient[4] += shifts * s1
+    pose_gradient[5] += shifts * s2
+    for i in range(3):
+        pose_gradient[i] += spin[0, i] * s0 + spin[1, i] * s1 + spin[2, i] * s2
+        pull[i] = turn[0, i] * s0 + turn[1, i] * s1 + turn[2, i] * s2
+    for index in range(6):
+        i, j = (index, index) if index < 3 else ((0, index - 2) if index < 5 else (1, 2))
+        inner[index] = (
+            n00 * (turn[0, i] * turn[0, j] + turn[1, i] * turn[1, j])
+            + n02 * (turn[0, i] * turn[2, j] + turn[2, i] * turn[0, j])
+            + n12 * (turn[1, i] * turn[2, j] + turn[2, i] * turn[1, j])
+            + n22 * turn[2, i] * turn[2, j]
+        )
+    return 0.5 * (weight * (error[0] ** 2 + error[1] ** 2) + depth_weight * error[2] ** 2)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def add_points(
+    body: np.ndarray,
+    turn: np.ndarray,
+    jacobian: np.ndarray,
+    place: np.ndarray,
+    image_points: np.ndarray,
+    depth: np.ndarray,
+    trust: np.ndarray,
+    focal: float,
+    pairs: np.ndarray,
+    point_precision: np.ndarray,
+    depth_precision: np.ndarray,
+    pair_precision: np.ndarray,
+    robust: float,
+    pose_hessian: np.ndarray,
+    pose_gradient: np.ndarray,
+    inner: np.ndarray,
+    mixed: np.ndarray,
+    pull: np.ndarray,
+    cost: np.ndarray,
+) -> None:
+    """Equations of all points and pairs.
+
+    Args:
+        body: (frames, points, 3) posed points relative to the pivot, before rotation.
+        turn: (frames, 3, 3) rotation from head to camera.
+        jacobian: (frames, 3, 3) left Jacobian of the rotation parameters.
+        place: (frames, 3) of the pivot in the camera's frame.
+        image_points: (frames, points, 2) seen, pixels from the principal point, y up.
+        depth: (frames, points) seen.
+        trust: (frames, points) in [0, 1].
+        focal: pixels.
+        pairs: (pairs, 2) rows of points.
+        point_precision: (points,) weight of squared errors, 1/m^2.
+        depth_precision: (points,) likewise of depth errors.
+        pair_precision: (pairs,) likewise of distance vectors.
+        robust: metres; larger point errors lose weight. The Cauchy cost `c^2/2 log(1 + e^2/c^2)` is majorised by a
+            square, so that every step lowers the true cost.
+        pose_hessian: (frames, 6, 6) out, added to.
+        pose_gradient: (frames, 6) out, added to.
+        inner: (frames, rows, 6) out: second derivative by each row's place in the head's frame, as 00 11 22 01 02 12.
+        mixed: (rows, 3, frames, 6) out: derivative by place and by pose.
+        pull: (frames, rows, 3) out: first derivative by place.
+        cost: (frames,) out, added to.
+    """
+    num_frames, num_points = body.shape[:2]
+    offsets, errors = np.empty((num_points, 3)), np.empty((num_points, 3))
+    slopes, own = np.empty((num_points, 3)), np.empty((3, 6))
+    spin, weighted = np.empty((3, 3)), np.empty((3, 6))
+    limit = robust * robust
+    for t in range(num_frames):
+        project_rows(body[t], turn[t], place[t], image_points[t], depth[t], focal, offsets, errors, slopes)
+        share, middle = 1e-12, 0.0
+        for p in range(num_points):
+            share += trust[t, p] * depth_precision[p]
+            middle += trust[t, p] * depth_precision[p] * errors[p, 2]
+        for p in range(num_points):
+            errors[p, 2] -= middle / share
+            square = errors[p, 0] ** 2 + errors[p, 1] ** 2
+            doubt = 1 / (1 + square / limit)
+            weight = trust[t, p] * point_precision[p]
+            cost[t] += 0.5 * weight * (limit * math.log1p(square / limit) - doubt * square)
+            cost[t] += _add_row(
+                offsets[p], slopes[p], errors[p], weight * doubt, trust[t, p] * depth_precision[p], 1.0, turn[t],
+                jacobian[t], pose_hessian[t], pose_gradient[t], inner[t, p], own, pull[t, p], spin,
+                weighted,
+            )  # fmt: skip
+            mixed[p, :, t] = own
+        for q in range(len(pairs)):
+            a, b = pairs[q]
+            row = num_points + q
+            weight = trust[t, a] * trust[t, b] * pair_precision[q]
+            # A distance vector does not change when the head shifts, and its depth is not compared.
+            cost[t] += _add_row(
+                offsets[a] - offsets[b], (slopes[a] + slopes[b]) / 2, errors[a] - errors[b], weight, 0.0, 0.0, turn[t],
+                jacobian[t], pose_hessian[t], pose_gradient[t], inner[t, row], own, pull[t, row], spin,
+                weighted,
+            )  # fmt: skip
+            mixed[row, :, t] = own

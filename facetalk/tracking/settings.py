@@ -1,0 +1,71 @@
+"""Every number of the fit that is a choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES
+
+HELD_AT_ZERO = (*GAZE_NAMES, "tongueOut")
+"""Channels that the points do not solve for: gaze comes from the irises, a tongue is not seen."""
+
+CHANNEL_PRIORS: tuple[tuple[tuple[str, ...], float], ...] = (
+    (("jawOpen", "eyeBlink"), 0.25),
+    (("mouthSmile", "mouthPucker", "mouthFunnel", "mouthClose"), 0.6),
+    (("browInnerUp", "browDown", "browOuterUp"), 0.5),
+    (("jawLeft", "jawRight", "mouthLeft", "mouthRight", "mouthPress", "mouthRoll", "mouthShrug"), 1.4),
+    (("jawForward", "mouthDimple", "mouthStretch"), 2.0),
+    (("noseSneer", "cheekSquint"), 0.8),
+    (("cheekPuff",), 6.0),
+)
+"""How reluctantly a channel is used, by the start of its name; later rows over earlier ones, all others 1.
+
+Channels that a picture hardly shows, or that several others imitate, are dear.
+"""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Weights of the energy; lengths in metres at the face."""
+
+    point_sigma_m: float = 0.0015
+    """Error of a point of weight 1."""
+    depth_sigma_m: float = 0.008
+    """Error of MediaPipe's depth: a guess of its network, right on average only."""
+    robust_m: float = 0.006
+    """Errors beyond this lose weight (Cauchy)."""
+    channel_sigma: float = 0.15
+    """Spread of a channel of prior weight 1, for the squared part of the prior."""
+    channel_cost: float = 15.0
+    """Linear cost of a channel: keeps those at zero that are not needed."""
+    side_sigma: float = 0.06
+    """Typical difference of a channel's left and right side."""
+    betas_weight: float = 4.0
+    """Weight of the identity prior N(0, 1) against one frame's points."""
+    pose_jerk: tuple[float, float, float, float, float, float] = (0.004, 0.004, 0.004, 0.0006, 0.0006, 0.002)
+    """Typical second difference per frame of rotation (radians) and position (metres)."""
+    channel_jerk: float = 0.10
+    """Typical second difference of a channel per frame; larger ones are taken for real moves (Cauchy)."""
+    identity_reluctance: float = 3.0
+    """How much dearer channels are while the identity is learnt, so that what never changes is shape, not expression."""
+    iterations: int = 6
+    window: int = 450
+    """Frames solved at once."""
+    margin: int = 24
+    """Frames that windows share at a seam."""
+    identity_frames: int = 48
+    identity_rounds: int = 10
+    face_distance_m: float = 0.7
+    """Shortest believed distance of camera and face: cropped and enlarged clips were filmed from further away."""
+
+    def __post_init__(self) -> None:
+        if self.window <= 2 * self.margin:
+            raise ValueError(f"window={self.window} must be longer than two margins of {self.margin}")
+
+
+def channel_priors(names: tuple[str, ...] = ARKIT_NAMES) -> list[float]:
+    """Prior weight of each channel."""
+    weights = dict.fromkeys(names, 1.0)
+    for starts, weight in CHANNEL_PRIORS:
+        weights |= {name: weight for name in names if name.startswith(starts)}
+    return list(weights.values())

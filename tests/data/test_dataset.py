@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from facetalk.core.errors import FacetalkError
+from facetalk.data.dataset import DataConfig, Example, Sampler, pad, read_example, sync_weight
+from facetalk.data.manifest import Clip, read_manifest
+from tests.training.toy import NUM_FEATURES, ToyEncoder, write_dataset
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("data"))
+
+
+def make_example(name: str, num_frames: int, speaker: str = "s", weight: float = 1.0) -> Example:
+    rows = torch.arange(num_frames, dtype=torch.float32)[:, None]
+    features, expression = rows.expand(-1, NUM_FEATURES), rows.expand(-1, 52)
+    return Example(Clip(Path(), name, speaker), (features,), (expression,), (torch.ones(num_frames),), weight)
+
+
+def test_an_example_has_a_row_of_features_for_every_row_of_motion_at_every_speed(folder: Path) -> None:
+    config = DataConfig(speeds=(0.9, 1.0, 1.1))
+    example = read_example(read_manifest(folder)[0], ToyEncoder().encode, config)
+    assert [len(rows) for rows in example.features] == [len(rows) for rows in example.expression]
+    assert [len(rows) for rows in example.features] == [90, 100, 82]
+    # Sound and motion are stretched together: loudness still opens the mouth.
+    for features, expression in zip(example.features, example.expression, strict=True):
+        pair = torch.stack([features[:, 0], expression[:, 17]])
+        assert torch.corrcoef(pair)[0, 1] > 0.9
+
+
+def test_badly_synced_clips_count_less() -> None:
+    config = DataConfig(sync_floor=0.1, sync_full=0.3, unsynced_weight=0.2)
+    weights = [sync_weight(value, config) for value in (None, 0.5, 0.2, 0.0, -0.3)]
+    assert weights == pytest.approx([1.0, 1.0, 0.6, 0.2, 0.2])
+
+
+def test_a_batch_keeps_sound_and_motion_together_and_pads_short_clips() -> None:
+    sampler = Sampler([make_example("long", 200), make_example("short", 20, "t")], DataConfig(batch_size=40))
+    batch = sampler.draw(torch.Generator().manual_seed(0))
+    torch.testing.assert_close(batch.features[..., 0], batch.expression[..., 0])
+    lengths = batch.present.sum(1)
+    assert set(lengths.tolist()) == {64, 20}
+    assert (batch.weight == batch.present).all()
+
+
+def test_a_reference_comes_from_another_clip_of_the_style_if_there_is_one() -> None:
+    examples = [make_example("a", 100), make_example("b", 90), make_example("c", 30, "other")]
+    sampler = Sampler(examples, DataConfig())
+    chance = torch.Generator().manual_seed(0)
+    assert all(sampler._reference(0, chance).max() < 90 for _ in range(20))
+    assert len(sampler._reference(2, chance)) == 30
+
+
+def test_the_same_chance_draws_the_same_batch() -> None:
+    sampler = Sampler([make_example("a", 100), make_example("b", 90)], DataConfig())
+    first, second = (sampler.draw(torch.Generator().manual_seed(3)) for _ in range(2))
+    torch.testing.assert_close(first.features, second.features)
+    torch.testing.assert_close(first.reference, second.reference)
+
+
+def test_clips_of_weight_zero_are_never_drawn() -> None:
+    sampler = Sampler([make_example("a", 100), make_example("b", 90, "t", 0.0)], DataConfig())
+    assert set(sampler.draw(torch.Generator().manual_seed(0)).style_ids) == {"s/"}
+
+
+def test_pad_tells_where_the_rows_are() -> None:
+    rows, present = pad([torch.ones(2, 3), torch.ones(4, 3)])
+    assert rows.shape == (2, 4, 3)
+    assert present.tolist() == [[True, True, False, False], [True] * 4]
+
+
+def test_nothing_to_learn_from_is_an_error() -> None:
+    with pytest.raises(FacetalkError, match="no clip to learn from"):
+        Sampler([], DataConfig())

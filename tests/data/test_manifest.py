@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from facetalk.core.errors import FacetalkError
+from facetalk.data.manifest import Clip, read_manifest, split_by_speaker
+
+
+def test_rows_become_clips_and_empty_fields_stay_unknown(tmp_path: Path) -> None:
+    text = "name,speaker,label,av_corr,extra\na,GRID:x,happy,0.5,1\nb,,,,\n"
+    (tmp_path / "manifest.csv").write_text(text)
+    first, second = read_manifest(tmp_path)
+    assert (first.name, first.speaker, first.label, first.av_corr) == ("a", "GRID:x", "happy", 0.5)
+    assert first.motion_path == tmp_path / "a.npz"
+    assert first.audio_path == tmp_path / "a.wav"
+    assert (second.speaker, second.av_corr) == ("", None)
+    assert first.style != second.style
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,speaker\n", "lists no clips"),
+        ("clip\na\n", "no column 'name'"),
+        ("name,av_corr\na,high\n", "not a number"),
+    ],
+)
+def test_a_broken_manifest_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(FacetalkError, match=message):
+        read_manifest(tmp_path)
+
+
+def test_a_folder_without_manifest_is_not_a_dataset(tmp_path: Path) -> None:
+    with pytest.raises(FacetalkError, match="is not a dataset"):
+        read_manifest(tmp_path)
+
+
+def test_no_speaker_is_on_both_sides_of_the_split() -> None:
+    speakers = ["ELO:T1", "ELO:T4", "LRW-AR:group05", "LRW-AR:group15", "LRW-AR:group51", "", "ELO:T4"]
+    clips = [Clip(Path(), str(index), speaker) for index, speaker in enumerate(speakers)]
+    learn, judge = split_by_speaker(clips, ["ELO:T4", "LRW-AR:group?5"])
+    assert [clip.speaker for clip in judge] == ["ELO:T4", "LRW-AR:group05", "LRW-AR:group15", "ELO:T4"]
+    assert len(learn) + len(judge) == len(clips)
+    assert not {clip.speaker for clip in learn} & {clip.speaker for clip in judge}

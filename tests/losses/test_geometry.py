@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import torch
+
+from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.losses.geometry import CORNERS, LOWER_INNER, UPPER_INNER, LipGeometry
+
+
+def test_lips_and_curves_are_what_the_head_does_in_millimetres(toy_assets: HeadAssets, toy_head: HeadModel) -> None:
+    expression = torch.rand(4, 52, generator=torch.Generator().manual_seed(0))
+    geometry = LipGeometry(toy_assets)
+    still = torch.zeros(4, 3)
+    posed = toy_head(expression, torch.zeros(4, 5, 3), still, torch.zeros(toy_head.num_betas))
+    moved = 1000 * (toy_assets.landmarks.on(posed) - toy_assets.landmarks.on(toy_assets.template))
+    torch.testing.assert_close(geometry.lips(expression), moved[:, 48:68].flatten(1), atol=1e-3, rtol=1e-4)
+    gap = moved[:, list(UPPER_INNER), 1].mean(1) - moved[:, list(LOWER_INNER), 1].mean(1)
+    width = moved[:, CORNERS[1], 0] - moved[:, CORNERS[0], 0]
+    torch.testing.assert_close(geometry.curves(expression), torch.stack([gap, width], 1), atol=1e-3, rtol=1e-4)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from facetalk.core.errors import FacetalkError
+from facetalk.training.loop import LoopConfig, run
+from facetalk.training.optim import OptimConfig, learning_rate
+
+OPTIM = OptimConfig(learning_rate=0.05, warmup_steps=5, average=0.5)
+
+
+class LineTask:
+    """Learns a line from noisy points, with dropout, so that every source of chance takes part."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.2), nn.Linear(8, 1))
+        self.loss_weights = {"fit": 1.0, "size": 0.01}
+        self.stop_at: int | None = None
+
+    def loss_terms(self, step: int, chance: torch.Generator) -> dict[str, Tensor]:
+        if step == self.stop_at:
+            raise KeyboardInterrupt
+        x = torch.randn(16, 2, generator=chance)
+        error = (self.model(x)[:, 0] - x @ torch.tensor([2.0, -1.0])).square().mean()
+        return {"fit": error, "size": sum(p.square().sum() for p in self.model.parameters())}  # type: ignore[dict-item]
+
+    def validate(self) -> dict[str, float]:
+        x = torch.eye(2)
+        return {"error": float((self.model(x)[:, 0] - torch.tensor([2.0, -1.0])).abs().mean())}
+
+    def export(self, run_dir: Path) -> None:
+        torch.save(self.model.state_dict(), run_dir / "weights.pt")
+
+
+def config(num_steps: int = 60) -> LoopConfig:
+    return LoopConfig(num_steps=num_steps, log_every=10, validate_every=20, save_every=15)
+
+
+def weights(run_dir: Path) -> dict[str, Tensor]:
+    return torch.load(run_dir / "weights.pt", weights_only=True)
+
+
+def test_a_run_learns_and_writes_weights_log_and_figures(tmp_path: Path) -> None:
+    figures = run(LineTask(), config(300), OPTIM, tmp_path)
+    assert figures["error"] < 0.3
+    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    assert [int(row["step"]) for row in rows] == list(range(10, 301, 10))
+    assert float(rows[-1]["fit"]) < float(rows[0]["fit"])
+    assert rows[1]["error"]
+    assert json.loads((tmp_path / "metrics.json").read_text())["error"] == figures["error"]
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        run(LineTask(), config(), OPTIM, tmp_path / name)
+    for key, value in weights(tmp_path / "a").items():
+        assert torch.equal(value, weights(tmp_path / "b")[key])
+
+
+def test_a_resumed_run_ends_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    run(LineTask(), config(), OPTIM, tmp_path / "whole")
+    task = LineTask()
+    task.stop_at = 37
+    with pytest.raises(KeyboardInterrupt):
+        run(task, config(), OPTIM, tmp_path / "broken")
+    torch.rand(100)
+    run(LineTask(), config(), OPTIM, tmp_path / "broken", resume=True)
+    for key, value in weights(tmp_path / "whole").items():
+        assert torch.equal(value, weights(tmp_path / "broken")[key])
+    steps = [int(row["step"]) for row in csv.DictReader((tmp_path / "broken" / "log.csv").open())]
+    assert steps == [10, 20, 30, 40, 50, 60]
+
+
+def test_resuming_under_another_configuration_is_refused(tmp_path: Path) -> None:
+    run(LineTask(), config(20), OPTIM, tmp_path, identity="one")
+    with pytest.raises(FacetalkError, match="another configuration"):
+        run(LineTask(), config(20), OPTIM, tmp_path, identity="two", resume=True)
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FacetalkError, match="nothing to resume"):
+        run(LineTask(), config(20), OPTIM, tmp_path, resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+    task = LineTask()
+    task.loss_weights = {"fit": float("nan"), "size": 1.0}
+    with pytest.raises(FacetalkError, match="no longer a number"):
+        run(task, config(20), OPTIM, tmp_path)
+
+
+def test_the_step_size_warms_up_and_falls() -> None:
+    rates = [learning_rate(OPTIM, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.01)
+    assert max(rates) == rates[4] == pytest.approx(0.05)
+    assert rates[5:] == sorted(rates[5:], reverse=True)
+    assert rates[-1] < 0.002

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from facetalk.core.config import override
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.data.dataset import read_example
+from facetalk.data.manifest import read_manifest
+from facetalk.head.model import HeadAssets
+from facetalk.losses.geometry import LipGeometry
+from facetalk.models.talker import Talker
+from facetalk.pipelines.train import read_training_config
+from facetalk.training.judging import compare
+from facetalk.training.loop import run
+from facetalk.training.styletalk import StyleTalkConfig, StyleTalkTask, make_task, mean_style, read_task_config
+from tests.training.toy import NUM_FEATURES, ToyEncoder, write_dataset
+
+
+def tiny_config(*settings: str) -> StyleTalkConfig:
+    options = override(read_training_config("styletalk-tiny"), settings)
+    options.pop("method")
+    return read_task_config(options)
+
+
+def make_toy_task(folder: Path, assets: HeadAssets, config: StyleTalkConfig, num_judged: int = 0) -> StyleTalkTask:
+    examples = [read_example(clip, ToyEncoder().encode, config.data) for clip in read_manifest(folder)]
+    torch.manual_seed(0)
+    talker = Talker(config.talker, NUM_FEATURES, ToyEncoder())
+    cut = len(examples) - num_judged
+    return StyleTalkTask(config, talker, LipGeometry(assets), examples[:cut], examples[cut:])
+
+
+def test_the_tiny_preset_learns_one_clip_by_heart(tmp_path: Path, toy_assets: HeadAssets) -> None:
+    config = tiny_config("loop.num_steps=350")
+    task = make_toy_task(write_dataset(tmp_path / "data", (3.0,)), toy_assets, config)
+    (tmp_path / "run").mkdir()
+    run(task, config.loop, config.optim, tmp_path / "run")
+    example = task.sampler.examples[0]
+    code = task.model.style_encoder(example.expression[0][None], torch.ones(1, 90, dtype=torch.bool))[0]
+    error = (task.model.decode(example.features[0], code) - example.expression[0]).square().mean(0).sqrt()
+    moving = example.expression[0].std(0) > 1e-3
+    assert (error / example.expression[0].std(0))[moving].max() < 0.05  # the pass mark of METHODS 8.10
+
+
+def test_a_finished_run_reports_the_kept_speakers_beside_both_baselines(tmp_path: Path, toy_assets: HeadAssets) -> None:
+    config = tiny_config("loop.num_steps=80")
+    task = make_toy_task(write_dataset(tmp_path / "data", (3.0, 3.0, 2.0, 3.0)), toy_assets, config, num_judged=2)
+    (tmp_path / "run").mkdir()
+    figures = run(task, config.loop, config.optim, tmp_path / "run")
+    assert figures["r_open"] > figures["shuffled_r_open"] + 0.2
+    assert figures["lip_mm"] < figures["still_lip_mm"] < figures["shuffled_lip_mm"]
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+    assert (tmp_path / "run" / "config.yaml").is_file()
+
+
+def test_figures_of_the_truth_and_of_half_the_truth(toy_assets: HeadAssets) -> None:
+    true = torch.rand(50, 52, generator=torch.Generator().manual_seed(0))
+    geometry = LipGeometry(toy_assets)
+    exact, half = compare(true, true, geometry), compare(0.5 * true, true, geometry)
+    assert exact["r_open"] == pytest.approx(1, abs=1e-4)
+    assert (exact["gain_wide"], exact["lip_mm"]) == pytest.approx((1, 0))
+    assert half["r_wide"] == pytest.approx(1, abs=1e-4)
+    assert half["gain_open"] == pytest.approx(0.5, abs=1e-4)
+    assert half["lip_mm"] == pytest.approx(0.5 * half["still_lip_mm"], rel=1e-3)
+
+
+def test_the_neutral_style_leaves_named_emotions_out(tmp_path: Path, toy_assets: HeadAssets) -> None:
+    folder = write_dataset(tmp_path / "data", (2.5, 2.5))
+    text = (folder / "manifest.csv").read_text().replace("clip1,s1,,", "clip1,s1,angry,")
+    (folder / "manifest.csv").write_text(text)
+    task = make_toy_task(folder, toy_assets, tiny_config())
+    task.model.eval()
+    both = task.sampler.examples
+    torch.testing.assert_close(mean_style(task.model, both), mean_style(task.model, both[:1]))
+    assert not torch.allclose(mean_style(task.model, both), mean_style(task.model, both[1:]))
+
+
+def test_training_without_data_says_how_to_get_some() -> None:
+    with pytest.raises(UsageError, match="facetalk fit"):
+        make_task(tiny_config(), None)
+
+
+def test_a_dataset_of_kept_speakers_only_is_refused(tmp_path: Path, toy_assets: HeadAssets) -> None:
+    with pytest.raises(FacetalkError, match="no clip to learn from"):
+        make_toy_task(write_dataset(tmp_path, (2.0,)), toy_assets, tiny_config(), num_judged=1)
