@@ -1,9 +1,10 @@
-"""Makes the files of this folder: synthetic speech and a rendered, exaggerated reference performance.
+"""Makes the files of this folder: synthetic speech, a rendered reference performance, and README's picture.
 
     python examples/make_examples.py        # needs espeak-ng for the speech
 
-`speech.wav` is read by espeak-ng (GPL-3, its output is free). `ref.mp4` shows the bundled head in a show host's manner:
-a broad smile, raised brows, a mouth that opens far at every syllable. No recording of a person is used.
+`speech.wav` is read by espeak-ng. `ref.mp4` shows the bundled head in a show host's manner: a broad smile, raised
+brows, a mouth that opens far at every syllable. `preview.png` shows the speech animated without and with that
+reference. No recording of a person is used.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.core.types import Motion, still_motion
 from facetalk.io.audio import read_waveform, write_wav
+from facetalk.io.video import VideoReader
 from facetalk.models.idle import add_idle
 from facetalk.models.registry import load_head
+from facetalk.pipelines.animate import animate
 from facetalk.pipelines.render import render_motion
 
 HERE = Path(__file__).resolve().parent
@@ -74,11 +79,43 @@ def show_host(waveform: Tensor) -> Motion:
     return add_idle(motion, torch.Generator().manual_seed(3), head_motion=2.5)
 
 
+def contact_sheet(rows: dict[str, Path], moments_s: tuple[float, ...], side: int = 200) -> Image.Image:
+    """One row of pictures for each video, all at the same moments, with captions."""
+    caption = 22
+    sheet = Image.new("RGB", (side * len(moments_s), (side + caption) * len(rows)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for row, (title, path) in enumerate(rows.items()):
+        top = row * (side + caption)
+        draw.text((6, top + 3), title, "black", font_size=14)
+        with VideoReader(path) as video:
+            pictures = list(video)
+        times = np.array([time for time, _ in pictures])
+        for column, moment in enumerate(moments_s):
+            image = Image.fromarray(pictures[int(np.abs(times - moment).argmin())][1])
+            sheet.paste(image.resize((side, side), Image.Resampling.LANCZOS), (column * side, top + caption))
+    return sheet.quantize(256)
+
+
+def draw_preview() -> None:
+    """README's picture: the reference, and the example speech without and with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain = animate(HERE / "speech.wav", out=Path(folder) / "plain", formats=("mp4",))
+        styled = animate(HERE / "speech.wav", style=HERE / "ref.mp4", out=Path(folder) / "styled", formats=("mp4",))
+        rows = {
+            "facetalk animate speech.wav": plain.paths["mp4"],
+            "facetalk animate speech.wav --style ref.mp4": styled.paths["mp4"],
+            "ref.mp4, the reference (another sentence)": HERE / "ref.mp4",
+        }
+        sheet = contact_sheet(rows, (0.5, 1.5, 2.2, 3.1, 4.0))
+    sheet.save(HERE / "preview.png", optimize=True)
+
+
 def main() -> None:
-    """Write both files."""
+    """Write all three files."""
     write_wav(HERE / "speech.wav", read_aloud(SPEECH, 165))
     voice = read_aloud(SHOW, 170)
     render_motion(show_host(voice), HERE / "ref.mp4", size=320, audio=voice, overwrite=True)
+    draw_preview()
 
 
 if __name__ == "__main__":

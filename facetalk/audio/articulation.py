@@ -19,6 +19,10 @@ from facetalk.audio.phonemes import PHONEME_IDS, PHONEMES, Phoneme
 ARTICULATORS = ("jaw", "aperture", "spread", "round", "closure", "labiodental", "tongue")
 """Jaw opening, lip opening, mouth width, rounding with protrusion, closed lips, lip on teeth, raised tongue tip."""
 
+MOUTH_CURVES = ("mouth_open", "mouth_wide", "jaw_drop")
+"""What can be measured on a filmed face instead: gap of the inner lips, distance of the
+mouth corners, chin from nasion."""
+
 _SPREAD_S = (0.055, 0.045, 0.06, 0.07, 0.022, 0.025, 0.03)
 """How far each articulator's wishes reach into the neighbours: standard deviation in seconds."""
 _RATE = 200.0

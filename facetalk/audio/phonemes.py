@@ -91,10 +91,13 @@ def align_words(waveform: Float[Tensor, " samples"], words: Sequence[str]) -> li
     try:
         decoder.set_alignment()
         _decode(decoder, pcm)
-        phones = [phone for word in decoder.get_alignment() for phone in word]
+        found = list(decoder.get_alignment())
+        phones = [(phone.name, phone.start, phone.duration) for word in found for phone in word]
     except RuntimeError:
         raise AlignmentError("the transcript does not fit the recording") from None
-    return _covering(((p.name, p.start, p.duration) for p in phones), len(waveform) / SAMPLE_RATE)
+    if sum(word.name[0] not in "<[(" for word in found) != len(words):
+        raise AlignmentError("the transcript does not fit the recording")
+    return _covering(phones, len(waveform) / SAMPLE_RATE)
 
 
 def phone_loop(waveform: Float[Tensor, " samples"]) -> list[Phoneme]:
@@ -163,5 +166,6 @@ def _decoder(task: str) -> Any:
         model = get_model_path("en-us/en-us-phone.lm.bin")
         return Decoder(lm=None, allphone=model, lw=2.0, beam=1e-20, pbeam=1e-20, loglevel="FATAL")
     if task == "alignment":
-        return Decoder(lm=None, loglevel="FATAL")
+        # Wide beams: the words are known, so nothing is gained by giving up paths early.
+        return Decoder(lm=None, beam=1e-120, wbeam=1e-120, pbeam=1e-120, loglevel="FATAL")
     return Decoder(loglevel="FATAL")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import torch
 from jaxtyping import Bool, Float
@@ -37,6 +38,12 @@ class DataConfig:
     sync_full: float = 0.35
     """A clip's weight grows from `unsynced_weight` to 1 between these values of its `av_corr`."""
     unsynced_weight: float = 0.2
+    shortest_measured_s: float = 1.5
+    """The `av_corr` of a shorter clip means little and is not used."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Factor on the weight of all clips of a speaker (a pattern)."""
+    lags_ms: Mapping[str, float] = field(default_factory=dict)
+    """How long the sound of a speaker's clips (a pattern) comes after the picture, milliseconds; taken back here."""
     length: int = 64
     """Frames of a training example."""
     batch_size: int = 32
@@ -59,6 +66,7 @@ class Example:
     trusted: tuple[Float[Tensor, " _"], ...]
     """1 where the frame's fit is trusted, else 0."""
     weight: float
+    """How often it is drawn, for its length."""
 
     @property
     def num_frames(self) -> int:
@@ -86,9 +94,17 @@ def read_example(clip: Clip, encode: Encode, config: DataConfig) -> Example:
         raise FacetalkError(f"{clip.motion_path} is a motion for {motion.head!r}; training needs the 52 ARKit channels")
     waveform = read_waveform(clip.audio_path)
     speeds = sorted(config.speeds, key=lambda speed: speed != 1.0)
-    views = [_at_speed(motion, waveform, encode, speed, config.min_confidence) for speed in speeds]
+    lag_s = setting_for(clip.speaker, config.lags_ms, 0.0) / 1000
+    views = [_at_speed(motion, waveform, encode, speed, lag_s, config.min_confidence) for speed in speeds]
     features, expression, trusted = (tuple(parts) for parts in zip(*views, strict=True))
-    return Example(clip, features, expression, trusted, sync_weight(clip.av_corr, config))
+    measured = clip.av_corr if motion.duration_s >= config.shortest_measured_s else None
+    weight = sync_weight(measured, config) * setting_for(clip.speaker, config.shares, 1.0)
+    return Example(clip, features, expression, trusted, weight)
+
+
+def setting_for(speaker: str, settings: Mapping[str, float], default: float) -> float:
+    """The value of the first pattern that a speaker matches."""
+    return next((value for pattern, value in settings.items() if fnmatchcase(speaker, pattern)), default)
 
 
 def sync_weight(av_corr: float | None, config: DataConfig) -> float:
@@ -160,13 +176,13 @@ def pad(rows: Iterable[Tensor]) -> tuple[Tensor, Bool[Tensor, "batch frames"]]:
 
 
 def _at_speed(
-    motion: Motion, waveform: Tensor, encode: Encode, speed: float, min_confidence: float
+    motion: Motion, waveform: Tensor, encode: Encode, speed: float, lag_s: float, min_confidence: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Features, expression and trust of a clip played faster or slower."""
+    """Features, expression and trust of a clip played faster or slower; the motion is delayed by `lag_s`."""
     heard = waveform if speed == 1.0 else resample_waveform(waveform, round(SAMPLE_RATE * speed))
     features = encode(heard)
     num_frames = min(len(features), frames_for(motion.duration_s / speed))
-    times = frame_times(num_frames) * speed
+    times = frame_times(num_frames) * speed - lag_s
     own_times = frame_times(motion.num_frames)
     expression = resample(motion.expression, own_times, times)
     confidence = torch.ones(motion.num_frames) if motion.confidence is None else motion.confidence

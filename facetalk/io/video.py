@@ -213,7 +213,7 @@ def _listen(stderr: IO[bytes], times: queue.Queue[float | None], tail: list[str]
 
 def _fill(stream: IO[bytes], image: np.ndarray) -> bool:
     """Read one whole picture; False at the end, also in the middle of a picture that broke off."""
-    room = memoryview(image).cast("B")
+    room = image.data.cast("B")
     done = 0
     while done < len(room):
         got = stream.readinto(room[done:])  # type: ignore[attr-defined]
@@ -355,7 +355,7 @@ class _Encoder:
         """Hand over one picture."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(memoryview(np.ascontiguousarray(image)).cast("B"))
+            self._process.stdin.write(np.ascontiguousarray(image).data.cast("B"))
         except BrokenPipeError:
             self._process.wait()
             raise self._failure() from None

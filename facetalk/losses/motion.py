@@ -73,6 +73,30 @@ def reconstruction_error(
     return share * absolute + (1 - share) * dissimilarity(predicted, target, weight)
 
 
+def decorrelation(
+    predicted: Float[Tensor, "batch frames curves"],
+    target: Float[Tensor, "batch frames curves"],
+    weight: Float[Tensor, "batch frames"],
+    floor: float,
+) -> Float[Tensor, ""]:
+    """1 - Pearson's correlation over time, mean over clips and curves: whether they move together, at any amplitude.
+
+    Args:
+        predicted: curves over time.
+        target: the true curves.
+        weight: of each frame.
+        floor: deviations below this count as none, in the curves' unit.
+    """
+    mine, true = _centred(predicted, weight), _centred(target, weight)
+    total = weight.sum(1).clamp_min(1e-8)[:, None]
+
+    def covariance(a: Tensor, b: Tensor) -> Tensor:
+        return (a * b * weight[..., None]).sum(1) / total
+
+    scale = (covariance(mine, mine) + floor**2) * (covariance(true, true) + floor**2)
+    return _mean_over_clips(1 - covariance(mine, true) / scale.sqrt(), weight)
+
+
 def spread_error(
     predicted: Float[Tensor, "batch frames curves"],
     target: Float[Tensor, "batch frames curves"],
@@ -89,16 +113,25 @@ def spread_error(
         weight: of each frame.
         floor: deviations below this count as none, in the curves' unit.
     """
-    total = weight.sum(1, keepdim=True).clamp_min(1e-8)
+    total = weight.sum(1).clamp_min(1e-8)[:, None]
 
     def log_spread(curves: Tensor) -> Tensor:
-        mean = (curves * weight[..., None]).sum(1) / total
-        variance = ((curves - mean[:, None]).square() * weight[..., None]).sum(1) / total
+        variance = (_centred(curves, weight).square() * weight[..., None]).sum(1) / total
         return 0.5 * (variance + floor**2).log()
 
-    clip_weight = weight.mean(1, keepdim=True)
-    difference = (log_spread(predicted) - log_spread(target)).square()
-    return (difference * clip_weight).sum() / (clip_weight.sum() * difference.shape[1]).clamp_min(1e-8)
+    return _mean_over_clips((log_spread(predicted) - log_spread(target)).square(), weight)
+
+
+def _centred(curves: Tensor, weight: Tensor) -> Tensor:
+    """Curves less their weighted mean over time."""
+    total = weight.sum(1).clamp_min(1e-8)[:, None]
+    return curves - ((curves * weight[..., None]).sum(1) / total)[:, None]
+
+
+def _mean_over_clips(values: Float[Tensor, "batch curves"], weight: Tensor) -> Float[Tensor, ""]:
+    """Mean over curves, and over clips by how many trusted frames they have."""
+    clip_weight = weight.mean(1)
+    return (values.mean(1) * clip_weight).sum() / clip_weight.sum().clamp_min(1e-8)
 
 
 def _blur(images: Float[Tensor, "batch maps height width"]) -> Float[Tensor, "batch maps height width"]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from facetalk.audio.articulation import ARTICULATORS
+from facetalk.audio.articulation import ARTICULATORS, MOUTH_CURVES
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.audio.spectrogram import NUM_MELS, LogMel
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
-
-MOUTH_CURVES = ("mouth_open", "mouth_wide", "jaw_drop")
-"""Measured on faces: gap of the inner lips, distance of the mouth corners, chin from nasion; z-scored per clip."""
 
 _STEP_RATE = 50.0
 """Steps a second inside the network."""
@@ -88,10 +86,8 @@ class SpeechEncoder(nn.Module):
             "loudness": 1,
             "hidden": self.config.hidden,
         }
-        edges = [0]
-        for width in widths.values():
-            edges.append(edges[-1] + width)
-        return {name: slice(*edge) for name, edge in zip(widths, zip(edges, edges[1:], strict=False), strict=True)}
+        stops = list(accumulate(widths.values()))
+        return {name: slice(stop - widths[name], stop) for name, stop in zip(widths, stops, strict=True)}
 
     @property
     def width(self) -> int:

@@ -47,7 +47,7 @@ class TalkerConfig:
     """Frames to either side that one layer sees: windows of 11."""
     dropout: float = 0.1
     feature_dropout: float = 0.1
-    """Share of the features that are silenced at random in training."""
+    """Share of the features that are silenced at random in training, each for a whole clip."""
     spread_range: tuple[float, float] = (0.6, 1.6)
     """How much stiller or livelier than the average a reference may make the talker, per channel."""
     style: StyleEncoderConfig = field(default_factory=StyleEncoderConfig)
@@ -73,7 +73,7 @@ class AudioEncoder(nn.Module):
     def __init__(self, config: TalkerConfig, num_features: int) -> None:
         super().__init__()
         width, num_heads = config.lower.width, config.lower.num_heads
-        self.silencer = nn.Dropout(config.feature_dropout)
+        self.silencer = nn.Dropout1d(config.feature_dropout)
         self.embed = nn.Linear(num_features, width)
         self.project = nn.Linear(width, width)
         self.layers = nn.ModuleList(
@@ -85,7 +85,8 @@ class AudioEncoder(nn.Module):
         self, features: Float[Tensor, "batch frames features"], allowed: Tensor
     ) -> Float[Tensor, "batch frames width"]:
         """Tokens; `allowed` is added to the scores and bars padding."""
-        x = self.project(self.embed(self.silencer(features)))
+        heard = self.silencer(features.transpose(1, 2)).transpose(1, 2)
+        x = self.project(self.embed(heard))
         for layer, bias in zip(self.layers, self.biases, strict=True):
             x = layer(x, bias(features.shape[1]) + allowed)
         return x

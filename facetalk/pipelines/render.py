@@ -283,4 +283,3 @@ def _frames_at(
                 image, coming = coming[1], next(pictures, None)
             fits = image.shape[1::-1] == size
             yield image if fits else np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-

@@ -71,8 +71,7 @@ class CpuRenderer:
         self.threads = usable_cores()
         self.background = np.ascontiguousarray(studio_background(self.image_size) if background is None else background)
         self._pose = np.ascontiguousarray(camera.world_to_camera[:3].numpy(), np.float32)
-        K = camera.K.numpy()
-        self._lens = np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]], np.float32)
+        self._lens = lens_of(camera)
         self._lights = (studio or Studio()).table()
         self._surface = surface
         self._faces = np.ascontiguousarray(surface.faces, np.int32)
@@ -88,7 +87,13 @@ class CpuRenderer:
         with self._lock:
             if not self._ready and self._surface.texture is not None:
                 space = self._workspace
-                to_pixels(self._checked(vertices), self._pose, self._lens, space.seen, space.pixels)
+                to_pixels(
+                    checked_vertices(vertices, self._surface.num_vertices),
+                    self._pose,
+                    self._lens,
+                    space.seen,
+                    space.pixels,
+                )
                 self._texture = fitting_texture(self._surface, space.pixels)
                 self._uv = corner_texels(self._surface, self._texture)
                 self._ready = True
@@ -106,7 +111,7 @@ class CpuRenderer:
         """
         if not self._ready:
             self.prepare(vertices)
-        vertices = self._checked(vertices)
+        vertices = checked_vertices(vertices, self._surface.num_vertices)
         backdrop = self.background if background is None else np.ascontiguousarray(background)
         image = backdrop.copy()
         space, faces = self._workspace, self._faces
@@ -129,12 +134,20 @@ class CpuRenderer:
             )  # fmt: skip
         return image
 
-    def _checked(self, vertices: np.ndarray) -> np.ndarray:
-        if len(vertices) != self._surface.num_vertices:
-            raise ValueError(f"{len(vertices)} vertices for a surface of {self._surface.num_vertices}")
-        if not np.isfinite(vertices).all():
-            raise ValueError("vertices are not finite")
-        return np.ascontiguousarray(vertices, np.float32)
+
+def checked_vertices(vertices: np.ndarray, count: int) -> Float[np.ndarray, "vertices 3"]:
+    """Vertices as the kernels want them; their number and values are checked."""
+    if len(vertices) != count:
+        raise ValueError(f"{len(vertices)} vertices for a surface of {count}")
+    if not np.isfinite(vertices).all():
+        raise ValueError("vertices are not finite")
+    return np.ascontiguousarray(vertices, np.float32)
+
+
+def lens_of(camera: Camera) -> Float[np.ndarray, "4"]:
+    """Focal lengths and principal point, pixels."""
+    K = camera.K.numpy()
+    return np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]], np.float32)
 
 
 def vertex_look(surface: Surface) -> Float[np.ndarray, "vertices look"]:

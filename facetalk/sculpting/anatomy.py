@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facetalk.sculpting.domain import DOME_RADIUS, DOME_Y, PER_RADIAN, TOP, ThinPlate, from_cylinder, to_map
+from facetalk.sculpting.domain import DOME_RADIUS, DOME_Y, PER_RADIAN, TOP, ThinPlate, from_cylinder, smoothstep, to_map
 
 # fmt: off
 # Contours of MediaPipe's mesh on the subject's right (x < 0), outwards from the opening.
@@ -34,7 +34,7 @@ SKULL_AXES = (77.0, 94.0, 97.0)
 # Neck and bust: rows of `along`; columns of azimuth in degrees; distance from the axis and height, mm.
 BODY_AZIMUTHS = (0, 30, 60, 90, 120, 150, 180)
 BODY_ROWS = {
-    -165: ((47, 51, 54, 56, 59, 62, 63), (-135, -136, -138, -141, -145, -148, -148)),
+    -165: ((46, 49, 52, 54, 58, 61, 62), (-135, -136, -138, -141, -145, -148, -148)),
     -200: ((43, 47, 52, 57, 63, 68, 70), (-162, -164, -167, -169, -172, -174, -174)),
     -235: ((39, 46, 60, 77, 80, 80, 78), (-193, -193, -190, -186, -190, -194, -195)),
     -262: ((58, 74, 100, 122, 112, 98, 92), (-213, -211, -204, -197, -201, -208, -210)),
@@ -177,4 +177,22 @@ class HeadSurface:
     def __call__(self, places: np.ndarray) -> np.ndarray:
         """Positions in millimetres, (n, 2) -> (n, 3)."""
         value = self._spline(places)
-        return from_cylinder(places[:, 0], value[:, 0], value[:, 1])
+        return from_cylinder(places[:, 0], value[:, 0] + neck_relief(places), value[:, 1])
+
+
+def neck_relief(places: np.ndarray) -> np.ndarray:
+    """Neck muscles, larynx and collar bones, mm outwards."""
+    x, y = np.abs(places[:, 0]), places[:, 1]
+
+    def ridge(start: tuple[float, float], end: tuple[float, float], width: float) -> np.ndarray:
+        a, b = np.array(start), np.array(end)
+        offset = np.stack([x, y], 1) - a
+        along = np.clip(offset @ (b - a) / ((b - a) @ (b - a)), 0, 1)
+        gap = np.linalg.norm(offset - along[:, None] * (b - a), axis=1)
+        return np.exp(-((gap / width) ** 2)) * smoothstep(0, 0.25, along) * smoothstep(1.0, 0.9, along)
+
+    muscle = 2.8 * ridge((150, -95), (13, -240), 12) - 1.5 * ridge((125, -95), (38, -235), 10)
+    larynx = 2.6 * np.exp(-((x / 10) ** 2) - ((y + 188) / 11) ** 2)
+    notch = -2.5 * np.exp(-((x / 10) ** 2) - ((y + 240) / 7) ** 2)
+    collar = 3.6 * ridge((6, -244), (135, -246), 7) - 2.0 * ridge((35, -231), (95, -232), 8)
+    return muscle + larynx + notch + collar

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -12,9 +14,10 @@ from facetalk.sculpting.anatomy import read_measurements
 from facetalk.sculpting.channels import Face, all_channels
 from facetalk.sculpting.domain import PER_RADIAN, smoothstep
 from facetalk.sculpting.embedding import IBUG_FROM_MEDIAPIPE, embed
+from facetalk.sculpting.occlusion import openness, smoothed
 from facetalk.sculpting.identity import all_directions, identity_names
 from facetalk.sculpting.parts import EYE_CENTRE
-from facetalk.sculpting.sculpture import SKIN, Sculpture, hairline, mirror_columns, sculpt
+from facetalk.sculpting.sculpture import SKIN, Sculpture, hairline, mirror_columns, sculpt, vertex_normals
 from facetalk.sculpting.topology import MOUTH_LEVELS
 
 METRES = 1e-3
@@ -22,6 +25,14 @@ JOINTS = np.array(
     [[0.0, -205.0, -95.0], [0.0, -135.0, -88.0], [0.0, -19.0, -68.0], EYE_CENTRE, [-EYE_CENTRE[0], *EYE_CENTRE[1:]]]
 )
 """Root at the base of the neck, neck, jaw between the condyles, left and right eye; mm."""
+
+
+MOUTH_TONES = (
+    (0.80, 0.66, 0.66), (0.66, 0.46, 0.46), (0.52, 0.30, 0.30), (0.36, 0.18, 0.18), (0.22, 0.10, 0.10), (0.13, 0.06, 0.06),
+    (0.08, 0.03, 0.03), (0.05, 0.02, 0.02), (0.03, 0.01, 0.01),
+)  # fmt: skip
+"""Colour of each row from the lips to the throat, times the texture at the lips' rim."""
+NOSTRIL_TONES = ((0.42, 0.31, 0.29), (0.20, 0.11, 0.10), (0.09, 0.04, 0.04), (0.05, 0.02, 0.02))
 
 
 def skin_weights(face: Face) -> np.ndarray:
@@ -87,21 +98,21 @@ def uv_layout(head: Sculpture) -> tuple[np.ndarray, np.ndarray]:
 
 
 def vertex_colors(head: Sculpture) -> np.ndarray:
-    """Multipliers of the texture on the skin, colours on the parts."""
+    """Multipliers of the texture on the skin, with the head's own shade; colours on the parts."""
     colors = head.colors.copy()
-    mouth = head.linings["mouth"]
-    tones = ((0.80, 0.66, 0.66), (0.66, 0.46, 0.46), (0.52, 0.30, 0.30), (0.36, 0.18, 0.18), (0.22, 0.10, 0.10),
-             (0.13, 0.06, 0.06), (0.08, 0.03, 0.03), (0.05, 0.02, 0.02), (0.03, 0.01, 0.01))  # fmt: skip
-    for row, tone in zip(mouth, tones, strict=True):
+    normals = vertex_normals(head.points, head.faces)
+    hidden = 1 - smoothed(openness(head.points, head.faces, normals), head.faces)
+    hidden = (hidden + hidden[head.partner]) / 2
+    skin = head.groups[SKIN]
+    # Light that bounces between folds of skin is red.
+    colors[skin] = 1 - hidden[skin, None] * np.array([0.42, 0.56, 0.58])
+    for row, tone in zip(head.linings["mouth"], MOUTH_TONES, strict=True):
         colors[row] = tone
     for name in ("left_nostril", "right_nostril"):
-        for row, tone in zip(head.linings[name], ((0.42, 0.31, 0.29), (0.16, 0.10, 0.09), (0.06, 0.03, 0.03), (0.04, 0.02, 0.02)), strict=True):
+        for row, tone in zip(head.linings[name], NOSTRIL_TONES, strict=True):
             colors[row] = tone
-    for name in ("left_ear", "right_ear"):
-        rows = head.linings[name]
-        for index, row in enumerate(rows):
-            deep = smoothstep(9, len(rows) - 1, index)
-            colors[row] = np.array([1.0, 0.97, 0.96]) * (1 - 0.55 * deep)
+    for name in ("left_eye", "right_eye"):
+        colors[head.linings[name]] = [0.93, 0.90, 0.90]
     return colors
 
 
@@ -112,6 +123,8 @@ def gloss_of(head: Sculpture) -> np.ndarray:
     gloss[np.unique(head.linings["mouth"])] = [0.05, 20.0]
     hair = (hairline(np.nan_to_num(head.places, nan=-500)) > 4) & np.isfinite(head.places[:, 0])
     gloss[hair] = [0.05, 10.0]
+    for name in ("left_nostril", "right_nostril"):
+        gloss[np.unique(head.linings[name])] = [0.0, 10.0]
     for name in ("left_ear", "right_ear"):
         gloss[np.unique(head.linings[name])] = [0.10, 14.0]
     for name, value in (("eyeball", (0.75, 90.0)), ("teeth", (0.30, 45.0)), ("tongue", (0.25, 30.0))):
@@ -121,13 +134,23 @@ def gloss_of(head: Sculpture) -> np.ndarray:
     return gloss
 
 
-def build_head() -> HeadAssets:
-    """The bundled head, always the same."""
+def read_calibration() -> np.ndarray:
+    """Displacements of MediaPipe's points, see `calibrating.py`, (478, 3) mm."""
+    with np.load(Path(__file__).with_name("calibration.npz"), allow_pickle=False) as file:
+        return file["offsets"].astype(np.float64)
+
+
+def build_head(calibrated: bool = True) -> HeadAssets:
+    """The bundled head, always the same.
+
+    Args:
+        calibrated: put MediaPipe's points where MediaPipe sees them on this head, not where the sculptor put them.
+    """
     measurements = read_measurements()
     head = sculpt(measurements)
     face = Face(head)
     identity = all_directions(head, measurements)
-    triangles, weights = embed(head, head.num_sheet_faces)
+    triangles, weights = embed(head, read_calibration() if calibrated else None)
     ibug = list(IBUG_FROM_MEDIAPIPE)
     uv, uv_faces = uv_layout(head)
     joint_identity = np.zeros((len(identity), 5, 3))

@@ -49,8 +49,8 @@ class Face:
             give[self.head.linings[name]] = 0.12
         # The root of the nose stays: skin there slides over the bone by little.
         x, y = np.abs(self.places[:, 0]), self.places[:, 1]
-        root = smoothstep(20, 8, x) * smoothstep(17, 5, y) * smoothstep(-20, -4, y)
-        return give * (1 - 0.8 * root)
+        root = smoothstep(22, 6, x) * smoothstep(24, 0, y) * smoothstep(-22, -4, y)
+        return give * (1 - 0.85 * root)
 
     def _lower_side(self) -> np.ndarray:
         """1 under the line of the lips, 0 over it, soft beyond the corners."""

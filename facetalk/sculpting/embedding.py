@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from facetalk.sculpting import parts
+from facetalk.sculpting.anatomy import MOUTH_CONTOURS
 from facetalk.sculpting.sculpture import Sculpture
 
 # fmt: off
@@ -72,15 +73,45 @@ def iris_targets() -> np.ndarray:
     depth = np.sqrt(parts.EYE_RADIUS**2 - (ring**2).sum(1))
     front = np.concatenate([ring, depth[:, None]], 1)
     left = front + parts.EYE_CENTRE
-    # MediaPipe starts the ring of either eye on the inner side... of its image: keep the measured directions.
+    # Both rings start on the side of the subject's left, as measured.
     right = front + np.array(parts.EYE_CENTRE) * [-1, 1, 1]
     return np.concatenate([right, left])
 
 
-def embed(head: Sculpture, num_sheet_faces: int) -> tuple[np.ndarray, np.ndarray]:
-    """Triangle corners and barycentric coordinates of all 478 points."""
-    triangles, weights = locate_on_map(head, head.face_at[:468], num_sheet_faces)
+def embed(head: Sculpture, offsets: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Triangle corners and barycentric coordinates of all 478 points.
+
+    Args:
+        head: at rest.
+        offsets: (478, 3) mm, see `calibrating.py`; None leaves the points where they were measured on people.
+    """
+    triangles, weights = locate_on_map(head, head.face_at[:468], head.num_sheet_faces)
     balls = np.concatenate([head.groups["right_eyeball"], head.groups["left_eyeball"]])
-    on_ball = np.isin(head.faces, balls).all(1)
-    iris = nearest_on_surface(iris_targets(), head.points, head.faces[on_ball])
-    return np.concatenate([triangles, iris[0]]), np.concatenate([weights, iris[1]])
+    ball_faces = head.faces[np.isin(head.faces, balls).all(1)]
+    iris = iris_targets()
+    if offsets is None:
+        found = nearest_on_surface(iris, head.points, ball_faces)
+        return np.concatenate([triangles, found[0]]), np.concatenate([weights, found[1]])
+    wanted = (head.points[triangles] * weights[..., None]).sum(1) + offsets[:468]
+    sheet = head.faces[: head.num_sheet_faces]
+    upper = np.zeros(len(head.points), bool)
+    rings = head.rings["mouth"]
+    upper[rings[:, np.cos(2 * np.pi * np.arange(rings.shape[1]) / rings.shape[1]) > -1e-6]] = True
+    lower = np.zeros(len(head.points), bool)
+    lower[rings[:, np.cos(2 * np.pi * np.arange(rings.shape[1]) / rings.shape[1]) < 1e-6]] = True
+    choices = {"upper": sheet[upper[sheet].all(1)], "lower": sheet[lower[sheet].all(1)], "": sheet}
+    for name, faces in choices.items():
+        members = np.flatnonzero([lip_side(i, head.face_at) == name for i in range(468)])
+        triangles[members], weights[members] = nearest_on_surface(wanted[members], head.points, faces)
+    found = nearest_on_surface(iris + offsets[468:], head.points, ball_faces)
+    return np.concatenate([triangles, found[0]]), np.concatenate([weights, found[1]])
+
+
+def lip_side(number: int, face_at: np.ndarray) -> str:
+    """Which lip a point belongs to, empty for corners and all other points."""
+    for contour in MOUTH_CONTOURS[:-1]:
+        for index, member in enumerate(contour):
+            same = number == member or np.allclose(face_at[number], face_at[member] * [-1, 1], atol=0.05)
+            if same and index != 5:
+                return "upper" if index < 5 else "lower"
+    return ""

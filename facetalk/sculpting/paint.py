@@ -169,8 +169,8 @@ def _eyes(canvas: Canvas, at: np.ndarray) -> None:
         which, gap = gap.argmin(1), gap.min(1)
         upper = which < 8 * 12
         shade = np.zeros(canvas.places.shape[:2])
-        shade[window] = np.exp(-((gap / np.where(upper, 1.15, 0.7)) ** 2)) * np.where(upper, 0.92, 0.5)
-        canvas.blend(np.array([0.16, 0.10, 0.08]), shade)
+        shade[window] = np.exp(-((gap / np.where(upper, 1.9, 0.7)) ** 2)) * np.where(upper, 0.93, 0.5)
+        canvas.blend(np.array([0.12, 0.08, 0.065]), shade)
 
 
 def brow_curve(at: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -81,9 +81,9 @@ def eyeball() -> Part:
     pupil = np.arcsin(PUPIL_RADIUS / EYE_RADIUS)
     inner = np.linspace(pupil, iris, 7)[1:-1]
     angles = np.concatenate(
-        [[pupil * 0.96, pupil], inner, [iris, iris * 1.09], np.linspace(iris * 1.3, np.pi * 0.97, 14)]
+        [[pupil * 0.96, pupil], inner, [iris, iris * 1.09], np.linspace(iris * 1.3, np.pi * 0.97, 11)]
     )
-    count = 36
+    count = 32
     turn = 2 * np.pi * np.arange(count) / count
     rings = []
     for angle in angles:
@@ -98,7 +98,9 @@ def eyeball() -> Part:
     points[-1] = [0, 0, -EYE_RADIUS]
     angle = np.append(np.repeat(angles, count), [0, np.pi])
     white, blood = np.array([0.93, 0.91, 0.89]), np.array([0.86, 0.68, 0.64])
-    colors = white + (blood - white) * smoothstep(0.9, 1.7, angle)[:, None]
+    colors = white + (blood - white) * smoothstep(0.8, 1.6, angle)[:, None]
+    # The shadow of the upper lid and its lashes.
+    colors *= 1 - 0.30 * smoothstep(1.5, 7.0, points[:, 1])[:, None]
     part = Part(points + EYE_CENTRE, faces, colors)
     spokes = 0.5 + 0.5 * np.sin(np.append(np.tile(np.arange(count) * 2.6, len(angles)), [0, 0]) + 9 * angle)
     depth = smoothstep(pupil, iris, angle)

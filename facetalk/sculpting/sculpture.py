@@ -259,8 +259,20 @@ def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return normal / np.linalg.norm(normal, axis=1, keepdims=True)
 
 
+def shape_nose(points: np.ndarray) -> None:
+    """Wings of the nose set off by a groove from cheek and tip."""
+    for side in (1.0, -1.0):
+        wing = np.exp(-(((points - [14.5 * side, -38.5, 27.5]) / [4.5, 4.5, 5.5]) ** 2).sum(1))
+        points += wing[:, None] * [1.1 * side, -0.3, 0.5]
+        behind = np.exp(-(((points - [19.5 * side, -36.5, 19.5]) / [2.6, 6.0, 4.5]) ** 2).sum(1))
+        points += behind[:, None] * [-0.5 * side, 0.0, -1.5]
+        above = np.exp(-(((points - [15.0 * side, -30.0, 26.5]) / [4.5, 2.4, 6.0]) ** 2).sum(1))
+        points += above[:, None] * [-0.7 * side, 0.0, -0.6]
+
+
 def refine(points: np.ndarray, rings: dict[str, np.ndarray]) -> None:
     """What the measured points are too coarse for: lips, lids."""
     close_lips(points, rings["mouth"])
+    shape_nose(points)
     for side, name in ((1.0, "left"), (-1.0, "right")):
         seat_lids(points, rings[f"{name}_eye"], side)

@@ -100,13 +100,13 @@ def left_jacobian(axis_angle: Float[Tensor, "frames 3"]) -> Float[Tensor, "frame
 class FaceEnergy:
     """Points, pairs and channel priors for one head."""
 
-    def __init__(self, basis: FaceBasis, settings: FitSettings, *, reluctance: float = 1.0) -> None:
+    def __init__(self, basis: FaceBasis, settings: FitSettings, *, learns_identity: bool = False) -> None:
         """Prepare the tables.
 
         Args:
             basis: the head's points.
             settings: weights.
-            reluctance: factor on the channel prior.
+            learns_identity: channels are dear, so that what never changes becomes shape, not expression.
         """
         self.basis = basis
         self.settings = settings
@@ -115,7 +115,7 @@ class FaceEnergy:
         self.dirs = torch.cat([dirs, dirs[:, first] - dirs[:, second]], 1)
         """(free, points + pairs, 3): what each channel does to points and to distance vectors."""
         self.products = _products(self.dirs)
-        self.prior_hessian, self.prior_gradient = (reluctance * part for part in _prior(basis.free_names, settings))
+        self.prior_hessian, self.prior_gradient = _prior(basis.free_names, settings, learns_identity)
 
     def posed(self, rest: Float[Tensor, "frames points 3"], state: State) -> Tensor:
         """The points before rotation, relative to the pivot, (frames, points, 3) metres."""
@@ -197,9 +197,11 @@ def _products(dirs: Tensor) -> Tensor:
     return table.flatten(0, 1)
 
 
-def _prior(names: tuple[str, ...], settings: FitSettings) -> tuple[Tensor, Tensor]:
+def _prior(names: tuple[str, ...], settings: FitSettings, learns_identity: bool) -> tuple[Tensor, Tensor]:
     """Curvature and slope of the channel prior: small, sparse, alike on both sides."""
     weights = torch.tensor(channel_priors(names))
+    if learns_identity:
+        weights = weights.clamp_min(1.0) * settings.identity_reluctance
     hessian = torch.diag((weights / settings.channel_sigma) ** 2)
     for row, name in enumerate(names):
         if name.endswith("Left") and not name.startswith(("jaw", "mouthLeft")):

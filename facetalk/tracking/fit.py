@@ -18,7 +18,7 @@ from facetalk.head.model import HeadModel
 from facetalk.tracking.energy import FaceEnergy, Observation, State
 from facetalk.tracking.eyes import EyeModel, calibrate, estimate_gaze, eye_model
 from facetalk.tracking.face_basis import FaceBasis, reduce_head
-from facetalk.tracking.identity import fit_identity, pick_frames
+from facetalk.tracking.identity import fit_identity, personal_offsets, pick_frames
 from facetalk.tracking.observation import estimate_camera, even_frames, interocular_px, observe
 from facetalk.tracking.refine import refine
 from facetalk.tracking.settings import FitSettings
@@ -35,6 +35,8 @@ class ClipModel:
     energy: FaceEnergy
     camera: Camera
     betas: Float[Tensor, " n_betas"]
+    offsets: Float[Tensor, "points 3"]
+    """How the person's points differ from the head's, all the time; see `identity.personal_offsets`."""
     eyes: EyeModel
     reference: Float[Tensor, "3 3"]
     """Usual rotation of the head; rotations are solved relative to it."""
@@ -102,12 +104,12 @@ def fit_clip(
     _, guess = observe(coarse, camera, basis)
     picks = pick_frames(confidence[:: max(1, len(points) // 1000)], guess.rotation, settings.identity_frames)
     seen, state = observe(coarse[picks], camera, basis)
-    betas, state = fit_identity(
-        FaceEnergy(basis, settings, reluctance=settings.identity_reluctance), seen, state, settings.identity_rounds
-    )
+    strict = FaceEnergy(basis, settings, learns_identity=True)
+    betas, state = fit_identity(strict, seen, state, settings.identity_rounds)
+    offsets = settings.personal_share * personal_offsets(strict, betas, seen, state)
     rest = basis.rest(betas, state.channels.new_zeros(len(state.channels), 8))
     eyes = calibrate(eye_model(head, basis, betas), seen, state, basis, rest)
-    return ClipModel(basis, FaceEnergy(basis, settings), camera, betas, eyes, seen.reference)
+    return ClipModel(basis, FaceEnergy(basis, settings), camera, betas, offsets, eyes, seen.reference)
 
 
 def fit_window(clip: ClipModel, points: Float[Tensor, "frames 478 3"], settings: FitSettings) -> FrameFits:
@@ -116,10 +118,10 @@ def fit_window(clip: ClipModel, points: Float[Tensor, "frames 478 3"], settings:
     seen, state = observe(points, clip.camera, basis, clip.reference)
     rest = basis.rest(clip.betas, points.new_zeros(len(points), 8))
     early = settings.iterations // 2
-    state = refine(clip.energy, rest, seen, state, iterations=early)
+    state = refine(clip.energy, rest + clip.offsets, seen, state, iterations=early)
     leye_pose, reye_pose = estimate_gaze(clip.eyes, seen, state, basis, rest)
     rest = basis.rest(clip.betas, gaze_to_channels(leye_pose, reye_pose))
-    state = refine(clip.energy, rest, seen, state, iterations=settings.iterations - early)
+    state = refine(clip.energy, rest + clip.offsets, seen, state, iterations=settings.iterations - early)
     error = _point_error(clip, rest, seen, state) / interocular_px(points)
     return FrameFits(state.rotation, state.place, state.channels, leye_pose, reye_pose, error)
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.tracking.energy import FaceEnergy, Observation, State
 from facetalk.tracking.refine import refine
 
@@ -37,6 +38,21 @@ def fit_identity(
         state = refine(energy, rest, seen, state, iterations=4 if round_index == 0 else 2, smooth=False)
         betas = _identity_step(energy, rest, seen, state, betas)
     return betas, refine(energy, basis.rest(betas, gaze), seen, state, iterations=3, smooth=False)
+
+
+def personal_offsets(
+    energy: FaceEnergy, betas: Float[Tensor, " n_betas"], seen: Observation, state: State
+) -> Float[Tensor, "points 3"]:
+    """How one person's points lie beside the fitted head's in the mean over frames, in the head's frame, metres."""
+    basis = energy.basis
+    rest = basis.rest(betas, state.channels.new_zeros(len(state.channels), 8))
+    turn = axis_angle_to_matrix(state.rotation) @ seen.reference
+    points = energy.posed(rest, state) @ turn.transpose(1, 2) + state.place[:, None]
+    distance = -points[..., 2:]
+    beside = seen.image_points * distance / seen.focal_px - points[..., :2]
+    across = torch.nn.functional.pad(beside, (0, 1)) @ turn
+    weights = seen.weights[..., None]
+    return (weights * across).sum(0) / weights.sum(0).clamp_min(1e-6)
 
 
 def _identity_step(energy: FaceEnergy, rest: Tensor, seen: Observation, state: State, betas: Tensor) -> Tensor:

@@ -40,21 +40,24 @@ class FitSettings:
     """Linear cost of a channel: keeps those at zero that are not needed."""
     side_sigma: float = 0.06
     """Typical difference of a channel's left and right side."""
-    betas_weight: float = 4.0
+    betas_weight: float = 2.0
     """Weight of the identity prior N(0, 1) against one frame's points."""
     pose_jerk: tuple[float, float, float, float, float, float] = (0.004, 0.004, 0.004, 0.0006, 0.0006, 0.002)
     """Typical second difference per frame of rotation (radians) and position (metres)."""
     channel_jerk: float = 0.10
     """Typical second difference of a channel per frame; larger ones are taken for real moves (Cauchy)."""
-    identity_reluctance: float = 3.0
+    identity_reluctance: float = 2.0
     """How much dearer channels are while the identity is learnt, so that what never changes is shape, not expression."""
+    personal_share: float = 0.7
+    """Share of a clip's constant error that is put down to a face the identities cannot make; channels explain the
+    rest. At 0 channels bend a foreign mouth into place all the time, at 1 they never do."""
     iterations: int = 6
     window: int = 450
     """Frames solved at once."""
     margin: int = 24
     """Frames that windows share at a seam."""
     identity_frames: int = 48
-    identity_rounds: int = 10
+    identity_rounds: int = 8
     face_distance_m: float = 0.7
     """Shortest believed distance of camera and face: cropped and enlarged clips were filmed from further away."""
 

@@ -15,6 +15,9 @@ from facetalk.models.talker import Talker
 MIN_SYNC = 0.3
 """Clips whose `av_corr` is below this prove nothing about lips: sound and picture may not belong together."""
 
+MIN_FRAMES = 45
+"""Correlations over less than 1.5 s say little."""
+
 CURVES = ("open", "wide")
 
 
@@ -26,7 +29,8 @@ def judge_talker(talker: Talker, examples: list[Example], geometry: LipGeometry)
     `shuffled_*` are the same with the sound of another clip, `still_lip_mm` the distance of a mouth that never moves.
     All are agreement with our own tracker.
     """
-    synced = [example for example in examples if example.clip.av_corr is None or example.clip.av_corr >= MIN_SYNC]
+    long = [example for example in examples if example.num_frames >= MIN_FRAMES]
+    synced = [example for example in long if example.clip.av_corr is None or example.clip.av_corr >= MIN_SYNC]
     figures: dict[str, list[float]] = defaultdict(list)
     for index, example in enumerate(synced):
         code = talker.style_encoder(*_reference(examples, example, talker.config.style.max_frames))[0]

@@ -19,13 +19,16 @@ from facetalk.io.files import replacing
 from facetalk.io.heads import read_head
 from facetalk.io.weights import write_tensors
 from facetalk.losses.geometry import LipGeometry
-from facetalk.losses.motion import reconstruction_error, spread_error, velocity_error, weighted_mean
+from facetalk.losses.motion import decorrelation, reconstruction_error, spread_error, velocity_error, weighted_mean
 from facetalk.models.motion_decoder import StyleMixer
 from facetalk.models.registry import load_speech_encoder
 from facetalk.models.talker import Talker, TalkerConfig
 from facetalk.training.judging import judge_talker
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
+
+LEAST_MOVEMENT_MM = 0.3
+"""Movements of the lips below this are noise of the tracker."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class TalkerLossWeights:
     reconstruction: float = 1.0
     velocity: float = 0.5
     lips: float = 0.5
-    curves: float = 0.5
+    curves: float = 1.0
     spread: float = 0.1
 
 
@@ -94,8 +97,8 @@ class StyleTalkTask:
             "reconstruction": reconstruction_error(mine, true, batch.weight),
             "velocity": velocity_error(mine, true, batch.weight),
             "lips": weighted_mean(lip_error.square(), batch.weight),
-            "curves": weighted_mean((curves - true_curves).square(), batch.weight),
-            "spread": spread_error(curves, true_curves, batch.weight, floor=0.5),
+            "curves": decorrelation(curves, true_curves, batch.weight, LEAST_MOVEMENT_MM),
+            "spread": spread_error(curves, true_curves, batch.weight, LEAST_MOVEMENT_MM),
         }
 
     def validate(self) -> dict[str, float]:

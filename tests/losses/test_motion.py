@@ -7,6 +7,7 @@ import torch
 
 from facetalk.losses.motion import (
     absolute_error,
+    decorrelation,
     dissimilarity,
     reconstruction_error,
     spread_error,
@@ -51,3 +52,19 @@ def test_spread_error_is_the_squared_logarithm_of_the_amplitude_ratio(target: to
     assert spread_error(target + 5, target, weight, floor=1e-4).item() == pytest.approx(0, abs=1e-5)
     assert spread_error(0.5 * target, target, weight, floor=1e-4).item() == pytest.approx(math.log(2) ** 2, rel=1e-3)
     assert spread_error(0 * target, 1e-3 * target, weight, floor=1.0).item() < 1e-6
+
+
+def test_decorrelation_does_not_see_level_and_amplitude(target: torch.Tensor) -> None:
+    weight = torch.ones(3, 40)
+    assert decorrelation(0.2 * target + 5, target, weight, floor=1e-4).item() == pytest.approx(0, abs=1e-4)
+    assert decorrelation(-target, target, weight, floor=1e-4).item() == pytest.approx(2, abs=1e-4)
+    assert decorrelation(target.roll(7, 1), target, weight, floor=1e-4).item() == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("loss", [decorrelation, spread_error])
+def test_curve_losses_ignore_frames_of_weight_zero(loss, target: torch.Tensor) -> None:
+    weight = torch.ones(3, 40)
+    weight[:, 30:] = 0
+    moved, other = 0.5 * target.roll(1, 1), 0.5 * target.roll(1, 1)
+    other[:, 30:] = 4.0
+    torch.testing.assert_close(loss(moved, target, weight, 0.1), loss(other, target, weight, 0.1))

@@ -196,7 +196,7 @@ def test_wrong_vertices_are_refused() -> None:
 
 
 def test_a_surface_checks_its_numbers() -> None:
-    with pytest.raises(ValueError, match="faces name vertices 0..3 of 3"):
+    with pytest.raises(ValueError, match=r"faces name vertices 0\.\.3 of 3"):
         plain(3, SQUARE_FACES)
     with pytest.raises(ValueError, match="needs uv_coords"):
         replace(plain(4, SQUARE_FACES), texture=np.zeros((2, 2, 3), np.uint8))

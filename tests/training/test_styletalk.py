@@ -34,7 +34,7 @@ def make_toy_task(folder: Path, assets: HeadAssets, config: StyleTalkConfig, num
 
 
 def test_the_tiny_preset_learns_one_clip_by_heart(tmp_path: Path, toy_assets: HeadAssets) -> None:
-    config = tiny_config("loop.num_steps=350")
+    config = tiny_config("loop.num_steps=150")
     task = make_toy_task(write_dataset(tmp_path / "data", (3.0,)), toy_assets, config)
     (tmp_path / "run").mkdir()
     run(task, config.loop, config.optim, tmp_path / "run")

@@ -1,0 +1,211 @@
+"""The same pictures through pyrender, where OpenGL exists: on a graphics card, or in software through EGL."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from facetalk.core.errors import MissingAssetError
+from facetalk.core.types import Camera
+from facetalk.render.background import studio_background
+from facetalk.render.color import BYTE_TO_LINEAR, linear_to_srgb
+from facetalk.render.glsl import VERTEX_SHADER, fragment_shader
+from facetalk.render.lights import Studio
+from facetalk.render.normals import vertex_normals
+from facetalk.render.rasterizer import NEAR, to_pixels
+from facetalk.render.renderer import checked_vertices, lens_of, vertex_look
+from facetalk.render.surface import Surface
+from facetalk.render.texture import fitting_texture
+
+FAR = 1000.0
+"""Nothing farther from the camera is drawn, metres."""
+
+ADVICE = "install Mesa's EGL (apt-get install libegl1 libgl1-mesa-dri), or use the cpu backend, which needs no OpenGL"
+
+
+class PyrenderRenderer:
+    """Renders one surface from one camera; one scene and one set of buffers are used for all frames."""
+
+    threads = 1
+
+    def __init__(
+        self,
+        surface: Surface,
+        camera: Camera,
+        *,
+        studio: Studio | None = None,
+        background: UInt8[np.ndarray, "height width 3"] | None = None,
+    ) -> None:
+        """Open OpenGL; the frames must be rendered by the same thread.
+
+        Args:
+            surface: the mesh's look.
+            camera: where it is seen from; gives the image's size.
+            studio: its light.
+            background: sRGB picture behind it; a plain studio wall if not given.
+        """
+        self.image_size = camera.image_size
+        self.background = np.ascontiguousarray(studio_background(self.image_size) if background is None else background)
+        self._surface, self._studio = surface, studio or Studio()
+        self._faces = np.ascontiguousarray(surface.faces, np.int32)
+        self._pose = np.ascontiguousarray(camera.world_to_camera[:3].numpy(), np.float32)
+        self._lens = lens_of(camera)
+        self._seen = np.empty((surface.num_vertices, 3), np.float32)
+        self._pixels = np.empty((surface.num_vertices, 3), np.float64)
+        self._normals = np.empty((surface.num_vertices, 3), np.float32)
+        self._pyrender = load_pyrender()
+        self._offscreen = open_offscreen(self._pyrender, self.image_size)
+        self._scene: Any = None
+
+    def prepare(self, vertices: Float[np.ndarray, "vertices 3"]) -> None:
+        """Build the scene and bring the texture to the size at which a typical frame shows it."""
+        if self._scene is not None:
+            return
+        self._place(vertices)
+        pyrender, surface = self._pyrender, self._surface
+        corner, indices, uv = _seams(surface)
+        look = vertex_look(surface)[corner]
+        # Attributes travel under the names that pyrender has for them: gloss, translucency and exposure as "tangents".
+        self._vertices = np.concatenate([np.zeros((len(corner), 6), np.float32), look[:, 6:10], uv,
+                                         look[:, 3:6], np.ones((len(corner), 1), np.float32)], 1)  # fmt: skip
+        self._corner = corner
+        self._fill()
+        texture = None
+        if surface.texture is not None:
+            linear = fitting_texture(surface, self._pixels)
+            pixels = np.round(255 * linear_to_srgb(linear)).astype(np.uint8)
+            texture = pyrender.Texture(source=pixels, source_channels="RGBA")
+        rows = self._vertices
+        self._primitive = pyrender.Primitive(
+            positions=rows[:, 0:3], normals=rows[:, 3:6], tangents=rows[:, 6:10], texcoord_0=rows[:, 10:12],
+            color_0=rows[:, 12:16], indices=indices.astype(np.uint32), mode=pyrender.GLTF.TRIANGLES,
+            material=pyrender.MetallicRoughnessMaterial(baseColorTexture=texture),
+        )  # fmt: skip
+        fx, fy, cx, cy = (float(value) for value in self._lens)
+        scene = pyrender.Scene(bg_color=(0.0, 0.0, 0.0, 0.0))
+        scene.add(pyrender.Mesh([self._primitive]))
+        scene.add(pyrender.IntrinsicsCamera(fx, fy, cx, cy, znear=float(NEAR), zfar=FAR))
+        self._offscreen._renderer._program_cache = _program_cache(
+            fragment_shader(self._studio, surface.texture is not None)
+        )
+        self._scene = scene
+
+    def render(
+        self,
+        vertices: Float[np.ndarray, "vertices 3"],
+        background: UInt8[np.ndarray, "height width 3"] | None = None,
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        """One picture, sRGB.
+
+        Args:
+            vertices: world frame, metres.
+            background: behind this frame, instead of the renderer's own.
+        """
+        self.prepare(vertices)
+        self._place(vertices)
+        self._fill()
+        self._upload()
+        flags = self._pyrender.RenderFlags.FLAT | self._pyrender.RenderFlags.RGBA
+        drawn, _ = self._offscreen.render(self._scene, flags=flags)
+        backdrop = self.background if background is None else background
+        return _compose(drawn, backdrop)
+
+    def close(self) -> None:
+        """Give the OpenGL context back."""
+        self._offscreen.delete()
+
+    def _place(self, vertices: np.ndarray) -> None:
+        vertices = checked_vertices(vertices, self._surface.num_vertices)
+        to_pixels(vertices, self._pose, self._lens, self._seen, self._pixels)
+        vertex_normals(self._seen, self._faces, self._normals)
+
+    def _fill(self) -> None:
+        self._vertices[:, 0:3] = self._seen[self._corner]
+        self._vertices[:, 3:6] = self._normals[self._corner]
+
+    def _upload(self) -> None:
+        from OpenGL import GL
+
+        self._offscreen._platform.make_current()
+        if not self._primitive._in_context():
+            self._primitive.positions = self._vertices[:, 0:3]
+            self._primitive.normals = self._vertices[:, 3:6]
+            return
+        GL.glBindBuffer(GL.GL_ARRAY_BUFFER, self._primitive._buffers[0])
+        GL.glBufferSubData(GL.GL_ARRAY_BUFFER, 0, self._vertices.nbytes, self._vertices)
+
+
+def load_pyrender() -> ModuleType:
+    """The pyrender module, set up for rendering without a window."""
+    os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
+    # pyrender 0.1.45 spells infinity as NumPy before 2.0 did.
+    if not hasattr(np, "infty"):
+        np.inf = np.inf  # type: ignore[attr-defined]
+    try:
+        import pyrender
+    except (ImportError, OSError, AttributeError, TypeError) as error:
+        platform = os.environ["PYOPENGL_PLATFORM"]
+        raise MissingAssetError(f"pyrender cannot load OpenGL through {platform} ({_short(error)}); {ADVICE}") from None
+    return pyrender
+
+
+def open_offscreen(pyrender: ModuleType, image_size: tuple[int, int]) -> Any:
+    """An off-screen OpenGL context with buffers of one size."""
+    from OpenGL.error import Error
+
+    try:
+        return pyrender.OffscreenRenderer(*image_size)
+    except (Error, ImportError, OSError, AttributeError, RuntimeError, ValueError, AssertionError) as error:
+        platform = os.environ["PYOPENGL_PLATFORM"]
+        raise MissingAssetError(f"no OpenGL context through {platform} ({_short(error)}); {ADVICE}") from None
+
+
+def _short(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:120] if lines else type(error).__name__
+
+
+def _seams(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices split where the texture has a seam: vertex of each, triangles, texture coordinates."""
+    if surface.uv_coords is None or surface.uv_faces is None:
+        return np.arange(surface.num_vertices), surface.faces, np.zeros((surface.num_vertices, 2), np.float32)
+    pairs = np.stack([surface.faces.ravel(), surface.uv_faces.ravel()], 1)
+    unique, number = np.unique(pairs, axis=0, return_inverse=True)
+    return unique[:, 0], number.reshape(-1, 3), surface.uv_coords[unique[:, 1]].astype(np.float32)
+
+
+def _program_cache(fragment: str) -> Any:
+    """pyrender's cache of shader programs with only ours in it."""
+    from pyrender.shader_program import ShaderProgram, ShaderProgramCache
+
+    class OurProgram(ShaderProgramCache):
+        def get_program(self, *names: str, **options: object) -> ShaderProgram:
+            if not self._program_cache:
+                with tempfile.TemporaryDirectory() as folder:
+                    paths = Path(folder, "face.vert"), Path(folder, "face.frag")
+                    for path, text in zip(paths, (VERTEX_SHADER, fragment), strict=True):
+                        path.write_text(text)
+                    program = ShaderProgram(*map(str, paths))
+                    program._add_to_context()
+                self._program_cache["face"] = program
+            return self._program_cache["face"]
+
+    return OurProgram()
+
+
+def _compose(drawn: np.ndarray, background: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
+    """Lay a picture with coverage over a background, in linear light."""
+    image = np.where(drawn[..., 3:] == 255, drawn[..., :3], background)
+    rows, columns = np.nonzero((drawn[..., 3] > 0) & (drawn[..., 3] < 255))
+    part = drawn[rows, columns].astype(np.float32)
+    share = part[:, 3:] / 255
+    front = BYTE_TO_LINEAR[np.clip(np.round(part[:, :3] / share), 0, 255).astype(np.uint8)]
+    mixed = front * share + BYTE_TO_LINEAR[background[rows, columns]] * (1 - share)
+    image[rows, columns] = np.round(255 * linear_to_srgb(np.clip(mixed, 0, 1)))
+    return image

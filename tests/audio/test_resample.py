@@ -1,0 +1,28 @@
+import torch
+
+from facetalk.audio.resample import mix_down, resample_waveform
+
+
+def tone(rate: int, hertz: float = 200.0, seconds: float = 0.5) -> torch.Tensor:
+    return torch.sin(2 * torch.pi * hertz * torch.arange(round(rate * seconds)) / rate)
+
+
+def test_channels_of_opposite_phase_do_not_cancel() -> None:
+    left = tone(16_000)
+    torch.testing.assert_close(mix_down(torch.stack([left, -left])).abs(), left.abs())
+
+
+def test_equal_channels_stay_as_they_are() -> None:
+    left = tone(16_000)
+    torch.testing.assert_close(mix_down(torch.stack([left, left])), left)
+
+
+def test_a_tone_keeps_its_pitch_and_length_at_another_rate() -> None:
+    resampled = resample_waveform(tone(44_100), 44_100)
+    assert abs(len(resampled) - 8000) <= 1
+    torch.testing.assert_close(resampled[500:7500], tone(16_000)[500:7500], atol=5e-3, rtol=0)
+
+
+def test_the_right_rate_is_left_alone() -> None:
+    wave = tone(16_000)
+    assert resample_waveform(wave, 16_000) is wave

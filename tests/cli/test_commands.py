@@ -1,0 +1,104 @@
+"""Every command once, on real files: the example reference, the bundled head."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from facetalk.cli.app import app
+from facetalk.core.timing import FPS
+from facetalk.core.types import still_motion
+from facetalk.io.motion import read_motion, write_motion
+from facetalk.io.video import VideoReader, VideoWriter
+from facetalk.models.registry import load_head
+from facetalk.pipelines.animate import FORMATS
+from tests.pipelines.performers import use_toys
+from tests.pipelines.test_animate import make_speech
+
+REFERENCE = Path(__file__).resolve().parents[2] / "examples/ref.mp4"
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def short_video(tmp_path: Path) -> Path:
+    """The first half second of the example reference."""
+    with VideoReader(REFERENCE) as video:
+        size, fps = video.size, video.fps
+        pictures = [image for _, image in video][:15]
+    with VideoWriter(tmp_path / "short.mp4", size, fps) as writer:
+        for image in pictures:
+            writer.write(image)
+    return tmp_path / "short.mp4"
+
+
+def test_fit_then_render_over_the_video(short_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    document = json.loads(run("fit", short_video, "--preview", "--json").stdout)
+    assert document["motion"] == "short.npz" and document["frames"] == 15
+    assert document["face_frames_ratio"] == 1
+    assert document["fit_error"] < 0.05
+    motion = read_motion(tmp_path / "short.npz")
+    assert motion.channel("mouthSmileLeft").mean() > 0.2, "the reference smiles"
+    with VideoReader(tmp_path / "short_preview.mp4") as preview:
+        assert preview.size == (640, 320)
+    run("render", "short.npz", "--camera", "tracked", "--over", short_video, "-o", "over.mp4")
+    with VideoReader(tmp_path / "over.mp4") as over:
+        assert over.size == (320, 320)
+        assert len(list(over)) == 15
+    assert "there already" in run("fit", short_video, "--skip-existing").stderr
+
+
+def test_many_videos_become_a_dataset(short_video: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    result = CliRunner().invoke(app, ["fit", str(short_video), str(bad), "-o", str(tmp_path / "set"), "--jobs", "1"])
+    assert result.exit_code == 1
+    assert result.stdout.strip() == str(tmp_path / "set/short.npz")
+    assert "bad.mp4" in result.stderr
+    with (tmp_path / "set/manifest.csv").open(newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["short"]
+    with (tmp_path / "set/rejected.csv").open(newline="") as file:
+        assert [Path(row["source"]).name for row in csv.DictReader(file)] == ["bad.mp4"]
+
+
+def test_several_videos_do_not_fit_into_one_file(short_video: Path) -> None:
+    result = CliRunner().invoke(app, ["fit", str(short_video), str(short_video), "-o", "one.npz"])
+    assert result.exit_code == 2
+    assert "give a folder" in result.stderr
+
+
+def test_render_from_the_front_with_sound(tmp_path: Path) -> None:
+    head = load_head()
+    expression = torch.zeros(9, 52)
+    motion = still_motion(head.name, expression, head.assets.expression_names, FPS, head.num_betas)
+    write_motion(tmp_path / "still.npz", motion)
+    speech = make_speech(tmp_path / "a.wav")
+    out = tmp_path / "still.mp4"
+    document = json.loads(
+        run("render", tmp_path / "still.npz", "-o", out, "--size", 48, "--audio", speech, "--json").stdout
+    )
+    assert document == {"video": str(out), "frames": 9, "seconds": pytest.approx(0.3)}
+    with VideoReader(out) as video:
+        assert video.size == (48, 48)
+        assert video.has_audio
+    again = CliRunner().invoke(app, ["render", str(tmp_path / "still.npz"), "-o", str(out)])
+    assert again.exit_code == 1 and "exists already" in again.stderr
+
+
+def test_animate_prints_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_toys(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    make_speech(tmp_path / "a.wav", seconds=0.3)
+    printed = run("animate", "a.wav", "--format", ",".join(FORMATS), "--size", 32).stdout.split()
+    assert printed == [f"a/a{suffix}" for suffix in FORMATS.values()]
+    assert all(Path(name).exists() for name in printed)

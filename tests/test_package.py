@@ -1,0 +1,101 @@
+"""What the package promises as a whole: public names, bundled weights, examples and README that agree."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import facetalk
+from facetalk.io.audio import read_waveform
+from facetalk.io.video import VideoReader
+from facetalk.io.weights import weights_dir
+from facetalk.pipelines.assets import verify_weights
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("name", facetalk.__all__)
+def test_public_names_are_there(name: str) -> None:
+    assert getattr(facetalk, name) is not None
+    assert name in dir(facetalk)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'sing'"):
+        facetalk.sing  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = "import facetalk, sys; assert not {'torch', 'numpy', 'numba', 'mediapipe'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_weight_file_has_its_checksum() -> None:
+    assert verify_weights() == {}
+
+
+def test_a_changed_missing_or_unlisted_weight_file_is_noticed(tmp_path: Path) -> None:
+    for name in ("kept", "changed", "gone", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(name.encode())
+    sums = subprocess.run(
+        ["sha256sum", *(f"{name}/model.safetensors" for name in ("kept", "changed", "gone"))],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    (tmp_path / "SHA256SUMS").write_text(sums)
+    (tmp_path / "changed/model.safetensors").write_bytes(b"other")
+    (tmp_path / "gone/model.safetensors").unlink()
+    problems = verify_weights(tmp_path)
+    assert {name.split("/")[0]: text.split(";")[0] for name, text in problems.items()} == {
+        "changed": "differs from its checksum",
+        "gone": "is missing",
+        "new": "is not listed in the checksums",
+    }
+
+
+def test_every_weights_folder_has_a_card_and_all_are_small() -> None:
+    folders = [path.parent for path in weights_dir().glob("*/model.safetensors")]
+    assert folders
+    readme = (weights_dir() / "README.md").read_text("utf-8")
+    for folder in folders:
+        assert (folder / "CARD.md").is_file(), folder
+        assert f"`{folder.name}`" in readme, folder.name
+    assert sum(path.stat().st_size for path in weights_dir().rglob("*") if path.is_file()) < 40e6
+
+
+def test_the_examples_are_short_and_small() -> None:
+    speech, reference = ROOT / "examples/speech.wav", ROOT / "examples/ref.mp4"
+    assert 4 < len(read_waveform(speech)) / 16_000 < 8
+    with VideoReader(reference) as video:
+        assert 90 <= sum(1 for _ in video) <= 200
+    assert reference.stat().st_size < 400_000
+    assert (ROOT / "examples/preview.png").stat().st_size < 300_000
+
+
+def test_readme_mentions_only_commands_and_options_that_exist() -> None:
+    from typer.testing import CliRunner
+
+    from facetalk.cli.app import app
+
+    text = (ROOT / "README.md").read_text("utf-8")
+    calls = [call.split() for call in re.findall(r"facetalk [a-z][^&#|`\n]*", text)]
+    help_texts = {}
+    for command in ("fit", "train", "animate", "render", "evaluate", "heads"):
+        help_texts[command] = CliRunner().invoke(app, [command, "--help"]).stdout
+        assert any(call[1] == command for call in calls), f"README does not mention {command}"
+    for _, command, *rest in calls:
+        for option in [word for word in rest if word.startswith("-") and command in help_texts]:
+            assert option in help_texts[command], f"facetalk {command} has no {option}"
+
+
+def test_readme_leads_with_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    first_screen = text[:2500]
+    assert "    pip install . && facetalk animate examples/speech.wav --style examples/ref.mp4" in first_screen
+    assert "    pip install '.[test]' && pytest" in first_screen
+    for path in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / path).exists(), path
