@@ -40,7 +40,10 @@ def print_failures(failed: Mapping[str, str]) -> None:
     table = Table("input", "why it failed", title=f"{len(failed)} failed", title_justify="left")
     for name, reason in failed.items():
         table.add_row(name, reason)
-    Console(stderr=True).print(table)
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console = Console(stderr=True, width=10_000)  # one line for each in a log file
+    console.print(table)
 
 
 @contextmanager

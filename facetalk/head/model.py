@@ -1,7 +1,8 @@
 """Head parameters -> vertices and landmarks: linear shapes, then linear blend skinning on five joints.
 
-The formula is FLAME's (Li et al. 2017, eq. 1-4) without pose correctives:
-`M(beta, psi, theta) = W(T + S beta + E psi, J(beta), theta)`.
+The formula is FLAME's (Li et al. 2017, eq. 1-4): `M(beta, psi, theta) = W(T + S beta + E psi + P(theta), J, theta)`,
+with the pose correctives `P` where a head has them. Nothing is folded twice: one identity is one template, and
+expression and correctives are one matrix product for a block of frames.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Motion
-from facetalk.head.skinning import JOINT_PARENTS, skin
+from facetalk.head.skinning import JOINT_PARENTS, joint_transforms, pose_features, skin
+
+BLOCK = 32
+"""Frames that are shaped and skinned at a time without gradients: their offsets stay in the processor's cache."""
 
 
 class SurfacePoints(NamedTuple):
@@ -30,6 +35,32 @@ class SurfacePoints(NamedTuple):
         """The points' positions on a posed mesh, metres."""
         corners = vertices[..., self.triangles, :]
         return (corners * self.barycentric[..., None].to(vertices)).sum(-2)
+
+
+class ContourPoints(NamedTuple):
+    """The 17 points of the jaw line where it is seen, for each degree of turning to either side."""
+
+    triangles: Int[Tensor, "turns 17 3"]
+    """Rows 0 to n for turns of 0 to n degrees to the subject's right, then 1 to n degrees to the left."""
+    barycentric: Float[Tensor, "turns 17 3"]
+
+    def on(
+        self, vertices: Float[Tensor, "frames vertices 3"], turns: Float[Tensor, "frames 3 3"]
+    ) -> Float[Tensor, "frames 17 3"]:
+        """The points' positions on a posed mesh, metres.
+
+        Args:
+            vertices: the mesh.
+            turns: rotation of the head against the camera.
+        """
+        most = len(self.triangles) // 2
+        yaw = torch.atan2(-turns[:, 2, 0], torch.hypot(turns[:, 0, 0], turns[:, 1, 0]))
+        degrees = torch.round(-yaw * 180 / torch.pi).clamp(-most, most).long()
+        row = torch.where(degrees < 0, most - degrees, degrees)
+        corners = torch.gather(vertices, 1, self.triangles[row].flatten(1)[..., None].expand(-1, -1, 3)).unflatten(
+            1, (17, 3)
+        )
+        return (corners * self.barycentric[row][..., None].to(vertices)).sum(-2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +100,14 @@ class HeadAssets:
     texture: np.ndarray | None = None
     """uint8 sRGB (height, width, 3), first row at the top."""
     meta: Mapping[str, Any] = field(default_factory=dict)
+    pose_dirs: Float[Tensor, "n_pose_features vertices 3"] | None = None
+    """Pose correctives: displacement for each of `skinning.pose_features`."""
+    joint_expression_dirs: Float[Tensor, "n_expression 5 3"] | None = None
+    """How the joints follow the expression; where missing they do not."""
+    contour: ContourPoints | None = None
+    """Jaw line of the 68 points as a camera sees it; where missing it stays that of `landmarks`."""
+    expression_bounds: Float[Tensor, "n_expression 2"] | None = None
+    """Smallest and largest sensible coefficient of each channel; [0, 1] where missing."""
 
 
 class HeadMesh(NamedTuple):
@@ -87,12 +126,18 @@ class HeadModel(nn.Module):
     joints: Tensor
     joint_identity_dirs: Tensor
     skin_weights: Tensor
+    pose_dirs: Tensor | None
+    joint_expression_dirs: Tensor | None
 
     def __init__(self, assets: HeadAssets) -> None:
         super().__init__()
         self.assets = assets
-        for name in ("template", "identity_dirs", "expression_dirs", "joints", "joint_identity_dirs", "skin_weights"):
-            self.register_buffer(name, getattr(assets, name).to(torch.float32))
+        for name in ("template", "identity_dirs", "expression_dirs", "joints", "joint_identity_dirs", "skin_weights",
+                     "pose_dirs", "joint_expression_dirs"):  # fmt: skip
+            values = getattr(assets, name)
+            self.register_buffer(name, None if values is None else values.to(torch.float32))
+        self._planes: tuple[Tensor, Tensor] | None = None
+        self._folded: tuple[Tensor, Tensor, Tensor] | None = None
 
     @property
     def name(self) -> str:
@@ -125,8 +170,18 @@ class HeadModel(nn.Module):
             transl: metres.
             betas: identity, shared by all frames and folded into the template once.
         """
+        inputs = (expression, poses, transl, betas)
+        wants_gradient = torch.is_grad_enabled() and any(value.requires_grad for value in inputs)
+        if not wants_gradient and all(
+            value.dtype == torch.float32 and value.is_cpu for value in (*inputs, self.template)
+        ):
+            return self._forward_compiled(expression, poses, transl, betas)
         template, joints = self.shaped(betas)
         offsets = (expression @ self.expression_dirs.flatten(1)).unflatten(1, (-1, 3))
+        if self.pose_dirs is not None:
+            features = pose_features(poses, len(self.pose_dirs))
+            offsets = offsets + (features @ self.pose_dirs.flatten(1)).unflatten(1, (-1, 3))
+        joints = self._joints_of(joints, expression)
         return skin(template + offsets, joints, poses, self.skin_weights, JOINT_PARENTS) + transl[:, None]
 
     def pose(self, motion: Motion) -> HeadMesh:
@@ -135,3 +190,60 @@ class HeadModel(nn.Module):
             raise ValueError(f"a motion for head {motion.head!r} cannot pose head {self.name!r}: retarget it first")
         vertices = self(motion.expression, motion.poses, motion.transl, motion.betas)
         return HeadMesh(vertices, self.assets.landmarks.on(vertices))
+
+    def seen_landmarks(
+        self, vertices: Float[Tensor, "frames vertices 3"], poses: Float[Tensor, "frames 5 3"]
+    ) -> Float[Tensor, "frames 68 3"]:
+        """The 68 landmarks as a camera in front sees them: the jaw line slides with the head's yaw.
+
+        Args:
+            vertices: what `forward` returned.
+            poses: with which it was called.
+        """
+        landmarks = self.assets.landmarks.on(vertices)
+        if self.assets.contour is None:
+            return landmarks
+        turns = axis_angle_to_matrix(poses[:, 0]) @ axis_angle_to_matrix(poses[:, 1])
+        return torch.cat([self.assets.contour.on(vertices, turns), landmarks[:, 17:]], 1)
+
+    def _joints_of(self, joints: Tensor, expression: Tensor) -> Tensor:
+        """Rest positions of the joints: one set, or one for each frame where they follow the expression."""
+        if self.joint_expression_dirs is None:
+            return joints
+        return joints + torch.einsum("te,ejc->tjc", expression, self.joint_expression_dirs)
+
+    def _forward_compiled(self, expression: Tensor, poses: Tensor, transl: Tensor, betas: Tensor) -> Tensor:
+        """What `forward` computes, without gradients: a matrix product and a compiled loop for each block of frames."""
+        from facetalk.head.skinning_kernel import skin_frames  # numba loads here
+
+        with torch.no_grad():
+            template, joints = self._fold(betas)
+            dirs, weights = self._by_coordinate()
+            rotation, shift = joint_transforms(self._joints_of(joints, expression), poses, JOINT_PARENTS)
+            transforms = torch.cat([rotation.flatten(2), shift + transl[:, None]], 2).numpy()
+            if self.pose_dirs is not None:
+                expression = torch.cat([expression, pose_features(poses, len(self.pose_dirs))], 1)
+            vertices = template.new_empty(len(expression), len(self.template), 3)
+            shaped = template.new_empty(min(BLOCK, len(expression)), len(template))
+            for start in range(0, len(expression), BLOCK):
+                part = expression[start : start + BLOCK]
+                block = torch.addmm(template, part, dirs, out=shaped[: len(part)])
+                rest = block.numpy().reshape(len(part), 3, -1)
+                end = start + len(part)
+                skin_frames(rest, transforms[start:end], weights.numpy(), vertices[start:end].numpy())
+        return vertices
+
+    def _by_coordinate(self) -> tuple[Tensor, Tensor]:
+        """Expression and pose directions as (channels, 3 x vertices), skin weights as (joints, vertices)."""
+        if self._planes is None:
+            dirs = self.expression_dirs if self.pose_dirs is None else torch.cat([self.expression_dirs, self.pose_dirs])
+            self._planes = (dirs.transpose(1, 2).flatten(1).contiguous(), self.skin_weights.T.contiguous())
+        return self._planes
+
+    def _fold(self, betas: Tensor) -> tuple[Tensor, Tensor]:
+        """Template (3 x vertices) and joints of an identity; the last one is remembered."""
+        folded = self._folded
+        if folded is None or not torch.equal(folded[0], betas):
+            template, joints = self.shaped(betas)
+            folded = self._folded = (betas.clone(), template.T.flatten().contiguous(), joints)
+        return folded[1:]

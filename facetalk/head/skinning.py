@@ -15,22 +15,25 @@ JOINT_PARENTS = (-1, 0, 1, 1, 1)
 
 
 def joint_transforms(
-    joints: Float[Tensor, "joints 3"], poses: Float[Tensor, "frames joints 3"], parents: tuple[int, ...] = JOINT_PARENTS
+    joints: Float[Tensor, "*frames joints 3"],
+    poses: Float[Tensor, "frames joints 3"],
+    parents: tuple[int, ...] = JOINT_PARENTS,
 ) -> tuple[Float[Tensor, "frames joints 3 3"], Float[Tensor, "frames joints 3"]]:
     """Rotation and shift that carry a point at rest along with each joint.
 
     Args:
-        joints: rest positions, metres.
+        joints: rest positions, metres; one set for all frames or one for each.
         poses: axis-angle of each joint relative to its parent, radians.
         parents: index of each joint's parent, -1 for the root; parents come first.
     """
     local = axis_angle_to_matrix(poses)
-    rotations, places = [local[:, 0]], [joints[0].expand(len(poses), 3)]
+    joints = joints.expand(len(poses), -1, 3)
+    rotations, places = [local[:, 0]], [joints[:, 0]]
     for joint in range(1, len(parents)):
         parent = parents[joint]
         rotations.append(rotations[parent] @ local[:, joint])
-        step = rotations[parent] @ (joints[joint] - joints[parent])
-        places.append(places[parent] + step)
+        step = rotations[parent] @ (joints[:, joint] - joints[:, parent])[..., None]
+        places.append(places[parent] + step.squeeze(-1))
     rotation = torch.stack(rotations, 1)
     shift = torch.stack(places, 1) - (rotation @ joints[..., None]).squeeze(-1)
     return rotation, shift
@@ -38,7 +41,7 @@ def joint_transforms(
 
 def skin(
     rest: Float[Tensor, "frames vertices 3"],
-    joints: Float[Tensor, "joints 3"],
+    joints: Float[Tensor, "*frames joints 3"],
     poses: Float[Tensor, "frames joints 3"],
     skin_weights: Float[Tensor, "vertices joints"],
     parents: tuple[int, ...] = JOINT_PARENTS,
@@ -47,7 +50,7 @@ def skin(
 
     Args:
         rest: shaped vertices before skinning, metres.
-        joints: rest positions, metres.
+        joints: rest positions, metres; one set for all frames or one for each.
         poses: axis-angle, radians.
         skin_weights: share of each joint in each vertex; rows sum to one.
         parents: see `joint_transforms`.
@@ -56,3 +59,15 @@ def skin(
     blended = torch.einsum("vj,tjab->tvab", skin_weights, rotation)
     moved = torch.einsum("vj,tja->tva", skin_weights, shift)
     return (blended @ rest[..., None]).squeeze(-1) + moved
+
+
+def pose_features(poses: Float[Tensor, "frames joints 3"], count: int) -> Float[Tensor, "frames count"]:
+    """What pose correctives are linear in: the last joints' rotation matrices by rows, less the identity.
+
+    Args:
+        poses: axis-angle, radians.
+        count: nine for each joint that counts.
+    """
+    matrices = axis_angle_to_matrix(poses[:, poses.shape[1] - count // 9 :])
+    identity = torch.eye(3, dtype=poses.dtype, device=poses.device)
+    return (matrices - identity).flatten(1)

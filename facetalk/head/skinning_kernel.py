@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numba
 import numpy as np
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
-def _blend(turns, column, w0, w1, w2, w3, w4):  # noqa: ANN001, ANN202
+@no_type_check
+def _blend(turns, column, w0, w1, w2, w3, w4):
     return (
         w0 * turns[0, column]
         + w1 * turns[1, column]
@@ -18,6 +21,7 @@ def _blend(turns, column, w0, w1, w2, w3, w4):  # noqa: ANN001, ANN202
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
+@no_type_check
 def skin_frames(rest: np.ndarray, transforms: np.ndarray, skin_weights: np.ndarray, out: np.ndarray) -> None:
     """Carry the vertices of some frames along with the joints.
 

@@ -18,8 +18,7 @@ from facetalk.core.timing import FPS
 from facetalk.core.types import Motion
 from facetalk.head.channels import GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_pose, gaze_to_channels
-
-BLINK_NAMES = ("eyeBlinkLeft", "eyeBlinkRight")
+from facetalk.models.talker import BLINK_NAMES
 
 BLINK_SHAPE = (0.0, 0.06, 0.32, 0.78, 1.0, 0.81, 0.51, 0.31, 0.18, 0.13, 0.09, 0.07, 0.04, 0.02, 0.0)
 """How far the lids are closed, a row per frame at 30 fps: median over the measured blinks, aligned at their peak."""

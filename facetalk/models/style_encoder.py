@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,8 +33,10 @@ class StyleEncoder(nn.Module):
 
     positions: Tensor
 
-    def __init__(self, num_channels: int, config: StyleEncoderConfig) -> None:
+    def __init__(self, num_channels: int, config: StyleEncoderConfig, with_median: Sequence[int] = ()) -> None:
+        """Build the layers; the level of the channels `with_median` is their median, which blinks do not shift."""
         super().__init__()
+        self.with_median = list(with_median)
         self.config = config
         self.num_channels = num_channels
         width = config.width
@@ -68,6 +71,9 @@ class StyleEncoder(nn.Module):
         counted = present[..., None].to(expression)
         total = counted.sum(1)
         level = (expression * counted).sum(1) / total
+        if self.with_median:
+            rows = expression[..., self.with_median].masked_fill(~present[..., None], torch.nan)
+            level = level.index_copy(1, level.new_tensor(self.with_median, dtype=torch.long), rows.nanmedian(1).values)
         variance = ((expression - level[:, None]).square() * counted).sum(1) / total
         spread = (variance + 1e-8).sqrt()
         x = self.embed(expression) + self.positions[: expression.shape[1]]

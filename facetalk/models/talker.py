@@ -11,15 +11,18 @@ from torch import Tensor, nn
 
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.core.types import Motion
-from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, UPPER_NAMES, indices
+from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.models.attention import EncoderLayer, LocalBias
 from facetalk.models.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.models.style_encoder import StyleEncoder, StyleEncoderConfig
 
-IDLE_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith(("eyeBlink", "eyeLook")))
-"""Channels that speech does not drive: the talker holds them at the style's level, `models/idle.py` moves them."""
+BLINK_NAMES = ("eyeBlinkLeft", "eyeBlinkRight")
 
-CHUNK_FRAMES = 600
+IDLE_NAMES = BLINK_NAMES + GAZE_NAMES
+"""Channels that speech does not drive and `models/idle.py` moves. The talker holds the lids at the style's level and
+looks straight ahead: where somebody looked in the reference depends on where the camera stood."""
+
+CHUNK_FRAMES = 240
 """Longest stretch that is decoded in one piece; longer speech is cut into such pieces with exact seams."""
 
 
@@ -101,12 +104,13 @@ class Talker(nn.Module):
     neutral_style: Tensor
     columns: Tensor
     driven: Tensor
+    steady: Tensor
 
     def __init__(self, config: TalkerConfig, num_features: int, speech: SpeechFeatures | None = None) -> None:
         super().__init__()
         self.config = config
         self.audio_encoder = AudioEncoder(config, num_features)
-        self.style_encoder = StyleEncoder(len(ARKIT_NAMES), config.style)
+        self.style_encoder = StyleEncoder(len(ARKIT_NAMES), config.style, with_median=indices(IDLE_NAMES))
         style_width = self.style_encoder.code_width
         self.lower = DynamicDecoder(config.lower, style_width, len(LOWER_NAMES))
         self.upper = DynamicDecoder(config.upper, style_width, len(UPPER_NAMES))
@@ -119,6 +123,8 @@ class Talker(nn.Module):
         self.register_buffer("columns", columns.argsort(), persistent=False)
         driven = torch.tensor([name not in IDLE_NAMES for name in ARKIT_NAMES], dtype=torch.float32)
         self.register_buffer("driven", driven, persistent=False)
+        steady = torch.tensor([name not in GAZE_NAMES for name in ARKIT_NAMES], dtype=torch.float32)
+        self.register_buffer("steady", steady, persistent=False)
         self.__dict__["speech"] = speech  # not a submodule: it has its own weights and does not learn here
 
     speech: SpeechFeatures | None
@@ -148,7 +154,7 @@ class Talker(nn.Module):
         _, level, spread = self.style_encoder.split(style_code)
         low, high = self.config.spread_range
         spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven
-        return level[:, None] + spread[:, None] * moves
+        return (level * self.steady)[:, None] + spread[:, None] * moves
 
     def _style(self, style_code: Tensor) -> Tensor:
         """The style code with its measured parts in like units."""

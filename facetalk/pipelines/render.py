@@ -261,7 +261,7 @@ def _mouth_exposure(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
     front = float(depth[assets.regions["lips"].numpy()].max())
     for name in ("upper_teeth", "lower_teeth", "tongue"):
         members = assets.regions[name].numpy()
-        exposure[members] = np.clip(0.9 * np.exp(-(front - depth[members]) / 0.03), 0.1, 0.8)
+        exposure[members] = np.clip(1.0 * np.exp(-(front - depth[members]) / 0.03), 0.12, 0.9)
     return exposure
 
 

@@ -24,11 +24,11 @@ _EIGHTH = np.float32(1 / 8)
 
 @kernel
 @no_type_check
-def _far(image, row, column, y, x):
-    far = False
-    for c in range(3):
-        far |= abs(np.int32(image[row, column, c]) - np.int32(image[y, x, c])) > CONTRAST
-    return far
+def _difference(image, row, column, y, x):
+    red = abs(np.int32(image[row, column, 0]) - np.int32(image[y, x, 0]))
+    green = abs(np.int32(image[row, column, 1]) - np.int32(image[y, x, 1]))
+    blue = abs(np.int32(image[row, column, 2]) - np.int32(image[y, x, 2]))
+    return max(red, max(green, blue))
 
 
 @kernel
@@ -60,15 +60,27 @@ def mark_edges(triangle, face_of, faces, image, slot, edges):
     height, width = triangle.shape
     slot[:] = -1
     count = 0
+    borders, spots = np.zeros(width, np.uint8), np.empty(width + 1, np.int64)
     for row in range(np.uint64(height)):
-        for column in range(np.uint64(width)):
+        below = min(row + np.uint64(1), np.uint64(height - 1))
+        for column in range(width - 1):
             here = triangle[row, column]
-            for step in range(np.uint64(2)):
-                y, x = row + step, column + np.uint64(1) - step
-                if y >= height or x >= width:
-                    continue
+            borders[column] = (here != triangle[row, column + 1]) | (here != triangle[below, column])
+        borders[width - 1] = triangle[row, width - 1] != triangle[below, width - 1]
+        # Borders come too irregularly to be guessed by the processor: list them without a branch.
+        found = np.uint64(0)
+        for column in range(np.uint64(width)):
+            spots[found] = column
+            found += np.uint64(borders[column])
+        for i in range(found):
+            column = np.uint64(spots[i])
+            right = min(column + np.uint64(1), np.uint64(width - 1))
+            here = triangle[row, column]
+            across = _difference(image, row, column, row, right) > CONTRAST
+            down = _difference(image, row, column, below, column) > CONTRAST
+            for y, x, far in ((row, right, across), (below, column, down)):
                 there = triangle[y, x]
-                if there == here or not _far(image, row, column, y, x):
+                if not far or there == here:
                     continue
                 if here >= 0 and there >= 0 and _touch(faces, face_of[here], face_of[there]):
                     continue

@@ -37,13 +37,13 @@ class Studio:
 
     lights: tuple[Light, Light, Light] = (
         Light(azimuth_deg=-34, elevation_deg=27, color=(0.86, 0.82, 0.77), softness=0.12),
-        Light(azimuth_deg=42, elevation_deg=6, color=(0.21, 0.225, 0.25), softness=0.4, highlight=0.5),
+        Light(azimuth_deg=36, elevation_deg=-10, color=(0.25, 0.26, 0.28), softness=0.4, highlight=0.5),
         Light(azimuth_deg=148, elevation_deg=32, color=(0.55, 0.58, 0.64), softness=0.0, highlight=0.6),
     )
     """Key, fill and rim."""
     sky: tuple[float, float, float] = (0.235, 0.245, 0.265)
     """Ambient light on a surface that looks up."""
-    ground: tuple[float, float, float] = (0.115, 0.10, 0.09)
+    ground: tuple[float, float, float] = (0.15, 0.135, 0.125)
     """Ambient light on a surface that looks down."""
 
     def table(self) -> Float[np.ndarray, "5 8"]:

@@ -78,7 +78,7 @@ class PyrenderRenderer:
         self._fill()
         texture = None
         if surface.texture is not None:
-            linear = fitting_texture(surface, self._pixels)
+            linear = fitting_texture(surface, self._pixels)[:-1, :-1]
             pixels = np.round(255 * linear_to_srgb(linear)).astype(np.uint8)
             texture = pyrender.Texture(source=pixels, source_channels="RGBA")
         rows = self._vertices

@@ -157,14 +157,15 @@ def cover(count, planes, boxes, nearness, triangle):
 
 @kernel
 @no_type_check
-def cover_samples(count, planes, boxes, slot, nearness, triangle):
+def cover_samples(count, planes, boxes, edges, slot, nearness, triangle):
     """Nearest triangle at each of the eight samples of the pixels that have a slot.
 
     Args:
         count: number of triangles.
         planes: see `set_up`.
         boxes: see `set_up`.
-        slot: (H, W) int32, row in the arrays below, or -1.
+        edges: (slots, 2) int32 row and column of the pixels that have a slot.
+        slot: (H, W) int32, row in `edges` and in the arrays below, or -1.
         nearness: (slots, 8) float32, filled with the inverse depth.
         triangle: (slots, 8) int32, filled with the number of the collected triangle, -1 where nothing is.
     """
@@ -173,12 +174,22 @@ def cover_samples(count, planes, boxes, slot, nearness, triangle):
     limit = _ONE / NEAR
     width = slot.shape[1]
     flat_slot = slot.reshape(-1)
+    # Most triangles are nowhere near an edge; a map of 8x8 blocks tells at a glance.
+    blocks = np.zeros((slot.shape[0] // 8 + 1, width // 8 + 1), np.bool_)
+    for s in range(len(edges)):
+        blocks[edges[s, 0] // 8, edges[s, 1] // 8] = True
     # The number of samples is read, not written out: only then does the compiler test eight of them at once.
     samples = nearness.shape[1]
     e0, e1, e2 = np.empty(samples, np.float32), np.empty(samples, np.float32), np.empty(samples, np.float32)
     found = np.empty(samples, np.float32)
     for t in range(count):
         first, last, top, bottom = boxes[t, 0], boxes[t, 1], boxes[t, 2], boxes[t, 3]
+        near_edge = False
+        for y in range(top >> 3, (bottom >> 3) + 1):
+            for x in range(first >> 3, (last >> 3) + 1):
+                near_edge |= blocks[y, x]
+        if not near_edge:
+            continue
         a0, b0, c0 = planes[t, 0], planes[t, 1], planes[t, 2]
         a1, b1, c1 = planes[t, 3], planes[t, 4], planes[t, 5]
         a2, b2, c2 = planes[t, 6], planes[t, 7], planes[t, 8]

@@ -95,7 +95,8 @@ class CpuRenderer:
                     space.pixels,
                 )
                 self._texture = fitting_texture(self._surface, space.pixels)
-                self._uv = corner_texels(self._surface, self._texture)
+                rows, columns = self._texture.shape[:2]
+                self._uv = corner_texels(self._surface, rows - 1, columns - 1)
                 self._ready = True
 
     def render(
@@ -127,11 +128,9 @@ class CpuRenderer:
             edges = mark_edges(space.triangle, space.face_of, faces, image, space.slot, space.edges)
             if edges > len(space.total):
                 space.samples(2 * edges)
-            seen = space.sample_triangle[:edges]
-            cover_samples(count, space.planes, space.boxes, space.slot, space.sample_nearness[:edges], seen)
-            shade_edges(
-                space.edges[:edges], seen, *mesh, self._lens, self._lights, backdrop, space.total[:edges], image
-            )  # fmt: skip
+            spots, seen = space.edges[:edges], space.sample_triangle[:edges]
+            cover_samples(count, space.planes, space.boxes, spots, space.slot, space.sample_nearness[:edges], seen)
+            shade_edges(spots, seen, *mesh, self._lens, self._lights, backdrop, space.total[:edges], image)
         return image
 
 

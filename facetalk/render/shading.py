@@ -52,11 +52,13 @@ def interpolate(n, number, face_of, planes, boxes, faces, look, uv, texture, wor
         faces: (F, 3) int32.
         look: (V, LOOK) float32.
         uv: (F, 6) float32 texel column and row of each corner; empty without a texture.
-        texture: (rows, columns, 4) float32 linear light.
+        texture: (rows, columns, 4) float32 linear light; the last row and column repeat the ones before.
         work: (WORK BATCH,) float32, where the rows of `LOOK` are filled.
     """
-    rows, columns = texture.shape[0], texture.shape[1]
+    last_column, last_row = np.float32(texture.shape[1] - 2), np.float32(texture.shape[0] - 2)
     textured = len(uv) > 0
+    texels = texture.reshape(-1)
+    line = np.uint64(4 * texture.shape[1])
     for i in range(np.uint64(n)):
         t = np.uint64(number[i])
         dx = work[COLUMN + i] - (np.float32(boxes[t, 0]) + _HALF)
@@ -73,18 +75,16 @@ def interpolate(n, number, face_of, planes, boxes, faces, look, uv, texture, wor
         if textured:
             x = l0 * uv[face, 0] + l1 * uv[face, 2] + l2 * uv[face, 4]
             y = l0 * uv[face, 1] + l1 * uv[face, 3] + l2 * uv[face, 5]
-            x = min(max(x, _ZERO), np.float32(columns - 1))
-            y = min(max(y, _ZERO), np.float32(rows - 1))
-            left, top = np.uint64(x), np.uint64(y)
-            right, bottom = (
-                min(left + np.uint64(1), np.uint64(columns - 1)),
-                min(top + np.uint64(1), np.uint64(rows - 1)),
-            )
+            x, y = min(max(x, _ZERO), last_column), min(max(y, _ZERO), last_row)
+            left, top = np.int32(x), np.int32(y)
             fx, fy = x - np.float32(left), y - np.float32(top)
             w0, w1, w2, w3 = (_ONE - fx) * (_ONE - fy), fx * (_ONE - fy), (_ONE - fx) * fy, fx * fy
-            for c in range(3):
-                above = w0 * texture[top, left, c] + w1 * texture[top, right, c]
-                work[(3 + c) * BATCH + i] *= above + w2 * texture[bottom, left, c] + w3 * texture[bottom, right, c]
+            a = np.uint64(top) * line + np.uint64(4) * np.uint64(left)
+            b = a + line
+            for c in range(np.uint64(3)):
+                above = w0 * texels[a + c] + w1 * texels[a + np.uint64(4) + c]
+                below = w2 * texels[b + c] + w3 * texels[b + np.uint64(4) + c]
+                work[(3 + c) * BATCH + i] *= above + below
 
 
 @kernel

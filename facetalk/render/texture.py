@@ -10,10 +10,9 @@ from facetalk.render.color import BYTE_TO_LINEAR
 from facetalk.render.surface import Surface
 
 
-def corner_texels(surface: Surface, texture: np.ndarray) -> Float[np.ndarray, "faces 6"]:
-    """Texel column and row of each triangle's corners; whole numbers are texel centres."""
+def corner_texels(surface: Surface, rows: int, columns: int) -> Float[np.ndarray, "faces 6"]:
+    """Texel column and row of each triangle's corners in a texture of some size; whole numbers are texel centres."""
     assert surface.uv_coords is not None and surface.uv_faces is not None
-    rows, columns = texture.shape[:2]
     texels = np.stack([surface.uv_coords[:, 0] * columns - 0.5, (1 - surface.uv_coords[:, 1]) * rows - 0.5], 1)
     return np.ascontiguousarray(texels[surface.uv_faces].reshape(-1, 6), np.float32)
 
@@ -26,12 +25,12 @@ def fitting_texture(surface: Surface, pixels: Float[np.ndarray, "vertices 3"]) -
         pixels: homogeneous pixels (u w, v w, w) of a typical frame.
 
     Returns:
-        Red, green, blue and an unused channel.
+        Red, green, blue and an unused channel, with a row and a column more that repeat the last ones.
     """
     texture = surface.texture
     assert texture is not None
     linear = BYTE_TO_LINEAR[texture]
-    texels = corner_texels(surface, texture).reshape(-1, 3, 2)
+    texels = corner_texels(surface, *texture.shape[:2]).reshape(-1, 3, 2)
     corners = pixels[surface.faces]
     if (corners[..., 2] <= 0).any():
         return _padded(linear)
@@ -51,9 +50,10 @@ def fitting_texture(surface: Surface, pixels: Float[np.ndarray, "vertices 3"]) -
     return _padded(np.stack(smaller, -1))
 
 
-def _padded(linear: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows columns 4"]:
-    """Four channels, so that a texel fills a register."""
-    return np.ascontiguousarray(np.pad(linear, ((0, 0), (0, 0), (0, 1))), np.float32)
+def _padded(linear: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows+1 columns+1 4"]:
+    """Four channels, so that a texel fills a register; a rim, so that each has a right and a lower neighbour."""
+    rim = np.pad(linear, ((0, 1), (0, 1), (0, 0)), mode="edge")
+    return np.ascontiguousarray(np.pad(rim, ((0, 0), (0, 0), (0, 1))), np.float32)
 
 
 def _double_areas(triangles: Float[np.ndarray, "faces 3 2"]) -> Float[np.ndarray, " faces"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from facetalk.sculpting.anatomy import read_measurements
 from facetalk.sculpting.channels import Face, all_channels
 from facetalk.sculpting.domain import PER_RADIAN, smoothstep
 from facetalk.sculpting.embedding import IBUG_FROM_MEDIAPIPE, embed
-from facetalk.sculpting.occlusion import openness, smoothed
 from facetalk.sculpting.identity import all_directions, identity_names
+from facetalk.sculpting.occlusion import openness, smoothed
 from facetalk.sculpting.parts import EYE_CENTRE
 from facetalk.sculpting.sculpture import SKIN, Sculpture, hairline, mirror_columns, sculpt, vertex_normals
 from facetalk.sculpting.topology import MOUTH_LEVELS
@@ -28,8 +29,8 @@ JOINTS = np.array(
 
 
 MOUTH_TONES = (
-    (0.80, 0.66, 0.66), (0.66, 0.46, 0.46), (0.52, 0.30, 0.30), (0.36, 0.18, 0.18), (0.22, 0.10, 0.10), (0.13, 0.06, 0.06),
-    (0.08, 0.03, 0.03), (0.05, 0.02, 0.02), (0.03, 0.01, 0.01),
+    (0.80, 0.66, 0.66), (0.66, 0.46, 0.46), (0.52, 0.30, 0.30), (0.36, 0.18, 0.18), (0.22, 0.10, 0.10),
+    (0.13, 0.06, 0.06), (0.08, 0.03, 0.03), (0.05, 0.02, 0.02), (0.03, 0.01, 0.01),
 )  # fmt: skip
 """Colour of each row from the lips to the throat, times the texture at the lips' rim."""
 NOSTRIL_TONES = ((0.42, 0.31, 0.29), (0.20, 0.11, 0.10), (0.09, 0.04, 0.04), (0.05, 0.02, 0.02))
@@ -151,7 +152,6 @@ def build_head(calibrated: bool = True) -> HeadAssets:
     face = Face(head)
     identity = all_directions(head, measurements)
     triangles, weights = embed(head, read_calibration() if calibrated else None)
-    ibug = list(IBUG_FROM_MEDIAPIPE)
     uv, uv_faces = uv_layout(head)
     joint_identity = np.zeros((len(identity), 5, 3))
     for joint, name in ((3, "left_eyeball"), (4, "right_eyeball")):
@@ -160,8 +160,8 @@ def build_head(calibrated: bool = True) -> HeadAssets:
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.ascontiguousarray(values), dtype=torch.float32)
 
-    def points(rows: list[int]) -> SurfacePoints:
-        return SurfacePoints(torch.tensor(triangles[rows]), tensor(weights[rows]))
+    def points(rows: Sequence[int]) -> SurfacePoints:
+        return SurfacePoints(torch.tensor(triangles[list(rows)]), tensor(weights[list(rows)]))
 
     return HeadAssets(
         name="facetalk",
@@ -174,8 +174,8 @@ def build_head(calibrated: bool = True) -> HeadAssets:
         joints=tensor(JOINTS * METRES),
         joint_identity_dirs=tensor(joint_identity * METRES),
         skin_weights=tensor(skin_weights(face)),
-        landmarks=points(ibug),
-        mediapipe=points(list(range(478))),
+        landmarks=points(IBUG_FROM_MEDIAPIPE),
+        mediapipe=points(range(478)),
         mediapipe_ids=torch.arange(478),
         regions={name: torch.tensor(np.ascontiguousarray(members)) for name, members in regions(face).items()},
         colors=tensor(vertex_colors(head)),

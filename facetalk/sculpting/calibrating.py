@@ -1,8 +1,8 @@
 """Where MediaPipe itself sees its points on the finished head, relative to where the sculptor put them.
 
 `python -m facetalk.sculpting.calibrating` renders the head in several poses and expressions, runs MediaPipe on the
-pictures and writes the mean displacement of each of the 478 points to `calibration.npz` beside this module. Run it again
-whenever the face's shape or paint has changed, then rebuild the head.
+pictures and writes the mean displacement of each of the 478 points to `calibration.npz` beside this module. Run it
+again whenever the face's shape or paint has changed, then rebuild the head.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.sculpting import parts
 from facetalk.sculpting.domain import bump, smoothstep
 from facetalk.sculpting.muscles import BOTH, SIDED, SIDEWAYS, SIDEWAYS_FAR, SQUEEZE, Pull
-from facetalk.sculpting.sculpture import LID_GAP, SKIN, Sculpture, mirror_columns
+from facetalk.sculpting.sculpture import LID_GAP, SKIN, Sculpture, keep_closed, mirror_columns
 from facetalk.sculpting.topology import EYE_COUNT, EYE_LEVELS, MOUTH_LEVELS
 
 JAW_PIVOT = np.array([0.0, -19.0, -68.0])
@@ -63,7 +63,7 @@ class Face:
         sign = np.cos(2 * np.pi * np.arange(columns) / columns)
         for level, ring in enumerate(rim[:-1]):
             exact = smoothstep(0.95, -0.95, sign)
-            share = 1 - (MOUTH_LEVELS[level] / MOUTH_LEVELS[-1]) ** 2
+            share = 1 - smoothstep(2.4, 4.2, MOUTH_LEVELS[level])
             lower[ring] += share * (exact - lower[ring])
         for row in self.head.linings["mouth"]:
             lower[row] = lower[rim[0]]
@@ -146,7 +146,9 @@ def jaw_channels(face: Face) -> dict[str, np.ndarray]:
     open_jaw = weight * turned(face.points, JAW_PIVOT, JAW_ANGLE)
     # The upper lip and the cheeks give a little; the corners are drawn in as the lips lengthen.
     corner = Pull(61, (10, 12), (-2.4, 0.0, -1.4))
-    open_jaw += face.both((corner, Pull(0, (16, 8), (0.0, 0.6, -0.4), "upper"), Pull(205, (15, 18), (-1.2, -1.0, -0.8))))
+    open_jaw += face.both(
+        (corner, Pull(0, (16, 8), (0.0, 0.6, -0.4), "upper"), Pull(205, (15, 18), (-1.2, -1.0, -0.8)))
+    )
     side = np.stack([np.full(len(weight), 7.0), np.zeros(len(weight)), np.zeros(len(weight))], 1)
     left = weight * side
     return {
@@ -176,8 +178,8 @@ def mouth_close(face: Face, open_jaw: np.ndarray) -> np.ndarray:
     for index, row in enumerate(face.head.linings["mouth"]):
         total[row] = rim_move * (0.95, 0.75, 0.5, 0.25, 0.1, 0.0, 0.0, 0.0, 0.0)[index]
     # Around the rings the move fades out on the map.
-    ringed = np.unique(rings)
-    rest = np.setdiff1d(np.flatnonzero(face.skin & (np.abs(face.places[:, 0]) < 80)), np.append(ringed, face.head.linings["mouth"]))
+    done = np.append(np.unique(rings), face.head.linings["mouth"])
+    rest = np.setdiff1d(np.flatnonzero(face.skin & (np.abs(face.places[:, 0]) < 80)), done)
     outer = rings[-1]
     offset = face.places[rest][:, None] - face.places[outer][None]
     distance = np.sqrt((offset**2).sum(-1))
@@ -225,20 +227,14 @@ def part_lips(face: Face, move: np.ndarray) -> None:
 
 
 CLOSED = (
-    "mouthPucker", "mouthPress", "mouthSmile", "mouthFrown", "mouthDimple", "cheekPuff", "mouthLeft", "mouthRight", "noseSneer",
+    "mouthPucker", "mouthPress", "mouthSmile", "mouthFrown", "mouthDimple", "cheekPuff", "mouthLeft",
+    "mouthRight", "noseSneer",
 )  # fmt: skip
 """Channels that leave closed lips closed."""
 
 
-def keep_closed(face: Face, move: np.ndarray) -> None:
-    """Give both lips' inner rims the same displacement, their mean."""
-    rings = face.head.rings["mouth"]
-    partner = mirror_columns(rings.shape[1])
-    change = (move[rings[0]][partner] - move[rings[0]]) / 2
-    for level, ring in zip(MOUTH_LEVELS, rings, strict=True):
-        move[ring] += change * np.interp(level, [0, 1, 2, 3], [1, 0.75, 0.35, 0])
-    for row, share in zip(face.head.linings["mouth"][:3], (1.0, 0.7, 0.3), strict=True):
-        move[row] += change * share
+LID_FALLOFF = ((0, 0.18, 0.4, 0.62, 0.82, 1, 1.3, 1.65, 2), (1, 0.98, 0.86, 0.64, 0.42, 0.26, 0.1, 0.03, 0))
+"""How far the rings round the eye follow the lid margin: level of the ring, share."""
 
 
 class Lids:
@@ -270,14 +266,14 @@ class Lids:
         meeting[[0, half]] = self.elevation[[0, half]]
         return meeting
 
-    def close(self, amount: float, lower_amount: float, fold: float = 1.0) -> np.ndarray:
+    def close(self, amount: float, lower_amount: float) -> np.ndarray:
         """Lids turned towards their meeting line by a share of the way."""
         move = np.zeros_like(self.face.points)
         share = np.where(self.upper, amount, lower_amount)
         angle = -(self.meeting - self.elevation) * share
-        falloff = np.interp(EYE_LEVELS, [0, 0.18, 0.4, 0.62, 0.82, 1, 1.3, 1.65, 2], [1, 0.98, 0.86, 0.64, 0.42, 0.26, 0.1, 0.03, 0])
+        falloff = np.interp(EYE_LEVELS, *LID_FALLOFF)
         for level, ring in enumerate(self.rings):
-            rate = falloff[level] if fold else falloff[level] ** 2
+            rate = falloff[level]
             here = self.face.points[ring]
             lower_rate = np.where(self.upper, rate, rate * np.exp(-EYE_LEVELS[level]))
             move[ring] = turned(here, self.centre, angle * lower_rate)
@@ -352,11 +348,12 @@ def all_channels(sculpture: Sculpture) -> np.ndarray:
             moves[name + word] = face.pulled(pulls, side)
     for name, move in moves.items():
         if name.removesuffix("Left").removesuffix("Right") in CLOSED or name in CLOSED:
-            keep_closed(face, move)
+            keep_closed(face.head, move)
         elif name != "mouthClose":
             part_lips(face, move)
-    stack = np.stack([moves[name] for name in ARKIT_NAMES])
-    return keep_off_eyeballs(face, stack)
+    stack = keep_off_eyeballs(face, np.stack([moves[name] for name in ARKIT_NAMES]))
+    swap = [ARKIT_NAMES.index(mirrored(name)) for name in ARKIT_NAMES]
+    return (stack + stack[swap][:, sculpture.partner] * [-1, 1, 1]) / 2
 
 
 def keep_off_eyeballs(face: Face, moves: np.ndarray) -> np.ndarray:

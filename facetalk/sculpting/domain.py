@@ -1,8 +1,8 @@
 """The flat map of the head on which the skin is laid out, and smooth interpolation over it.
 
 A place on the skin has coordinates `(around, along)`, both in millimetres: `around` is 100 times the azimuth (radians)
-about a vertical axis through the skull, 0 at the face's midline and positive on the subject's left; `along` runs from the
-crown (`TOP`) over the face, where it is the height y, down to the bust.
+about a vertical axis through the skull, 0 at the face's midline and positive on the subject's left; `along` runs from
+the crown (`TOP`) over the face, where it is the height y, down to the bust.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ def between_curves(curves: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return PchipInterpolator(np.arange(len(curves)), curves, axis=0)(levels)
 
 
-def smoothstep(edge0: float, edge1: float, value: np.ndarray) -> np.ndarray:
+def smoothstep(edge0: np.ndarray | float, edge1: np.ndarray | float, value: np.ndarray | float) -> np.ndarray:
     """0 before edge0, 1 after edge1, smooth between; the edges may be swapped."""
     t = np.clip((value - edge0) / (edge1 - edge0), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t))
 
 
 def bump(places: np.ndarray, centre: tuple[float, float], size: tuple[float, float], turn: float = 0.0) -> np.ndarray:

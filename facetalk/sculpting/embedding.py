@@ -10,9 +10,9 @@ from facetalk.sculpting.sculpture import Sculpture
 
 # fmt: off
 IBUG_FROM_MEDIAPIPE = (
-    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389, 71, 63, 105, 66, 107, 336, 296, 334,
-    293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305, 33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380, 61, 39, 37, 0,
-    267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389, 71, 63, 105, 66, 107, 336,
+    296, 334, 293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305, 33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373,
+    380, 61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
 )
 """The point of MediaPipe's mesh that stands for each of the 68 landmarks."""
 # fmt: on
@@ -56,15 +56,24 @@ def nearest_on_surface(points: np.ndarray, vertices: np.ndarray, faces: np.ndarr
 
 
 def _clamped(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Barycentric coordinates of the point's projection into each triangle, drawn back into it."""
+    """Barycentric coordinates of each triangle's point nearest to `point`."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     v0, v1, v2 = b - a, c - a, point - a
     d00, d01, d11 = (v0 * v0).sum(1), (v0 * v1).sum(1), (v1 * v1).sum(1)
     d20, d21 = (v2 * v0).sum(1), (v2 * v1).sum(1)
     det = np.maximum(d00 * d11 - d01 * d01, 1e-12)
     one, two = (d11 * d20 - d01 * d21) / det, (d00 * d21 - d01 * d20) / det
-    weights = np.clip(np.stack([1 - one - two, one, two], 1), 0, None)
-    return weights / weights.sum(1, keepdims=True)
+    inner = np.stack([1 - one - two, one, two], 1)
+    options, gaps = [], []
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        start, edge = corners[:, i], corners[:, j] - corners[:, i]
+        along = np.clip(((point - start) * edge).sum(1) / np.maximum((edge * edge).sum(1), 1e-12), 0, 1)
+        weights = np.zeros((len(corners), 3))
+        weights[:, i], weights[:, j] = 1 - along, along
+        options.append(weights)
+        gaps.append(np.linalg.norm(start + along[:, None] * edge - point, axis=1))
+    on_edge = np.stack(options)[np.argmin(gaps, 0), np.arange(len(corners))]
+    return np.where((inner >= 0).all(1, keepdims=True), inner, on_edge)
 
 
 def iris_targets() -> np.ndarray:

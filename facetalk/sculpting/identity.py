@@ -7,7 +7,7 @@ import numpy as np
 from facetalk.sculpting import parts
 from facetalk.sculpting.anatomy import Measurements
 from facetalk.sculpting.domain import ThinPlate, smoothstep
-from facetalk.sculpting.sculpture import SKIN, Sculpture
+from facetalk.sculpting.sculpture import SKIN, Sculpture, keep_closed
 
 GLOBAL_NAMES = ("skullWidth", "skullHeight", "neckWidth")
 
@@ -28,9 +28,8 @@ def affine_through(points: np.ndarray, moves: np.ndarray) -> tuple[np.ndarray, n
 
 def face_mode(head: Sculpture, measurements: Measurements, mode: np.ndarray) -> np.ndarray:
     """One measured mode extended to every vertex, mm."""
-    inner = np.setdiff1d(np.arange(468), ())
-    places, moves = head.face_at[inner], mode[inner]
-    matrix, shift = affine_through(measurements.mean[inner], moves)
+    places, moves = head.face_at[:468], mode[:468]
+    matrix, shift = affine_through(measurements.mean[:468], moves)
     skin = np.flatnonzero(np.isfinite(head.places[:, 0]))
     far = skin[(np.abs(head.places[skin, 0]) > 120) | (head.places[skin, 1] > 85) | (head.places[skin, 1] < -160)]
     far = far[:: max(1, len(far) // 260)]
@@ -62,6 +61,7 @@ def carry_parts(head: Sculpture, move: np.ndarray) -> None:
             move[ring] = shift + 0.8 * (relative - radial * (1 - keep))
         for row in head.linings[f"{name}_eye"]:
             move[row] = move[rings[0]]
+    keep_closed(head, move)
     rim = head.rings["mouth"][0]
     shift = move[rim].mean(0)
     for name in ("upper_teeth", "lower_teeth", "tongue"):

@@ -94,10 +94,10 @@ class Canvas:
         """Multiply by a colour."""
         self.color *= 1 + share[..., None] * (np.array(factor) - 1)
 
-    def stroke(self, start: np.ndarray, end: np.ndarray, bend: np.ndarray, color: np.ndarray, opacity: float, width: float) -> None:
-        """A tapering hair from start to end on the map, with its middle moved by `bend`."""
+    def stroke(self, start: np.ndarray, end: np.ndarray, color: np.ndarray, opacity: float) -> None:
+        """A tapering, slightly bent hair from start to end on the map."""
         t = np.linspace(0, 1, 24)[:, None]
-        path = start + (end - start) * t + bend * 4 * t * (1 - t)
+        path = start + (end - start) * t + np.array([0.0, 0.25]) * 4 * t * (1 - t)
         uv = to_texture(path)
         at = np.stack([uv[:, 0] * SIZE - 0.5, (1 - uv[:, 1]) * SIZE - 0.5], 1)
         low = np.maximum(np.floor(at.min(0) - 3).astype(int), 0)
@@ -106,7 +106,7 @@ class Canvas:
             return
         ys, xs = np.mgrid[low[1] : high[1], low[0] : high[0]]
         gap = np.hypot(xs[..., None] - at[:, 0], ys[..., None] - at[:, 1])
-        taper = width * (1 - 0.75 * t[:, 0] ** 2)
+        taper = 0.75 * (1 - 0.75 * t[:, 0] ** 2)
         cover = np.clip(taper + 0.5 - gap, 0, 1).max(-1) * opacity
         block = self.color[low[1] : high[1], low[0] : high[0]]
         block += cover[..., None] * (color - block)
@@ -151,7 +151,9 @@ def _lips(canvas: Canvas, at: np.ndarray) -> None:
     line = at[[78, 13]]
     x = np.abs(canvas.places[..., 0])
     middle = line[0, 1] + (at[[13, 14], 1].mean() - line[0, 1]) * smoothstep(abs(line[0, 0]), 0, x)
-    near = np.exp(-(((canvas.places[..., 1] - middle) / 2.2) ** 2)) * smoothstep(abs(line[0, 0]) + 2.5, abs(line[0, 0]) - 2, x)
+    near = np.exp(-(((canvas.places[..., 1] - middle) / 2.2) ** 2)) * smoothstep(
+        abs(line[0, 0]) + 2.5, abs(line[0, 0]) - 2, x
+    )
     canvas.tint((0.62, 0.52, 0.52), 0.9 * near)
     upper = red * smoothstep(middle + 1, middle + 4, canvas.places[..., 1])
     canvas.tint((0.93, 0.90, 0.90), upper)
@@ -159,8 +161,8 @@ def _lips(canvas: Canvas, at: np.ndarray) -> None:
 
 def _eyes(canvas: Canvas, at: np.ndarray) -> None:
     margin = at[list(EYE_CONTOURS[0])]
-    curve = np.concatenate([margin, margin[:1]])
-    fine = np.concatenate([np.linspace(a, b, 12, endpoint=False) for a, b in zip(curve[:-1], curve[1:], strict=True)])
+    following = np.roll(margin, -1, 0)
+    fine = np.linspace(margin, following, 12, endpoint=False).transpose(1, 0, 2).reshape(-1, 2)
     for sign in (1, -1):
         points = fine * [sign, 1]
         window = (np.abs(canvas.places[..., 0] - points[:, 0].mean()) < 24) & (np.abs(canvas.places[..., 1]) < 22)
@@ -201,7 +203,7 @@ def _brows(canvas: Canvas, at: np.ndarray) -> None:
         tone = HAIR_TONE * canvas.chance.uniform(0.75, 1.35)
         opacity = canvas.chance.uniform(0.45, 0.85)
         for sign in (1, -1):
-            canvas.stroke(start * [sign, 1], end * [sign, 1], np.array([0.0, 0.25]), tone, opacity, 0.75)
+            canvas.stroke(start * [sign, 1], end * [sign, 1], tone, opacity)
 
 
 def _hair(canvas: Canvas) -> None:

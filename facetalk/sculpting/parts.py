@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def tube(sections: np.ndarray, caps: tuple[bool, bool] = (True, True)) -> tuple[
     """Mesh through closed sections (k, n, 3) that turn counter-clockwise seen against the direction of travel."""
     k, n = sections.shape[:2]
     number = np.arange(k * n).reshape(k, n)
-    faces = [strip(a, b, True)[:, ::-1] for a, b in zip(number[:-1], number[1:], strict=True)]
+    faces = [strip(a, b, True)[:, ::-1] for a, b in pairwise(number)]
     points = [sections.reshape(-1, 3)]
     total = k * n
     for wanted, row, flip in ((caps[0], 0, False), (caps[1], -1, True)):
@@ -164,7 +165,7 @@ def tooth(
     if edge_y < gum_y:
         faces = faces[:, ::-1]
     share = np.append(np.repeat([row[0] for row in profile], count), 1.0)
-    ivory, root = np.array([0.93, 0.90, 0.83]), np.array([0.86, 0.78, 0.66])
+    ivory, root = np.array([0.97, 0.945, 0.89]), np.array([0.90, 0.82, 0.70])
     colors = root + (ivory - root) * smoothstep(-0.1, 0.45, share)[:, None]
     return Part(points, faces, colors)
 
@@ -252,9 +253,12 @@ def ear_rings(base: np.ndarray) -> np.ndarray:
     root = np.exp(-(((p + 10) / 5) ** 2) - ((q - 7) / 5) ** 2)
     # Share of the outline, and offset from the flare: back, rim, fold of the helix, scapha, antihelix, concha.
     rows = (
-        (0.84, -0.45 * flare - 3.0), (0.93, -3.6 + 0 * p), (0.985, -2.0 + 0 * p), (1.0, -0.2 + 0 * p), (0.985, 1.2 - 0.6 * lobe),
-        (0.945, 1.9 - 1.0 * lobe), (0.90, 1.3 - 0.4 * lobe), (0.865, -0.5 * crest + 0.6 * lobe), (0.82, -1.9 * crest + 0.3),
-        (0.755, -2.3 * crest), (0.68, -1.2 * crest), (0.61, 0.1 * crest + 2.2 * tragus), (0.54, -0.3 * crest - 0.4 + 3.4 * tragus),
+        (0.84, -0.45 * flare - 3.0), (0.93, -3.6 + 0 * p), (0.985, -2.0 + 0 * p), (1.0, -0.2 + 0 * p),
+        (0.985, 1.2 - 0.6 * lobe),
+        (0.945, 1.9 - 1.0 * lobe), (0.90, 1.3 - 0.4 * lobe), (0.865, -0.5 * crest + 0.6 * lobe),
+        (0.82, -1.9 * crest + 0.3),
+        (0.755, -2.3 * crest), (0.68, -1.2 * crest), (0.61, 0.1 * crest + 2.2 * tragus),
+        (0.54, -0.3 * crest - 0.4 + 3.4 * tragus),
         (0.47, -2.4 * crest - 1.0 + 2.6 * tragus + 0.8 * root), (0.40, -5.0 - 1.0 * crest), (0.30, -7.0 - 1.0 * crest),
         (0.16, -8.5 - 0.5 * crest),
     )  # fmt: skip
@@ -264,6 +268,9 @@ def ear_rings(base: np.ndarray) -> np.ndarray:
         height = level + offset
         middle = (1 - share) * np.array([-2.0, -4.0])
         rings.append(
-            centre + (share * p + middle[0])[:, None] * back + (share * q + middle[1])[:, None] * up + height[:, None] * out
+            centre
+            + (share * p + middle[0])[:, None] * back
+            + (share * q + middle[1])[:, None] * up
+            + height[:, None] * out
         )
     return np.stack(rings)

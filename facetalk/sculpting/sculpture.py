@@ -47,6 +47,17 @@ def mirror_columns(count: int) -> np.ndarray:
     return np.where(column <= half, half - column, 3 * half - column) % count
 
 
+def keep_closed(head: Sculpture, move: np.ndarray) -> None:
+    """Give both lips' inner rims the same displacement, their mean."""
+    rings = head.rings["mouth"]
+    partner = mirror_columns(rings.shape[1])
+    change = (move[rings[0]][partner] - move[rings[0]]) / 2
+    for level, ring in zip(MOUTH_LEVELS, rings, strict=True):
+        move[ring] += change * np.interp(level, [0, 1, 2, 3], [1, 0.75, 0.35, 0])
+    for row, share in zip(head.linings["mouth"][:3], (1.0, 0.7, 0.3), strict=True):
+        move[row] += change * share
+
+
 class _Growing:
     """Vertices and faces that are added to a sheet."""
 
@@ -159,7 +170,9 @@ def nostril_lining(points: np.ndarray, rim: np.ndarray, side: float) -> tuple[np
     base = points[rim]
     centre = base.mean(0)
     inward = np.array([-0.12 * side, 0.8, -0.55])
-    rows = [centre + (base - centre) * share + inward * depth for share, depth in ((0.93, 1.0), (0.88, 3.0), (0.7, 7.0))]
+    rows = [
+        centre + (base - centre) * share + inward * depth for share, depth in ((0.93, 1.0), (0.88, 3.0), (0.7, 7.0))
+    ]
     return np.stack(rows), centre + inward * 9.0
 
 
@@ -216,10 +229,13 @@ def sculpt(measurements: Measurements) -> Sculpture:
 
 def mirror_vertices(sculpture: Sculpture) -> np.ndarray:
     """Number of each vertex's mirror image."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     # Inner and outer walls lie close together: pair within a part, and tell layers apart by their map place.
-    extra = np.abs(np.nan_to_num(sculpture.places, nan=0.0)) * [1, 0] + np.nan_to_num(sculpture.places, nan=0.0) * [0, 1]
+    extra = np.abs(np.nan_to_num(sculpture.places, nan=0.0)) * [1, 0] + np.nan_to_num(sculpture.places, nan=0.0) * [
+        0,
+        1,
+    ]
     labels = np.zeros(len(sculpture.points))
     for index, name in enumerate(sculpture.groups):
         labels[sculpture.groups[name]] = 1000.0 * index
@@ -227,7 +243,8 @@ def mirror_vertices(sculpture: Sculpture) -> np.ndarray:
         labels[sculpture.groups[name]] = 1e5
     key = np.concatenate([sculpture.points, extra * 0.01, labels[:, None]], 1)
     flip = np.array([-1, 1, 1, 1, 1, 1.0])
-    distance, partner = cKDTree(key).query(key * flip)
+    distance, found = KDTree(key).query(key * flip)
+    partner = np.asarray(found)
     if distance.max() > 0.02 or not np.array_equal(partner[partner], np.arange(len(partner))):
         raise ValueError(f"the head is not its own mirror image: {distance.max()} mm")
     return partner

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import Delaunay, cKDTree
+from scipy.spatial import Delaunay, KDTree
 
 from facetalk.sculpting.anatomy import EYE_CONTOURS, MOUTH_CONTOURS
-from facetalk.sculpting.domain import PER_RADIAN, TOP, DOME_RADIUS, DOME_Y, between_curves, closed_curve, conformal
+from facetalk.sculpting.domain import DOME_RADIUS, DOME_Y, PER_RADIAN, TOP, between_curves, closed_curve, conformal
 
 EYE_COUNT, MOUTH_HALF, NOSTRIL_COUNT, EAR_COUNT = 40, 31, 16, 40
 EYE_LEVELS = np.array([0, 0.18, 0.4, 0.62, 0.82, 1, 1.3, 1.65, 2])
@@ -97,7 +97,7 @@ def background(outlines: list[np.ndarray]) -> np.ndarray:
         for outline in outlines:
             outside &= ~inside(group, outline)
         group = group[outside]
-        near, _ = cKDTree(kept).query(group)
+        near, _ = KDTree(kept).query(group)
         # Near the crown places lie closer in space than on the map.
         scale = np.clip(np.cos(np.maximum(group[:, 1] - DOME_Y, 0) / DOME_RADIUS), 0.1, 1)
         kept = np.concatenate([kept, group[(near > distance) | (scale < 0.8)]])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numba
 import numpy as np
 
@@ -10,6 +12,7 @@ NUM_POSE = 6
 
 
 @numba.njit(cache=True, nogil=True)
+@no_type_check
 def _pull_of_time(y: np.ndarray, jerk: np.ndarray, frame: int, k: int) -> tuple[float, float]:
     """Slope and curvature that the second differences around a frame give to one variable."""
     num_frames = y.shape[0]
@@ -23,6 +26,7 @@ def _pull_of_time(y: np.ndarray, jerk: np.ndarray, frame: int, k: int) -> tuple[
 
 
 @numba.njit(cache=True, nogil=True)
+@no_type_check
 def _solve_block(matrix: np.ndarray, right: np.ndarray) -> None:
     """Solve a small symmetric positive definite system in place (Cholesky); the solution replaces `right`."""
     size = len(right)
@@ -46,6 +50,7 @@ def _solve_block(matrix: np.ndarray, right: np.ndarray) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
+@no_type_check
 def solve_bounded(
     hessian: np.ndarray,
     gradient: np.ndarray,

@@ -6,12 +6,14 @@ Compiled, because a frame has hundreds of 3x3 products, each too small for a mat
 from __future__ import annotations
 
 import math
+from typing import no_type_check
 
 import numba
 import numpy as np
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def project_rows(
     body: np.ndarray,
     turn: np.ndarray,
@@ -55,6 +57,7 @@ def project_rows(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def _add_row(
     offset: np.ndarray,
     slope: np.ndarray,
@@ -116,6 +119,7 @@ def _add_row(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def add_points(
     body: np.ndarray,
     turn: np.ndarray,

@@ -262,37 +262,39 @@ def judge_encoder(
 ) -> dict[str, float]:
     """Figures per group of clips: share of right frames, and correlation of the mouth curves.
 
-    `right` counts all frames, `right_spoken` those that are not silence, `prior` what each recording's commonest
-    phoneme would get of these. Mouth figures are means over clips whose sound belongs to the picture.
+    `right` counts all frames, `right_spoken` those that are not silence, `prior` what the commonest phoneme
+    would get of these. Mouth figures are means over clips whose sound belongs to the picture.
     """
-    groups: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
     for example in examples:
         group = next((g for g in config.groups if fnmatchcase(example.clip.name, g.pattern)), None)
-        features = encoder.encode(example.waveform.float())
         tally = groups[group.pattern if group else "other"]
+        features = encoder.encode(example.waveform.float())
         if example.trust > 0:
-            _count_phonemes(tally, features[:, encoder.slices["posteriors"]].argmax(1), example)
+            middles = (torch.arange(len(features)) + 0.5) / FPS * LABEL_RATE
+            tally["labels"].append(example.labels[middles.long().clamp(max=len(example.labels) - 1)])
+            tally["heard"].append(features[:, encoder.slices["posteriors"]].argmax(1))
         if len(example.mouth) > 15 and (example.clip.av_corr is None or example.clip.av_corr >= config.synced):
             rows = min(len(features), len(example.mouth))
             predicted = features[:rows, encoder.slices["mouth"]]
             for index, name in enumerate(("mouth_open", "mouth_wide")):
                 pair = torch.stack([predicted[:, index], example.mouth[:rows, index]])
-                tally[name].append((float(torch.corrcoef(pair)[0, 1]), 1.0))
-    return {
-        f"{group} {name}": sum(value for value, _ in pairs) / max(1.0, sum(count for _, count in pairs))
-        for group, tally in sorted(groups.items())
-        for name, pairs in tally.items()
-    }
+                tally[name].append(torch.corrcoef(pair)[0, 1])
+    return {f"{group} {name}": value for group, tally in sorted(groups.items()) for name, value in _figures(tally)}
 
 
-def _count_phonemes(tally: dict[str, list[tuple[float, float]]], heard: Tensor, example: SpeechExample) -> None:
-    middles = (torch.arange(len(heard)) + 0.5) / FPS * LABEL_RATE
-    labels = example.labels[middles.long().clamp(max=len(example.labels) - 1)]
-    spoken = labels != SILENCE
-    common = (labels[spoken] == torch.mode(labels[spoken]).values).sum() if bool(spoken.any()) else torch.zeros(())
-    tally["right"].append((float((heard == labels).sum()), len(labels)))
-    tally["right_spoken"].append((float((heard == labels)[spoken].sum()), float(spoken.sum())))
-    tally["prior"].append((float(common), float(spoken.sum())))
+def _figures(tally: Mapping[str, list[Tensor]]) -> list[tuple[str, float]]:
+    figures = [(name, float(torch.stack(tally[name]).mean())) for name in ("mouth_open", "mouth_wide") if tally[name]]
+    if tally["labels"]:
+        labels, heard = torch.cat(tally["labels"]), torch.cat(tally["heard"])
+        spoken = labels[labels != SILENCE]
+        commonest = torch.bincount(spoken).max() if len(spoken) else torch.zeros(())
+        figures += [
+            ("right", float((heard == labels).float().mean())),
+            ("right_spoken", float((heard == labels)[labels != SILENCE].float().mean())),
+            ("prior", float(commonest) / max(1, len(spoken))),
+        ]
+    return figures
 
 
 def _at(waveform: Tensor, place: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from facetalk.core.config import build, plain
 from facetalk.core.errors import UsageError
 from facetalk.data.dataset import Batch, DataConfig, Example, Sampler, read_example
 from facetalk.data.manifest import read_manifest, split_by_speaker
+from facetalk.head.channels import indices
 from facetalk.io.files import replacing
 from facetalk.io.heads import read_head
 from facetalk.io.weights import write_tensors
@@ -52,6 +53,8 @@ class StyleTalkConfig:
     """Bundled speech encoder, or a folder with one."""
     mixing_anneal: float = 0.1
     """Share of the run over which the temperature of the style mixing falls from 30 to 1 (METHODS 3.5)."""
+    width_per_opening: float = 0.0
+    """Millimetres by which the tracked mouth is too narrow for every millimetre that it opens; taken back here."""
     loop: LoopConfig = field(default_factory=LoopConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -73,6 +76,7 @@ class StyleTalkTask:
         self.config = config
         self.model = talker
         self.geometry = geometry
+        learn = [widened(example, geometry, config.width_per_opening) for example in learn]
         self.sampler = Sampler(learn, config.data)
         self.judge = judge
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
@@ -135,6 +139,18 @@ def make_task(config: StyleTalkConfig, data_dir: Path | None) -> StyleTalkTask:
     return StyleTalkTask(config, talker, geometry, examples, kept)
 
 
+def widened(example: Example, geometry: LipGeometry, width_per_opening: float) -> Example:
+    """The example with the corners of its mouth drawn apart, by `mouthStretch*`, in proportion to its opening."""
+    columns = indices(("mouthStretchLeft", "mouthStretchRight"))
+    step = width_per_opening / geometry.curve_dirs[columns, 1].sum()
+    changed = []
+    for expression in example.expression:
+        expression = expression.clone()
+        expression[:, columns] += step * geometry.curves(expression)[:, :1]
+        changed.append(expression)
+    return replace(example, expression=tuple(changed))
+
+
 def set_statistics(talker: Talker, examples: list[Example]) -> None:
     """Fill the talker's buffers: mean and scale of the features, usual spread of every channel within a clip."""
     features = torch.cat([example.features[0] for example in examples])
@@ -155,7 +171,10 @@ def set_mixing_temperature(talker: Talker, step: int, anneal_steps: float) -> No
 
 @torch.no_grad()
 def mean_style(talker: Talker, examples: list[Example]) -> Tensor:
-    """The mean style code of clips that show no named emotion, each clip as much as it counts."""
+    """The mean style code of clips that show no named emotion, each clip as much as it counts.
+
+    Of the spreads the mean square is taken: half of the speakers are livelier than that.
+    """
     calm = [example for example in examples if example.clip.label in ("", "neutral", "unstated", "calm")] or examples
     longest = talker.config.style.max_frames
     codes = []
@@ -163,4 +182,7 @@ def mean_style(talker: Talker, examples: list[Example]) -> Tensor:
         rows = example.expression[0][None, :longest]
         codes.append(talker.style_encoder(rows, torch.ones(rows.shape[:2], dtype=torch.bool))[0])
     shares = torch.tensor([example.weight * min(example.num_frames, longest) for example in calm])
-    return (torch.stack(codes) * shares[:, None]).sum(0) / shares.sum()
+    shares = shares / shares.sum()
+    pooled, level, spread = talker.style_encoder.split(torch.stack(codes))
+    spread = (shares @ spread.square()).sqrt()
+    return torch.cat([shares @ pooled, shares @ level, spread])

@@ -5,6 +5,7 @@ from facetalk.audio.phonemes import (
     PHONEMES,
     SILENCE,
     Phoneme,
+    _covering,
     align_words,
     find_phonemes,
     frame_labels,
@@ -36,12 +37,13 @@ def test_words_lose_case_and_punctuation() -> None:
     assert normalise_words("It's easy, to TELL.") == ["it's", "easy", "to", "tell"]
 
 
-def test_alignment_holds_the_words_phonemes_in_order_and_covers_the_recording() -> None:
-    found = align_words(noise(1.0), ["bin", "blue"])
-    assert [phoneme.symbol for phoneme in found if phoneme.symbol != "SIL"] == ["B", "IH", "N", "B", "L", "UW"]
-    assert found[0].start_s == 0.0
-    assert found[-1].end_s == pytest.approx(1.0)
-    assert all(first.end_s == second.start_s for first, second in zip(found, found[1:], strict=False))
+def test_segments_become_phonemes_without_gaps_and_without_the_padding() -> None:
+    # 0.1 s of padding is 10 steps; between step 40 and 45 nothing was found.
+    found = _covering([("SIL", 0, 20), ("B", 20, 20), ("+SPN+", 45, 15), ("SIL", 60, 5)], 0.6)
+    assert [phoneme.symbol for phoneme in found] == ["SIL", "B", "SIL", "NSN", "SIL"]
+    edges = [found[0].start_s, *(phoneme.end_s for phoneme in found)]
+    assert edges == pytest.approx([0.0, 0.1, 0.3, 0.35, 0.5, 0.6])
+    assert [phoneme.start_s for phoneme in found] == edges[:-1]
 
 
 def test_the_phone_loop_covers_the_recording_with_known_symbols() -> None:

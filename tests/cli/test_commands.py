@@ -19,6 +19,7 @@ from facetalk.models.registry import load_head
 from facetalk.pipelines.animate import FORMATS
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech
+from tests.training.toy import write_dataset
 
 REFERENCE = Path(__file__).resolve().parents[2] / "examples/ref.mp4"
 
@@ -102,3 +103,18 @@ def test_animate_prints_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monkey
     printed = run("animate", "a.wav", "--format", ",".join(FORMATS), "--size", 32).stdout.split()
     assert printed == [f"a/a{suffix}" for suffix in FORMATS.values()]
     assert all(Path(name).exists() for name in printed)
+
+
+def test_train_makes_a_talker_that_animate_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_dataset(tmp_path / "data")
+    settings = ("loop.num_steps=2", "loop.validate_every=2", "loop.save_every=2", "data.dev_speakers=[s2]")
+    short = [word for setting in settings for word in ("--set", setting)]
+    document = json.loads(run("train", "styletalk-tiny", "--data", "data", "-o", "runs/tiny", *short, "--json").stdout)
+    assert document["run"] == "runs/tiny"
+    assert document["figures"]
+    make_speech(tmp_path / "a.wav", seconds=0.5)
+    run("animate", "a.wav", "--talker", "runs/tiny", "--style", "data/clip0.npz", "--format", "npz,glb")
+    assert read_motion(tmp_path / "a/a.npz").head == "facetalk"
+    again = CliRunner().invoke(app, ["train", "styletalk-tiny", "--data", "data", "-o", "runs/tiny", *short])
+    assert again.exit_code == 1 and "is not empty" in again.stderr

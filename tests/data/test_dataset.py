@@ -33,6 +33,20 @@ def test_an_example_has_a_row_of_features_for_every_row_of_motion_at_every_speed
         assert torch.corrcoef(pair)[0, 1] > 0.9
 
 
+def test_late_sound_is_met_by_delaying_the_motion(folder: Path) -> None:
+    clip = read_manifest(folder)[0]
+    plain = read_example(clip, ToyEncoder().encode, DataConfig())
+    late = read_example(clip, ToyEncoder().encode, DataConfig(lags_ms={"s?": 100.0, "*": 0.0}))
+    torch.testing.assert_close(late.features[0], plain.features[0])
+    torch.testing.assert_close(late.expression[0][3:], plain.expression[0][:-3], atol=1e-5, rtol=1e-4)
+
+
+def test_the_share_of_a_speaker_changes_how_often_the_clips_are_drawn(folder: Path) -> None:
+    clip = read_manifest(folder)[0]
+    config = DataConfig(shares={"s0": 0.25}, sync_full=0.4)
+    assert read_example(clip, ToyEncoder().encode, config).weight == pytest.approx(0.25)
+
+
 def test_badly_synced_clips_count_less() -> None:
     config = DataConfig(sync_floor=0.1, sync_full=0.3, unsynced_weight=0.2)
     weights = [sync_weight(value, config) for value in (None, 0.5, 0.2, 0.0, -0.3)]

@@ -16,6 +16,8 @@ from PIL import Image
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.io.gltf import write_glb
+from facetalk.io.heads import read_head
+from facetalk.io.mesh import part_faces
 from tests.conftest import make_toy_head
 from tests.io.motions import lively_motion
 
@@ -259,3 +261,27 @@ def test_a_motion_of_another_head_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="retarget"):
         write_glb(tmp_path / "a.glb", assets, lively_motion(assets).replace(head="other"))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_bundled_head_is_small_and_exact(tmp_path: Path) -> None:
+    assets = read_head("facetalk")
+    motion = lively_motion(assets, num_frames=3)
+    motion = motion.replace(expression=0.6 * motion.expression, betas=0.5 * motion.betas)
+    path = tmp_path / "a.glb"
+    write_glb(path, assets, motion)
+    assert path.stat().st_size < 8e6
+    reader = Reader(path)
+    truth = HeadModel(assets).pose(motion).vertices.numpy()
+    # Triangles of the file in the head's order, part by part, say which head vertex each file vertex repeats.
+    source = np.full(reader.file.accessors[reader.file.meshes[0].primitives[0].attributes.POSITION].count, -1)
+    members = part_faces(assets)
+    for primitive, faces in zip(reader.file.meshes[0].primitives, members.values(), strict=True):
+        source[reader.array(primitive.indices)[:, 0]] = assets.faces.numpy()[faces].ravel()
+    assert (source >= 0).all()
+    for frame in range(3):
+        distance_mm = 1000 * np.linalg.norm(evaluate(reader, frame) - truth[frame][source], axis=1)
+        assert distance_mm.max() < 0.1
+    names = [material.name for material in reader.file.materials]
+    assert names == ["skin", "eyes", "teeth", "tongue"]
+    roughness = {material.name: material.pbrMetallicRoughness.roughnessFactor for material in reader.file.materials}
+    assert roughness["eyes"] < roughness["skin"]

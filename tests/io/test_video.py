@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
-from facetalk.io.video import VideoReader, VideoWriter, ffmpeg_program, read_video_info, write_png
+from facetalk.io.ffmpeg import ffmpeg_program
+from facetalk.io.video import VideoReader, VideoWriter, read_video_info, write_png
 
 SIZE = (64, 48)
 

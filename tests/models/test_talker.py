@@ -89,6 +89,17 @@ def test_speech_does_not_drive_lids_and_gaze(talker: Talker) -> None:
     assert result[:, ARKIT_NAMES.index("jawOpen")].std() > 0
 
 
+def test_blinks_and_glances_in_the_reference_do_not_shift_the_lids(talker: Talker) -> None:
+    lid, look = ARKIT_NAMES.index("eyeBlinkLeft"), ARKIT_NAMES.index("eyeLookOutLeft")
+    rows = torch.full((90, 52), 0.1)
+    rows[20:28, lid] = 1.0
+    rows[:, look] = 0.7
+    code = talker.encode_style(still_motion("toy", rows, ARKIT_NAMES, 30.0, 3))
+    result = talker.decode(features(10), code)
+    torch.testing.assert_close(result[:, lid], torch.full((10,), 0.1))
+    assert result[:, look].max() == 0
+
+
 @pytest.mark.parametrize("samples", [1700, 16_000, 24_321])
 def test_speak_returns_a_row_for_every_frame_within_zero_and_one(talker: Talker, samples: int) -> None:
     waveform = torch.randn(samples, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)

@@ -9,13 +9,14 @@ from facetalk.core.config import override
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.dataset import read_example
 from facetalk.data.manifest import read_manifest
+from facetalk.head.channels import indices
 from facetalk.head.model import HeadAssets
 from facetalk.losses.geometry import LipGeometry
 from facetalk.models.talker import Talker
 from facetalk.pipelines.train import read_training_config
 from facetalk.training.judging import compare
 from facetalk.training.loop import run
-from facetalk.training.styletalk import StyleTalkConfig, StyleTalkTask, make_task, mean_style, read_task_config
+from facetalk.training.styletalk import StyleTalkConfig, StyleTalkTask, make_task, mean_style, read_task_config, widened
 from tests.training.toy import NUM_FEATURES, ToyEncoder, write_dataset
 
 
@@ -76,6 +77,17 @@ def test_the_neutral_style_leaves_named_emotions_out(tmp_path: Path, toy_assets:
     both = task.sampler.examples
     torch.testing.assert_close(mean_style(task.model, both), mean_style(task.model, both[:1]))
     assert not torch.allclose(mean_style(task.model, both), mean_style(task.model, both[1:]))
+
+
+def test_widening_adds_width_in_proportion_to_opening(tmp_path: Path, toy_assets: HeadAssets) -> None:
+    clip = read_manifest(write_dataset(tmp_path, (2.0,)))[0]
+    example = read_example(clip, ToyEncoder().encode, tiny_config().data)
+    # A head whose stretch does not open the mouth, so that the rule can be read off directly.
+    geometry = LipGeometry(toy_assets)
+    geometry.curve_dirs[indices(("mouthStretchLeft", "mouthStretchRight")), 0] = 0
+    before, after = (geometry.curves(e.expression[0]) for e in (example, widened(example, geometry, 0.1)))
+    torch.testing.assert_close(after[:, 0], before[:, 0])
+    torch.testing.assert_close(after[:, 1] - before[:, 1], 0.1 * before[:, 0], atol=1e-4, rtol=1e-3)
 
 
 def test_training_without_data_says_how_to_get_some() -> None:

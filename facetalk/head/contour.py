@@ -1,0 +1,56 @@
+"""The jaw line as a camera sees it: for each degree of yaw the points on the outline of the turned head."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from facetalk.head.regions import JAWLINE
+
+MOST_DEGREES = 39
+"""FLAME's published tables go from -39 to 39 degrees in steps of one."""
+
+_SECTOR = np.radians(4.0)
+
+
+def sliding_contour(
+    template: Float[np.ndarray, "vertices 3"],
+    members: Int[np.ndarray, " members"],
+    landmarks: Float[np.ndarray, "68 3"],
+    most_degrees: int = MOST_DEGREES,
+) -> Int[np.ndarray, "turns 17"]:
+    """Vertices where the 17 jaw-line points are seen, rows as in `ContourPoints`.
+
+    Each point keeps its direction from the middle of the mouth and the eyes in the picture; of the vertices in that
+    direction the outermost one is on the outline. The side that turns away shows the outline of the cheek, as a
+    landmark detector marks it; the other side keeps its ordinary place once that is further in.
+
+    Args:
+        template: head at rest, metres.
+        members: vertices of the face's skin, without neck and ears.
+        landmarks: the 68 points at rest.
+        most_degrees: largest yaw.
+    """
+    turns = [*range(most_degrees + 1), *range(-1, -most_degrees - 1, -1)]
+    jaw = landmarks[list(JAWLINE)]
+    skin = template[members]
+    return np.stack([members[_outline(skin, jaw, landmarks[30], -np.radians(turn))] for turn in turns])
+
+
+def _outline(skin: np.ndarray, jaw: np.ndarray, nose: np.ndarray, yaw: float) -> np.ndarray:
+    turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    centre = jaw.mean(0)
+    centre = (np.array([0.0, (centre[1] + nose[1]) / 2, centre[2]])) @ turn.T
+    seen, points = (skin @ turn.T - centre)[:, :2], (jaw @ turn.T - centre)[:, :2]
+    angles, radius = np.arctan2(seen[:, 1], seen[:, 0]), np.linalg.norm(seen, axis=1)
+    rest_angles = np.arctan2(jaw[:, 1] - centre[1], jaw[:, 0])
+    rows = np.arange(len(skin))
+    chosen = []
+    for index, point in enumerate(points):
+        nearest = int(np.argmin(np.linalg.norm(skin @ turn.T - jaw[index] @ turn.T, axis=1)))
+        apart = np.abs((angles - rest_angles[index] + np.pi) % (2 * np.pi) - np.pi)
+        sector = rows[apart < _SECTOR]
+        outermost = int(sector[radius[sector].argmax()]) if len(sector) else nearest
+        hidden = radius[outermost] > np.linalg.norm(point) + 1e-3
+        chosen.append(outermost if hidden else nearest)
+    return np.array(chosen)

@@ -1,0 +1,194 @@
+"""Laying one head over another: a smooth warp through known pairs of points, then through nearest surface points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True, eq=False)
+class Warp:
+    """A smooth map of space: an affine part and a bend that is as gentle as its pairs allow."""
+
+    anchors: Float[np.ndarray, "anchors 3"]
+    bend: Float[np.ndarray, "anchors 3"]
+    affine: Float[np.ndarray, "4 3"]
+
+    def __call__(self, points: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 3"]:
+        """Where the points go."""
+        parts = []
+        for start in range(0, len(points), 4096):
+            block = points[start : start + 4096]
+            distance = np.linalg.norm(block[:, None] - self.anchors, axis=-1)
+            parts.append(distance @ self.bend + block @ self.affine[1:] + self.affine[0])
+        return np.concatenate(parts) if parts else points.copy()
+
+
+def fit_warp(
+    source: Float[np.ndarray, "pairs 3"],
+    target: Float[np.ndarray, "pairs 3"],
+    looseness: Float[np.ndarray, " pairs"] | float = 0.0,
+) -> Warp:
+    """The biharmonic warp (kernel r: least bending in space) that takes each source point to its target.
+
+    Args:
+        source: points before.
+        target: points after.
+        looseness: how far a pair may be missed for the sake of smoothness; 0 hits it. Metres.
+    """
+    count = len(source)
+    kernel = np.linalg.norm(source[:, None] - source, axis=-1)
+    kernel[np.diag_indices(count)] -= looseness  # the kernel is conditionally negative
+    flat = np.concatenate([np.ones((count, 1)), source], 1)
+    system = np.block([[kernel, flat], [flat.T, np.zeros((4, 4))]])
+    answer = np.linalg.solve(system, np.concatenate([target, np.zeros((4, 3))]))
+    return Warp(source.copy(), answer[:count], answer[count:])
+
+
+def similarity(
+    source: Float[np.ndarray, "points 3"], target: Float[np.ndarray, "points 3"]
+) -> tuple[float, Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
+    """Scale, rotation and shift with `scale * source @ rotation.T + shift` closest to the target (Umeyama 1991)."""
+    source_centre, target_centre = source.mean(0), target.mean(0)
+    spread = source - source_centre
+    u, values, vt = np.linalg.svd((target - target_centre).T @ spread)
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * sign) @ vt
+    scale = float((values * sign).sum() / (spread**2).sum())
+    return scale, rotation, target_centre - scale * rotation @ source_centre
+
+
+def vertex_normals(
+    vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]
+) -> Float[np.ndarray, "vertices 3"]:
+    """Unit normals, area-weighted; zero at vertices without a face."""
+    corners = vertices[faces]
+    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = np.zeros_like(vertices, dtype=np.float64)
+    for corner in range(3):
+        np.add.at(normals, faces[:, corner], flat)
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+
+
+@dataclass(frozen=True, eq=False)
+class OnSurface:
+    """Nearest points of a surface."""
+
+    faces: Int[np.ndarray, " points"]
+    """Which triangle."""
+    barycentric: Float[np.ndarray, "points 3"]
+    distance: Float[np.ndarray, " points"]
+
+
+def nearest_on_surface(
+    points: Float[np.ndarray, "points 3"],
+    vertices: Float[np.ndarray, "vertices 3"],
+    faces: Int[np.ndarray, "faces 3"],
+    normals: Float[np.ndarray, "points 3"] | None = None,
+    candidates: int = 24,
+) -> OnSurface:
+    """The nearest point of a mesh to each point, on triangles that face the same way where normals are given.
+
+    Args:
+        points: anywhere.
+        vertices: of the mesh.
+        faces: of the mesh.
+        normals: direction of the surface at each point; triangles turned away more than 90 degrees count as 20 mm
+            further off.
+        candidates: triangles with the nearest centres that are looked at.
+    """
+    from scipy.spatial import KDTree
+
+    corners = vertices[faces].astype(np.float64)
+    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-20)
+    count = min(candidates, len(faces))
+    _, near = KDTree(corners.mean(1)).query(points, count)
+    near = near.reshape(len(points), count)
+    weights = _closest_weights(points[:, None], corners[near])
+    gap = np.linalg.norm((corners[near] * weights[..., None]).sum(2) - points[:, None], axis=-1)
+    cost = gap
+    if normals is not None:
+        cost = gap + 0.02 * ((flat[near] * normals[:, None]).sum(-1) < 0)
+    best = cost.argmin(1)
+    rows = np.arange(len(points))
+    return OnSurface(near[rows, best], weights[rows, best], gap[rows, best])
+
+
+def _closest_weights(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Barycentric coordinates of the point of each triangle that is nearest to a point, (..., 3)."""
+    a, b, c = corners[..., 0, :], corners[..., 1, :], corners[..., 2, :]
+    inside = _plane_weights(points, a, b, c)
+    best, least = inside, np.where((inside >= 0).all(-1), 0.0, np.inf)
+    for first, second in ((0, 1), (1, 2), (2, 0)):
+        start, edge = corners[..., first, :], corners[..., second, :] - corners[..., first, :]
+        along = ((points - start) * edge).sum(-1) / np.maximum((edge * edge).sum(-1), 1e-20)
+        along = along.clip(0, 1)
+        distance = np.linalg.norm(start + along[..., None] * edge - points, axis=-1)
+        weights = np.zeros_like(inside)
+        weights[..., first], weights[..., second] = 1 - along, along
+        closer = distance < least
+        best, least = np.where(closer[..., None], weights, best), np.where(closer, distance, least)
+    return best
+
+
+def _plane_weights(points: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    v0, v1, v2 = b - a, c - a, points - a
+    d00, d01, d11 = (v0 * v0).sum(-1), (v0 * v1).sum(-1), (v1 * v1).sum(-1)
+    d20, d21 = (v2 * v0).sum(-1), (v2 * v1).sum(-1)
+    area = np.maximum(d00 * d11 - d01 * d01, 1e-30)
+    second, third = (d11 * d20 - d01 * d21) / area, (d00 * d21 - d01 * d20) / area
+    return np.stack([1 - second - third, second, third], -1)
+
+
+def register(
+    source: Float[np.ndarray, "source_vertices 3"],
+    source_normals: Float[np.ndarray, "source_vertices 3"],
+    target: Float[np.ndarray, "target_vertices 3"],
+    target_faces: Int[np.ndarray, "target_faces 3"],
+    source_pairs: Float[np.ndarray, "pairs 3"],
+    target_pairs: Float[np.ndarray, "pairs 3"],
+    rounds: int = 8,
+    num_anchors: int = 500,
+) -> Warp:
+    """A warp that lays the source's surface on the target's: pairs first, then nearest points, ever closer.
+
+    Args:
+        source: points of the source's surface, those to be laid on.
+        source_normals: outward directions there.
+        target: vertices of the other head.
+        target_faces: triangles of the surface to lie on.
+        source_pairs: known points of the source.
+        target_pairs: the same points of the target.
+        rounds: how often nearest points are searched anew.
+        num_anchors: points of the source that take part.
+    """
+    _, rotation, _ = similarity(source_pairs, target_pairs)
+    warp = fit_warp(source_pairs, target_pairs, 0.001)
+    picks = spread_points(source, num_anchors)
+    anchors, normals = source[picks], source_normals[picks] @ rotation.T
+    pair_looseness = np.full(len(source_pairs), 0.004)
+    for step in range(rounds):
+        moved = warp(anchors)
+        found = nearest_on_surface(moved, target, target_faces, normals)
+        goal = (target[target_faces[found.faces]] * found.barycentric[..., None]).sum(1)
+        reach = 0.03 * 0.7**step + 0.004
+        kept = found.distance < reach
+        looseness = np.concatenate([pair_looseness, np.full(int(kept.sum()), 0.02 * 0.6**step + 0.0005)])
+        warp = fit_warp(
+            np.concatenate([source_pairs, anchors[kept]]), np.concatenate([target_pairs, goal[kept]]), looseness
+        )
+    return warp
+
+
+def spread_points(points: Float[np.ndarray, "points 3"], count: int) -> Int[np.ndarray, " picks"]:
+    """Rows of points that are far from each other: each next one is the furthest from those before."""
+    count = min(count, len(points))
+    picks = np.zeros(count, np.int64)
+    nearest = np.linalg.norm(points - points[0], axis=1)
+    for number in range(1, count):
+        picks[number] = nearest.argmax()
+        nearest = np.minimum(nearest, np.linalg.norm(points - points[picks[number]], axis=1))
+    return picks

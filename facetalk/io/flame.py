@@ -1,0 +1,206 @@
+"""FLAME files as published: FLAME 2020, 2023 and 2023 Open, `.pkl` or `.npz`, with the landmark files beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.head.dressing import BareHead, Dress, dress
+from facetalk.head.flame import (
+    NUM_IDENTITY,
+    NUM_POSE_FEATURES,
+    NUM_VERTICES,
+    Embedding,
+    FlameArrays,
+    FlameExtras,
+    bare_flame,
+    flame_assets,
+)
+from facetalk.head.model import HeadAssets
+from facetalk.head.skinning import JOINT_PARENTS
+from facetalk.io.cache import cached_arrays
+from facetalk.io.pickles import read_arrays
+
+FILE_NAMES = ("flame2023_Open.pkl", "flame2023.pkl", "generic_model.pkl", "FLAME_NEUTRAL.pkl")
+"""Published names of the model, best first."""
+
+LANDMARK_FILES = ("landmark_embedding.npy", "landmark_embedding_with_eyes.npy", "flame_static_embedding.pkl",
+                  "flame_static_embedding_68.pkl", "flame_dynamic_embedding.npy")  # fmt: skip
+MEDIAPIPE_FILE = "mediapipe_landmark_embedding.npz"
+MASK_FILE = "FLAME_masks.pkl"
+
+HOW_TO_GET = (
+    "register at https://flame.is.tue.mpg.de, download FLAME 2023 Open (CC-BY-4.0), unpack it and give "
+    "flame2023_Open.pkl as --head flame:PATH"
+)
+
+_KEYS = {
+    "template": ("v_template",),
+    "shape": ("shapedirs",),
+    "expression": ("expressiondirs", "expression_dirs", "exprdirs", "expressedirs"),
+    "pose": ("posedirs",),
+    "regressor": ("J_regressor",),
+    "weights": ("weights", "lbs_weights"),
+    "faces": ("f", "faces", "faces_tensor"),
+    "parents": ("kintree_table", "parents"),
+}
+
+
+def read_flame(path: Path, reference: HeadAssets, name: str | None = None) -> HeadAssets:
+    """FLAME from the user's file, or from a folder that holds one.
+
+    Args:
+        path: model file or its folder; landmark, MediaPipe and mask files beside it are used.
+        reference: head from which regions, colours and missing points are carried over.
+        name: by which motions refer to it; `flame:` and the file's name, if not given.
+    """
+    path = _model_file(path)
+    arrays = read_flame_arrays(path)
+    if len(arrays.template) != NUM_VERTICES:
+        raise FacetalkError(f"{path} has {len(arrays.template)} vertices; a FLAME mesh has {NUM_VERTICES}")
+    extras = _read_extras(path.parent)
+    dressed = cached_dress(bare_flame(arrays), reference)
+    meta = {"model": "FLAME", "file": path.name, "sha256": file_checksum(path), "licence": "see the file's publisher"}
+    return flame_assets(name or f"flame:{path.stem}", arrays, dressed, extras, meta)
+
+
+def read_flame_arrays(path: Path) -> FlameArrays:
+    """The arrays of a FLAME model file."""
+    values = read_arrays(path)
+    missing = [
+        keys[0] for part, keys in _KEYS.items() if part != "expression" and not any(key in values for key in keys)
+    ]
+    if missing:
+        hint = "this is the identity part only; " if "shapedirs" in values else ""
+        raise FacetalkError(f"{path} is not a whole FLAME model: {', '.join(missing)} missing; {hint}{HOW_TO_GET}")
+    found = {part: _array(path, values, keys) for part, keys in _KEYS.items() if part in present}
+    num_vertices = len(found["template"])
+    _check_tree(path, found["parents"])
+    identity, expression = _split_shape(path, found)
+    pose = found["pose"].reshape(-1, NUM_POSE_FEATURES) if found["pose"].ndim == 3 else found["pose"].T
+    arrays = {
+        "template": (found["template"], (num_vertices, 3)),
+        "identity": (identity, (num_vertices, 3, identity.shape[-1])),
+        "expression": (expression, (num_vertices, 3, expression.shape[-1])),
+        "pose": (pose, (num_vertices * 3, NUM_POSE_FEATURES)),
+        "joint_regressor": (found["regressor"], (len(JOINT_PARENTS), num_vertices)),
+        "skin_weights": (found["weights"], (num_vertices, len(JOINT_PARENTS))),
+    }
+    for part, (value, shape) in arrays.items():
+        if value.shape != shape or not np.isfinite(value).all():
+            raise FacetalkError(f"{path}: {part} has shape {value.shape}, a FLAME model has {shape} finite numbers")
+    faces = found["faces"].astype(np.int64)
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.min() < 0 or faces.max() >= num_vertices:
+        raise FacetalkError(f"{path}: the triangles name vertices that are not there")
+    plain = {part: np.ascontiguousarray(value, np.float64) for part, (value, _) in arrays.items()}
+    plain["pose"] = plain["pose"].reshape(num_vertices, 3, NUM_POSE_FEATURES)
+    return FlameArrays(faces=faces, **plain)
+
+
+def cached_dress(head: BareHead, reference: HeadAssets) -> Dress:
+    """`dress`, remembered on disk for the same mesh and the same reference."""
+    sizes = np.array([len(head.skin), len(head.left_eye.members)])
+    parts = (head.template.astype(np.float32), head.faces, sizes, *head.marks.values())
+    parts = (*parts, reference.template.numpy(), reference.mediapipe.barycentric.numpy(), reference.colors.numpy())
+    if reference.texture is not None:
+        parts = (*parts, reference.texture)
+
+    def make() -> dict[str, np.ndarray]:
+        made = dress(head, reference)
+        values = {key: value for key, value in vars(made).items() if key != "regions"}
+        return values | {f"region.{key}": members for key, members in made.regions.items()}
+
+    values = cached_arrays("dress", parts, make)
+    regions = {key[len("region.") :]: value for key, value in values.items() if key.startswith("region.")}
+    return Dress(**{key: value for key, value in values.items() if "." not in key}, regions=regions)
+
+
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()
+
+
+def _model_file(path: Path) -> Path:
+    if path.is_dir():
+        for name in FILE_NAMES:
+            if (path / name).is_file():
+                return path / name
+        raise MissingAssetError(f"no FLAME model in {path} (looked for {', '.join(FILE_NAMES)}); {HOW_TO_GET}")
+    if not path.is_file():
+        raise MissingAssetError(f"no FLAME file at {path}; {HOW_TO_GET}")
+    return path
+
+
+def _array(path: Path, values: Mapping[str, Any], keys: Sequence[str]) -> np.ndarray:
+    name = next(key for key in keys if key in values)
+    value = np.asarray(values[name])
+    if value.dtype.kind not in "biuf":
+        raise FacetalkError(f"{path}: {name} is not an array of numbers")
+    return value
+
+
+def _check_tree(path: Path, table: np.ndarray) -> None:
+    parents = np.atleast_2d(table)[0].astype(np.int64)
+    parents = np.where(parents >= len(JOINT_PARENTS), -1, parents)  # the root's is written as 2^32 - 1
+    if tuple(parents[1:]) != JOINT_PARENTS[1:] or parents[0] > 0:
+        raise FacetalkError(f"{path}: joints hang on {parents.tolist()}, FLAME's on {list(JOINT_PARENTS)}")
+
+
+def _split_shape(path: Path, found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Identity and expression directions: in two arrays, or one after the other in one."""
+    shape = found["shape"]
+    if shape.ndim != 3:
+        raise FacetalkError(f"{path}: shapedirs has shape {shape.shape}, not (vertices, 3, directions)")
+    if "expression" in found:
+        return shape, found["expression"]
+    if shape.shape[2] > NUM_IDENTITY:
+        return shape[..., :NUM_IDENTITY], shape[..., NUM_IDENTITY:]
+    raise FacetalkError(
+        f"{path}: shapedirs has {shape.shape[2]} directions and there is no expressiondirs; a whole model has "
+        f"{NUM_IDENTITY} for identity and then those for expression; {HOW_TO_GET}"
+    )
+
+
+def _read_extras(folder: Path) -> FlameExtras:
+    landmarks = contour = mediapipe = ids = None
+    masks = {}
+    for name in LANDMARK_FILES:
+        if (folder / name).is_file():
+            values = read_arrays(folder / name)
+            if "dynamic" in name:
+                contour = contour or _points(values, "lmk_face")
+            else:
+                landmarks = landmarks or _points(values, "full_lmk") or _points(values, "static_lmk")
+                landmarks = landmarks or _points(values, "lmk_face")
+                contour = contour or _points(values, "dynamic_lmk")
+    if (folder / MEDIAPIPE_FILE).is_file():
+        values = read_arrays(folder / MEDIAPIPE_FILE)
+        mediapipe, ids = _points(values, "lmk_face"), np.asarray(values["landmark_indices"], np.int64).ravel()
+    if (folder / MASK_FILE).is_file():
+        masks = {name: np.asarray(members, np.int64) for name, members in read_arrays(folder / MASK_FILE).items()}
+    if landmarks is not None and len(landmarks.faces) not in (51, 68):
+        landmarks = None  # other layouts, with irises for example, do not say which row is which point
+    return FlameExtras(landmarks, contour, mediapipe, ids, masks)
+
+
+def _points(values: Mapping[str, Any], prefix: str) -> Embedding | None:
+    """Points under a published spelling: `static_lmk_faces_idx` and `static_lmk_bary_coords`, or `lmk_face_idx`..."""
+    faces = [key for key in values if key.startswith(prefix) and key.endswith("_idx")]
+    stem = prefix.removesuffix("_face")
+    weights = [key for key in values if key.startswith(stem) and key.endswith(("bary_coords", "b_coords"))]
+    if not faces or not weights:
+        return None
+    numbers = np.asarray(values[faces[0]], np.int64)
+    shares = np.asarray(values[weights[0]], np.float64)
+    if prefix == "full_lmk":  # published with a leading axis of one
+        return Embedding(numbers.reshape(-1), shares.reshape(-1, 3))
+    return Embedding(numbers, shares)

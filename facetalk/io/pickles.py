@@ -1,0 +1,275 @@
+"""Arrays out of pickled files, and nothing else.
+
+A pickle is a program: it may call any function by name. Head models are published as pickles all the same, some of them
+written by Python 2 with chumpy and SciPy objects inside. Here only a short list of names may be used, each replaced by
+something that holds data; any other name stops the reading before it is looked up. Neither chumpy nor the SciPy version
+of the time is needed.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facetalk.core.errors import FacetalkError, MissingAssetError
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """The named values of a `.pkl`, `.npz` or pickled `.npy` file: arrays, numbers, texts, lists of these."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            file.seek(0)
+            if start.startswith(b"PK"):
+                values = _read_npz(file)
+            elif start.startswith(b"\x93NUMPY"):
+                values = _read_npy(file)
+            else:
+                values = _read_pickle(file)
+    except FileNotFoundError:
+        raise MissingAssetError(f"no file at {path}") from None
+    except _ForbiddenError as error:
+        raise FacetalkError(
+            f"{path} would run {error} when it is opened; head files hold only arrays, so it is refused: "
+            "fetch the file from its publisher"
+        ) from None
+    except IsADirectoryError:
+        raise FacetalkError(f"{path} is a folder, not a file with arrays") from None
+    except (pickle.UnpicklingError, ValueError, EOFError, TypeError, KeyError, AttributeError, IndexError,
+            UnicodeDecodeError, zipfile.BadZipFile, OverflowError, ImportError) as error:  # fmt: skip
+        raise FacetalkError(f"{path} is not a file with arrays that can be read ({error}); fetch it again") from None
+    if not isinstance(values, dict):
+        raise FacetalkError(f"{path} holds {type(values).__name__}, not named arrays")
+    return {_text(name): _plain(value) for name, value in values.items()}
+
+
+class _ForbiddenError(Exception):
+    """The name of something that a pickle asked for and does not get."""
+
+
+class _Holder:
+    """Stands for an object of another package, NumPy's included, and only keeps what it is made of."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+        self.state: dict[str, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = {_text(name): value for name, value in state.items()} if isinstance(state, dict) else {}
+
+
+class _DType(_Holder):
+    """The kind of an array's numbers: a plain one, no records."""
+
+    def __setstate__(self, state: Any) -> None:
+        self.order = _text(state[1])
+
+    def dtype(self) -> np.dtype:
+        kind = np.dtype(_text(self.parts[0]))
+        if kind.kind not in "biufcSUO":
+            raise ValueError(f"an array of {kind}")
+        order = getattr(self, "order", "=")
+        return kind.newbyteorder(order) if order in "<>" else kind  # type: ignore[arg-type]
+
+
+class _Array(_Holder):
+    """A NumPy array."""
+
+    def __setstate__(self, state: Any) -> None:
+        _, self.shape, self.kind, self.by_column, self.content = state
+
+    def array(self) -> Any:
+        kind = self.kind.dtype()
+        shape = tuple(int(size) for size in self.shape)
+        if kind.kind == "O":
+            items = [_plain(item) for item in self.content]
+            return items[0] if shape == () else items
+        return np.frombuffer(_bytes(self.content), kind).reshape(shape, order="F" if self.by_column else "C").copy()
+
+
+def _new_array(*_: Any) -> _Array:
+    return _Array()
+
+
+def _scalar(kind: _DType, content: Any) -> Any:
+    return np.frombuffer(_bytes(content), kind.dtype())[0]
+
+
+def _array_from_buffer(content: Any, kind: _DType, shape: tuple[int, ...], order: str) -> _Array:
+    """What NumPy writes under protocol 5."""
+    array = _Array()
+    array.__setstate__((1, shape, kind, order == "F", bytes(content)))
+    return array
+
+
+def _bytes(content: Any) -> bytes:
+    return content.encode("latin1") if isinstance(content, str) else bytes(content)
+
+
+class _Chumpy(_Holder):
+    """A chumpy array: `x` is its value."""
+
+    def array(self) -> np.ndarray:
+        if "x" in self.state:
+            return np.asarray(_plain(self.state["x"]))
+        if self.parts:
+            return np.asarray(_plain(self.parts[0]))
+        raise ValueError("a chumpy object without a value")
+
+
+class _ChumpySelect(_Holder):
+    """Some entries of a chumpy array, in another shape."""
+
+    def array(self) -> np.ndarray:
+        values = np.asarray(_plain(self.state["a"])).ravel()[np.asarray(_plain(self.state["idxs"])).ravel()]
+        return values.reshape(tuple(int(size) for size in self.state["preferred_shape"]))
+
+
+class _Sparse(_Holder):
+    """A sparse matrix in any of three layouts."""
+
+    layout = ""
+
+    def array(self) -> np.ndarray:
+        state = {name: _plain(value) for name, value in self.state.items()}
+        size = state.get("_shape", state.get("shape"))
+        if size is None:
+            raise ValueError("a sparse matrix without a size")
+        dense = np.zeros(tuple(int(length) for length in size), np.asarray(state["data"]).dtype)
+        if self.layout == "coo":
+            rows, columns = state["coords"] if "coords" in state else (state["row"], state["col"])
+        else:
+            pointers = np.asarray(state["indptr"])
+            major = np.repeat(np.arange(len(pointers) - 1), np.diff(pointers))
+            minor = np.asarray(state["indices"])
+            rows, columns = (major, minor) if self.layout == "csr" else (minor, major)
+        np.add.at(dense, (rows, columns), state["data"])
+        return dense
+
+
+class _Csc(_Sparse):
+    layout = "csc"
+
+
+class _Csr(_Sparse):
+    layout = "csr"
+
+
+class _Coo(_Sparse):
+    layout = "coo"
+
+
+def _reconstruct_object(kind: type, base: type, state: Any) -> Any:
+    """What `copyreg._reconstructor` does, for holders only."""
+    if not (isinstance(kind, type) and issubclass(kind, _Holder)) or base is not object:
+        raise _ForbiddenError("a constructor of an unknown class")
+    return kind()
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """Bytes as newer Pythons write them into old pickle protocols."""
+    if encoding not in ("latin1", "latin-1"):
+        raise _ForbiddenError(f"the codec {encoding}")
+    return text.encode("latin1")
+
+
+def _torch_storage(data: bytes) -> Any:
+    """A tensor's memory, read by torch's own restricted reader."""
+    import torch
+
+    return torch.load(io.BytesIO(data), weights_only=True)
+
+
+def _torch_tensor(*parts: Any) -> Any:
+    """A tensor, only of what torch's restricted reader returned."""
+    import torch
+
+    storage, offset, size, stride = parts[:4]
+    if not isinstance(storage, torch.storage.TypedStorage | torch.UntypedStorage):
+        raise _ForbiddenError("a tensor of something that is not memory")
+    return torch.empty(0, dtype=storage.dtype).set_(storage, offset, tuple(size), tuple(stride)).numpy()  # type: ignore[union-attr]
+
+
+_NUMPY = {
+    "multiarray._reconstruct": _new_array,
+    "multiarray.scalar": _scalar,
+    "numeric._frombuffer": _array_from_buffer,
+}
+_ALLOWED: dict[str, Any] = {
+    "numpy.ndarray": _Array,
+    "numpy.dtype": _DType,
+    **{f"numpy.{core}.{name}": value for core in ("core", "_core") for name, value in _NUMPY.items()},
+    "collections.OrderedDict": OrderedDict,
+    "_codecs.encode": _encode,
+    "chumpy.ch.Ch": _Chumpy,
+    "chumpy.reordering.Select": _ChumpySelect,
+    "torch._utils._rebuild_tensor_v2": _torch_tensor,
+    "torch.storage._load_from_bytes": _torch_storage,
+    **{f"{module}._reconstructor": _reconstruct_object for module in ("copy_reg", "copyreg")},
+    **{f"{module}.object": object for module in ("__builtin__", "builtins")},
+    **{
+        f"{module}.{kind.__name__}": kind for module in ("__builtin__", "builtins") for kind in (set, list, dict, tuple)
+    },
+    **{f"numpy.{kind.__name__}": kind for kind in (np.float32, np.float64, np.int32, np.int64, np.uint32, np.bool_)},
+}
+_SPARSE = {"csc": _Csc, "csr": _Csr, "coo": _Coo}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Looks up no name but those in the list above."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What stands for `module.name` here."""
+        full = f"{module}.{name}"
+        if full in _ALLOWED:
+            return _ALLOWED[full]
+        layout, _, kind = name.partition("_")
+        if module.startswith("scipy.sparse") and layout in _SPARSE and kind in ("matrix", "array"):
+            return _SPARSE[layout]
+        raise _ForbiddenError(full)
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Refuse references to outside."""
+        raise _ForbiddenError(f"a reference to {pid!r}")
+
+
+def _read_pickle(file: Any) -> Any:
+    # Python 2 wrote arrays as byte strings; latin1 keeps each byte.
+    return _ArrayUnpickler(file, fix_imports=False, encoding="latin1").load()
+
+
+def _read_npy(file: Any) -> Any:
+    version = np.lib.format.read_magic(file)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    *_, dtype = header(file)
+    if dtype.hasobject:
+        return _plain(_read_pickle(file))
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _read_npz(file: Any) -> dict[str, Any]:
+    with zipfile.ZipFile(file) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".npy")]
+        return {name[:-4]: _read_npy(io.BytesIO(archive.read(name))) for name in names}
+
+
+def _text(name: Any) -> str:
+    return name.decode("latin1") if isinstance(name, bytes) else str(name)
+
+
+def _plain(value: Any) -> Any:
+    """Holders and nested values as arrays."""
+    if isinstance(value, _Holder):
+        return value.array()  # type: ignore[attr-defined]
+    if isinstance(value, dict):
+        return {_text(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

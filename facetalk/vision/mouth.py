@@ -1,0 +1,25 @@
+"""The mouth of a filmed face as a few curves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Points of MediaPipe's mesh.
+_RIGID = [33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 129, 358, 127, 356, 10, 109, 338]
+"""Eye corners, nose bridge, temples and forehead: speech hardly moves them."""
+_PAIRS = ((13, 14), (61, 291), (168, 152))
+"""Inner lips, mouth corners, nasion and chin, in the order of `MOUTH_CURVES`."""
+
+
+def mouth_curves(points: np.ndarray) -> np.ndarray:
+    """Opening of the lips, width of the mouth and drop of the chin per frame, (frames, 3).
+
+    Distances in space do not change when the head turns, and dividing them by the size of the still part of the face
+    takes out how near it is. Frames without a face are NaN.
+
+    Args:
+        points: MediaPipe's (frames, 478, 3) in pixels, depth on the scale of x; NaN rows where no face was found.
+    """
+    still = points[:, _RIGID]
+    size = np.linalg.norm(still - still.mean(1, keepdims=True), axis=(1, 2))
+    return np.stack([np.linalg.norm(points[:, a] - points[:, b], axis=1) / size for a, b in _PAIRS], 1)

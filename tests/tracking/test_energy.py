@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from facetalk.core.rotations import axis_angle_to_matrix
+from facetalk.tracking.energy import FaceEnergy, Observation, State, left_jacobian
+from facetalk.tracking.face_basis import FaceBasis, reduce_head
+from facetalk.tracking.observation import observe
+from facetalk.tracking.settings import FitSettings
+from tests.tracking.synthetic import make_camera, make_point_head, see, swaying
+
+FRAMES = 3
+
+
+@pytest.fixture(scope="module")
+def scene() -> tuple[FaceBasis, Observation, State]:
+    head = make_point_head()
+    chance = torch.Generator().manual_seed(3)
+    turn, transl = swaying(FRAMES * 20)
+    expression = 0.4 * torch.rand(FRAMES, 52, generator=chance)
+    points = see(head, expression, turn[::20], transl[::20], torch.zeros(4))
+    basis = reduce_head(head)
+    seen, state = observe(points + torch.randn(points.shape, generator=chance), make_camera(), basis)
+    channels = torch.rand(state.channels.shape, generator=chance) * 0.5
+    return basis, seen, State(state.rotation + 0.02, state.place + 0.003, channels)
+
+
+def whitened(
+    energy: FaceEnergy, rest: Tensor, seen: Observation, start: State, values: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Errors over their expected size of points and pairs, written plainly; the frame's distance is that of `start`."""
+    state, basis, settings = State.of(values), energy.basis, energy.settings
+    turn = axis_angle_to_matrix(state.rotation) @ seen.reference
+    moved = rest + torch.einsum("te,epc->tpc", state.channels, basis.expression_dirs) - basis.pivot
+    x, y, z = (torch.einsum("tij,tpj->tpi", turn, moved) + state.place[:, None]).unbind(-1)
+    distance = -start.place[:, 2:].detach()
+    across = (torch.stack([x / -z, y / -z], -1) * seen.focal_px - seen.image_points) * (distance / seen.focal_px)[
+        ..., None
+    ]
+    share = seen.weights * basis.depth_weights
+    depth = z - seen.depth * distance / seen.focal_px
+    depth = depth - ((share * depth).sum(1, True) / share.sum(1, True)).detach()
+    first, second = basis.pairs.unbind(1)
+    points = across * (seen.weights * basis.point_weights).sqrt()[..., None] / settings.point_sigma_m
+    both = seen.weights[:, first] * seen.weights[:, second] * basis.pair_weights
+    pairs = (across[:, first] - across[:, second]) * both.sqrt()[..., None] / settings.point_sigma_m
+    depths = depth * share.sqrt() / settings.depth_sigma_m
+    return torch.cat([points.flatten(1), pairs.flatten(1), depths], 1), (across**2).sum(-1)
+
+
+def prior(energy: FaceEnergy, values: Tensor) -> Tensor:
+    channels = values[:, 6:]
+    return (0.5 * channels @ energy.prior_hessian * channels).sum(1) + channels @ energy.prior_gradient
+
+
+def test_cost_and_gradient_agree_with_autograd(scene: tuple[FaceBasis, Observation, State]) -> None:
+    basis, seen, state = scene
+    settings = FitSettings()
+    energy = FaceEnergy(basis, settings)
+    rest = basis.rest(torch.zeros(4), torch.zeros(FRAMES, 8))
+    equations = energy.linearise(rest, state, seen)
+    values = state.flat().requires_grad_()
+    errors, square = whitened(energy, rest, seen, state, values)
+    limit = settings.robust_m**2
+    trust = seen.weights * basis.point_weights / settings.point_sigma_m**2
+    robust = 0.5 * (trust * limit * torch.log1p(square / limit)).sum(1)
+    others = 0.5 * (errors[:, 2 * len(basis.ids) :] ** 2).sum(1)
+    cost = robust + others + prior(energy, values)
+    assert torch.allclose(equations.cost, cost, rtol=1e-4)
+    (gradient,) = torch.autograd.grad(cost.sum(), values)
+    # A pair's slope is taken at the middle of its points, hence not quite equal.
+    for part in (slice(0, 3), slice(3, 6), slice(6, None)):
+        difference = (equations.gradient[:, part] - gradient[:, part]).norm()
+        assert difference < 0.01 * gradient[:, part].norm()
+
+
+def test_hessian_is_the_square_of_the_jacobian(scene: tuple[FaceBasis, Observation, State]) -> None:
+    basis, seen, state = scene
+    far = FitSettings(robust_m=1e3)
+    energy = FaceEnergy(replace(basis, pairs=basis.pairs[:0], pair_weights=basis.pair_weights[:0]), far)
+    rest = basis.rest(torch.zeros(4), torch.zeros(FRAMES, 8))
+    hessian = energy.linearise(rest, state, seen).hessian
+    jacobian = torch.autograd.functional.jacobian(
+        lambda values: whitened(energy, rest, seen, state, values)[0].sum(0), state.flat()
+    )
+    assert isinstance(jacobian, Tensor)
+    for t in range(FRAMES):
+        expected = jacobian[:, t].T @ jacobian[:, t]
+        expected[6:, 6:] += energy.prior_hessian
+        scale = expected.diagonal().sqrt()
+        difference = (hessian[t] - expected) / (scale[:, None] * scale)
+        assert difference.abs().max() < 1e-3
+
+
+def test_left_jacobian_turns_small_steps_into_rotations() -> None:
+    vector = torch.tensor([[0.3, -0.5, 0.2], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    step = torch.tensor([[1e-5, 2e-5, -1e-5]] * 2, dtype=torch.float64)
+    moved = axis_angle_to_matrix(vector + step)
+    expected = axis_angle_to_matrix((left_jacobian(vector) @ step[..., None]).squeeze(-1)) @ axis_angle_to_matrix(
+        vector
+    )
+    assert torch.allclose(moved, expected, atol=1e-9)
