@@ -72,3 +72,20 @@ def toy_assets() -> HeadAssets:
 @pytest.fixture(scope="session")
 def toy_head(toy_assets: HeadAssets) -> HeadModel:
     return HeadModel(toy_assets)
+
+
+@pytest.fixture(scope="session")
+def flame_identity() -> Path:
+    """Identity part of FLAME 2023 Open (CC-BY-4.0, Max Planck); tests that ask for it skip where it is absent."""
+    path = SHARED / "heads" / "flame2023_open" / "flame2023_open_identity60.npz"
+    if not path.is_file():
+        pytest.skip(f"no FLAME 2023 Open identity data at {path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def likeness_path(flame_identity: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file in FLAME's structure that moves like facetalk's own head; not FLAME."""
+    from tests.io.flame_files import write_likeness
+
+    return write_likeness(flame_identity, tmp_path_factory.mktemp("likeness") / "likeness.pkl")

@@ -32,6 +32,11 @@ class Commands(TyperGroup):
         except FacetalkError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:
+            raise  # whoever read the results has gone; Typer ends quietly
+        except OSError as error:  # no permission, no space left
+            typer.echo(f"error: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None

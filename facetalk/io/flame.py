@@ -72,9 +72,8 @@ def read_flame(path: Path, reference: HeadAssets, name: str | None = None) -> He
 def read_flame_arrays(path: Path) -> FlameArrays:
     """The arrays of a FLAME model file."""
     values = read_arrays(path)
-    missing = [
-        keys[0] for part, keys in _KEYS.items() if part != "expression" and not any(key in values for key in keys)
-    ]
+    present = {part for part, keys in _KEYS.items() if any(key in values for key in keys)}
+    missing = [keys[0] for part, keys in _KEYS.items() if part not in present and part != "expression"]
     if missing:
         hint = "this is the identity part only; " if "shapedirs" in values else ""
         raise FacetalkError(f"{path} is not a whole FLAME model: {', '.join(missing)} missing; {hint}{HOW_TO_GET}")

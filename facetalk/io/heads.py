@@ -1,4 +1,4 @@
-"""Head files: `model.safetensors` with the arrays of `HeadAssets`, `texture.png` beside it."""
+"""Heads by name, and the bundled head's files: `model.safetensors` with the arrays of `HeadAssets`, `texture.png`."""
 
 from __future__ import annotations
 
@@ -24,11 +24,52 @@ _FLOATS = (
 _INTEGERS = ("faces", "uv_faces", "mediapipe_ids")
 
 
+KINDS = ("flame", "ict", "gnm")
+"""Head models that are read from a user's own file: `KIND:PATH`."""
+
+
 def read_head(name: str) -> HeadAssets:
-    """Assets of a bundled head by name."""
-    if name not in BUNDLED_HEADS:
-        raise UsageError(f"unknown head {name!r}; known heads: {', '.join(BUNDLED_HEADS)}")
-    return read_head_folder(bundled(BUNDLED_HEADS[name]))
+    """Assets of a head by name.
+
+    Args:
+        name: a bundled head, one that `facetalk heads install` put in place, or `flame:PATH`, `ict:PATH`, `gnm:PATH`.
+    """
+    if name in BUNDLED_HEADS:
+        return read_head_folder(bundled(BUNDLED_HEADS[name]))
+    kind, separator, path = name.partition(":")
+    if separator and kind in KINDS:
+        return read_foreign_head(kind, Path(path).expanduser())
+    from facetalk.io.installed import installed_heads  # only names that are not bundled need it
+
+    installed = installed_heads()
+    if name in installed:
+        return read_foreign_head(installed[name].kind, installed[name].path, name)
+    known = ", ".join([*BUNDLED_HEADS, *installed])
+    raise UsageError(f"unknown head {name!r}; known heads: {known}, or flame:PATH, ict:PATH, gnm:PATH")
+
+
+def read_foreign_head(kind: str, path: Path, name: str | None = None) -> HeadAssets:
+    """Assets of a head model of another publisher.
+
+    Args:
+        kind: one of `KINDS`.
+        path: its file or folder.
+        name: by which motions refer to it; made of kind and file name, if not given.
+    """
+    reference = read_head("facetalk")
+    if kind == "flame":
+        from facetalk.io.flame import read_flame
+
+        return read_flame(path, reference, name)
+    if kind == "ict":
+        from facetalk.io.ict import read_ict
+
+        return read_ict(path, reference, name)
+    if kind == "gnm":
+        from facetalk.io.gnm import read_gnm
+
+        return read_gnm(path, reference, name)
+    raise UsageError(f"unknown kind of head {kind!r}; known: {', '.join(KINDS)}")
 
 
 def read_head_folder(folder: Path) -> HeadAssets:

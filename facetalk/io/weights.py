@@ -8,7 +8,7 @@ from typing import Any
 
 import safetensors
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
@@ -49,7 +49,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write a safetensors file in one step."""
     with replacing(path) as temporary:
-        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, dict(metadata or {}))
+        # Not save_file, which hides the file from other users.
+        temporary.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}, dict(metadata or {})))
 
 
 def read_config(path: Path) -> dict[str, Any]:

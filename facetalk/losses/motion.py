@@ -93,7 +93,7 @@ def decorrelation(
     def covariance(a: Tensor, b: Tensor) -> Tensor:
         return (a * b * weight[..., None]).sum(1) / total
 
-    scale = (covariance(mine, mine) + floor**2) * (covariance(true, true) + floor**2)
+    scale = covariance(mine, mine).clamp_min(floor**2) * covariance(true, true).clamp_min(floor**2)
     return _mean_over_clips(1 - covariance(mine, true) / scale.sqrt(), weight)
 
 

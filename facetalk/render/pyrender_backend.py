@@ -19,7 +19,7 @@ from facetalk.render.glsl import VERTEX_SHADER, fragment_shader
 from facetalk.render.lights import Studio
 from facetalk.render.normals import vertex_normals
 from facetalk.render.rasterizer import NEAR, to_pixels
-from facetalk.render.renderer import checked_vertices, lens_of, vertex_look
+from facetalk.render.renderer import checked_backdrop, checked_vertices, lens_of, vertex_look
 from facetalk.render.surface import Surface
 from facetalk.render.texture import fitting_texture
 
@@ -51,7 +51,7 @@ class PyrenderRenderer:
             background: sRGB picture behind it; a plain studio wall if not given.
         """
         self.image_size = camera.image_size
-        self.background = np.ascontiguousarray(studio_background(self.image_size) if background is None else background)
+        self.background = studio_background(self.image_size) if background is None else background
         self._surface, self._studio = surface, studio or Studio()
         self._faces = np.ascontiguousarray(surface.faces, np.int32)
         self._pose = np.ascontiguousarray(camera.world_to_camera[:3].numpy(), np.float32)
@@ -113,7 +113,7 @@ class PyrenderRenderer:
         self._upload()
         flags = self._pyrender.RenderFlags.FLAT | self._pyrender.RenderFlags.RGBA
         drawn, _ = self._offscreen.render(self._scene, flags=flags)
-        backdrop = self.background if background is None else background
+        backdrop = checked_backdrop(self.background if background is None else background, self.image_size)
         return _compose(drawn, backdrop)
 
     def close(self) -> None:

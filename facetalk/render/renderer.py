@@ -19,6 +19,9 @@ from facetalk.render.shading import LOOK, shade_pixels
 from facetalk.render.surface import Surface
 from facetalk.render.texture import corner_texels, fitting_texture
 
+MOST_THREADS = 8
+"""More render faster than any encoder takes."""
+
 
 class _Workspace(threading.local):
     """Arrays that one thread fills again and again."""
@@ -69,7 +72,7 @@ class CpuRenderer:
         width, height = self.image_size
         self.antialias = antialias
         self.threads = usable_cores()
-        self.background = np.ascontiguousarray(studio_background(self.image_size) if background is None else background)
+        self.background = studio_background(self.image_size) if background is None else background
         self._pose = np.ascontiguousarray(camera.world_to_camera[:3].numpy(), np.float32)
         self._lens = lens_of(camera)
         self._lights = (studio or Studio()).table()
@@ -87,13 +90,8 @@ class CpuRenderer:
         with self._lock:
             if not self._ready and self._surface.texture is not None:
                 space = self._workspace
-                to_pixels(
-                    checked_vertices(vertices, self._surface.num_vertices),
-                    self._pose,
-                    self._lens,
-                    space.seen,
-                    space.pixels,
-                )
+                typical = checked_vertices(vertices, self._surface.num_vertices)
+                to_pixels(typical, self._pose, self._lens, space.seen, space.pixels)
                 self._texture = fitting_texture(self._surface, space.pixels)
                 rows, columns = self._texture.shape[:2]
                 self._uv = corner_texels(self._surface, rows - 1, columns - 1)
@@ -113,7 +111,7 @@ class CpuRenderer:
         if not self._ready:
             self.prepare(vertices)
         vertices = checked_vertices(vertices, self._surface.num_vertices)
-        backdrop = self.background if background is None else np.ascontiguousarray(background)
+        backdrop = checked_backdrop(self.background if background is None else background, self.image_size)
         image = backdrop.copy()
         space, faces = self._workspace, self._faces
         width, height = self.image_size
@@ -143,6 +141,14 @@ def checked_vertices(vertices: np.ndarray, count: int) -> Float[np.ndarray, "ver
     return np.ascontiguousarray(vertices, np.float32)
 
 
+def checked_backdrop(background: np.ndarray, image_size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
+    """A background as the kernels want it; its size is checked."""
+    width, height = image_size
+    if background.shape != (height, width, 3):
+        raise ValueError(f"a background of shape {background.shape} for a picture of {width}x{height}")
+    return np.ascontiguousarray(background, np.uint8)
+
+
 def lens_of(camera: Camera) -> Float[np.ndarray, "4"]:
     """Focal lengths and principal point, pixels."""
     K = camera.K.numpy()
@@ -161,5 +167,6 @@ def vertex_look(surface: Surface) -> Float[np.ndarray, "vertices look"]:
 
 
 def usable_cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processors that this process may use, at most `MOST_THREADS`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_THREADS)

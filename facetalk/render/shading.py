@@ -173,21 +173,22 @@ def shade_pixels(triangle, face_of, planes, boxes, faces, look, uv, texture, len
         image: (H, W, 3) uint8 sRGB, the background.
     """
     height, width = triangle.shape
+    flat = image.reshape(-1)
     work = np.empty(WORK * BATCH, np.float32)
-    number, column = np.empty(BATCH, np.int32), np.empty(BATCH, np.int32)
+    number, place = np.empty(BATCH, np.int32), np.empty(BATCH, np.int64)
+    n = 0
     for row in range(height):
-        n = 0
-        for x in range(width):
-            if triangle[row, x] >= 0:
-                number[n], column[n] = triangle[row, x], x
-                work[COLUMN + n], work[ROW + n] = np.float32(x) + _HALF, np.float32(row) + _HALF
+        for column in range(width):
+            if triangle[row, column] >= 0:
+                number[n], place[n] = triangle[row, column], 3 * (row * width + column)
+                work[COLUMN + n], work[ROW + n] = np.float32(column) + _HALF, np.float32(row) + _HALF
                 n += 1
-            if n > 0 and (n == BATCH or x == width - 1):
+            if n == BATCH or (n > 0 and row == height - 1 and column == width - 1):
                 interpolate(n, number, face_of, planes, boxes, faces, look, uv, texture, work)
                 light(n, lens, lights, work)
                 for i in range(np.uint64(n)):
-                    at = np.uint64(column[i])
-                    image[row, at, 0] = TONE_TABLE[np.uint64(work[RED + i])]
-                    image[row, at, 1] = TONE_TABLE[np.uint64(work[GREEN + i])]
-                    image[row, at, 2] = TONE_TABLE[np.uint64(work[BLUE + i])]
+                    at = np.uint64(place[i])
+                    flat[at] = TONE_TABLE[np.uint64(work[RED + i])]
+                    flat[at + np.uint64(1)] = TONE_TABLE[np.uint64(work[GREEN + i])]
+                    flat[at + np.uint64(2)] = TONE_TABLE[np.uint64(work[BLUE + i])]
                 n = 0

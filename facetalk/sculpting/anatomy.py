@@ -34,8 +34,8 @@ SKULL_AXES = (77.0, 94.0, 97.0)
 # Neck and bust: rows of `along`; columns of azimuth in degrees; distance from the axis and height, mm.
 BODY_AZIMUTHS = (0, 30, 60, 90, 120, 150, 180)
 BODY_ROWS = {
-    -165: ((46, 49, 52, 54, 58, 61, 62), (-135, -136, -138, -141, -145, -148, -148)),
-    -200: ((43, 47, 52, 57, 63, 68, 70), (-162, -164, -167, -169, -172, -174, -174)),
+    -165: ((46, 48, 50, 52, 55, 60, 62), (-135, -136, -138, -141, -145, -148, -148)),
+    -200: ((43, 46, 50, 55, 60, 67, 70), (-162, -164, -167, -169, -172, -174, -174)),
     -235: ((39, 46, 60, 77, 80, 80, 78), (-193, -193, -190, -186, -190, -194, -195)),
     -262: ((58, 74, 100, 122, 112, 98, 92), (-213, -211, -204, -197, -201, -208, -210)),
     -295: ((78, 100, 138, 160, 140, 112, 101), (-246, -243, -233, -222, -227, -240, -244)),
@@ -45,8 +45,8 @@ BODY_ROWS = {
 NAPE = (
     (180, 96, -5), (180, 91, -35), (180, 74, -72), (180, 64, -108),
     (150, 93, -5), (150, 88, -35), (150, 73, -72), (150, 63, -108),
-    (120, 84, -10), (120, 77, -40), (120, 66, -75), (120, 60, -110),
-    (98, 75, 20), (98, 73, -10), (98, 69, -40), (95, 64, -75), (95, 59, -110),
+    (120, 84, -10), (120, 76, -40), (120, 63, -75), (120, 56, -110),
+    (98, 75, 20), (98, 73, -10), (98, 67, -40), (95, 59, -75), (95, 52, -110),
 )
 # fmt: on
 
@@ -184,14 +184,14 @@ def neck_relief(places: np.ndarray) -> np.ndarray:
     """Neck muscles, larynx and collar bones, mm outwards."""
     x, y = np.abs(places[:, 0]), places[:, 1]
 
-    def ridge(start: tuple[float, float], end: tuple[float, float], width: float) -> np.ndarray:
+    def ridge(start: tuple[float, float], end: tuple[float, float], width: float, fade: float = 0.25) -> np.ndarray:
         a, b = np.array(start), np.array(end)
         offset = np.stack([x, y], 1) - a
         along = np.clip(offset @ (b - a) / ((b - a) @ (b - a)), 0, 1)
         gap = np.linalg.norm(offset - along[:, None] * (b - a), axis=1)
-        return np.exp(-((gap / width) ** 2)) * smoothstep(0, 0.25, along) * smoothstep(1.0, 0.9, along)
+        return np.exp(-((gap / width) ** 2)) * smoothstep(0, fade, along) * smoothstep(1.0, 0.9, along)
 
-    muscle = 2.8 * ridge((150, -95), (13, -240), 12) - 1.5 * ridge((125, -95), (38, -235), 10)
+    muscle = 2.4 * ridge((150, -95), (13, -240), 12, fade=0.6) - 1.5 * ridge((125, -95), (38, -235), 10)
     larynx = 2.6 * np.exp(-((x / 10) ** 2) - ((y + 188) / 11) ** 2)
     notch = -2.5 * np.exp(-((x / 10) ** 2) - ((y + 240) / 7) ** 2)
     collar = 3.6 * ridge((6, -244), (135, -246), 7) - 2.0 * ridge((35, -231), (95, -232), 8)

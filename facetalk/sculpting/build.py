@@ -121,6 +121,7 @@ def gloss_of(head: Sculpture) -> np.ndarray:
     """Specular strength and exponent."""
     gloss = np.tile([0.10, 14.0], (len(head.points), 1))
     gloss[np.unique(head.rings["mouth"][MOUTH_LEVELS <= 2.8])] = [0.22, 26.0]
+    gloss[np.unique(head.rings["mouth"][:2])] = [0.03, 20.0]
     gloss[np.unique(head.linings["mouth"])] = [0.05, 20.0]
     hair = (hairline(np.nan_to_num(head.places, nan=-500)) > 4) & np.isfinite(head.places[:, 0])
     gloss[hair] = [0.05, 10.0]

@@ -94,6 +94,26 @@ class Canvas:
         """Multiply by a colour."""
         self.color *= 1 + share[..., None] * (np.array(factor) - 1)
 
+    def crease(self, path: np.ndarray, width: float, factor: tuple[float, float, float], strength: float) -> None:
+        """Multiply by a colour along a line through points of one side, and along its mirror image.
+
+        Args:
+            path: (n, 2) map places.
+            width: standard deviation across, mm.
+            factor: colour multiplier on the line.
+            strength: share of it.
+        """
+        t = np.linspace(0, len(path) - 1, 16 * len(path))
+        line = np.stack([np.interp(t, np.arange(len(path)), path[:, i]) for i in range(2)], 1)
+        ends = np.interp(t, [0, 0.15 * t[-1], 0.85 * t[-1], t[-1]], [0.15, 1, 1, 0.15])
+        for sign in (1, -1):
+            points = line * [sign, 1]
+            low, high = points.min(0) - 3.5 * width, points.max(0) + 3.5 * width
+            window = ((self.places > low) & (self.places < high)).all(-1)
+            gap = np.linalg.norm(self.places[window][:, None] - points, axis=-1)
+            share = (np.exp(-0.5 * (gap / width) ** 2) * ends).max(1) * strength * (0.5 if abs(path[0, 0]) < 0.1 else 1)
+            self.color[window] *= 1 + share[:, None] * (np.array(factor) - 1)
+
     def stroke(self, start: np.ndarray, end: np.ndarray, color: np.ndarray, opacity: float) -> None:
         """A tapering, slightly bent hair from start to end on the map."""
         t = np.linspace(0, 1, 24)[:, None]
@@ -117,6 +137,7 @@ def paint(head: Sculpture) -> np.ndarray:
     canvas = Canvas()
     at = head.face_at
     _skin(canvas, at)
+    _folds(canvas, at)
     _eyes(canvas, at)
     _lips(canvas, at)
     _hair(canvas)
@@ -128,7 +149,7 @@ def paint(head: Sculpture) -> np.ndarray:
 
 
 def _skin(canvas: Canvas, at: np.ndarray) -> None:
-    canvas.tint((1.035, 0.90, 0.90), 0.85 * canvas.hill(at[50], (19, 15)))
+    canvas.tint((1.03, 0.90, 0.90), 0.65 * canvas.hill(at[50], (19, 15)))
     canvas.tint((1.03, 0.88, 0.87), 0.8 * canvas.hill(at[4], (11, 10)))
     canvas.tint((1.02, 0.92, 0.90), 0.6 * canvas.hill(at[199], (15, 10)))
     canvas.tint((1.01, 0.93, 0.92), 0.7 * canvas.hill(at[129], (5, 6)))
@@ -138,8 +159,24 @@ def _skin(canvas: Canvas, at: np.ndarray) -> None:
     canvas.tint((0.93, 0.86, 0.84), 0.5 * canvas.hill(at[133] + [2.5, 1], (4, 5)))
     canvas.tint((1.01, 0.90, 0.88), 0.8 * canvas.hill(np.array([171.0, -19.0]), (14, 26)))
     canvas.tint((0.93, 0.90, 0.90), smoothstep(-125, -165, canvas.places[..., 1]) * 0.5)
-    mottle = 0.010 * canvas.noise(14) + 0.008 * canvas.noise(5) + 0.010 * canvas.noise(1.6) + 0.006 * canvas.noise(0.6)
+    mottle = sum(0.009 * canvas.map_noise(cell, cell) for cell in (14.0, 6.0, 2.4)) + 0.006 * canvas.map_noise(0.8, 0.8)
     canvas.color *= 1 + mottle[..., None] * np.array([0.7, 1.15, 1.2])
+
+
+def _folds(canvas: Canvas, at: np.ndarray) -> None:
+    """Fine shade where skin folds."""
+    lid, under_eye = at[[130, 247, 30, 29, 27, 28, 56, 190]], at[[110, 24, 23, 22, 26]]
+    down, right = np.array([0.0, -1.0]), np.array([-1.0, 0.0])
+    canvas.crease(lid - 0.6 * down, 0.8, (0.66, 0.54, 0.50), 0.75)
+    canvas.crease(lid - 1.6 * down, 2.0, (0.86, 0.78, 0.75), 0.6)
+    canvas.crease(under_eye + 1.5 * down, 1.4, (0.88, 0.78, 0.76), 0.5)
+    beside_nose, beside_mouth = at[129] + 2.5 * right + down, at[186] + 6 * right - 2 * down
+    fold = np.stack([beside_nose, at[203], (at[206] + at[165]) / 2 + 3 * right, beside_mouth])
+    canvas.crease(fold, 2.2, (0.90, 0.80, 0.77), 0.6)
+    ridge = np.stack([at[2] + 3 * right + 1.5 * down, at[0] + 4.2 * right - 3 * down])
+    canvas.crease(ridge, 1.3, (1.03, 1.02, 1.01), 0.7)
+    canvas.crease(np.stack([at[2] + 2 * down, at[0] - 2.5 * down]), 1.6, (0.93, 0.86, 0.84), 0.6)
+    canvas.crease(np.stack([at[83], at[18]]) - down, 2.6, (0.93, 0.86, 0.84), 0.6)
 
 
 def _lips(canvas: Canvas, at: np.ndarray) -> None:
@@ -151,10 +188,10 @@ def _lips(canvas: Canvas, at: np.ndarray) -> None:
     line = at[[78, 13]]
     x = np.abs(canvas.places[..., 0])
     middle = line[0, 1] + (at[[13, 14], 1].mean() - line[0, 1]) * smoothstep(abs(line[0, 0]), 0, x)
-    near = np.exp(-(((canvas.places[..., 1] - middle) / 2.2) ** 2)) * smoothstep(
+    near = np.exp(-(((canvas.places[..., 1] - middle) / 1.5) ** 2)) * smoothstep(
         abs(line[0, 0]) + 2.5, abs(line[0, 0]) - 2, x
     )
-    canvas.tint((0.62, 0.52, 0.52), 0.9 * near)
+    canvas.tint((0.72, 0.62, 0.62), 0.8 * near)
     upper = red * smoothstep(middle + 1, middle + 4, canvas.places[..., 1])
     canvas.tint((0.93, 0.90, 0.90), upper)
 

@@ -19,9 +19,6 @@ from facetalk.tracking.face_basis import FaceBasis
 from facetalk.tracking.point_kernel import add_points
 from facetalk.tracking.settings import FitSettings, channel_priors
 
-_ROWS, _COLUMNS = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
-"""Places of the six different numbers of a symmetric 3x3 matrix."""
-
 
 @dataclass(frozen=True, eq=False)
 class Observation:
@@ -110,11 +107,6 @@ class FaceEnergy:
         """
         self.basis = basis
         self.settings = settings
-        dirs = basis.expression_dirs
-        first, second = basis.pairs.unbind(1)
-        self.dirs = torch.cat([dirs, dirs[:, first] - dirs[:, second]], 1)
-        """(free, points + pairs, 3): what each channel does to points and to distance vectors."""
-        self.products = _products(self.dirs)
         self.prior_hessian, self.prior_gradient = _prior(basis.free_names, settings, learns_identity)
 
     def posed(self, rest: Float[Tensor, "frames points 3"], state: State) -> Tensor:
@@ -130,12 +122,15 @@ class FaceEnergy:
             state: where to linearise.
             seen: the detector's points of the same frames.
         """
-        terms = self.point_terms(rest, state, seen)
+        return self.equations(self.point_terms(rest, state, seen), state)
+
+    def equations(self, terms: PointTerms, state: State) -> NormalEquations:
+        """The sum over points and pairs, with the prior."""
         return self._with_prior(*self._normal_equations(terms), terms.cost, state)
 
     def point_terms(self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation) -> PointTerms:
         """The same before the sum over points and pairs."""
-        frames, rows = len(rest), self.dirs.shape[1]
+        frames, rows = len(rest), self.basis.row_dirs.shape[1]
         new = rest.new_zeros
         terms = PointTerms(
             new(frames, 6, 6), new(frames, 6), new(frames, rows, 6), new(rows, 3, frames, 6), new(frames, rows, 3),
@@ -162,14 +157,14 @@ class FaceEnergy:
         return terms
 
     def _normal_equations(self, terms: PointTerms) -> tuple[Tensor, Tensor]:
-        frames, free = len(terms.cost), self.dirs.shape[0]
-        flat_dirs = self.dirs.flatten(1)
+        frames, free = len(terms.cost), self.basis.row_dirs.shape[0]
+        flat_dirs = self.basis.row_dirs.flatten(1)
         hessian = terms.inner.new_empty(frames, 6 + free, 6 + free)
         hessian[:, :6, :6] = terms.pose_hessian
         mixed = (flat_dirs @ terms.mixed.flatten(2).flatten(0, 1)).reshape(free, frames, 6)
         hessian[:, 6:, :6] = mixed.transpose(0, 1)
         hessian[:, :6, 6:] = mixed.permute(1, 2, 0)
-        packed = terms.inner.flatten(1) @ self.products
+        packed = terms.inner.flatten(1) @ self.basis.products
         upper = torch.triu_indices(free, free)
         hessian[:, 6 + upper[0], 6 + upper[1]] = packed
         hessian[:, 6 + upper[1], 6 + upper[0]] = packed
@@ -181,20 +176,6 @@ class FaceEnergy:
         gradient[:, 6:] += slope + self.prior_gradient
         cost = cost + (state.channels * (0.5 * slope + self.prior_gradient)).sum(1)
         return NormalEquations(hessian, gradient, cost)
-
-
-def _products(dirs: Tensor) -> Tensor:
-    """Table of `E E'` for the six numbers of a point's 3x3 matrix, (6 points, free (free + 1) / 2)."""
-    free = dirs.shape[0]
-    upper = torch.triu_indices(free, free)
-    by_point = dirs.transpose(0, 1)
-    table = dirs.new_empty(by_point.shape[0], 6, upper.shape[1])
-    for index, (i, j) in enumerate(zip(_ROWS, _COLUMNS, strict=True)):
-        outer = by_point[:, upper[0], i] * by_point[:, upper[1], j]
-        if i != j:
-            outer = outer + by_point[:, upper[0], j] * by_point[:, upper[1], i]
-        table[:, index] = outer
-    return table.flatten(0, 1)
 
 
 def _prior(names: tuple[str, ...], settings: FitSettings, learns_identity: bool) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,9 @@ from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.tracking import face_points
 from facetalk.tracking.settings import HELD_AT_ZERO
 
+_ROWS, _COLUMNS = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
+"""Places of the six different numbers of a symmetric 3x3 matrix, in the order of `point_kernel`."""
+
 
 @dataclass(frozen=True, eq=False)
 class FaceBasis:
@@ -41,6 +44,11 @@ class FaceBasis:
     point_weights: Float[Tensor, " points"]
     depth_weights: Float[Tensor, " points"]
     pair_weights: Float[Tensor, " pairs"]
+    row_dirs: Float[Tensor, "free rows 3"]
+    """What each channel does to points and, after them, to distance vectors."""
+    products: Float[Tensor, "numbers channel_pairs"]
+    """Table of `E E'`: one row for each of the six numbers of each point's or pair's symmetric 3x3 matrix, one column
+    for each pair of channels."""
 
     def rest(
         self, betas: Float[Tensor, " n_betas"], gaze: Float[Tensor, "frames 8"]
@@ -54,7 +62,7 @@ def reduce_head(head: HeadModel) -> FaceBasis:
     """The basis of a head's skin points."""
     assets = head.assets
     names = assets.expression_names
-    rows = (assets.mediapipe_ids < face_points.RIGHT_IRIS).nonzero()[:, 0]
+    rows = _used(assets.mediapipe_ids)
     ids = assets.mediapipe_ids[rows]
     free = tuple(i for i, name in enumerate(names) if name not in HELD_AT_ZERO)
     gaze = tuple(names.index(name) for name in GAZE_NAMES)
@@ -66,6 +74,9 @@ def reduce_head(head: HeadModel) -> FaceBasis:
     expression_dirs = on_points(assets.expression_dirs)
     pairs, pair_weights = _pairs(ids.tolist())
     weights = _point_weights(ids)
+    first, second = pairs.unbind(1)
+    row_dirs = expression_dirs[list(free)]
+    row_dirs = torch.cat([row_dirs, row_dirs[:, first] - row_dirs[:, second]], 1)
     edge = torch.isin(ids, torch.tensor(face_points.CONTOUR + face_points.TEMPLES))
     return FaceBasis(
         ids=ids,
@@ -82,7 +93,21 @@ def reduce_head(head: HeadModel) -> FaceBasis:
         point_weights=weights,
         depth_weights=torch.where(edge, 0.0, weights.clamp_max(1.0)),
         pair_weights=pair_weights,
+        row_dirs=row_dirs,
+        products=_products(row_dirs),
     )
+
+
+def _used(numbers: Tensor) -> Tensor:
+    """Rows of the skin points that the fit looks at: all that have a meaning, every other one of the plain skin."""
+    named = torch.zeros(face_points.NUM_POINTS, dtype=torch.bool)
+    for members, _ in face_points.POINT_WEIGHTS:
+        named[list(members)] = True
+    for pairs, _ in face_points.PAIRS:
+        named[torch.tensor(pairs).flatten()] = True
+    named[::2] = True
+    named[face_points.RIGHT_IRIS :] = False
+    return named[numbers].nonzero()[:, 0]
 
 
 def _vertex_normals(assets: HeadAssets) -> Tensor:
@@ -110,3 +135,17 @@ def _pairs(ids: list[int]) -> tuple[Tensor, Tensor]:
         found += present
         weights += [weight] * len(present)
     return torch.tensor(found, dtype=torch.long).reshape(-1, 2), torch.tensor(weights, dtype=torch.float32)
+
+
+def _products(dirs: Tensor) -> Tensor:
+    """Table of `E E'` for the six numbers of a point's 3x3 matrix, (6 points, free (free + 1) / 2)."""
+    free = dirs.shape[0]
+    upper = torch.triu_indices(free, free)
+    by_point = dirs.transpose(0, 1)
+    table = dirs.new_empty(by_point.shape[0], 6, upper.shape[1])
+    for index, (i, j) in enumerate(zip(_ROWS, _COLUMNS, strict=True)):
+        outer = by_point[:, upper[0], i] * by_point[:, upper[1], j]
+        if i != j:
+            outer = outer + by_point[:, upper[0], j] * by_point[:, upper[1], i]
+        table[:, index] = outer
+    return table.flatten(0, 1)

@@ -40,11 +40,11 @@ POINT_WEIGHTS: tuple[tuple[tuple[int, ...], float], ...] = (
     (OUTER_LIPS, 4.0),
     (INNER_LIPS, 4.0),
 )
-"""Squared-error weight of point groups, later rows over earlier ones; every other skin point has 0.5.
+"""Squared-error weight of point groups, later rows over earlier ones; other skin points have 1.
 
 The contour slides along the silhouette when the head turns, and temples lie under hair.
 """
-DEFAULT_WEIGHT = 0.5
+DEFAULT_WEIGHT = 1.0
 
 LIP_GAPS = ((13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318), (191, 95), (415, 324))
 LIP_SHAPE = ((0, 17), (37, 84), (267, 314), (61, 291), (78, 308), (0, 13), (14, 17), (40, 270), (91, 321))

@@ -35,7 +35,7 @@ def fit_identity(
     gaze = state.channels.new_zeros(len(state.channels), 8)
     for round_index in range(rounds):
         rest = basis.rest(betas, gaze)
-        state = refine(energy, rest, seen, state, iterations=4 if round_index == 0 else 2, smooth=False)
+        state = refine(energy, rest, seen, state, iterations=4 if round_index == 0 else 1, smooth=False)
         betas = _identity_step(energy, rest, seen, state, betas)
     return betas, refine(energy, basis.rest(betas, gaze), seen, state, iterations=3, smooth=False)
 
@@ -80,8 +80,8 @@ def _joint_equations(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Frame and identity blocks of the normal equations, float64."""
     basis = energy.basis
-    equations = energy.linearise(rest, state, seen)
     terms = energy.point_terms(rest, state, seen)
+    equations = energy.equations(terms, state)
     first, second = basis.pairs.unbind(1)
     dirs = basis.identity_dirs
     dirs = torch.cat([dirs, dirs[:, first] - dirs[:, second]], 1)
@@ -90,6 +90,6 @@ def _joint_equations(
     own = torch.einsum("sri,triz->tsz", dirs, weighted)
     slope = torch.einsum("sri,tri->ts", dirs, terms.pull)
     pose = torch.einsum("ritk,sri->tks", terms.mixed, dirs)
-    channels = torch.einsum("eri,tris->tes", energy.dirs, weighted)
+    channels = torch.einsum("eri,tris->tes", basis.row_dirs, weighted)
     cross = torch.cat([pose, channels], 1)
     return tuple(value.double() for value in (equations.hessian, equations.gradient, cross, own, slope))  # type: ignore[return-value]

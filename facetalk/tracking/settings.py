@@ -47,7 +47,7 @@ class FitSettings:
     channel_jerk: float = 0.10
     """Typical second difference of a channel per frame; larger ones are taken for real moves (Cauchy)."""
     identity_reluctance: float = 2.0
-    """How much dearer channels are while the identity is learnt, so that what never changes is shape, not expression."""
+    """How much dearer channels are while the identity is learnt: what never changes is shape, not expression."""
     personal_share: float = 0.7
     """Share of a clip's constant error that is put down to a face the identities cannot make; channels explain the
     rest. At 0 channels bend a foreign mouth into place all the time, at 1 they never do."""
@@ -57,7 +57,7 @@ class FitSettings:
     margin: int = 24
     """Frames that windows share at a seam."""
     identity_frames: int = 48
-    identity_rounds: int = 8
+    identity_rounds: int = 6
     face_distance_m: float = 0.7
     """Shortest believed distance of camera and face: cropped and enlarged clips were filmed from further away."""
 

@@ -93,6 +93,7 @@ class StyleTalkTask:
     def judge_batch(self, predicted: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Loss terms of a prediction. Channels that speech does not drive are left out."""
         driven = self.model.driven.bool()
+        predicted = torch.where(driven, predicted, batch.expression)
         unit = self.model.usual_spread[driven]
         mine, true = predicted[..., driven] / unit, batch.expression[..., driven] / unit
         curves, true_curves = self.geometry.curves(predicted), self.geometry.curves(batch.expression)

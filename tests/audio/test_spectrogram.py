@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from facetalk.audio import spectrogram
 from facetalk.audio.spectrogram import HOP, LogMel
 
 
@@ -26,3 +27,10 @@ def test_a_click_is_found_in_its_row() -> None:
     waveform = torch.zeros(1, 16_000)
     waveform[0, 40 * HOP] = 1.0
     assert int(LogMel()(waveform)[0].sum(1).argmax()) == 40
+
+
+def test_a_long_sound_in_pieces_gives_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    waveform = torch.randn(2, 16_000) * 0.1
+    whole = LogMel()(waveform)
+    monkeypatch.setattr(spectrogram, "_PIECE", 7)
+    torch.testing.assert_close(LogMel()(waveform), whole)

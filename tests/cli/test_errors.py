@@ -133,6 +133,21 @@ def test_a_motion_of_an_unknown_head() -> None:
     refused(CliRunner().invoke(app, ["render", "toy.npz"]), 2, "unknown head 'toy'")
 
 
+def test_a_folder_that_cannot_be_written_to() -> None:
+    make_speech(Path("a.wav"))
+    Path("file").touch()
+    refused(animate("a.wav", "--format", "npz", "-o", "file/out"), 1, "file/out")
+    refused(animate("a.wav", "--format", "npz", "-o", "/proc/nobody"), 1, "/proc/nobody")
+
+
+def test_a_motion_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("facetalk.io.motion.read_motion", forbid)
+    refused(CliRunner().invoke(app, ["render", "secret.npz"]), 1, "secret.npz: Permission denied")
+
+
 def test_the_real_program_says_the_same_without_a_traceback() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "facetalk", "animate", "none.wav"], capture_output=True, text=True, check=False

@@ -88,7 +88,7 @@ def test_a_frame_does_not_depend_on_its_batch() -> None:
     expression, poses, transl, betas = parameters(head, 70)
     together = head(expression, poses, transl, betas)
     alone = head(expression[40:41], poses[40:41], transl[40:41], betas)
-    torch.testing.assert_close(together[40:41], alone, atol=1e-7, rtol=0)
+    torch.testing.assert_close(together[40:41], alone, atol=1e-6, rtol=0)
 
 
 def test_two_identities_in_turn_are_not_mixed_up() -> None:
@@ -132,16 +132,16 @@ def test_published_landmarks_replace_the_computed_ones() -> None:
     assert full.regions["lips"].tolist() == [0, 1, 2, 3]
 
 
-def test_a_long_clip_folds_the_identity_once() -> None:
-    """Frames a second of the whole layer at its real size; generous, because test machines are busy."""
+def test_a_long_clip_folds_the_identity_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real sizes; the limit is generous, because test machines are busy."""
     _, head = make_head(num_vertices=5023, n_betas=100, n_expression=50)
+    folded = []
+    shaped = head.shaped
+    monkeypatch.setattr(head, "shaped", lambda betas: folded.append(betas) or shaped(betas))
     inputs = parameters(head, 500)
     head(*inputs)
     before = time.process_time()
     head(*inputs)
     spent = time.process_time() - before
-    counted = head.identity_dirs.clone()
-    head.identity_dirs.zero_()
-    torch.testing.assert_close(head(*inputs), head(*inputs))  # remembered, not folded anew
-    head.identity_dirs.copy_(counted)
+    assert len(folded) == 1
     assert 500 / spent > 1500, f"{500 / spent:.0f} frames per second of processor time"

@@ -118,3 +118,43 @@ def stand_in_chumpy() -> Iterator[Any]:
         yield Ch
     finally:
         del sys.modules["chumpy"], sys.modules["chumpy.ch"]
+
+
+def write_likeness(identity_path: Path, path: Path) -> Path:
+    """`likeness` on the mean head and identity of FLAME 2023 Open, moving as the bundled head moves."""
+    from facetalk.head.registration import nearest_on_surface
+    from facetalk.io.heads import read_head
+
+    with np.load(identity_path) as file:
+        template, identity, faces = (file[key].astype(np.float64) for key in ("v_template", "shapedirs", "faces"))
+    faces = faces.astype(np.int64)
+    own = read_head("facetalk")
+    warp = flame_warp(template, faces, own)
+    rest = own.template.numpy().astype(np.float64)
+    step = 1e-2
+    skin = own.faces.numpy()[np.isin(own.faces.numpy(), own.regions["skin"].numpy()).all(1)]
+    laid_on = warp(rest)
+    found = nearest_on_surface(template, laid_on, skin, candidates=12)
+    corners, shares = skin[found.faces], found.barycentric
+    channels = []
+    for directions in own.expression_dirs.numpy().astype(np.float64):
+        moved = (warp(rest + step * directions) - laid_on) / step
+        channels.append((moved[corners] * shares[..., None]).sum(1))
+    channels = np.array(channels)
+    channels[:, 3931:] = 0
+    path.write_bytes(pickle.dumps(likeness(template, identity, faces, channels), 2))
+    return path
+
+
+def flame_warp(template: np.ndarray, faces: np.ndarray, own: Any) -> Any:
+    """The warp that lays the bundled head on a template in FLAME's order."""
+    from facetalk.head.flame import MARKS
+    from facetalk.head.registration import register, vertex_normals
+
+    marks = sorted(MARKS)
+    rest = own.template.numpy().astype(np.float64)
+    pairs = own.landmarks.on(own.template).numpy()[marks].astype(np.float64)
+    face = np.setdiff1d(own.regions["skin"].numpy(), own.regions["neck"].numpy())[::3]
+    normals = vertex_normals(rest, own.faces.numpy())
+    goal = template[[MARKS[mark] for mark in marks]]
+    return register(rest[face], normals[face], template, faces[(faces < 3931).all(1)], pairs, goal, num_anchors=400)

@@ -193,6 +193,8 @@ def test_wrong_vertices_are_refused() -> None:
     broken[3] = np.nan
     with pytest.raises(ValueError, match="not finite"):
         renderer.render(broken)
+    with pytest.raises(ValueError, match=r"a background of shape \(10, 10, 3\) for a picture of 48x40"):
+        renderer.render(vertices, np.zeros((10, 10, 3), np.uint8))
 
 
 def test_a_surface_checks_its_numbers() -> None:

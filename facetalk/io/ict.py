@@ -1,0 +1,164 @@
+"""ICT-FaceKit Light from the publisher's folder of OBJ files, or from one `.npz` with the same content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.ict import NUM_VERTICES, IctArrays, drawn_head, ict_assets
+from facetalk.head.model import HeadAssets
+from facetalk.io.cache import cached_arrays
+from facetalk.io.flame import cached_dress, file_checksum
+from facetalk.io.pickles import read_arrays
+
+NUM_IDENTITY = 30
+"""Principal modes that are used, of 100 published."""
+
+NEUTRAL = "generic_neutral_mesh.obj"
+HOW_TO_GET = "clone https://github.com/ICT-VGL/ICT-FaceKit (MIT) and give its folder FaceXModel as --head ict:PATH"
+
+
+def read_ict(path: Path, reference: HeadAssets, name: str | None = None) -> HeadAssets:
+    """ICT-FaceKit Light from the user's file or folder.
+
+    Args:
+        path: folder FaceXModel with the publisher's OBJ files, or an `.npz` made of them.
+        reference: head from which regions, colours and MediaPipe's points are carried over.
+        name: by which motions refer to it; `ict:` and the file's name, if not given.
+    """
+    if path.is_dir() and list(path.glob("*.npz")) and not (path / NEUTRAL).is_file():
+        path = next(path.glob("*.npz"))
+    arrays = _read_folder(path) if path.is_dir() else _read_npz(path)
+    if len(arrays.vertices) != NUM_VERTICES:
+        raise FacetalkError(f"{path} has {len(arrays.vertices)} vertices; ICT-FaceKit Light has {NUM_VERTICES}")
+    head = drawn_head(arrays)
+    source = path / NEUTRAL if path.is_dir() else path
+    meta = {
+        "model": "ICT-FaceKit Light",
+        "file": path.name,
+        "sha256": file_checksum(source),
+        "licence": "MIT (USC ICT)",
+    }
+    return ict_assets(name or f"ict:{path.stem}", head, cached_dress(head.bare, reference), meta)
+
+
+def _read_npz(path: Path) -> IctArrays:
+    if not path.is_file():
+        raise MissingAssetError(f"no ICT-FaceKit file at {path}; {HOW_TO_GET}")
+    values = read_arrays(path)
+    try:
+        polygons, polygon_uv = values["polygons"], values["polygon_uv"]
+        faces, uv_faces = _triangles(polygons, polygon_uv)
+        arrays = IctArrays(
+            vertices=values["vertices"].astype(np.float64),
+            faces=faces,
+            uv_coords=values["uv"].astype(np.float32),
+            uv_faces=uv_faces,
+            expression_names=tuple(str(shape) for shape in values["expression_names"]),
+            expression=values["expression_deltas"].astype(np.float32),
+            identity=values["identity_deltas"].astype(np.float32),
+        )
+    except KeyError as error:
+        raise FacetalkError(f"{path} is not an ICT-FaceKit file: {error} is missing; {HOW_TO_GET}") from None
+    _check_names(path, arrays.expression_names)
+    return arrays
+
+
+def _read_folder(folder: Path) -> IctArrays:
+    neutral_path = folder / NEUTRAL
+    if not neutral_path.is_file():
+        raise MissingAssetError(f"no {NEUTRAL} in {folder}; {HOW_TO_GET}")
+    found = sorted(path.stem for path in folder.glob("*.obj") if _is_shape(path.stem))
+    _check_names(folder, tuple(found))
+    modes = [folder / f"identity{i:03d}.obj" for i in range(NUM_IDENTITY)]
+    modes = [path for path in modes if path.is_file()]
+    shapes = [folder / f"{name}.obj" for name in found]
+    # Reading 84 text files takes long: the result is kept while no file changes.
+    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in (neutral_path, *shapes, *modes)]
+
+    def make() -> dict[str, np.ndarray]:
+        vertices, uv, polygons, polygon_uv = _read_obj(neutral_path)
+        deltas = [_read_vertices(path, len(vertices)) - vertices for path in (*shapes, *modes)]
+        moved = np.array(deltas, np.float32).reshape(-1, len(vertices), 3)
+        return {"vertices": vertices, "uv": uv, "polygons": polygons, "polygon_uv": polygon_uv, "deltas": moved}
+
+    values = cached_arrays("ict", [np.array([str(folder.resolve()), str(stamps)])], make)
+    faces, uv_faces = _triangles(values["polygons"], values["polygon_uv"])
+    return IctArrays(
+        vertices=values["vertices"].astype(np.float64),
+        faces=faces,
+        uv_coords=values["uv"].astype(np.float32),
+        uv_faces=uv_faces,
+        expression_names=tuple(found),
+        expression=values["deltas"][: len(found)],
+        identity=values["deltas"][len(found) :],
+    )
+
+
+def _expected() -> set[str]:
+    """Published names of the shapes that ARKit's channels are made of."""
+    names = set()
+    for name in ARKIT_NAMES:
+        if name in ("browInnerUp", "cheekPuff"):
+            names |= {f"{name}_L", f"{name}_R"}
+        elif name in ("jawLeft", "jawRight", "mouthLeft", "mouthRight"):
+            names.add(name)
+        elif name.endswith(("Left", "Right")):
+            names.add(name.replace("Left", "_L").replace("Right", "_R"))
+        elif name != "tongueOut":
+            names.add(name)
+    return names
+
+
+def _is_shape(stem: str) -> bool:
+    return stem in _expected()
+
+
+def _check_names(path: Path, names: tuple[str, ...]) -> None:
+    missing = sorted(_expected() - set(names))
+    if missing:
+        raise FacetalkError(f"{path} lacks the shapes {', '.join(missing[:5])}{'...' if len(missing) > 5 else ''}")
+
+
+def _triangles(polygons: np.ndarray, polygon_uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles of quads and triangles (padded with -1), split on the first diagonal, and their UV corners."""
+    polygons, polygon_uv = polygons.astype(np.int64), polygon_uv.astype(np.int64)
+    quads = polygons[:, 3] >= 0
+    order = np.argsort(np.concatenate([np.arange(len(polygons)), np.flatnonzero(quads)]), kind="stable")
+    return tuple(
+        np.concatenate([table[:, [0, 1, 2]], table[quads][:, [0, 2, 3]]])[order] for table in (polygons, polygon_uv)
+    )  # type: ignore[return-value]
+
+
+def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices, UVs, polygons and their UVs (both padded with -1) of a Wavefront file of quads and triangles."""
+    vertices, uv, polygons, polygon_uv = [], [], [], []
+    try:
+        for line in path.read_text("ascii").splitlines():
+            kind, *words = line.split() or [""]
+            if kind == "v":
+                vertices.append([float(word) for word in words[:3]])
+            elif kind == "vt":
+                uv.append([float(word) for word in words[:2]])
+            elif kind == "f":
+                corners = [(word.split("/") + ["1"])[:2] for word in words]
+                padding = [-1] * (4 - len(corners))
+                polygons.append([int(vertex) - 1 for vertex, _ in corners] + padding)
+                polygon_uv.append([int(place or 1) - 1 for _, place in corners] + padding)
+        return np.array(vertices), np.array(uv).reshape(-1, 2), np.array(polygons), np.array(polygon_uv)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise FacetalkError(f"{path} is not an OBJ file of quads and triangles ({error}); fetch it again") from None
+
+
+def _read_vertices(path: Path, count: int) -> np.ndarray:
+    try:
+        rows = [line[2:].split()[:3] for line in path.read_text("ascii").splitlines() if line.startswith("v ")]
+        vertices = np.array(rows, np.float64)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise FacetalkError(f"{path} is not an OBJ file ({error}); fetch it again") from None
+    if vertices.shape != (count, 3):
+        raise FacetalkError(f"{path} has {len(vertices)} vertices, the neutral mesh has {count}")
+    return vertices

@@ -1,0 +1,81 @@
+"""Heads that a user installed: a folder each in the user's data folder, with copies of the files and a record."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.io.cache import data_dir
+from facetalk.io.files import replacing
+
+_RECORD = "head.json"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class InstalledHead:
+    """What is known of an installed head."""
+
+    name: str
+    kind: str
+    file: str
+    """Name of the model file, or `.` where the whole folder is the model."""
+    sha256: str
+    licence: str
+    """Name of the licence, or who sets the terms."""
+    licence_text: str
+    source: str
+    """Where the file came from."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return heads_dir() / self.name
+
+    @property
+    def path(self) -> Path:
+        """What its reader is given."""
+        return self.folder / self.file
+
+
+def heads_dir() -> Path:
+    """Folder of installed heads."""
+    return data_dir() / "heads"
+
+
+def installed_heads() -> dict[str, InstalledHead]:
+    """Installed heads by name."""
+    found = {}
+    for record in sorted(heads_dir().glob(f"*/{_RECORD}")):
+        try:
+            head = InstalledHead(**json.loads(record.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise FacetalkError(f"{record} cannot be read ({error}); remove its folder and install again") from None
+        found[head.name] = head
+    return found
+
+
+def write_installed(head: InstalledHead, files: Sequence[Path], overwrite: bool = False) -> InstalledHead:
+    """Copy a head's files into the user's data folder and record what they are."""
+    if not _NAME.fullmatch(head.name):
+        raise UsageError(f"{head.name!r} is no name for a head; use letters, digits, dots, dashes")
+    if head.folder.exists() and not overwrite:
+        raise FacetalkError(f"a head named {head.name!r} is installed already; choose another --name or --overwrite")
+    with replacing(head.folder) as temporary:
+        temporary.mkdir()
+        for file in files:
+            shutil.copyfile(file, temporary / file.name)
+        (temporary / _RECORD).write_text(json.dumps(asdict(head), indent=2, ensure_ascii=False), "utf-8")
+    return head
+
+
+def remove_installed(name: str) -> None:
+    """Delete an installed head's folder."""
+    if name not in installed_heads():
+        raise UsageError(f"no installed head is named {name!r}; there are: {', '.join(installed_heads()) or 'none'}")
+    shutil.rmtree(heads_dir() / name)
