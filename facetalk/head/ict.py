@@ -1,7 +1,7 @@
 """ICT-FaceKit Light (Li et al. 2020, MIT) as a head: its shapes under ARKit's names, eyeballs that turn, a jaw.
 
-What is known of the mesh beyond the publisher's table of parts was measured on it: eyeballs' centres and rest directions
-(sphere and pupil), the hinge about which `jawOpen` turns the lower teeth.
+What is known of the mesh beyond the publisher's table of parts was measured on it: eyeballs' centres and directions at
+rest (sphere and pupil), the hinge about which `jawOpen` turns the lower teeth.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LEFT_EYE_CENTRE_CM = (3.1097794, 3.6046908, 7.899548)
 _LEFT_GAZE = (0.11615561, 0.00769329, 0.99320126)
 _JAW_PIVOT_CM = (0.0, -0.55, 1.82)
 _JAW_OPEN_RAD = np.radians(25.33)
-_NECK_CM, _ROOT_CM = (0.0, -6.0, -2.0), (0.0, -14.0, -2.5)
+_NECK_CM, _ROOT_CM = (0.0, -8.5, -2.0), (0.0, -14.0, -2.5)
 _GUM = (0.62, 0.30, 0.30)
 _TEETH = (0.90, 0.87, 0.80)
 _WET = (0.5, 50.0)

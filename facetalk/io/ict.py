@@ -144,7 +144,7 @@ def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
             elif kind == "vt":
                 uv.append([float(word) for word in words[:2]])
             elif kind == "f":
-                corners = [(word.split("/") + ["1"])[:2] for word in words]
+                corners = [[*word.split("/"), "1"][:2] for word in words]
                 padding = [-1] * (4 - len(corners))
                 polygons.append([int(vertex) - 1 for vertex, _ in corners] + padding)
                 polygon_uv.append([int(place or 1) - 1 for _, place in corners] + padding)

@@ -103,6 +103,8 @@ class DynamicDecoder(nn.Module):
             nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, width // 2), nn.ReLU(),
             nn.Linear(width // 2, num_channels),
         )  # fmt: skip
+        # What the decoders add to the straight line from the features starts small.
+        self.tail[-1].weight.data *= 0.1
 
     def forward(
         self, speech: Float[Tensor, "batch frames width"], style: Float[Tensor, "batch style"], mask: Tensor

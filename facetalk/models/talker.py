@@ -76,7 +76,6 @@ class AudioEncoder(nn.Module):
     def __init__(self, config: TalkerConfig, num_features: int) -> None:
         super().__init__()
         width, num_heads = config.lower.width, config.lower.num_heads
-        self.silencer = nn.Dropout1d(config.feature_dropout)
         self.embed = nn.Linear(num_features, width)
         self.project = nn.Linear(width, width)
         self.layers = nn.ModuleList(
@@ -88,8 +87,7 @@ class AudioEncoder(nn.Module):
         self, features: Float[Tensor, "batch frames features"], allowed: Tensor
     ) -> Float[Tensor, "batch frames width"]:
         """Tokens; `allowed` is added to the scores and bars padding."""
-        heard = self.silencer(features.transpose(1, 2)).transpose(1, 2)
-        x = self.project(self.embed(heard))
+        x = self.project(self.embed(features))
         for layer, bias in zip(self.layers, self.biases, strict=True):
             x = layer(x, bias(features.shape[1]) + allowed)
         return x
@@ -115,6 +113,11 @@ class Talker(nn.Module):
         self.lower = DynamicDecoder(config.lower, style_width, len(LOWER_NAMES))
         self.upper = DynamicDecoder(config.upper, style_width, len(UPPER_NAMES))
         self.decoder_bias = LocalBias(config.lower.num_heads, config.reach)
+        self.silencer = nn.Dropout1d(config.feature_dropout)
+        # A straight line from the features, which hold a first guess of the mouth; the decoders add to it.
+        self.direct = nn.Linear(num_features, len(ARKIT_NAMES))
+        nn.init.zeros_(self.direct.weight)
+        nn.init.zeros_(self.direct.bias)
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_scale", torch.ones(num_features))
         self.register_buffer("usual_spread", torch.full((len(ARKIT_NAMES),), 0.1))
@@ -147,10 +150,12 @@ class Talker(nn.Module):
         # A padding row may see itself, so that its softmax has something to sum; nobody reads it.
         own = torch.eye(features.shape[1], dtype=torch.bool, device=features.device)
         allowed = allowed.expand(-1, -1, features.shape[1], -1).masked_fill(own, 0.0)
-        speech = self.audio_encoder((features - self.feature_mean) / self.feature_scale, allowed)
+        heard = (features - self.feature_mean) / self.feature_scale
+        heard = self.silencer(heard.transpose(1, 2)).transpose(1, 2)
+        speech = self.audio_encoder(heard, allowed)
         mask = self.decoder_bias(features.shape[1]) + allowed
         groups = [group(speech, self._style(style_code), mask) for group in (self.lower, self.upper)]
-        moves = torch.cat(groups, -1)[..., self.columns]
+        moves = self.direct(heard) + torch.cat(groups, -1)[..., self.columns]
         _, level, spread = self.style_encoder.split(style_code)
         low, high = self.config.spread_range
         spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven

@@ -55,6 +55,25 @@ def nearest_on_surface(points: np.ndarray, vertices: np.ndarray, faces: np.ndarr
     return np.array(triangles), np.array(shares)
 
 
+def nearest_on_midline(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `nearest_on_surface`, but only on edges that lie in the plane x = 0."""
+    centred = np.abs(vertices[faces][:, :, 0]) < 1e-6
+    faces, centred = faces[centred.sum(1) == 2], centred[centred.sum(1) == 2]
+    first, second = centred.argmax(1), 2 - centred[:, ::-1].argmax(1)
+    row = np.arange(len(faces))
+    start, end = vertices[faces[row, first]], vertices[faces[row, second]]
+    edge = end - start
+    triangles, shares = [], []
+    for point in points:
+        along = np.clip(((point - start) * edge).sum(1) / (edge * edge).sum(1), 0, 1)
+        best = int(np.linalg.norm(start + along[:, None] * edge - point, axis=1).round(6).argmin())
+        weights = np.zeros(3)
+        weights[first[best]], weights[second[best]] = 1 - along[best], along[best]
+        triangles.append(faces[best])
+        shares.append(weights)
+    return np.array(triangles).reshape(-1, 3), np.array(shares).reshape(-1, 3)
+
+
 def _clamped(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """Barycentric coordinates of each triangle's point nearest to `point`."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
@@ -108,10 +127,13 @@ def embed(head: Sculpture, offsets: np.ndarray | None) -> tuple[np.ndarray, np.n
     upper[rings[:, np.cos(2 * np.pi * np.arange(rings.shape[1]) / rings.shape[1]) > -1e-6]] = True
     lower = np.zeros(len(head.points), bool)
     lower[rings[:, np.cos(2 * np.pi * np.arange(rings.shape[1]) / rings.shape[1]) < 1e-6]] = True
+    midline = np.abs(head.face_at[:468, 0]) < 0.05
     choices = {"upper": sheet[upper[sheet].all(1)], "lower": sheet[lower[sheet].all(1)], "": sheet}
     for name, faces in choices.items():
         members = np.flatnonzero([lip_side(i, head.face_at) == name for i in range(468)])
         triangles[members], weights[members] = nearest_on_surface(wanted[members], head.points, faces)
+        middle = members[midline[members]]
+        triangles[middle], weights[middle] = nearest_on_midline(wanted[middle], head.points, faces)
     found = nearest_on_surface(iris + offsets[468:], head.points, ball_faces)
     return np.concatenate([triangles, found[0]]), np.concatenate([weights, found[1]])
 

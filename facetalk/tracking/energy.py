@@ -77,8 +77,8 @@ class PointTerms(NamedTuple):
     """Second derivative by each row's place: the numbers 00 11 22 01 02 12 of a symmetric matrix."""
     mixed: Float[Tensor, "rows 3 frames 6"]
     """Derivative by place and by pose."""
-    pull: Float[Tensor, "frames rows 3"]
-    """First derivative by place."""
+    pull: Float[Tensor, "frames points 3"]
+    """First derivative by each point's place; pairs are in it."""
     cost: Float[Tensor, " frames"]
 
 
@@ -133,9 +133,13 @@ class FaceEnergy:
         frames, rows = len(rest), self.basis.row_dirs.shape[1]
         new = rest.new_zeros
         terms = PointTerms(
-            new(frames, 6, 6), new(frames, 6), new(frames, rows, 6), new(rows, 3, frames, 6), new(frames, rows, 3),
-            new(frames),
-        )  # fmt: skip
+            pose_hessian=new(frames, 6, 6),
+            pose_gradient=new(frames, 6),
+            inner=new(frames, rows, 6),
+            mixed=new(rows, 3, frames, 6),
+            pull=new(frames, rest.shape[1], 3),
+            cost=new(frames),
+        )
         inputs = (
             self.posed(rest, state), axis_angle_to_matrix(state.rotation) @ seen.reference,
             left_jacobian(state.rotation), state.place, seen.image_points, seen.depth, seen.weights,
@@ -168,7 +172,8 @@ class FaceEnergy:
         upper = torch.triu_indices(free, free)
         hessian[:, 6 + upper[0], 6 + upper[1]] = packed
         hessian[:, 6 + upper[1], 6 + upper[0]] = packed
-        return hessian, torch.cat([terms.pose_gradient, terms.pull.flatten(1) @ flat_dirs.T], 1)
+        own = terms.pull.flatten(1) @ self.basis.expression_dirs.flatten(1).T
+        return hessian, torch.cat([terms.pose_gradient, own], 1)
 
     def _with_prior(self, hessian: Tensor, gradient: Tensor, cost: Tensor, state: State) -> NormalEquations:
         hessian[:, 6:, 6:] += self.prior_hessian

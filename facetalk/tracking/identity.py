@@ -88,7 +88,7 @@ def _joint_equations(
     inner = torch.stack([terms.inner[..., [0, 3, 4]], terms.inner[..., [3, 1, 5]], terms.inner[..., [4, 5, 2]]], -1)
     weighted = torch.einsum("trij,srj->tris", inner, dirs)
     own = torch.einsum("sri,triz->tsz", dirs, weighted)
-    slope = torch.einsum("sri,tri->ts", dirs, terms.pull)
+    slope = torch.einsum("spi,tpi->ts", basis.identity_dirs, terms.pull)
     pose = torch.einsum("ritk,sri->tks", terms.mixed, dirs)
     channels = torch.einsum("eri,tris->tes", basis.row_dirs, weighted)
     cross = torch.cat([pose, channels], 1)

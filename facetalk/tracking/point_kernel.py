@@ -58,30 +58,25 @@ def project_rows(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _add_row(
+def _add_curvature(
     offset: np.ndarray,
     slope: np.ndarray,
-    error: np.ndarray,
     weight: float,
     depth_weight: float,
     shifts: float,
     turn: np.ndarray,
     jacobian: np.ndarray,
     pose_hessian: np.ndarray,
-    pose_gradient: np.ndarray,
     inner: np.ndarray,
     mixed: np.ndarray,
-    pull: np.ndarray,
     spin: np.ndarray,
     weighted: np.ndarray,
-) -> float:
-    """Add one point or pair to the equations of its frame; returns its cost. The last two are scratch space."""
+) -> None:
+    """Add the second derivatives of one point or pair to those of its frame; the last two are scratch space."""
     n, a, b = slope[0], slope[1], slope[2]
     # N = A' W A, symmetric; N01 is zero.
     n00, n02, n12 = weight * n * n, weight * n * a, weight * n * b
     n22 = weight * (a * a + b * b) + depth_weight
-    s0, s1 = weight * n * error[0], weight * n * error[1]
-    s2 = weight * (a * error[0] + b * error[1]) + depth_weight * error[2]
     # Rows of `spin = -[offset]x J`.
     for j in range(3):
         spin[0, j] = offset[2] * jacobian[1, j] - offset[1] * jacobian[2, j]
@@ -101,12 +96,6 @@ def _add_row(
             )
             pose_hessian[3 + i, j] += shifts * weighted[i, j]
             mixed[i, j] = turn[0, i] * weighted[0, j] + turn[1, i] * weighted[1, j] + turn[2, i] * weighted[2, j]
-    pose_gradient[3] += shifts * s0
-    pose_gradient[4] += shifts * s1
-    pose_gradient[5] += shifts * s2
-    for i in range(3):
-        pose_gradient[i] += spin[0, i] * s0 + spin[1, i] * s1 + spin[2, i] * s2
-        pull[i] = turn[0, i] * s0 + turn[1, i] * s1 + turn[2, i] * s2
     for index in range(6):
         i, j = (index, index) if index < 3 else ((0, index - 2) if index < 5 else (1, 2))
         inner[index] = (
@@ -115,7 +104,39 @@ def _add_row(
             + n12 * (turn[1, i] * turn[2, j] + turn[2, i] * turn[1, j])
             + n22 * turn[2, i] * turn[2, j]
         )
-    return 0.5 * (weight * (error[0] ** 2 + error[1] ** 2) + depth_weight * error[2] ** 2)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _push(force: np.ndarray, slope: np.ndarray, weight: float, right: float, up: float) -> None:
+    """Add `A' W e` of an error in the picture to the force on its point."""
+    force[0] += weight * slope[0] * right
+    force[1] += weight * slope[0] * up
+    force[2] += weight * (slope[1] * right + slope[2] * up)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _gather_forces(
+    forces: np.ndarray,
+    offsets: np.ndarray,
+    turn: np.ndarray,
+    jacobian: np.ndarray,
+    pose_gradient: np.ndarray,
+    pull: np.ndarray,
+) -> None:
+    """First derivatives of one frame from the forces on its points."""
+    torque = np.zeros(3)
+    for p in range(len(forces)):
+        f, o = forces[p], offsets[p]
+        torque[0] += o[1] * f[2] - o[2] * f[1]
+        torque[1] += o[2] * f[0] - o[0] * f[2]
+        torque[2] += o[0] * f[1] - o[1] * f[0]
+        for i in range(3):
+            pose_gradient[3 + i] += f[i]
+            pull[p, i] = turn[0, i] * f[0] + turn[1, i] * f[1] + turn[2, i] * f[2]
+    for i in range(3):
+        pose_gradient[i] += jacobian[0, i] * torque[0] + jacobian[1, i] * torque[1] + jacobian[2, i] * torque[2]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -162,40 +183,47 @@ def add_points(
         pose_gradient: (frames, 6) out, added to.
         inner: (frames, rows, 6) out: second derivative by each row's place in the head's frame, as 00 11 22 01 02 12.
         mixed: (rows, 3, frames, 6) out: derivative by place and by pose.
-        pull: (frames, rows, 3) out: first derivative by place.
+        pull: (frames, points, 3) out: first derivative by each point's place.
         cost: (frames,) out, added to.
     """
     num_frames, num_points = body.shape[:2]
     offsets, errors = np.empty((num_points, 3)), np.empty((num_points, 3))
-    slopes, own = np.empty((num_points, 3)), np.empty((3, 6))
-    spin, weighted = np.empty((3, 3)), np.empty((3, 6))
+    slopes, forces = np.empty((num_points, 3)), np.empty((num_points, 3))
+    own, spin, weighted = np.empty((3, 6)), np.empty((3, 3)), np.empty((3, 6))
     limit = robust * robust
     for t in range(num_frames):
         project_rows(body[t], turn[t], place[t], image_points[t], depth[t], focal, offsets, errors, slopes)
+        forces[:] = 0.0
         share, middle = 1e-12, 0.0
         for p in range(num_points):
             share += trust[t, p] * depth_precision[p]
             middle += trust[t, p] * depth_precision[p] * errors[p, 2]
         for p in range(num_points):
-            errors[p, 2] -= middle / share
-            square = errors[p, 0] ** 2 + errors[p, 1] ** 2
+            weight, depth_weight = trust[t, p] * point_precision[p], trust[t, p] * depth_precision[p]
+            right, up, toward = errors[p, 0], errors[p, 1], errors[p, 2] - middle / share
+            square = right * right + up * up
             doubt = 1 / (1 + square / limit)
-            weight = trust[t, p] * point_precision[p]
-            cost[t] += 0.5 * weight * (limit * math.log1p(square / limit) - doubt * square)
-            cost[t] += _add_row(
-                offsets[p], slopes[p], errors[p], weight * doubt, trust[t, p] * depth_precision[p], 1.0, turn[t],
-                jacobian[t], pose_hessian[t], pose_gradient[t], inner[t, p], own, pull[t, p], spin,
-                weighted,
+            cost[t] += 0.5 * (weight * limit * math.log1p(square / limit) + depth_weight * toward * toward)
+            _push(forces[p], slopes[p], weight * doubt, right, up)
+            forces[p, 2] += depth_weight * toward
+            _add_curvature(
+                offsets[p], slopes[p], weight * doubt, depth_weight, 1.0, turn[t], jacobian[t], pose_hessian[t],
+                inner[t, p], own, spin, weighted,
             )  # fmt: skip
             mixed[p, :, t] = own
         for q in range(len(pairs)):
             a, b = pairs[q]
             row = num_points + q
             weight = trust[t, a] * trust[t, b] * pair_precision[q]
-            # A distance vector does not change when the head shifts, and its depth is not compared.
-            cost[t] += _add_row(
-                offsets[a] - offsets[b], (slopes[a] + slopes[b]) / 2, errors[a] - errors[b], weight, 0.0, 0.0, turn[t],
-                jacobian[t], pose_hessian[t], pose_gradient[t], inner[t, row], own, pull[t, row], spin,
-                weighted,
+            right, up = errors[a, 0] - errors[b, 0], errors[a, 1] - errors[b, 1]
+            cost[t] += 0.5 * weight * (right * right + up * up)
+            _push(forces[a], slopes[a], weight, right, up)
+            _push(forces[b], slopes[b], -weight, right, up)
+            # A distance vector hardly changes when the head shifts, and its depth is not compared. Its slope is taken
+            # at the middle, which is exact enough for a second derivative.
+            _add_curvature(
+                offsets[a] - offsets[b], (slopes[a] + slopes[b]) / 2, weight, 0.0, 0.0, turn[t], jacobian[t],
+                pose_hessian[t], inner[t, row], own, spin, weighted,
             )  # fmt: skip
             mixed[row, :, t] = own
+        _gather_forces(forces, offsets, turn[t], jacobian[t], pose_gradient[t], pull[t])

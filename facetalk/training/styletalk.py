@@ -55,6 +55,8 @@ class StyleTalkConfig:
     """Share of the run over which the temperature of the style mixing falls from 30 to 1 (METHODS 3.5)."""
     width_per_opening: float = 0.0
     """Millimetres by which the tracked mouth is too narrow for every millimetre that it opens; taken back here."""
+    direct_ridge: float = 3.0
+    """Ridge of the least squares that start the straight line from features to motion."""
     loop: LoopConfig = field(default_factory=LoopConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -81,6 +83,7 @@ class StyleTalkTask:
         self.judge = judge
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
         set_statistics(talker, learn)
+        set_direct(talker, learn, config.direct_ridge)
 
     def loss_terms(self, step: int, chance: torch.Generator) -> dict[str, Tensor]:
         """The terms on one batch."""
@@ -160,6 +163,27 @@ def set_statistics(talker: Talker, examples: list[Example]) -> None:
     lengths = torch.tensor([float(example.num_frames) for example in examples])
     variances = torch.stack([example.expression[0].var(0, correction=0) for example in examples])
     talker.usual_spread.copy_(((variances * lengths[:, None]).sum(0) / lengths.sum()).sqrt().clamp_min(0.01))
+
+
+@torch.no_grad()
+def set_direct(talker: Talker, examples: list[Example], ridge: float) -> None:
+    """Start the talker's straight line from features to motion where regularised least squares put it.
+
+    Both sides are taken less their mean over the clip; the motion is in units of the clip's own spread, as the talker
+    puts it out.
+    """
+    size = talker.feature_mean.shape[0]
+    squares = torch.zeros(size, size, dtype=torch.float64)
+    products = torch.zeros(size, talker.usual_spread.shape[0], dtype=torch.float64)
+    low, high = talker.config.spread_range
+    for example in examples:
+        features = ((example.features[0] - example.features[0].mean(0)) / talker.feature_scale).double()
+        moved = example.expression[0] - example.expression[0].mean(0)
+        spread = talker.usual_spread * (moved.square().mean(0).sqrt() / talker.usual_spread).clamp(low, high)
+        squares += example.weight * features.T @ features
+        products += example.weight * features.T @ (moved / spread * talker.driven).double()
+    squares += ridge * squares.diagonal().mean() * torch.eye(size, dtype=torch.float64)
+    talker.direct.weight.copy_(torch.linalg.solve(squares, products).T)
 
 
 def set_mixing_temperature(talker: Talker, step: int, anneal_steps: float) -> None:

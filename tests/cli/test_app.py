@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -40,13 +40,15 @@ def test_help_answers_before_anything_heavy_is_imported(command: str) -> None:
 
 
 def test_help_takes_less_than_four_tenths_of_a_second() -> None:
+    """Of processor time, so that other programs on the machine do not count."""
     arguments = [sys.executable, "-m", "facetalk", "animate", "--help"]
     seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(arguments, capture_output=True, check=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.4  # the best of five: others may be using this machine
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) < 0.4
 
 
 @pytest.mark.parametrize("command", COMMANDS)

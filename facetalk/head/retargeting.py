@@ -1,0 +1,234 @@
+"""One head's coefficients for another's: by channel names, or by what both do to the same points of the face.
+
+The points are those of MediaPipe's mesh and the 68 landmarks, which every head carries. A head whose channels are not
+ARKit's is tied to them by a linear map, solved once: the coefficients and the jaw turn that move its points as each
+channel moves the reference head's. The way back is a bounded least-squares problem over time with the same map, so that
+a performance that went there comes back as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.model import HeadAssets, HeadModel
+
+NUM_SKIN_POINTS = 468
+"""MediaPipe's points that follow are on the irises."""
+
+JAW = 2
+_JAW_STEP = 0.02
+_JAW_UNIT = 0.1
+"""Radians of jaw that cost as much as one coefficient at one standard deviation."""
+
+POINT_SIGMA_M = 0.001
+PRIOR = 0.5
+"""Squared cost of one coefficient at one standard deviation, in units of one point missed by `POINT_SIGMA_M`."""
+
+_REGION_WEIGHTS = (("mouth", 2.0), ("brows", 2.0), ("eyes", 3.0), ("lips", 5.0))
+"""Later ones over earlier ones; the rest of the face has 1, what lies on no region of a head's skin too."""
+
+LIP_PAIRS = ((61, 67), (62, 66), (63, 65), (50, 58), (51, 57), (52, 56))
+LID_PAIRS = ((37, 41), (38, 40), (43, 47), (44, 46))
+_PAIR_WEIGHT = 15.0
+"""Of the 68 landmarks: opposite points of lips and lids, whose distance decides whether they are closed."""
+
+EYE_CORNERS = (36, 45)
+
+
+@dataclass(frozen=True, eq=False)
+class PointBasis:
+    """A head reduced to compared points, as linear functions of its coefficients and its jaw."""
+
+    dirs: Float[Tensor, "controls rows 3"]
+    """Displacement of each compared point or difference; expression first, then the jaw's three angles."""
+    scale: float
+    """Distance of the outer eye corners, metres."""
+    weights: Float[Tensor, " rows"]
+
+    def weighted(self) -> Float[Tensor, "controls width"]:
+        """Displacements in units of `POINT_SIGMA_M`, times the root of their weights, in double precision."""
+        return (self.dirs.double() * self.weights.double().sqrt()[:, None] / POINT_SIGMA_M).flatten(1)
+
+
+def is_arkit(head: HeadAssets) -> bool:
+    """Whether a head's channels are ARKit's."""
+    return head.expression_names == ARKIT_NAMES
+
+
+def shared_points(first: HeadAssets, second: HeadAssets) -> Int[Tensor, " points"]:
+    """Numbers of MediaPipe's skin points that both heads have."""
+    both = [set(ids[ids < NUM_SKIN_POINTS].tolist()) for ids in (first.mediapipe_ids, second.mediapipe_ids)]
+    return torch.tensor(sorted(both[0] & both[1]), dtype=torch.long)
+
+
+def compared(
+    head: HeadAssets, numbers: Int[Tensor, " points"], vertices: Float[Tensor, "*batch vertices 3"]
+) -> Float[Tensor, "*batch rows 3"]:
+    """Compared rows of a mesh, or of displacements: points, landmarks, differences of opposite landmarks."""
+    row = torch.full((int(head.mediapipe_ids.max()) + 1,), -1)
+    row[head.mediapipe_ids] = torch.arange(len(head.mediapipe_ids))
+    points = head.mediapipe.on(vertices)[..., row[numbers], :]
+    marks = head.landmarks.on(vertices)
+    pairs = torch.tensor(LIP_PAIRS + LID_PAIRS)
+    return torch.cat([points, marks, marks[..., pairs[:, 0], :] - marks[..., pairs[:, 1], :]], -2)
+
+
+def row_weights(head: HeadAssets, numbers: Int[Tensor, " points"]) -> Float[Tensor, " rows"]:
+    """How much each compared row counts, from the regions of a head."""
+    of_vertex = torch.ones(len(head.template))
+    for name, weight in _REGION_WEIGHTS:
+        of_vertex[head.regions[name]] = weight
+    rows = compared(head, numbers, of_vertex[:, None].expand(-1, 3))[:, 0]
+    rows[len(numbers) + 68 :] = _PAIR_WEIGHT
+    return rows
+
+
+def point_basis(head: HeadModel, numbers: Int[Tensor, " points"], weights: Float[Tensor, " rows"]) -> PointBasis:
+    """What a head's coefficients and jaw do to the compared points.
+
+    Args:
+        head: any.
+        numbers: MediaPipe's points to compare.
+        weights: of the compared rows.
+    """
+    assets = head.assets
+    expression = compared(assets, numbers, assets.expression_dirs)
+    poses = torch.zeros(6, 5, 3)
+    for axis in range(3):
+        poses[axis, JAW, axis], poses[axis + 3, JAW, axis] = _JAW_STEP, -_JAW_STEP
+    with torch.no_grad():
+        turned = head(torch.zeros(6, len(expression)), poses, torch.zeros(6, 3), torch.zeros(head.num_betas))
+    jaw = compared(assets, numbers, (turned[:3] - turned[3:]) / (2 * _JAW_STEP))
+    corners = assets.landmarks.on(assets.template)[list(EYE_CORNERS)]
+    return PointBasis(torch.cat([expression, jaw]), float((corners[0] - corners[1]).norm()), weights)
+
+
+def solve_map(reference: HeadModel, head: HeadModel) -> Float[Tensor, "52 controls"]:
+    """Coefficients and jaw angles of a head that do to its points what each ARKit channel does to the reference's.
+
+    Args:
+        reference: a head with ARKit's channels.
+        head: a head with others.
+    """
+    if not is_arkit(reference.assets):
+        raise ValueError(f"the reference head {reference.name!r} does not have ARKit's channels")
+    numbers = shared_points(reference.assets, head.assets)
+    weights = row_weights(reference.assets, numbers)
+    own, other = point_basis(reference, numbers, weights), point_basis(head, numbers, weights)
+    wanted = own.weighted()[: len(ARKIT_NAMES)] * (other.scale / own.scale)
+    basis = other.weighted()
+    inner = basis @ basis.T + torch.diag(_prior(len(basis)))
+    return torch.linalg.solve(inner, basis @ wanted.T).T.float()
+
+
+def _prior(controls: int) -> Float[Tensor, " controls"]:
+    prior = torch.full((controls,), PRIOR, dtype=torch.float64)
+    prior[-3:] /= _JAW_UNIT**2
+    return prior
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """How a way back is steadied."""
+
+    step: float = 0.004
+    """Cost of a channel's change from frame to frame, over the square of what the channel moves."""
+    pull: float = 0.0005
+    """Cost of a channel itself, likewise: decides between channels that do the same."""
+    sweeps: int = 400
+    tolerance: float = 1e-5
+
+
+def controls_to_channels(
+    controls: Float[Tensor, "frames controls"],
+    arkit_map: Float[Tensor, "52 controls"],
+    basis: PointBasis,
+    smoothness: Smoothness | None = None,
+) -> Float[Tensor, "frames 52"]:
+    """ARKit weights in [0, 1] that, through the map, do to a head's points what its own coefficients do.
+
+    Args:
+        controls: expression coefficients and jaw angles over time.
+        arkit_map: what `solve_map` returned for the head.
+        basis: of the head.
+        smoothness: how the weights are steadied.
+    """
+    points = basis.weighted()
+    channels = arkit_map.double() @ points
+    wanted = controls.double() @ points
+    bounds = torch.tensor([0.0, 1.0], dtype=torch.float64).repeat(len(channels), 1)
+    return bounded_over_time(channels, wanted, bounds, smoothness or Smoothness()).float()
+
+
+def points_to_controls(
+    wanted: Float[Tensor, "frames rows 3"],
+    basis: PointBasis,
+    bounds: Float[Tensor, "n_expression 2"],
+    smoothness: Smoothness | None = None,
+) -> Float[Tensor, "frames controls"]:
+    """Coefficients and jaw angles that move a head's points by given displacements.
+
+    Args:
+        wanted: displacements of the compared rows, metres of this head.
+        basis: of the head.
+        bounds: smallest and largest of each coefficient.
+        smoothness: how they are steadied.
+    """
+    scaled = (wanted.double() * basis.weights.double().sqrt()[:, None] / POINT_SIGMA_M).flatten(1)
+    jaw = torch.tensor([-0.6, 0.6]).repeat(3, 1)
+    limits = torch.cat([bounds, jaw]).double()
+    prior = _prior(len(basis.dirs))
+    return bounded_over_time(basis.weighted(), scaled, limits, smoothness or Smoothness(), prior).float()
+
+
+def bounded_over_time(
+    directions: Float[Tensor, "controls width"],
+    wanted: Float[Tensor, "frames width"],
+    bounds: Float[Tensor, "controls 2"],
+    smoothness: Smoothness,
+    prior: Float[Tensor, " controls"] | None = None,
+) -> Float[Tensor, "frames controls"]:
+    """Minimise `|x A - b|^2 + prior x^2 + step |x(t) - x(t-1)|^2` within bounds.
+
+    Projected Gauss-Seidel: one control at a time for every second frame at once, then for the others, because a frame is
+    only tied to its neighbours. Each step is exact, so the cost never rises.
+
+    Args:
+        directions: `A`, what each control does.
+        wanted: `b`.
+        bounds: smallest and largest of each control.
+        smoothness: see there.
+        prior: cost of each control, beside the smoothness's pull.
+    """
+    inner = directions @ directions.T
+    size = torch.diagonal(inner).clamp_min(1e-12)
+    step = smoothness.step * size
+    extra = smoothness.pull * size + (prior if prior is not None else 0)
+    linear = wanted @ directions.T
+    frames = len(wanted)
+    neighbours = torch.full((frames,), 2.0, dtype=wanted.dtype)
+    neighbours[[0, -1]] -= 1
+    start = torch.linalg.solve(inner + torch.diag(extra), linear.T).T
+    x = start.clamp(bounds[:, 0], bounds[:, 1])
+    halves = [torch.arange(offset, frames, 2) for offset in (0, 1)]
+    for _ in range(smoothness.sweeps):
+        before = x.clone()
+        for rows in halves:
+            beside = torch.zeros(len(rows), x.shape[1], dtype=x.dtype)
+            beside[rows > 0] += x[rows[rows > 0] - 1]
+            beside[rows < frames - 1] += x[rows[rows < frames - 1] + 1]
+            part = x[rows].T.contiguous()
+            right = (linear[rows] + step * beside).T
+            for k in range(len(inner)):
+                others = inner[k] @ part - inner[k, k] * part[k]
+                curve = inner[k, k] + extra[k] + step[k] * neighbours[rows]
+                part[k] = ((right[k] - others) / curve).clamp(bounds[k, 0], bounds[k, 1])
+            x[rows] = part.T
+        if (x - before).abs().max() < smoothness.tolerance:
+            break
+    return x

@@ -1,0 +1,148 @@
+"""ICT-FaceKit Light from both forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.ict import arkit_shapes
+from facetalk.head.model import HeadModel
+from facetalk.io.heads import read_head
+from facetalk.io.ict import _expected, _read_folder
+from tests.conftest import SHARED
+
+
+@pytest.fixture(scope="module")
+def ict() -> HeadModel:
+    path = SHARED / "heads" / "ict_facekit" / "ict_facekit_light.npz"
+    if not path.is_file():
+        pytest.skip(f"no ICT-FaceKit data at {path}")
+    return HeadModel(read_head(f"ict:{path}"))
+
+
+def posed(head: HeadModel, **channels: float) -> torch.Tensor:
+    expression = torch.zeros(1, 52)
+    for name, value in channels.items():
+        expression[0, ARKIT_NAMES.index(name)] = value
+    return head(expression, torch.zeros(1, 5, 3), torch.zeros(1, 3), torch.zeros(head.num_betas))[0]
+
+
+def test_its_channels_are_arkit_in_order_and_in_metres(ict: HeadModel) -> None:
+    assert ict.assets.expression_names == ARKIT_NAMES
+    assert ict.num_betas == 30
+    height = ict.template[:, 1].max() - ict.template[:, 1].min()
+    assert 0.25 < height < 0.4
+    assert ict.expression_dirs[ARKIT_NAMES.index("tongueOut")].abs().max() == 0
+
+
+def test_left_means_the_subjects_left(ict: HeadModel) -> None:
+    for name in ("eyeBlink", "mouthSmile", "browDown", "noseSneer"):
+        moved = (posed(ict, **{f"{name}Left": 1.0}) - ict.template).norm(dim=1)
+        assert (ict.template[moved > 0.5 * moved.max(), 0] > 0).all(), name
+    for name in ("browInnerUp", "cheekPuff"):
+        moved = (posed(ict, **{name: 1.0}) - ict.template).norm(dim=1)
+        left, right = moved[ict.template[:, 0] > 0.01].max(), moved[ict.template[:, 0] < -0.01].max()
+        assert left == pytest.approx(float(right), rel=0.2) and left > 0.002, "both halves of a split shape"
+
+
+def test_eyeballs_look_ahead_and_turn_about_their_centres(ict: HeadModel) -> None:
+    for side, joint in (("left", 3), ("right", 4)):
+        members = ict.assets.regions[f"{side}_eyeball"]
+        poses = torch.zeros(1, 5, 3)
+        poses[0, joint, 1] = 0.4
+        turned = ict(torch.zeros(1, 52), poses, torch.zeros(1, 3), torch.zeros(30))[0]
+        centre = ict.joints[joint]
+        before, after = ict.template[members] - centre, turned[members] - centre
+        torch.testing.assert_close(before.norm(dim=1), after.norm(dim=1), atol=1e-5, rtol=0)
+        pupil = ict.assets.colors[members].sum(1).argsort()[:30]
+        assert before[pupil].mean(0)[0].abs() < 0.002, "the dark of the eye is in front at rest"
+        assert after[pupil].mean(0)[0] > 0.002, "and goes to the subject's left with a turn about +y"
+        others = torch.ones(len(turned), dtype=torch.bool)
+        others[members] = False
+        torch.testing.assert_close(turned[others], ict.template[others], atol=1e-6, rtol=0)
+
+
+def test_the_jaw_turns_the_lower_teeth_as_jaw_open_does(ict: HeadModel) -> None:
+    regions = ict.assets.regions
+    poses = torch.zeros(1, 5, 3)
+    poses[0, 2, 0] = float(np.radians(25.33))
+    turned = ict(torch.zeros(1, 52), poses, torch.zeros(1, 3), torch.zeros(30))[0]
+    opened = posed(ict, jawOpen=1.0)
+    lower, upper = regions["lower_teeth"], regions["upper_teeth"]
+    assert (turned - opened)[lower].norm(dim=1).mean() < 0.001
+    assert (turned - ict.template)[upper].norm(dim=1).mean() < 0.0002
+    chin = ict.assets.landmarks.triangles[8, 0]
+    assert (turned - opened)[chin].norm() < 0.006
+
+
+def test_points_and_regions_are_carried_over(ict: HeadModel) -> None:
+    assets = ict.assets
+    points, marks = assets.mediapipe.on(assets.template), assets.landmarks.on(assets.template)
+    # MediaPipe's numbers of some of the 68 points.
+    for number, mark in ((33, 36), (133, 39), (362, 42), (263, 45), (61, 48), (291, 54), (0, 51), (17, 57), (2, 33)):
+        assert (points[number] - marks[mark]).norm() < 0.005, number
+    assert assets.mediapipe_ids.tolist() == list(range(478))
+    assert all(len(assets.regions[name]) > 20 for name in ("lips", "mouth", "upper_face", "brows", "tongue", "neck"))
+    assert len(assets.uv_faces) == len(assets.faces) and assets.uv_faces.max() < len(assets.uv_coords)
+    assert torch.allclose(assets.skin_weights.sum(1), torch.ones(len(assets.template)), atol=1e-5)
+    assert assets.skin_weights.min() >= 0
+
+
+def write_obj(path: Path, vertices: np.ndarray) -> None:
+    rows = ["# a cube's side", *(f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices)]
+    rows += ["vt 0 0", "vt 1 0", "vt 1 1", "vt 0 1", "usemtl M_Face", "f 1/1 2/2 3/3 4/4", "f 1/1 3/3/1 5/4/2"]
+    path.write_text("\n".join(rows) + "\n", "ascii")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "FaceXModel"
+    folder.mkdir()
+    neutral = np.arange(15.0).reshape(5, 3)
+    write_obj(folder / "generic_neutral_mesh.obj", neutral)
+    for index, name in enumerate(sorted(_expected())):
+        write_obj(folder / f"{name}.obj", neutral + index)
+    for index in range(2):
+        write_obj(folder / f"identity{index:03d}.obj", neutral - index)
+    write_obj(folder / "cheekRaiser_L.obj", neutral)
+    return folder
+
+
+def test_the_publishers_folder_is_read(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for _ in range(2):  # the second time from the cache
+        arrays = _read_folder(folder)
+        assert arrays.expression_names == tuple(sorted(_expected())) and len(arrays.expression_names) == 53
+        np.testing.assert_allclose(arrays.expression[:, 0, 0], np.arange(53))
+        np.testing.assert_allclose(arrays.identity[:, 2, 1], [0, -1])
+        assert arrays.faces.tolist() == [[0, 1, 2], [0, 2, 3], [0, 2, 4]]
+        assert arrays.uv_faces.tolist() == [[0, 1, 2], [0, 2, 3], [0, 2, 3]]
+
+
+def test_split_shapes_are_added_and_sided_ones_found(folder: Path) -> None:
+    shapes = arkit_shapes(_read_folder(folder))
+    names = sorted(_expected())
+    value = dict(zip(ARKIT_NAMES, shapes[:, 0, 0], strict=True))
+    assert value["browInnerUp"] == names.index("browInnerUp_L") + names.index("browInnerUp_R")
+    assert value["eyeLookInRight"] == names.index("eyeLookIn_R") and value["jawLeft"] == names.index("jawLeft")
+    assert value["mouthLeft"] == names.index("mouthLeft") and value["tongueOut"] == 0
+
+
+def test_wrong_folders_say_what_is_wrong(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingAssetError, match=r"generic_neutral_mesh\.obj.*clone"):
+        read_head(f"ict:{tmp_path}")
+    with pytest.raises(MissingAssetError, match="no ICT-FaceKit file"):
+        read_head(f"ict:{tmp_path / 'none.npz'}")
+    with pytest.raises(FacetalkError, match="5 vertices; ICT-FaceKit Light has 26719"):
+        read_head(f"ict:{folder}")
+    write_obj(folder / "jawOpen.obj", np.zeros((6, 3)))
+    with pytest.raises(FacetalkError, match=r"jawOpen\.obj has 6 vertices"):
+        read_head(f"ict:{folder}")
+    (folder / "jawOpen.obj").unlink()
+    with pytest.raises(FacetalkError, match="lacks the shapes jawOpen"):
+        read_head(f"ict:{folder}")
