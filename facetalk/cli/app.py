@@ -50,8 +50,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # the plain help is there in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fit, train, animate, render, evaluate, heads, weights, doctor):
+for command in (fit, train, animate, render, evaluate, weights, doctor):
     app.command()(command)
+app.add_typer(heads, name="heads")
 app.add_typer(config, name="config")
 
 

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from facetalk.cli.output import JsonFlag, print_json, print_table
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facetalk.cli.output import JsonFlag, OverwriteFlag, print_json, print_table, progress_bar
+
+heads = typer.Typer(
+    help="List, show and install head models.",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+HeadArgument = Annotated[str, typer.Argument(metavar="HEAD", help="A name, or flame:PATH, ict:PATH, gnm:PATH.")]
 
 
-def heads(as_json: JsonFlag = False) -> None:
-    """List the head models."""
+@heads.callback()
+def default(context: typer.Context, as_json: JsonFlag = False) -> None:
+    """List, show and install head models. Without a command: list."""
+    if context.invoked_subcommand is None:
+        list_all(as_json)
+
+
+@heads.command("list")
+def list_all(as_json: JsonFlag = False) -> None:
+    """List the bundled and the installed head models."""
     from facetalk.pipelines.assets import list_heads
 
     found = list_heads()
@@ -16,3 +38,59 @@ def heads(as_json: JsonFlag = False) -> None:
         columns = ("name", "vertices", "faces", "channels", "identities", "licence")
         rows = [(h.name, h.num_vertices, h.num_faces, h.num_channels, h.num_betas, h.licence) for h in found]
         print_table(columns, rows)
+
+
+@heads.command()
+def show(
+    head: HeadArgument = "facetalk",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="OUT.png", help="Picture to write.  [default: HEAD.png]")
+    ] = None,
+    size: Annotated[int, typer.Option("--size", min=32, max=1024, help="Side of each picture, pixels.")] = 176,
+    overwrite: OverwriteFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw a contact sheet: the head at rest, every channel, identities."""
+    from facetalk.models.registry import load_head
+    from facetalk.pipelines.heads import show_head
+
+    model = load_head(head)
+    out_path = out or Path(f"{model.name.replace(':', '-')}.png")
+    with progress_bar(as_json) as show_progress:
+        written = show_head(model, out_path, overwrite=overwrite, progress=show_progress, cell=size)
+    if as_json:
+        print_json({"picture": written, "head": model.name})
+    else:
+        typer.echo(written)
+
+
+@heads.command()
+def install(
+    source: Annotated[str, typer.Argument(metavar="PATH", help="The model's file or folder, as you downloaded it.")],
+    name: Annotated[str | None, typer.Option("--name", help="How to call it.  [default: the file's name]")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="flame, ict or gnm.  [default: found out]")] = None,
+    sha256: Annotated[str | None, typer.Option("--sha256", help="Checksum that the model file must have.")] = None,
+    overwrite: OverwriteFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Put your own FLAME, ICT-FaceKit or GNM in place, so that --head NAME works.
+
+    Nothing is downloaded. FLAME needs your registration at https://flame.is.tue.mpg.de; ICT-FaceKit and GNM are free
+    downloads. The file's checksum and licence are kept beside the copy.
+    """
+    from facetalk.pipelines.heads import install_head
+
+    installed = install_head(source, name=name, kind=kind, sha256=sha256, overwrite=overwrite)
+    if as_json:
+        print_json({**asdict(installed), "path": installed.path})
+    else:
+        typer.echo(f"{installed.name}: {installed.kind}, licence {installed.licence}, SHA-256 {installed.sha256}")
+
+
+@heads.command()
+def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="An installed head.")]) -> None:
+    """Delete an installed head model."""
+    from facetalk.pipelines.heads import remove_head
+
+    remove_head(name)
+    typer.echo(f"{name} removed", err=True)

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.model import HeadAssets, HeadModel
 
 NUM_SKIN_POINTS = 468
@@ -22,11 +22,17 @@ NUM_SKIN_POINTS = 468
 
 JAW = 2
 _JAW_STEP = 0.02
+MOST_JAW = 0.6
+"""Largest angle of the jaw about any axis, radians."""
 _JAW_UNIT = 0.1
 """Radians of jaw that cost as much as one coefficient at one standard deviation."""
 
+_SOLVED_AT = 0.6
+"""Strength of a channel at which its map is exact; the jaw's turn makes it a little wrong elsewhere."""
+_MAP_ROUNDS = 5
+
 POINT_SIGMA_M = 0.001
-PRIOR = 0.5
+PRIOR = 2.0
 """Squared cost of one coefficient at one standard deviation, in units of one point missed by `POINT_SIGMA_M`."""
 
 _REGION_WEIGHTS = (("mouth", 2.0), ("brows", 2.0), ("eyes", 3.0), ("lips", 5.0))
@@ -52,7 +58,11 @@ class PointBasis:
 
     def weighted(self) -> Float[Tensor, "controls width"]:
         """Displacements in units of `POINT_SIGMA_M`, times the root of their weights, in double precision."""
-        return (self.dirs.double() * self.weights.double().sqrt()[:, None] / POINT_SIGMA_M).flatten(1)
+        return self.scaled(self.dirs)
+
+    def scaled(self, displacements: Float[Tensor, "any rows 3"]) -> Float[Tensor, "any width"]:
+        """Displacements of the compared rows in the same units."""
+        return (displacements.double() * self.weights.double().sqrt()[:, None] / POINT_SIGMA_M).flatten(1)
 
 
 def is_arkit(head: HeadAssets) -> bool:
@@ -120,10 +130,27 @@ def solve_map(reference: HeadModel, head: HeadModel) -> Float[Tensor, "52 contro
     numbers = shared_points(reference.assets, head.assets)
     weights = row_weights(reference.assets, numbers)
     own, other = point_basis(reference, numbers, weights), point_basis(head, numbers, weights)
-    wanted = own.weighted()[: len(ARKIT_NAMES)] * (other.scale / own.scale)
+    wanted = own.dirs[: len(ARKIT_NAMES)] * (other.scale / own.scale) * _SOLVED_AT
     basis = other.weighted()
     inner = basis @ basis.T + torch.diag(_prior(len(basis)))
-    return torch.linalg.solve(inner, basis @ wanted.T).T.float()
+    controls = torch.zeros(len(wanted), len(basis), dtype=torch.float64)
+    for _ in range(_MAP_ROUNDS):
+        # The jaw turns, it does not shift: what is still missing is solved anew.
+        missing = other.scaled(wanted - _moved(head, numbers, controls.float()))
+        pulled = basis @ missing.T - (_prior(len(basis)) * controls).T
+        controls = controls + torch.linalg.solve(inner, pulled).T
+    return (controls / _SOLVED_AT).float()
+
+
+def _moved(head: HeadModel, numbers: Tensor, controls: Tensor) -> Tensor:
+    """Displacement of the compared rows from rest, with the jaw truly turned."""
+    poses = torch.zeros(len(controls) + 1, 5, 3)
+    poses[:-1, JAW] = controls[:, -3:]
+    expression = torch.cat([controls[:, :-3], torch.zeros_like(controls[:1, :-3])])
+    with torch.no_grad():
+        vertices = head(expression, poses, torch.zeros(len(poses), 3), torch.zeros(head.num_betas))
+    rows = compared(head.assets, numbers, vertices)
+    return rows[:-1] - rows[-1]
 
 
 def _prior(controls: int) -> Float[Tensor, " controls"]:
@@ -134,13 +161,13 @@ def _prior(controls: int) -> Float[Tensor, " controls"]:
 
 @dataclass(frozen=True)
 class Smoothness:
-    """How a way back is steadied."""
+    """How the solution over time is steadied, in units of one point missed by `POINT_SIGMA_M`."""
 
-    step: float = 0.004
-    """Cost of a channel's change from frame to frame, over the square of what the channel moves."""
-    pull: float = 0.0005
-    """Cost of a channel itself, likewise: decides between channels that do the same."""
-    sweeps: int = 400
+    step: float = 0.02
+    """Squared cost of a control's change by 1 from frame to frame."""
+    pull: float = 0.005
+    """Squared cost of a control at 1: decides between channels that do the same."""
+    sweeps: int = 500
     tolerance: float = 1e-5
 
 
@@ -148,6 +175,7 @@ def controls_to_channels(
     controls: Float[Tensor, "frames controls"],
     arkit_map: Float[Tensor, "52 controls"],
     basis: PointBasis,
+    gaze: Float[Tensor, "frames 8"],
     smoothness: Smoothness | None = None,
 ) -> Float[Tensor, "frames 52"]:
     """ARKit weights in [0, 1] that, through the map, do to a head's points what its own coefficients do.
@@ -156,13 +184,19 @@ def controls_to_channels(
         controls: expression coefficients and jaw angles over time.
         arkit_map: what `solve_map` returned for the head.
         basis: of the head.
+        gaze: the `eyeLook*` channels; they follow from the eyeballs, so their effect on the lids is known.
         smoothness: how the weights are steadied.
     """
     points = basis.weighted()
     channels = arkit_map.double() @ points
-    wanted = controls.double() @ points
-    bounds = torch.tensor([0.0, 1.0], dtype=torch.float64).repeat(len(channels), 1)
-    return bounded_over_time(channels, wanted, bounds, smoothness or Smoothness()).float()
+    known = indices(GAZE_NAMES)
+    free = [k for k in range(len(channels)) if k not in known]
+    wanted = controls.double() @ points - gaze.double() @ channels[known]
+    bounds = torch.tensor([0.0, 1.0], dtype=torch.float64).repeat(len(free), 1)
+    answer = controls.new_zeros(len(controls), len(channels))
+    answer[:, known] = gaze
+    answer[:, free] = bounded_over_time(channels[free], wanted, bounds, smoothness or Smoothness()).to(answer)
+    return answer
 
 
 def points_to_controls(
@@ -179,11 +213,12 @@ def points_to_controls(
         bounds: smallest and largest of each coefficient.
         smoothness: how they are steadied.
     """
-    scaled = (wanted.double() * basis.weights.double().sqrt()[:, None] / POINT_SIGMA_M).flatten(1)
-    jaw = torch.tensor([-0.6, 0.6]).repeat(3, 1)
+    jaw = torch.tensor([-MOST_JAW, MOST_JAW]).repeat(3, 1)
     limits = torch.cat([bounds, jaw]).double()
     prior = _prior(len(basis.dirs))
-    return bounded_over_time(basis.weighted(), scaled, limits, smoothness or Smoothness(), prior).float()
+    return bounded_over_time(basis.weighted(), basis.scaled(wanted), limits, smoothness or Smoothness(), prior).to(
+        wanted
+    )
 
 
 def bounded_over_time(
@@ -195,40 +230,22 @@ def bounded_over_time(
 ) -> Float[Tensor, "frames controls"]:
     """Minimise `|x A - b|^2 + prior x^2 + step |x(t) - x(t-1)|^2` within bounds.
 
-    Projected Gauss-Seidel: one control at a time for every second frame at once, then for the others, because a frame is
-    only tied to its neighbours. Each step is exact, so the cost never rises.
-
     Args:
-        directions: `A`, what each control does.
+        directions: `A`, what each control does; float64 like the rest.
         wanted: `b`.
         bounds: smallest and largest of each control.
         smoothness: see there.
         prior: cost of each control, beside the smoothness's pull.
     """
-    inner = directions @ directions.T
-    size = torch.diagonal(inner).clamp_min(1e-12)
-    step = smoothness.step * size
-    extra = smoothness.pull * size + (prior if prior is not None else 0)
-    linear = wanted @ directions.T
-    frames = len(wanted)
-    neighbours = torch.full((frames,), 2.0, dtype=wanted.dtype)
-    neighbours[[0, -1]] -= 1
+    from facetalk.head.bounded_kernel import sweep_bounded  # numba loads here
+
+    inner, linear = directions @ directions.T, wanted @ directions.T
+    extra = torch.full((len(inner),), smoothness.pull, dtype=torch.float64)
+    extra = extra if prior is None else extra + prior
+    step = smoothness.step * extra / smoothness.pull
+    # Without bounds and neighbours the answer is at hand; from there only what is out of bounds has far to go.
     start = torch.linalg.solve(inner + torch.diag(extra), linear.T).T
-    x = start.clamp(bounds[:, 0], bounds[:, 1])
-    halves = [torch.arange(offset, frames, 2) for offset in (0, 1)]
-    for _ in range(smoothness.sweeps):
-        before = x.clone()
-        for rows in halves:
-            beside = torch.zeros(len(rows), x.shape[1], dtype=x.dtype)
-            beside[rows > 0] += x[rows[rows > 0] - 1]
-            beside[rows < frames - 1] += x[rows[rows < frames - 1] + 1]
-            part = x[rows].T.contiguous()
-            right = (linear[rows] + step * beside).T
-            for k in range(len(inner)):
-                others = inner[k] @ part - inner[k, k] * part[k]
-                curve = inner[k, k] + extra[k] + step[k] * neighbours[rows]
-                part[k] = ((right[k] - others) / curve).clamp(bounds[k, 0], bounds[k, 1])
-            x[rows] = part.T
-        if (x - before).abs().max() < smoothness.tolerance:
-            break
-    return x
+    x = start.clamp(bounds[:, 0], bounds[:, 1]).contiguous().numpy()
+    arrays = [value.contiguous().numpy() for value in (inner, linear, extra, step, bounds[:, 0], bounds[:, 1])]
+    sweep_bounded(*arrays, x, smoothness.sweeps, smoothness.tolerance)
+    return torch.from_numpy(x)

@@ -59,7 +59,7 @@ def read_flame(path: Path, reference: HeadAssets, name: str | None = None) -> He
         reference: head from which regions, colours and missing points are carried over.
         name: by which motions refer to it; `flame:` and the file's name, if not given.
     """
-    path = _model_file(path)
+    path = model_file(path)
     arrays = read_flame_arrays(path)
     if len(arrays.template) != NUM_VERTICES:
         raise FacetalkError(f"{path} has {len(arrays.template)} vertices; a FLAME mesh has {NUM_VERTICES}")
@@ -128,7 +128,8 @@ def file_checksum(path: Path) -> str:
     return total.hexdigest()
 
 
-def _model_file(path: Path) -> Path:
+def model_file(path: Path) -> Path:
+    """The model file at a path, or the best one in a folder."""
     if path.is_dir():
         for name in FILE_NAMES:
             if (path / name).is_file():

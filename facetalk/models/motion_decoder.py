@@ -99,12 +99,12 @@ class DynamicDecoder(nn.Module):
         width = config.width
         self.query = nn.Linear(style_width, width)
         self.layers = nn.ModuleList(DynamicDecoderLayer(config, style_width) for _ in range(config.num_layers))
+        last = nn.Linear(width // 2, num_channels)
+        with torch.no_grad():
+            last.weight.mul_(0.1)  # what the decoders add to the talker's straight line starts small
         self.tail = nn.Sequential(
-            nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, width // 2), nn.ReLU(),
-            nn.Linear(width // 2, num_channels),
-        )  # fmt: skip
-        # What the decoders add to the straight line from the features starts small.
-        self.tail[-1].weight.data *= 0.1
+            nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, width // 2), nn.ReLU(), last
+        )
 
     def forward(
         self, speech: Float[Tensor, "batch frames width"], style: Float[Tensor, "batch style"], mask: Tensor

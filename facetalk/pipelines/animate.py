@@ -19,6 +19,7 @@ from facetalk.core.timing import FPS
 from facetalk.core.types import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
+from facetalk.head.retargeting import is_arkit
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.models.idle import add_idle
@@ -27,6 +28,9 @@ from facetalk.models.talker import Talker
 
 FORMATS = {"mp4": ".mp4", "npz": ".npz", "glb": ".glb", "csv": ".csv", "obj": "_obj", "ply": "_ply", "usd": ".usda"}
 """What can be written, and what follows the recording's name in each output's name."""
+
+TALKERS_HEAD = "facetalk"
+"""The head whose channels talkers move, where the wanted head has others."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +168,6 @@ def load_performer(options: AnimateOptions, timings: dict[str, float], progress:
         raise FacetalkError(f"no such style reference: {options.style}")
     with _timed(timings, "load"):
         head, talker = load_head(options.head), load_talker(options.talker)
-        if head.assets.expression_names != ARKIT_NAMES:
-            raise UsageError(f"talkers move the 52 ARKit channels, which the head {options.head!r} does not have")
     if options.style is None:
         return Performer(head, talker, None)
     with _timed(timings, "style"):
@@ -179,16 +181,21 @@ def read_style(path: Path, head: HeadModel, progress: Progress = silent) -> Moti
     else:
         from facetalk.pipelines.track import fit_video
 
-        motion = fit_video(path, head=head, progress=progress)
+        motion = fit_video(path, head=head if is_arkit(head.assets) else TALKERS_HEAD, progress=progress)
     if motion.expression_names != ARKIT_NAMES:
-        raise FacetalkError(f"{path} is a motion for the head {motion.head!r}; a style needs the 52 ARKit channels")
+        from facetalk.pipelines.retarget import to_arkit
+
+        motion = to_arkit(motion, head if motion.head == head.name else None)
     return motion
 
 
 def perform(performer: Performer, waveform: Float[Tensor, " samples"], options: AnimateOptions) -> Motion:
-    """The performance of a recording: the talker's expression, with blinks, glances and head motion on top."""
+    """The performance of a recording: the talker's expression, with blinks, glances and head motion on top.
+
+    It has ARKit's channels and belongs to the bundled head where the performer's head has others.
+    """
     expression = performer.talker.speak(waveform, performer.style_code)
-    head = performer.head
+    head = performer.head if is_arkit(performer.head.assets) else load_head(TALKERS_HEAD)
     motion = still_motion(head.name, expression, head.assets.expression_names, FPS, head.num_betas)
     chance = torch.Generator().manual_seed(options.seed)
     return add_idle(motion, chance, options.blinks, options.head_motion)
@@ -228,9 +235,13 @@ def _animate_one(
     with _timed(timings, "talker"):
         motion = perform(performer, read_waveform(speech), options)
     motion = motion.replace(source=speech.name, meta=_meta(speech, options))
-    # The files are written while the video is drawn.
+    shown = _for_head(motion, performer.head)
+    # The files are written while the video is drawn. Curves are ARKit's for every head.
     with ThreadPoolExecutor(1) as pool, _timed(timings, "files"):
-        jobs = [pool.submit(write, targets[name], performer.head, motion) for name, write in _writers(targets).items()]
+        jobs = [
+            pool.submit(write, targets[name], performer.head, motion if name == "csv" else shown)
+            for name, write in _writers(targets).items()
+        ]
         if "mp4" in targets:
             from facetalk.pipelines.render import render_motion
 
@@ -238,10 +249,19 @@ def _animate_one(
                 progress(f"rendering {speech.name}", done, total)
 
             video = {"size": options.size, "audio": speech, "overwrite": True, "progress": tell}
-            render_motion(motion, targets["mp4"], head=performer.head, **video)
+            render_motion(shown, targets["mp4"], head=performer.head, **video)
         for job in jobs:
             job.result()
     return AnimateResult(speech, dict(targets), motion.duration_s, timings)
+
+
+def _for_head(motion: Motion, head: HeadModel) -> Motion:
+    """The performance in a head's own coefficients."""
+    if motion.head == head.name:
+        return motion
+    from facetalk.pipelines.retarget import retarget  # heads with ARKit's channels do without
+
+    return retarget(motion, head)
 
 
 def _meta(speech: Path, options: AnimateOptions) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from facetalk.core.errors import MissingAssetError
 from facetalk.io.heads import BUNDLED_HEADS, read_head
+from facetalk.io.installed import installed_heads
 from facetalk.io.weights import weights_dir
 
 CHECKSUMS = "SHA256SUMS"
@@ -35,8 +36,8 @@ class WeightsEntry(NamedTuple):
 
 
 def list_heads() -> list[HeadEntry]:
-    """The heads that a user can name."""
-    return [_head_entry(name) for name in BUNDLED_HEADS]
+    """The heads that a user can name: bundled ones, then installed ones."""
+    return [_head_entry(name) for name in (*BUNDLED_HEADS, *installed_heads())]
 
 
 def _head_entry(name: str) -> HeadEntry:

@@ -72,9 +72,9 @@ def render_motion(
     """Write a video of a motion and return its path.
 
     Args:
-        motion: made for `head`.
+        motion: for any head; it is retargeted where that is another one.
         out_path: `.mp4` file.
-        head: the head to pose; the bundled one that the motion names, if not given.
+        head: the head to pose; the one that the motion names, if not given.
         backend: `cpu`, or `pyrender` where OpenGL is installed.
         camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, picture size
             and frame rate of the video that the motion was fitted to.
@@ -88,7 +88,7 @@ def render_motion(
     out_path = _free_path(out_path, overwrite)
     if over is not None and camera != "tracked":
         raise UsageError("a video can lie under the head only with the tracked camera (--camera tracked)")
-    head = _matching_head(motion, head)
+    motion, head = _matching_head(motion, head)
     if camera == "tracked":
         view, fps = _tracked(motion), fps or motion.source_fps or motion.fps
     elif camera == "front":
@@ -128,7 +128,7 @@ def render_preview(
         progress: see `Progress`.
     """
     out_path = _free_path(out_path, overwrite)
-    head = _matching_head(motion, head)
+    motion, head = _matching_head(motion, head)
     view, fps = _tracked(motion), motion.source_fps or motion.fps
     shrink = min(1.0, PREVIEW_SIDE / max(view.image_size))
     width, height = (max(2, 2 * round(side * shrink / 2)) for side in view.image_size)
@@ -227,11 +227,14 @@ def _free_path(path: Path | str, overwrite: bool) -> Path:
     return path
 
 
-def _matching_head(motion: Motion, head: HeadModel | None) -> HeadModel:
+def _matching_head(motion: Motion, head: HeadModel | None) -> tuple[Motion, HeadModel]:
+    """The head to pose and the motion in its own coefficients."""
     head = HeadModel(read_head(motion.head)) if head is None else head
     if motion.head != head.name or motion.expression_names != head.assets.expression_names:
-        raise UsageError(f"the motion was made for head {motion.head!r} and cannot move head {head.name!r}")
-    return head
+        from facetalk.pipelines.retarget import retarget  # only a motion of another head needs it
+
+        motion = retarget(motion, head)
+    return motion, head
 
 
 def _tracked(motion: Motion) -> Camera:

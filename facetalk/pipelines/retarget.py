@@ -12,6 +12,7 @@ from torch import Tensor
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Motion
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.gaze import gaze_to_channels
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.retargeting import (
     JAW,
@@ -148,7 +149,8 @@ def _carry_expression(motion: Motion, source: HeadModel, target: HeadModel) -> t
     controls = torch.cat([motion.expression, motion.jaw_pose], 1)
     if other:
         basis = _basis(source, source.assets, HeadModel(read_head("facetalk")).assets)
-        channels = controls_to_channels(controls, arkit_map(source), basis)
+        gaze = gaze_to_channels(motion.leye_pose, motion.reye_pose)
+        channels = controls_to_channels(controls, arkit_map(source), basis, gaze)
         return channels, torch.zeros_like(motion.jaw_pose)
     return _by_points(motion, source, target)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from facetalk.io.heads import read_head
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoReader
 from facetalk.models.landmark_detector import NUM_POINTS, LandmarkDetector, MediaPipeDetector
+from facetalk.pipelines.retarget import arkit_view, from_view
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.settings import FitSettings
 
@@ -116,16 +117,17 @@ def fit_video(
     """
     model = HeadModel(read_head(head)) if isinstance(head, str) else head
     found = detect_landmarks(path, detector=detector, progress=progress)
-    return fit_landmarks(
+    motion = fit_landmarks(
         found.points,
         found.times,
         found.image_size,
-        model,
+        arkit_view(model),  # the tracker solves for ARKit's channels, of any head
         settings=settings,
         source=str(path),
         source_fps=found.fps,
         meta={"facetalk": __version__, "command": "fit", "detector": "MediaPipe face mesh 0.10.21 (Apache-2.0)"},
     )
+    return from_view(motion, model)
 
 
 def fit_to_file(
@@ -344,7 +346,7 @@ def _manifest_row(name: str, video: Path, out_dir: Path, note: dict[str, str]) -
     }
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, object]]) -> None:
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()

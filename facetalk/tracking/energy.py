@@ -8,7 +8,7 @@ table of `E E'` that depends on the head alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -80,6 +80,11 @@ class PointTerms(NamedTuple):
     pull: Float[Tensor, "frames points 3"]
     """First derivative by each point's place; pairs are in it."""
     cost: Float[Tensor, " frames"]
+    common_pose: Float[Tensor, "frames 6"]
+    """Derivative of the mean depth of all points by the pose. The depth's origin is unknown, so that only differences
+    from the mean are compared, and the square of this derivative is not in the second derivative."""
+    common_points: Float[Tensor, "frames points 3"]
+    """Likewise by each point's place."""
 
 
 def left_jacobian(axis_angle: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3 3"]:
@@ -132,33 +137,21 @@ class FaceEnergy:
         """The same before the sum over points and pairs."""
         frames, rows = len(rest), self.basis.row_dirs.shape[1]
         new = rest.new_zeros
-        terms = PointTerms(
-            pose_hessian=new(frames, 6, 6),
-            pose_gradient=new(frames, 6),
-            inner=new(frames, rows, 6),
-            mixed=new(rows, 3, frames, 6),
-            pull=new(frames, rest.shape[1], 3),
-            cost=new(frames),
-        )
-        inputs = (
-            self.posed(rest, state), axis_angle_to_matrix(state.rotation) @ seen.reference,
-            left_jacobian(state.rotation), state.place, seen.image_points, seen.depth, seen.weights,
+        sums = (
+            new(frames, 6, 6), new(frames, 6), new(frames, rows, 6), new(rows, 3, frames, 6),
+            new(frames, rest.shape[1], 3), new(frames),
         )  # fmt: skip
+        body = self.posed(rest, state)
+        turn = axis_angle_to_matrix(state.rotation) @ seen.reference
+        jacobian = left_jacobian(state.rotation)
         basis, settings = self.basis, self.settings
-        precisions = (
-            basis.point_weights / settings.point_sigma_m**2,
-            basis.depth_weights / settings.depth_sigma_m**2,
-            basis.pair_weights / settings.point_sigma_m**2,
-        )
-        add_points(
-            *(value.contiguous().numpy() for value in inputs),
-            seen.focal_px,
-            basis.pairs.numpy(),
-            *(value.numpy() for value in precisions),
-            settings.robust_m,
-            *(value.numpy() for value in terms),
-        )
-        return terms
+        depth_precision = basis.depth_weights / settings.depth_sigma_m**2
+        inputs = (body, turn, jacobian, state.place, seen.image_points, seen.depth, seen.weights)
+        arguments: list[Any] = [value.contiguous().numpy() for value in inputs]
+        arguments += [seen.focal_px, basis.pairs.numpy(), (basis.point_weights / settings.point_sigma_m**2).numpy()]
+        arguments += [depth_precision.numpy(), (basis.pair_weights / settings.point_sigma_m**2).numpy()]
+        add_points(*arguments, settings.robust_m, *(value.numpy() for value in sums))
+        return PointTerms(*sums, *_common_depth(body, turn, jacobian, seen.weights * depth_precision))
 
     def _normal_equations(self, terms: PointTerms) -> tuple[Tensor, Tensor]:
         frames, free = len(terms.cost), self.basis.row_dirs.shape[0]
@@ -172,7 +165,10 @@ class FaceEnergy:
         upper = torch.triu_indices(free, free)
         hessian[:, 6 + upper[0], 6 + upper[1]] = packed
         hessian[:, 6 + upper[1], 6 + upper[0]] = packed
-        own = terms.pull.flatten(1) @ self.basis.expression_dirs.flatten(1).T
+        point_dirs = self.basis.expression_dirs.flatten(1).T
+        common = torch.cat([terms.common_pose, terms.common_points.flatten(1) @ point_dirs], 1)
+        hessian -= common[:, :, None] * common[:, None]
+        own = terms.pull.flatten(1) @ point_dirs
         return hessian, torch.cat([terms.pose_gradient, own], 1)
 
     def _with_prior(self, hessian: Tensor, gradient: Tensor, cost: Tensor, state: State) -> NormalEquations:
@@ -181,6 +177,17 @@ class FaceEnergy:
         gradient[:, 6:] += slope + self.prior_gradient
         cost = cost + (state.channels * (0.5 * slope + self.prior_gradient)).sum(1)
         return NormalEquations(hessian, gradient, cost)
+
+
+def _common_depth(body: Tensor, turn: Tensor, jacobian: Tensor, precision: Tensor) -> tuple[Tensor, Tensor]:
+    """`common_pose` and `common_points` of `PointTerms`."""
+    root = precision.sum(1, keepdim=True).clamp_min(1e-12).sqrt()
+    share = precision / root
+    towards = turn[:, 2]
+    middle = (turn @ (share[..., None] * body).sum(1)[..., None]).squeeze(-1)
+    by_rotation = -(skew(middle) @ jacobian)[:, 2]
+    by_place = torch.nn.functional.pad(root, (2, 0))
+    return torch.cat([by_rotation, by_place], 1), share[..., None] * towards[:, None]
 
 
 def _prior(names: tuple[str, ...], settings: FitSettings, learns_identity: bool) -> tuple[Tensor, Tensor]:

@@ -30,6 +30,9 @@ _TO_CAMERA = 0.85
 """How far a clip's usual line of sight is taken to be the line to the camera: an eyeball's exact place in a face is
 not seen, and speakers mostly look at who films them."""
 
+_MAX_OFFSET = math.radians(7.0)
+"""Largest bias that is put down to the eyeball's place (7 degrees are 1.3 mm); more is where somebody really looks."""
+
 _EYES = ((3, (362, 263)), (4, (33, 133)))
 """Joint, and the detector's points at the corners, of the left and of the right eye."""
 
@@ -66,7 +69,7 @@ def calibrate(
     to_camera = torch.nn.functional.normalize(-state.place, dim=-1)
     to_camera = _angles((turn.transpose(1, 2) @ to_camera[..., None]).squeeze(-1))
     wide = seen.lid_opening > 0.8 * usual
-    miss = _TO_CAMERA * (raw - to_camera)[wide].median(0).values
+    miss = (_TO_CAMERA * (raw - to_camera)[wide].median(0).values).clamp(-_MAX_OFFSET, _MAX_OFFSET)
     return replace(eyes, usual_opening=usual, offset=(float(miss[0]), float(miss[1])))
 
 

@@ -91,5 +91,9 @@ def _joint_equations(
     slope = torch.einsum("spi,tpi->ts", basis.identity_dirs, terms.pull)
     pose = torch.einsum("ritk,sri->tks", terms.mixed, dirs)
     channels = torch.einsum("eri,tris->tes", basis.row_dirs, weighted)
-    cross = torch.cat([pose, channels], 1)
+    common = terms.common_points.flatten(1)
+    by_betas = common @ basis.identity_dirs.flatten(1).T
+    by_frame = torch.cat([terms.common_pose, common @ basis.expression_dirs.flatten(1).T], 1)
+    own = own - by_betas[:, :, None] * by_betas[:, None]
+    cross = torch.cat([pose, channels], 1) - by_frame[:, :, None] * by_betas[:, None]
     return tuple(value.double() for value in (equations.hessian, equations.gradient, cross, own, slope))  # type: ignore[return-value]

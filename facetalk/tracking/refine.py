@@ -12,6 +12,7 @@ from facetalk.tracking.energy import FaceEnergy, Observation, State
 _SWEEPS = 60
 _TOLERANCE = 1e-3
 _SMALLEST_STEP = 0.1
+_FIRST_DAMPING = 1e-5
 
 
 def refine(
@@ -33,7 +34,7 @@ def refine(
         iterations: Gauss-Newton steps.
         smooth: frames are consecutive in time; else each stands alone.
     """
-    damping = 1e-3
+    damping = _FIRST_DAMPING
     equations = energy.linearise(rest, state, seen)
     for _ in range(iterations):
         values = state.flat()

@@ -57,14 +57,18 @@ def likeness(template: np.ndarray, identity: np.ndarray, faces: np.ndarray, chan
     weights[:, 0], weights[:, 1] = 1 - share, share
     weights[3931:4477], weights[4477:] = [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]
     # The chin hangs on the jaw as far as the opening mouth moves it.
-    opening = np.clip(-channels[17][:, 1] / np.abs(channels[17][:, 1]).max(), 0, 1)
+    opening = np.clip(-1.5 * channels[17][:, 1] / np.abs(channels[17][:, 1]).max(), 0, 1)
     opening[3931:] = 0
     weights[:, 2] = weights[:, 1] * opening
     weights[:, 1] *= 1 - opening
+    # What a turn of the jaw explains is no expression, in FLAME neither.
+    arms = np.cross(np.eye(3)[:, None], (template - jaw)[None]) * weights[:, 2:3]
+    arms = arms.reshape(3, -1)
     flat = channels.reshape(len(channels), -1)
+    flat = flat - flat @ np.linalg.pinv(arms) @ arms
     _, sizes, modes = np.linalg.svd(flat, full_matrices=False)
     kept = min(50, len(modes))
-    expression = (modes[:kept] * (sizes[:kept] / np.sqrt(len(channels)))[:, None]).reshape(kept, -1, 3)
+    expression = (modes[:kept] * (sizes[:kept] / np.sqrt(len(channels)) * 2)[:, None]).reshape(kept, -1, 3)
     shape = np.zeros((len(template), 3, 300 + kept))
     shape[..., : identity.shape[2]] = identity
     shape[..., 300:] = expression.transpose(1, 2, 0)
@@ -122,7 +126,7 @@ def stand_in_chumpy() -> Iterator[Any]:
 
 def write_likeness(identity_path: Path, path: Path) -> Path:
     """`likeness` on the mean head and identity of FLAME 2023 Open, moving as the bundled head moves."""
-    from facetalk.head.registration import nearest_on_surface
+    from facetalk.head.registration import nearest_on_surface, vertex_normals
     from facetalk.io.heads import read_head
 
     with np.load(identity_path) as file:
@@ -134,7 +138,8 @@ def write_likeness(identity_path: Path, path: Path) -> Path:
     step = 1e-2
     skin = own.faces.numpy()[np.isin(own.faces.numpy(), own.regions["skin"].numpy()).all(1)]
     laid_on = warp(rest)
-    found = nearest_on_surface(template, laid_on, skin, candidates=12)
+    # Where the lips touch, only the direction of the surface tells the upper from the lower one.
+    found = nearest_on_surface(template, laid_on, skin, vertex_normals(template, faces), candidates=40)
     corners, shares = skin[found.faces], found.barycentric
     channels = []
     for directions in own.expression_dirs.numpy().astype(np.float64):

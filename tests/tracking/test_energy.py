@@ -41,7 +41,7 @@ def whitened(
     ]
     share = seen.weights * basis.depth_weights
     depth = z - seen.depth * distance / seen.focal_px
-    depth = depth - ((share * depth).sum(1, True) / share.sum(1, True)).detach()
+    depth = depth - (share * depth).sum(1, True) / share.sum(1, True)
     first, second = basis.pairs.unbind(1)
     points = across * (seen.weights * basis.point_weights).sqrt()[..., None] / settings.point_sigma_m
     both = seen.weights[:, first] * seen.weights[:, second] * basis.pair_weights

@@ -1,0 +1,224 @@
+"""Head models for users: what there is, how one looks, and how one's own file is put in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
+from facetalk.core.progress import Progress, silent
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.model import HeadModel
+from facetalk.head.retargeting import is_arkit
+from facetalk.io import flame, gnm, ict
+from facetalk.io.files import replacing
+from facetalk.io.heads import BUNDLED_HEADS, KINDS, read_foreign_head
+from facetalk.io.installed import InstalledHead, installed_heads, remove_installed, write_installed
+from facetalk.io.pickles import read_arrays
+from facetalk.pipelines.render import head_surface, make_renderer
+from facetalk.pipelines.retarget import arkit_view
+from facetalk.render.camera import front_camera
+
+CELL = 176
+"""Side of one picture on a contact sheet, pixels."""
+_COLUMNS = 10
+_CAPTION = 16
+_OWN_CHANNELS = 40
+_IDENTITIES = 30
+_STRENGTH = 2.0
+"""Identity and statistical channels are shown at two standard deviations."""
+
+_LICENCES = {
+    "flame": ("set by Max Planck", "FLAME's terms are those of its publisher, https://flame.is.tue.mpg.de; FLAME 2023 "
+              "Open is CC-BY-4.0, FLAME 2020 and 2023 have licences of their own that you accepted when you "
+              "registered."),
+    "ict": ("MIT (USC ICT)", "ICT-FaceKit is released under the MIT licence by the USC Institute for Creative "
+            "Technologies, https://github.com/ICT-VGL/ICT-FaceKit."),
+    "gnm": ("Apache-2.0 (Google)", "GNM is released under the Apache Licence 2.0 by Google, "
+            "https://github.com/google/GNM."),
+}  # fmt: skip
+_ADDRESSES = {"flame.is.tue.mpg.de": flame.HOW_TO_GET, "github.com/ICT-VGL": ict.HOW_TO_GET,
+              "github.com/google/GNM": gnm.HOW_TO_GET, "huggingface.co/google/gnm": gnm.HOW_TO_GET}  # fmt: skip
+_LICENCE_FILES = ("LICENSE*", "LICENCE*", "license*", "NOTICE*", "COPYING*")
+_MOST_LICENCE_CHARACTERS = 40_000
+
+
+def install_head(
+    source: str,
+    *,
+    name: str | None = None,
+    kind: str | None = None,
+    sha256: str | None = None,
+    overwrite: bool = False,
+) -> InstalledHead:
+    """Put a head model of the user's in place, so that its name works wherever a head is asked for.
+
+    The file is read whole before anything is copied. Nothing is fetched from the network.
+
+    Args:
+        source: the model's file or folder. A publisher's address gets instructions instead.
+        name: by which it is called; the file's name, if not given.
+        kind: `flame`, `ict` or `gnm`; found out, if not given.
+        sha256: checksum that the model file must have.
+        overwrite: replace an installed head of the same name.
+    """
+    if "://" in source or any(source.startswith(address) for address in _ADDRESSES):
+        how = next((text for address, text in _ADDRESSES.items() if address in source), None)
+        raise MissingAssetError(
+            f"facetalk does not fetch {source}: {how or 'download it yourself and give the path'}; "
+            "then run facetalk heads install PATH"
+        )
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise MissingAssetError(f"nothing at {path}; give the path of a head model's file or folder")
+    kind = kind or _find_kind(path)
+    if kind not in KINDS:
+        raise UsageError(f"unknown kind of head {kind!r}; known: {', '.join(KINDS)}")
+    assets = read_foreign_head(kind, path)
+    checksum = str(assets.meta["sha256"])
+    if sha256 is not None and checksum != sha256.lower():
+        raise FacetalkError(f"{path} has the SHA-256 {checksum}, not {sha256.lower()}; fetch it again")
+    name = name or assets.name.partition(":")[2]
+    if name in BUNDLED_HEADS:
+        raise UsageError(f"{name!r} is the bundled head; choose another --name")
+    licence, text = _LICENCES[kind]
+    files = _model_files(kind, path)
+    record = InstalledHead(
+        name=name,
+        kind=kind,
+        file=files[0].name if kind != "ict" or path.is_file() else ".",
+        sha256=checksum,
+        licence=licence,
+        licence_text="\n\n".join([text, *_licence_texts(files[0].parent)]),
+        source=str(path.name),
+    )
+    return write_installed(record, files, overwrite)
+
+
+def remove_head(name: str) -> None:
+    """Delete an installed head."""
+    remove_installed(name)
+
+
+def list_installed() -> list[InstalledHead]:
+    """What the user installed, in order of names."""
+    return list(installed_heads().values())
+
+
+def show_head(
+    head: HeadModel, out_path: Path | str, *, overwrite: bool = False, progress: Progress = silent, cell: int = CELL
+) -> Path:
+    """Write a contact sheet: the head at rest from three sides, every ARKit channel, its own channels, identities.
+
+    Args:
+        head: any head.
+        out_path: PNG file.
+        overwrite: replace an existing file.
+        progress: told the number of pictures done.
+        cell: side of one picture, pixels.
+    """
+    out_path = Path(out_path)
+    if out_path.exists() and not overwrite:
+        raise FacetalkError(f"{out_path} exists already; give another name or --overwrite")
+    if out_path.suffix.lower() != ".png":
+        raise UsageError(f"a contact sheet is a PNG picture; {out_path} does not end in .png")
+    regions, template = head.assets.regions, head.template
+    face = np.setdiff1d(regions["skin"].numpy(), regions["neck"].numpy())
+    camera = front_camera(template[torch.from_numpy(face)], (cell, cell), fill=0.8, centre_v=0.5)
+    renderer = make_renderer("cpu", head_surface(head.assets), camera)
+    pictures = []
+    poses = list(_sheet_poses(head))
+    for title, vertices in poses:
+        pictures.append((title, renderer.render(vertices.numpy())))
+        progress(f"drawing {head.name}", len(pictures), len(poses))
+    with replacing(out_path) as temporary:
+        _sheet(pictures, cell).save(temporary)
+    return out_path
+
+
+def _sheet_poses(head: HeadModel) -> Iterator[tuple[str, torch.Tensor]]:
+    """Title and vertices of each picture."""
+    middle = head.assets.landmarks.on(head.template).mean(0)
+    for title, degrees in (("neutral", 0.0), ("three-quarter", 40.0), ("profile", 85.0)):
+        yield title, _posed(head, yaw=np.radians(degrees), about=middle)
+    view = head if is_arkit(head.assets) else arkit_view(head)
+    for name in ARKIT_NAMES:
+        yield name, _posed(view, **{name: 1.0})
+    if view is not head:
+        for name in head.assets.expression_names[:_OWN_CHANNELS]:
+            yield f"{name} +{_STRENGTH:g}", _posed(head, **{name: _STRENGTH})
+    for index, name in enumerate(head.assets.identity_names[:_IDENTITIES]):
+        yield f"{name} +{_STRENGTH:g}", _posed(head, identity=index)
+
+
+def _posed(
+    head: HeadModel,
+    *,
+    yaw: float = 0.0,
+    about: torch.Tensor | None = None,
+    identity: int | None = None,
+    **channels: float,
+) -> torch.Tensor:
+    names = head.assets.expression_names
+    expression, betas = torch.zeros(1, len(names)), torch.zeros(head.num_betas)
+    for name, value in channels.items():
+        expression[0, names.index(name)] = value
+    if identity is not None:
+        betas[identity] = _STRENGTH
+    with torch.inference_mode():
+        vertices = head(expression, torch.zeros(1, 5, 3), torch.zeros(1, 3), betas)[0]
+    if about is None:
+        return vertices
+    cos, sin = float(np.cos(yaw)), float(np.sin(yaw))
+    turn = torch.tensor([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
+    return (vertices - about) @ turn.T + about
+
+
+def _sheet(pictures: Sequence[tuple[str, np.ndarray]], cell: int) -> Image.Image:
+    rows = -(-len(pictures) // _COLUMNS)
+    sheet = Image.new("RGB", (_COLUMNS * cell, rows * (cell + _CAPTION)), (24, 26, 30))
+    draw = ImageDraw.Draw(sheet)
+    for number, (title, picture) in enumerate(pictures):
+        left, top = number % _COLUMNS * cell, number // _COLUMNS * (cell + _CAPTION)
+        sheet.paste(Image.fromarray(picture), (left, top))
+        draw.text((left + 4, top + cell + 2), title, fill=(220, 222, 226))
+    return sheet
+
+
+def _find_kind(path: Path) -> str:
+    """What a file or folder holds, by what is in it."""
+    if path.is_dir():
+        if (path / ict.NEUTRAL).is_file():
+            return "ict"
+        if (path / gnm.FILE_NAME).is_file():
+            return "gnm"
+        if any((path / name).is_file() for name in flame.FILE_NAMES):
+            return "flame"
+    else:
+        names = read_arrays(path)
+        for kind, key in (("gnm", "template_vertex_positions"), ("ict", "expression_deltas"), ("flame", "v_template")):
+            if key in names:
+                return kind
+    raise UsageError(f"{path} is no head model that facetalk knows; say which with --kind {'|'.join(KINDS)}")
+
+
+def _model_files(kind: str, path: Path) -> list[Path]:
+    """The model file first, then the files that belong to it."""
+    if kind == "ict" and path.is_dir():
+        return [path / ict.NEUTRAL, *sorted(file for file in path.glob("*.obj") if file.name != ict.NEUTRAL)]
+    if kind == "flame":
+        model = flame.model_file(path)
+        beside = (*flame.LANDMARK_FILES, flame.MEDIAPIPE_FILE, flame.MASK_FILE)
+    else:
+        model = path / gnm.FILE_NAME if path.is_dir() else path
+        beside = (gnm.LANDMARK_FILE,) if kind == "gnm" else ()
+    return [model, *(model.with_name(name) for name in beside if model.with_name(name).is_file())]
+
+
+def _licence_texts(folder: Path) -> list[str]:
+    found = sorted({file for pattern in _LICENCE_FILES for file in folder.glob(pattern) if file.is_file()})
+    return [file.read_text("utf-8", "replace")[:_MOST_LICENCE_CHARACTERS] for file in found]
