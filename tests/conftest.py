@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from jaxtyping import install_import_hook
@@ -89,3 +90,12 @@ def likeness_path(flame_identity: Path, tmp_path_factory: pytest.TempPathFactory
     from tests.io.flame_files import write_likeness
 
     return write_likeness(flame_identity, tmp_path_factory.mktemp("likeness") / "likeness.pkl")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The user's own cache and installed heads stay out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from facetalk.cli.output import JsonFlag, OverwriteFlag, print_json, print_table, progress_bar
 
+
+class ListByDefault(TyperGroup):
+    """Without a command, list."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `list` before what is only options."""
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 heads = typer.Typer(
-    help="List, show and install head models.",
-    invoke_without_command=True,
+    cls=ListByDefault,
+    help="List, show and install head models. Without a command: list.",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 HeadArgument = Annotated[str, typer.Argument(metavar="HEAD", help="A name, or flame:PATH, ict:PATH, gnm:PATH.")]
-
-
-@heads.callback()
-def default(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """List, show and install head models. Without a command: list."""
-    if context.invoked_subcommand is None:
-        list_all(as_json)
 
 
 @heads.command("list")

@@ -117,7 +117,7 @@ def still_motion(
 ) -> Motion:
     """A motion that has only expression: joints at rest, mean identity."""
     rest = expression.new_zeros(len(expression), 3)
-    poses = {name: rest.clone() for name in POSES}
+    poses: dict[str, Any] = {name: rest.clone() for name in POSES}
     return Motion(
         head=head,
         fps=fps,

@@ -20,6 +20,9 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import read_motion
 
+MAX_PARTS = 8
+"""Most clips that make up one style reference."""
+
 Encode = Callable[[Tensor], Tensor]
 """Waveform -> features, one row per frame."""
 
@@ -48,6 +51,9 @@ class DataConfig:
     """Frames of a training example."""
     batch_size: int = 32
     reference_frames: tuple[int, int] = (64, 256)
+    """Shortest and longest style reference."""
+    own_share: float = 0.5
+    """How often the reference is made of the clip's own frames although there are others of its style."""
 
     def __post_init__(self) -> None:
         if 1.0 not in self.speeds:
@@ -116,7 +122,7 @@ def sync_weight(av_corr: float | None, config: DataConfig) -> float:
 
 
 class Sampler:
-    """Draws batches: clips by their length, style references from another clip of the style where there is one."""
+    """Draws batches: clips by their length and weight, each with a style reference that does not give it away."""
 
     def __init__(self, examples: Sequence[Example], config: DataConfig) -> None:
         if not examples:
@@ -155,17 +161,25 @@ class Sampler:
         return example.features[view][part], example.expression[view][part], example.trusted[view][part]
 
     def _reference(self, index: int, chance: torch.Generator) -> Tensor:
-        """A stretch of another long enough clip of the style, else of the clip itself."""
+        """Rows that show the style of a clip but not when the clip does what.
+
+        Otherwise the talker would learn to read the motion off the style code. So they are other clips of the style,
+        one after the other; or, for `own_share` of the draws and where there are no others, the clip itself with its
+        frames shuffled.
+        """
         shortest, longest = self.config.reference_frames
-        others = [
-            other
-            for other in self.styles[self.examples[index].clip.style]
-            if other != index and self.examples[other].num_frames >= shortest
-        ]
-        chosen = self.examples[others[_below(len(others), chance)] if others else index]
-        length = min(chosen.num_frames, shortest + _below(longest - shortest + 1, chance))
-        start = _below(chosen.num_frames - length + 1, chance)
-        return chosen.expression[0][start : start + length]
+        length = shortest + _below(longest - shortest + 1, chance)
+        others = [other for other in self.styles[self.examples[index].clip.style] if other != index]
+        own = torch.rand((), generator=chance).item() < self.config.own_share
+        if own or not others:
+            rows = self.examples[index].expression[0]
+            return rows[torch.randperm(len(rows), generator=chance)[:length]]
+        parts: list[Tensor] = []
+        while sum(map(len, parts)) < length and len(parts) < MAX_PARTS:
+            rows = self.examples[others[_below(len(others), chance)]].expression[0]
+            start = _below(max(1, len(rows) - length + 1), chance)
+            parts.append(rows[start : start + length])
+        return torch.cat(parts)[:length]
 
 
 def pad(rows: Iterable[Tensor]) -> tuple[Tensor, Bool[Tensor, "batch frames"]]:

@@ -21,7 +21,8 @@ TAKEN_OVER = ("lips", "mouth", "upper_face", "eyes", "brows", "neck")
 
 IRIS_NUMBER = 468
 """First of MediaPipe's ten iris points: centre and four of the rim, first of the right eye."""
-_PAIR_SPACING_M = 0.0005
+_FINEST = 0.009
+"""Detail of the reference's texture that is carried over, as a share of its side: about 2 mm of skin."""
 _NUM_ANCHORS = 600
 
 
@@ -208,12 +209,16 @@ def _colors(
     own_colors, own_gloss = vertex_colors(reference), reference.gloss.numpy()
     colors = np.full((len(head.template), 3), 0.7, np.float32)
     gloss = np.tile(np.float32([0.2, 20.0]), (len(head.template), 1))
-    skin = reference.regions["skin"].numpy()
-    distance, nearest = KDTree(laid_on[skin]).query(head.template[head.skin], 4)
-    share = 1 / (distance + _PAIR_SPACING_M)
-    share /= share.sum(1, keepdims=True)
-    colors[head.skin] = (own_colors[skin[nearest]] * share[..., None]).sum(1)
-    gloss[head.skin] = (own_gloss[skin[nearest]] * share[..., None]).sum(1)
+    skin_faces = np.flatnonzero(_all_in(reference.faces.numpy(), reference.regions["skin"].numpy()))
+    own_faces = reference.faces.numpy()[skin_faces]
+    found = nearest_on_surface(head.template[head.skin], laid_on, own_faces, candidates=12)
+    corners, shares = own_faces[found.faces], found.barycentric[..., None]
+    gloss[head.skin] = (own_gloss[corners] * shares).sum(1)
+    painted = (reference.colors.numpy()[corners] * shares).sum(1)
+    if reference.texture is not None:
+        uv_corners = reference.uv_coords.numpy()[reference.uv_faces.numpy()[skin_faces[found.faces]]]
+        painted = painted * _texture_at((uv_corners * shares).sum(1), _soft(reference.texture))
+    colors[head.skin] = painted
     template = reference.template.numpy()
     for own, ball in zip(balls, (head.left_eye, head.right_eye), strict=True):
         directions = _unit((head.template[ball.members] - ball.centre) @ ball.basis.T)
@@ -227,12 +232,24 @@ def vertex_colors(assets: HeadAssets) -> Float[np.ndarray, "vertices 3"]:
     colors = assets.colors.numpy().copy()
     if assets.texture is None:
         return colors
-    height, width = assets.texture.shape[:2]
     uv = np.zeros((len(colors), 2))
     uv[assets.faces.numpy().ravel()] = assets.uv_coords.numpy()[assets.uv_faces.numpy().ravel()]
+    return colors * _texture_at(uv, assets.texture)
+
+
+def _texture_at(uv: np.ndarray, texture: np.ndarray) -> np.ndarray:
+    height, width = texture.shape[:2]
     column = (uv[:, 0] * width).astype(int).clip(0, width - 1)
     row = ((1 - uv[:, 1]) * height).astype(int).clip(0, height - 1)
-    return colors * (assets.texture[row, column].astype(np.float32) / 255)
+    return texture[row, column].astype(np.float32) / 255
+
+
+def _soft(texture: np.ndarray) -> np.ndarray:
+    """The texture without detail that is finer than a mesh's vertices, such as single hairs."""
+    from scipy.ndimage import uniform_filter
+
+    side = max(3, round(texture.shape[0] * _FINEST))
+    return np.stack([uniform_filter(texture[..., band], side) for band in range(3)], -1)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -27,6 +27,8 @@ LEFT_EYE, RIGHT_EYE = 3, 4
 EXPRESSION_LIMIT = 4.0
 """Largest sensible expression coefficient, in standard deviations."""
 
+_MOUTH_COLOR = (0.16, 0.07, 0.07)
+
 MARKS = {
     8: 3414, 27: 3560, 30: 3564, 31: 2751, 33: 3556, 35: 1623, 36: 2428, 39: 3631, 42: 3832, 45: 1154,
     48: 2820, 51: 3543, 54: 1703, 57: 3503,
@@ -105,6 +107,10 @@ def flame_assets(
     landmarks = _landmarks(arrays, dress, extras)
     mediapipe, ids = _mediapipe(arrays, dress, extras)
     limits = torch.tensor([-EXPRESSION_LIMIT, EXPRESSION_LIMIT])
+    lid, rim = mouth_lid(arrays) if len(arrays.template) == NUM_VERTICES else (arrays.faces[:0], arrays.faces[:0, 0])
+    faces = torch.from_numpy(np.concatenate([arrays.faces, lid]).astype(np.int64))
+    colors = dress.colors.copy()
+    colors[rim] = _MOUTH_COLOR
     return HeadAssets(
         name=name,
         template=_tensor(arrays.template),
@@ -112,7 +118,7 @@ def flame_assets(
         identity_names=tuple(f"shape{i:03d}" for i in range(len(identity))),
         expression_dirs=_tensor(expression),
         expression_names=tuple(f"exp{i:03d}" for i in range(len(expression))),
-        faces=torch.from_numpy(arrays.faces.astype(np.int64)),
+        faces=faces,
         joints=_tensor(arrays.joint_regressor @ arrays.template),
         joint_identity_dirs=_tensor(arrays.joint_regressor @ identity),
         joint_expression_dirs=_tensor(arrays.joint_regressor @ expression),
@@ -123,13 +129,41 @@ def flame_assets(
         mediapipe=mediapipe,
         mediapipe_ids=torch.from_numpy(ids.astype(np.int64)),
         regions={key: torch.from_numpy(value) for key, value in _regions(dress, extras).items()},
-        colors=_tensor(dress.colors),
+        colors=_tensor(colors),
         gloss=_tensor(dress.gloss),
         uv_coords=_tensor(_cylinder(arrays.template)),
-        uv_faces=torch.from_numpy(arrays.faces.astype(np.int64)),
+        uv_faces=faces,
         expression_bounds=limits.repeat(len(expression), 1),
         meta=dict(meta or {}),
     )
+
+
+def mouth_lid(arrays: FlameArrays) -> tuple[Int[np.ndarray, "lid 3"], Int[np.ndarray, " rim"]]:
+    """Triangles that close the mesh behind the lips, and the vertices around the hole.
+
+    FLAME has no inside of a mouth: the skin ends a centimetre behind the lips, and an opened mouth would show what lies
+    behind the head. The hole's upper and lower edge are joined from one corner to the other.
+    """
+    edges = np.concatenate([arrays.faces[:, [0, 1]], arrays.faces[:, [1, 2]], arrays.faces[:, [2, 0]]])
+    known = set(map(tuple, edges.tolist()))
+    following = {b: a for a, b in known if (b, a) not in known}  # the lid runs against the skin's own edges
+    lip = arrays.template[MARKS[51]]
+    start = min(following, key=lambda vertex: float(np.linalg.norm(arrays.template[vertex] - lip)), default=None)
+    if start is None:
+        return np.zeros((0, 3), np.int64), np.zeros(0, np.int64)
+    rim = [start]
+    while following.get(rim[-1], start) != start and len(rim) <= len(following):
+        rim.append(following[rim[-1]])
+    corner = int(np.argmin(arrays.template[rim, 0]))
+    rim = rim[corner:] + rim[:corner]
+    lid, low, high = [], 0, len(rim)
+    while high - low > 2:  # a strip: a step forward on one side, then a step back on the other
+        lid.append((rim[low], rim[low + 1], rim[high % len(rim)]))
+        low += 1
+        if high - low > 2:
+            lid.append((rim[low], rim[high - 1], rim[high % len(rim)]))
+            high -= 1
+    return np.array(lid, np.int64).reshape(-1, 3), np.array(rim, np.int64)
 
 
 def _landmarks(arrays: FlameArrays, dress: Dress, extras: FlameExtras) -> SurfacePoints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -77,6 +78,8 @@ def read_head_folder(folder: Path) -> HeadAssets:
     tensors, metadata = read_tensors(folder / "model.safetensors")
     try:
         described = json.loads(metadata["head"])
+        arrays: dict[str, Any] = {key: tensors[key].float() for key in _FLOATS}
+        arrays |= {key: tensors[key].long() for key in _INTEGERS}
         points = {
             key: SurfacePoints(tensors[f"{key}.triangles"].long(), tensors[f"{key}.barycentric"].float())
             for key in ("landmarks", "mediapipe")
@@ -92,8 +95,7 @@ def read_head_folder(folder: Path) -> HeadAssets:
             texture=texture,
             meta=described.get("meta", {}),
             **points,
-            **{key: tensors[key].float() for key in _FLOATS},
-            **{key: tensors[key].long() for key in _INTEGERS},
+            **arrays,
         )
     except KeyError as error:
         raise FacetalkError(f"{folder} is not a facetalk head: {error} is missing") from None

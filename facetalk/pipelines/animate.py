@@ -15,6 +15,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import Progress, silent
+from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
 from facetalk.core.types import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
@@ -151,14 +152,15 @@ def animate_all(
     if not jobs:
         return Batch([], skipped, failed)
     timings: dict[str, float] = {}
-    performer = load_performer(options, timings, progress)
     done = []
-    for speech, paths in jobs.items():
-        try:
-            done.append(_animate_one(performer, speech, paths, options, dict(timings), progress))
-        except FacetalkError as error:
-            failed[speech] = error
-        timings = {}  # what was loaded once is told once
+    with one_torch_thread():
+        performer = load_performer(options, timings, progress)
+        for speech, paths in jobs.items():
+            try:
+                done.append(_animate_one(performer, speech, paths, options, dict(timings), progress))
+            except FacetalkError as error:
+                failed[speech] = error
+            timings = {}  # what was loaded once is told once
     return Batch(done, skipped, failed)
 
 

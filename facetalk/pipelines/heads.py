@@ -147,7 +147,10 @@ def _sheet_poses(head: HeadModel) -> Iterator[tuple[str, torch.Tensor]]:
         yield title, _posed(head, yaw=np.radians(degrees), about=middle)
     view = head if is_arkit(head.assets) else arkit_view(head)
     for name in ARKIT_NAMES:
-        yield name, _posed(view, **{name: 1.0})
+        if name == "mouthClose":  # it closes what jawOpen opens, and means nothing by itself
+            yield "mouthClose, jawOpen", _posed(view, jawOpen=1.0, mouthClose=0.9)
+        else:
+            yield name, _posed(view, **{name: 1.0})
     if view is not head:
         for name in head.assets.expression_names[:_OWN_CHANNELS]:
             yield f"{name} +{_STRENGTH:g}", _posed(head, **{name: _STRENGTH})

@@ -17,6 +17,7 @@ from torch import Tensor
 from facetalk import __version__
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import Progress, silent
+from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
@@ -117,16 +118,17 @@ def fit_video(
     """
     model = HeadModel(read_head(head)) if isinstance(head, str) else head
     found = detect_landmarks(path, detector=detector, progress=progress)
-    motion = fit_landmarks(
-        found.points,
-        found.times,
-        found.image_size,
-        arkit_view(model),  # the tracker solves for ARKit's channels, of any head
-        settings=settings,
-        source=str(path),
-        source_fps=found.fps,
-        meta={"facetalk": __version__, "command": "fit", "detector": "MediaPipe face mesh 0.10.21 (Apache-2.0)"},
-    )
+    with one_torch_thread():
+        motion = fit_landmarks(
+            found.points,
+            found.times,
+            found.image_size,
+            arkit_view(model),  # the tracker solves for ARKit's channels, of any head
+            settings=settings,
+            source=str(path),
+            source_fps=found.fps,
+            meta={"facetalk": __version__, "command": "fit", "detector": "MediaPipe face mesh 0.10.21 (Apache-2.0)"},
+        )
     return from_view(motion, model)
 
 

@@ -150,7 +150,8 @@ class FaceEnergy:
         arguments: list[Any] = [value.contiguous().numpy() for value in inputs]
         arguments += [seen.focal_px, basis.pairs.numpy(), (basis.point_weights / settings.point_sigma_m**2).numpy()]
         arguments += [depth_precision.numpy(), (basis.pair_weights / settings.point_sigma_m**2).numpy()]
-        add_points(*arguments, settings.robust_m, *(value.numpy() for value in sums))
+        arguments += [settings.robust_m, *(value.numpy() for value in sums)]
+        add_points(*arguments)
         return PointTerms(*sums, *_common_depth(body, turn, jacobian, seen.weights * depth_precision))
 
     def _normal_equations(self, terms: PointTerms) -> tuple[Tensor, Tensor]:

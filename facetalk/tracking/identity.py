@@ -14,6 +14,9 @@ from facetalk.tracking.refine import refine
 def pick_frames(confidence: Float[Tensor, " frames"], rotation: Float[Tensor, "frames 3"], count: int) -> Tensor:
     """Frames to learn the identity from: seen, evenly spread in time, rather from the front."""
     good = (confidence > 0.5).nonzero()[:, 0]
+    if len(good) == 0:
+        # A face that only flashes up is nowhere seen on both sides of a frame.
+        good = torch.arange(len(confidence))
     turned = rotation[good].norm(dim=-1)
     good = good[turned <= turned.median() + 0.35]
     picks = torch.linspace(0, len(good) - 1, min(count, len(good))).round().long()

@@ -12,7 +12,7 @@ HELD_AT_ZERO = (*GAZE_NAMES, "tongueOut")
 CHANNEL_PRIORS: tuple[tuple[tuple[str, ...], float], ...] = (
     (("jawOpen", "eyeBlink"), 0.25),
     (("mouthSmile", "mouthPucker", "mouthFunnel", "mouthClose"), 0.6),
-    (("browInnerUp", "browDown", "browOuterUp"), 0.5),
+    (("browInnerUp", "browDown", "browOuterUp"), 0.35),
     (("jawLeft", "jawRight", "mouthLeft", "mouthRight", "mouthPress", "mouthRoll", "mouthShrug"), 1.4),
     (("jawForward", "mouthDimple", "mouthStretch"), 2.0),
     (("noseSneer", "cheekSquint"), 0.8),

@@ -22,7 +22,7 @@ CURVES = ("open", "wide")
 
 
 def judge_talker(talker: Talker, examples: list[Example], geometry: LipGeometry) -> dict[str, float]:
-    """Mean figures over clips; each clip's style comes from another clip of its style, or from itself.
+    """Mean figures over clips, in the talker's neutral style: a clip's own style could give its motion away.
 
     `r_*` is the correlation of predicted and tracked lip gap and mouth width over time, `gain_*` the ratio of their
     standard deviations, `lip_mm` the mean distance of mouth landmarks with each clip's mean shape taken out.
@@ -33,10 +33,9 @@ def judge_talker(talker: Talker, examples: list[Example], geometry: LipGeometry)
     synced = [example for example in long if example.clip.av_corr is None or example.clip.av_corr >= MIN_SYNC]
     figures: dict[str, list[float]] = defaultdict(list)
     for index, example in enumerate(synced):
-        code = talker.style_encoder(*_reference(examples, example, talker.config.style.max_frames))[0]
         wrong = synced[(index + max(1, len(synced) // 2)) % len(synced)]
         for prefix, features in (("", example.features[0]), ("shuffled_", _repeat(wrong, example.num_frames))):
-            predicted = talker.decode(features, code)
+            predicted = talker.decode(features, talker.neutral_style)
             for name, value in compare(predicted, example.expression[0], geometry).items():
                 figures[prefix + name].append(value)
     return {name: sum(values) / len(values) for name, values in figures.items()}
@@ -62,15 +61,6 @@ def compare(
         "lip_mm": float((moved - truly).norm(dim=-1).mean()),
         "still_lip_mm": float(truly.norm(dim=-1).mean()),
     }
-
-
-def _reference(examples: list[Example], example: Example, longest: int) -> tuple[Tensor, Tensor]:
-    others = [other for other in examples if other.clip.style == example.clip.style and other is not example]
-    chosen = max(others, key=lambda other: other.num_frames) if others else example
-    if chosen.num_frames < example.num_frames // 2:
-        chosen = example
-    rows = chosen.expression[0][None, :longest]
-    return rows, torch.ones(rows.shape[:2], dtype=torch.bool)
 
 
 def _repeat(example: Example, num_frames: int) -> Tensor:

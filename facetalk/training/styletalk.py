@@ -111,6 +111,7 @@ class StyleTalkTask:
 
     def validate(self) -> dict[str, float]:
         """Figures on the speakers that are kept for judging; empty without such speakers."""
+        self.model.neutral_style.copy_(mean_style(self.model, self.sampler.examples))
         return judge_talker(self.model, self.judge, self.geometry) if self.judge else {}
 
     def export(self, run_dir: Path) -> None:

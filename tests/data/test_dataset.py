@@ -62,12 +62,24 @@ def test_a_batch_keeps_sound_and_motion_together_and_pads_short_clips() -> None:
     assert (batch.weight == batch.present).all()
 
 
-def test_a_reference_comes_from_another_clip_of_the_style_if_there_is_one() -> None:
-    examples = [make_example("a", 100), make_example("b", 90), make_example("c", 30, "other")]
-    sampler = Sampler(examples, DataConfig())
+def test_a_reference_does_not_tell_when_its_clip_does_what() -> None:
+    examples = [make_example("a", 100), make_example("b", 40), make_example("c", 30, "other")]
+    sampler = Sampler(examples, DataConfig(own_share=0.0, reference_frames=(64, 64)))
     chance = torch.Generator().manual_seed(0)
-    assert all(sampler._reference(0, chance).max() < 90 for _ in range(20))
-    assert len(sampler._reference(2, chance)) == 30
+    joined = sampler._reference(0, chance)[:, 0]
+    assert len(joined) == 64
+    assert joined.max() < 40  # clip b, and b again
+    alone = sampler._reference(2, chance)[:, 0]
+    assert sorted(alone.tolist()) == list(range(30))
+    assert alone.tolist() != list(range(30))
+
+
+def test_own_frames_are_taken_as_often_as_asked() -> None:
+    examples = [make_example("a", 100), make_example("b", 40)]
+    sampler = Sampler(examples, DataConfig(own_share=0.5, reference_frames=(64, 64)))
+    chance = torch.Generator().manual_seed(0)
+    own = [bool(sampler._reference(0, chance).max() >= 40) for _ in range(200)]
+    assert 0.4 < sum(own) / 200 < 0.6
 
 
 def test_the_same_chance_draws_the_same_batch() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from facetalk.head.dressing import Dress
-from facetalk.head.flame import Embedding, FlameArrays, FlameExtras, flame_assets
+from facetalk.head.flame import MARKS, Embedding, FlameArrays, FlameExtras, flame_assets, mouth_lid
 from facetalk.head.model import HeadModel
 from facetalk.head.regions import REGIONS
 from tests.head.flame_reference import flame_frame, rotation
@@ -145,3 +145,29 @@ def test_a_long_clip_folds_the_identity_once(monkeypatch: pytest.MonkeyPatch) ->
     spent = time.process_time() - before
     assert len(folded) == 1
     assert 500 / spent > 1500, f"{500 / spent:.0f} frames per second of processor time"
+
+
+def test_the_hole_behind_the_lips_is_closed_and_no_other() -> None:
+    # A sheet with two holes in it; the lips' mark is beside the first.
+    steps = 12
+    x, y = np.meshgrid(np.arange(steps, dtype=float), np.arange(steps, dtype=float), indexing="ij")
+    place = np.stack([x, y, 0 * x], -1).reshape(-1, 3)
+    faces = []
+    for i in range(steps - 1):
+        for j in range(steps - 1):
+            if not ((3 <= i < 6 and 3 <= j < 5) or (8 <= i < 10 and 8 <= j < 10)):
+                a = i * steps + j
+                faces += [(a, a + steps, a + steps + 1), (a, a + steps + 1, a + 1)]
+    template = np.zeros((5023, 3))
+    template[: len(place)] = place
+    template[MARKS[51]] = [4.0, 4.0, 0.5]
+    empty = np.zeros((5023, 3, 0))
+    arrays = FlameArrays(template, empty, empty, np.zeros((5023, 3, 36)), np.zeros((5, 5023)), np.zeros((5023, 5)),
+                         np.array(faces))  # fmt: skip
+    lid, rim = mouth_lid(arrays)
+    assert len(rim) == 10 and (place[rim].min(0)[:2] == 3).all() and (place[rim].max(0)[:2] == [6, 5]).all()
+    corners = template[lid]
+    areas = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] / 2
+    sheet = template[np.array(faces)]
+    facing = np.cross(sheet[:, 1] - sheet[:, 0], sheet[:, 2] - sheet[:, 0])[:, 2]
+    assert len(lid) == 8 and areas.sum() * np.sign(facing[0]) == pytest.approx(6), "it faces as the sheet does"

@@ -151,6 +151,14 @@ def test_a_single_frame_and_a_very_short_clip_work(head: HeadModel, points: torc
         assert torch.isfinite(motion.expression).all()
 
 
+def test_a_face_that_flashes_up_once_is_held(head: HeadModel, points: torch.Tensor) -> None:
+    flash = torch.full((9, 478, 3), torch.nan)
+    flash[4] = points[0]
+    motion = fit_landmarks(flash, torch.arange(9) / 25 + 0.013, IMAGE_SIZE, head)
+    assert motion.confidence is not None and (motion.confidence == 0).all()
+    assert torch.isfinite(motion.transl).all() and (motion.transl - motion.transl[0]).abs().max() < 1e-4
+
+
 def test_settings_check_themselves() -> None:
     with pytest.raises(ValueError, match="window=40"):
         FitSettings(window=40, margin=20)
