@@ -46,7 +46,10 @@ class DataConfig:
     shares: Mapping[str, float] = field(default_factory=dict)
     """Factor on the weight of all clips of a speaker (a pattern)."""
     lags_ms: Mapping[str, float] = field(default_factory=dict)
-    """How long the sound of a speaker's clips (a pattern) comes after the picture, milliseconds; taken back here."""
+    """How long the sound of a speaker's clips (a pattern) comes after the picture, milliseconds; taken back here.
+
+    The first pattern that fits counts.
+    """
     length: int = 64
     """Frames of a training example."""
     batch_size: int = 32

@@ -156,12 +156,12 @@ def mouth_lid(arrays: FlameArrays) -> tuple[Int[np.ndarray, "lid 3"], Int[np.nda
         rim.append(following[rim[-1]])
     corner = int(np.argmin(arrays.template[rim, 0]))
     rim = rim[corner:] + rim[:corner]
-    lid, low, high = [], 0, len(rim)
-    while high - low > 2:  # a strip: a step forward on one side, then a step back on the other
-        lid.append((rim[low], rim[low + 1], rim[high % len(rim)]))
+    lid, low, high = [], 0, len(rim) - 1
+    while high - low > 1:  # a strip: a step forward on one side, then a step back on the other
+        lid.append((rim[low], rim[low + 1], rim[high]))
         low += 1
-        if high - low > 2:
-            lid.append((rim[low], rim[high - 1], rim[high % len(rim)]))
+        if high - low > 1:
+            lid.append((rim[low], rim[high - 1], rim[high]))
             high -= 1
     return np.array(lid, np.int64).reshape(-1, 3), np.array(rim, np.int64)
 

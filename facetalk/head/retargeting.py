@@ -246,6 +246,16 @@ def bounded_over_time(
     # Without bounds and neighbours the answer is at hand; from there only what is out of bounds has far to go.
     start = torch.linalg.solve(inner + torch.diag(extra), linear.T).T
     x = start.clamp(bounds[:, 0], bounds[:, 1]).contiguous().numpy()
-    arrays = [value.contiguous().numpy() for value in (inner, linear, extra, step, bounds[:, 0], bounds[:, 1])]
-    sweep_bounded(*arrays, x, smoothness.sweeps, smoothness.tolerance)
+    lower, upper = bounds.T.contiguous().numpy()
+    sweep_bounded(
+        inner.numpy(),
+        linear.numpy(),
+        extra.numpy(),
+        step.numpy(),
+        lower,
+        upper,
+        x,
+        smoothness.sweeps,
+        smoothness.tolerance,
+    )
     return torch.from_numpy(x)

@@ -136,7 +136,7 @@ def model_file(path: Path) -> Path:
                 return path / name
         raise MissingAssetError(f"no FLAME model in {path} (looked for {', '.join(FILE_NAMES)}); {HOW_TO_GET}")
     if not path.is_file():
-        raise MissingAssetError(f"no FLAME file at {path}; {HOW_TO_GET}")
+        raise MissingAssetError(f"no FLAME file at {path} and none of that name is installed; {HOW_TO_GET}")
     return path
 
 

@@ -37,14 +37,18 @@ def read_head(name: str) -> HeadAssets:
     """
     if name in BUNDLED_HEADS:
         return read_head_folder(bundled(BUNDLED_HEADS[name]))
-    kind, separator, path = name.partition(":")
-    if separator and kind in KINDS:
-        return read_foreign_head(kind, Path(path).expanduser())
     from facetalk.io.installed import installed_heads  # only names that are not bundled need it
 
     installed = installed_heads()
     if name in installed:
         return read_foreign_head(installed[name].kind, installed[name].path, name)
+    kind, separator, path = name.partition(":")
+    if separator and kind in KINDS:
+        # A motion names its head by kind and file name; an installed head of that file serves it.
+        same = [head for head in installed.values() if head.kind == kind and Path(head.file).stem == path]
+        if same and not Path(path).expanduser().exists():
+            return read_foreign_head(kind, same[0].path, name)
+        return read_foreign_head(kind, Path(path).expanduser())
     known = ", ".join([*BUNDLED_HEADS, *installed])
     raise UsageError(f"unknown head {name!r}; known heads: {known}, or flame:PATH, ict:PATH, gnm:PATH")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -148,27 +148,27 @@ def _sheet_poses(head: HeadModel) -> Iterator[tuple[str, torch.Tensor]]:
     view = head if is_arkit(head.assets) else arkit_view(head)
     for name in ARKIT_NAMES:
         if name == "mouthClose":  # it closes what jawOpen opens, and means nothing by itself
-            yield "mouthClose, jawOpen", _posed(view, jawOpen=1.0, mouthClose=0.9)
+            yield "mouthClose, jawOpen", _posed(view, {"jawOpen": 1.0, "mouthClose": 0.9})
         else:
-            yield name, _posed(view, **{name: 1.0})
+            yield name, _posed(view, {name: 1.0})
     if view is not head:
         for name in head.assets.expression_names[:_OWN_CHANNELS]:
-            yield f"{name} +{_STRENGTH:g}", _posed(head, **{name: _STRENGTH})
+            yield f"{name} +{_STRENGTH:g}", _posed(head, {name: _STRENGTH})
     for index, name in enumerate(head.assets.identity_names[:_IDENTITIES]):
         yield f"{name} +{_STRENGTH:g}", _posed(head, identity=index)
 
 
 def _posed(
     head: HeadModel,
+    channels: Mapping[str, float] | None = None,
     *,
     yaw: float = 0.0,
     about: torch.Tensor | None = None,
     identity: int | None = None,
-    **channels: float,
 ) -> torch.Tensor:
     names = head.assets.expression_names
     expression, betas = torch.zeros(1, len(names)), torch.zeros(head.num_betas)
-    for name, value in channels.items():
+    for name, value in (channels or {}).items():
         expression[0, names.index(name)] = value
     if identity is not None:
         betas[identity] = _STRENGTH

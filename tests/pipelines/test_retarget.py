@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from facetalk.core.errors import MissingAssetError
 from facetalk.core.types import Camera, Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_pose, gaze_to_channels
@@ -181,3 +182,32 @@ def test_the_map_is_solved_once(flame: HeadModel, monkeypatch: pytest.MonkeyPatc
 def test_a_wrong_source_is_refused(own: HeadModel, flame: HeadModel) -> None:
     with pytest.raises(ValueError, match="was given with head"):
         retarget(performance(own, 2), flame, flame)
+
+
+def test_animate_and_render_take_any_head(
+    own: HeadModel, flame: HeadModel, likeness_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facetalk.io.audio import write_wav
+    from facetalk.io.motion import read_motion
+    from facetalk.io.video import VideoReader
+    from facetalk.pipelines import animate as pipeline
+    from facetalk.pipelines.heads import install_head
+    from facetalk.pipelines.render import render_motion
+    from tests.pipelines.performers import toy_talker
+
+    monkeypatch.setattr(pipeline, "load_talker", lambda _: toy_talker())
+    speech = tmp_path / "speech.wav"
+    write_wav(speech, 0.1 * torch.randn(8000, generator=torch.Generator().manual_seed(0)))
+    name = f"flame:{likeness_path}"
+    result = pipeline.animate(speech, out=tmp_path / "out", head=name, formats=("npz", "csv", "glb", "mp4"), size=64)
+    motion = read_motion(result.paths["npz"])
+    assert motion.head == flame.name and motion.expression_names == flame.assets.expression_names
+    assert motion.expression.std() > 0.01
+    assert "JawOpen" in result.paths["csv"].read_text("utf-8").splitlines()[0]
+    with VideoReader(result.paths["mp4"]) as video:
+        assert sum(1 for _ in video) == motion.num_frames
+    with pytest.raises(MissingAssetError, match="none of that name is installed"):
+        render_motion(motion, tmp_path / "own.mp4", head=own, size=64)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    install_head(str(likeness_path))
+    assert render_motion(motion, tmp_path / "own.mp4", head=own, size=64).is_file()
