@@ -208,7 +208,7 @@ def _colors(
 
     own_colors, own_gloss = vertex_colors(reference), reference.gloss.numpy()
     colors = np.full((len(head.template), 3), 0.7, np.float32)
-    gloss = np.tile(np.float32([0.2, 20.0]), (len(head.template), 1))
+    gloss = np.tile(np.array([0.2, 20.0], np.float32), (len(head.template), 1))
     skin_faces = np.flatnonzero(_all_in(reference.faces.numpy(), reference.regions["skin"].numpy()))
     own_faces = reference.faces.numpy()[skin_faces]
     found = nearest_on_surface(head.template[head.skin], laid_on, own_faces, candidates=12)
