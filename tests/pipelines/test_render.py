@@ -156,7 +156,7 @@ def test_requests_that_make_no_sense_are_refused(tmp_path: Path, toy_head: HeadM
         render_motion(motion, out, head=toy_head, backend="cuda")
     with pytest.raises(UsageError, match="only with the tracked camera"):
         render_motion(motion, out, head=toy_head, over=out)
-    with pytest.raises(UsageError, match="made for head 'flame'"):
+    with pytest.raises(UsageError, match="unknown head 'flame'"):
         render_motion(motion.replace(head="flame"), out, head=toy_head)
     with pytest.raises(UsageError, match="unknown head 'nobody'"):
         render_motion(motion.replace(head="nobody"), out)
