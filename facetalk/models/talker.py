@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,6 +13,7 @@ from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.core.types import Motion
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.models.attention import EncoderLayer, LocalBias
+from facetalk.models.lip_closing import close_lips
 from facetalk.models.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.models.style_encoder import StyleEncoder, StyleEncoderConfig
 
@@ -53,6 +54,8 @@ class TalkerConfig:
     """Share of the features that are silenced at random in training, each for a whole clip."""
     spread_range: tuple[float, float] = (0.6, 1.6)
     """How much stiller or livelier than the average a reference may make the talker, per channel."""
+    closing: bool = True
+    """Learn apart from the style when the lips meet, and shut them then in any style."""
     style: StyleEncoderConfig = field(default_factory=StyleEncoderConfig)
     lower: DecoderConfig = field(default_factory=DecoderConfig)
     upper: DecoderConfig = field(default_factory=lambda: DecoderConfig(num_layers=1))
@@ -93,6 +96,15 @@ class AudioEncoder(nn.Module):
         return x
 
 
+class Spoken(NamedTuple):
+    """What the generator makes of speech."""
+
+    expression: Float[Tensor, "batch frames n_expression"]
+    """Before it is limited to [0, 1]."""
+    closure: Float[Tensor, "batch frames"]
+    """Logit of the lips' being shut."""
+
+
 class Talker(nn.Module):
     """The generator. `forward` is what is trained; `speak` is what is used."""
 
@@ -103,6 +115,8 @@ class Talker(nn.Module):
     columns: Tensor
     driven: Tensor
     steady: Tensor
+    gap_dirs: Tensor
+    amplitude: Tensor
 
     def __init__(self, config: TalkerConfig, num_features: int, speech: SpeechFeatures | None = None) -> None:
         super().__init__()
@@ -118,6 +132,9 @@ class Talker(nn.Module):
         self.direct = nn.Linear(num_features, len(ARKIT_NAMES))
         nn.init.zeros_(self.direct.weight)
         nn.init.zeros_(self.direct.bias)
+        self.closing = nn.Sequential(nn.Linear(config.lower.width, 32), nn.ReLU(), nn.Linear(32, 1))
+        self.register_buffer("gap_dirs", torch.zeros(len(ARKIT_NAMES)))
+        self.register_buffer("amplitude", torch.ones(len(ARKIT_NAMES)))
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_scale", torch.ones(num_features))
         self.register_buffer("usual_spread", torch.full((len(ARKIT_NAMES),), 0.1))
@@ -138,8 +155,8 @@ class Talker(nn.Module):
         features: Float[Tensor, "batch frames features"],
         present: Bool[Tensor, "batch frames"],
         style_code: Float[Tensor, "batch style"],
-    ) -> Float[Tensor, "batch frames n_expression"]:
-        """Expression before it is limited to [0, 1].
+    ) -> Spoken:
+        """Expression, and when the lips are shut.
 
         Args:
             features: of the speech, one row per frame.
@@ -158,8 +175,12 @@ class Talker(nn.Module):
         moves = self.direct(heard) + torch.cat(groups, -1)[..., self.columns]
         _, level, spread = self.style_encoder.split(style_code)
         low, high = self.config.spread_range
-        spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven
-        return (level * self.steady)[:, None] + spread[:, None] * moves
+        spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven * self.amplitude
+        expression = (level * self.steady)[:, None] + spread[:, None] * moves
+        closure = self.closing(speech)[..., 0]
+        if self.config.closing:
+            expression = close_lips(expression, closure.sigmoid(), self.gap_dirs)
+        return Spoken(expression, closure)
 
     def _style(self, style_code: Tensor) -> Tensor:
         """The style code with its measured parts in like units."""
@@ -168,17 +189,14 @@ class Talker(nn.Module):
 
     @torch.no_grad()
     def encode_style(self, motion: Motion) -> Float[Tensor, " style"]:
-        """The style code of a reference motion; codes may be averaged to mix styles."""
+        """The style code of a reference motion of any length; codes may be averaged to mix styles."""
         if motion.expression_names != ARKIT_NAMES:
             raise ValueError(f"a style needs the 52 ARKit channels; {motion.head!r} motion has other names")
         expression = motion.to_fps(FPS).expression.to(self.neutral_style)
         if motion.confidence is not None:
             seen = motion.to_fps(FPS).confidence.to(expression) > 0.5  # type: ignore[union-attr]
             expression = expression[seen] if bool(seen.sum() >= 8) else expression
-        longest = self.config.style.max_frames
-        start = max(0, (len(expression) - longest) // 2)
-        expression = expression[None, start : start + longest]
-        return self.style_encoder(expression, torch.ones(expression.shape[:2], dtype=torch.bool))[0]
+        return self.style_encoder.encode_long(expression)
 
     @torch.no_grad()
     def decode(
@@ -190,7 +208,7 @@ class Talker(nn.Module):
         for window in windows(len(features), CHUNK_FRAMES + 2 * margin, margin):
             piece = features[None, window.read]
             present = torch.ones(piece.shape[:2], dtype=torch.bool, device=piece.device)
-            pieces.append(self(piece, present, style_code[None])[0, window.keep])
+            pieces.append(self(piece, present, style_code[None]).expression[0, window.keep])
         return torch.cat(pieces).clamp(0, 1)
 
     @torch.no_grad()

@@ -1,4 +1,7 @@
-"""Training the talker: StyleTalk's generator with its reconstruction loss, velocity and the lips' geometry."""
+"""Training the talker: StyleTalk's generator, its losses and critics, and the lips' geometry.
+
+A loss of weight 0 is not computed, and a critic that no loss asks for is neither read nor trained.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,39 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 
 from facetalk.core.config import build, plain
-from facetalk.core.errors import UsageError
-from facetalk.data.dataset import Batch, DataConfig, Example, Sampler, read_example
-from facetalk.data.manifest import read_manifest, split_by_speaker
-from facetalk.head.channels import indices
-from facetalk.io.files import replacing
+from facetalk.data.dataset import Batch, DataConfig, Example, Sampler, pad, read_example, read_mute_example
+from facetalk.data.manifest import read_clips, split_by_speaker
+from facetalk.head.channels import ARKIT_NAMES, indices
 from facetalk.io.heads import read_head
-from facetalk.io.weights import write_tensors
+from facetalk.losses.critics import hinge_error, sync_error, triplet_error
 from facetalk.losses.geometry import LipGeometry
-from facetalk.losses.motion import decorrelation, reconstruction_error, spread_error, velocity_error, weighted_mean
+from facetalk.losses.motion import (
+    closure_error,
+    decorrelation,
+    reconstruction_error,
+    spread_error,
+    velocity_error,
+    weighted_mean,
+)
+from facetalk.models.critics import TemporalCritic
 from facetalk.models.motion_decoder import StyleMixer
-from facetalk.models.registry import load_speech_encoder
-from facetalk.models.talker import Talker, TalkerConfig
+from facetalk.models.registry import load_speech
+from facetalk.models.talker import Spoken, Talker, TalkerConfig
+from facetalk.training.checkpoint import write_model
+from facetalk.training.frozen_critics import FrozenStyleCritic, FrozenSyncCritic
 from facetalk.training.judging import judge_talker
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 
 LEAST_MOVEMENT_MM = 0.3
 """Movements of the lips below this are noise of the tracker."""
+
+
+LONGEST_COUNTED = 256
+"""Frames beyond which a longer clip counts no more towards the neutral style."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,12 @@ class TalkerLossWeights:
     lips: float = 0.5
     curves: float = 1.0
     spread: float = 0.1
+    closure: float = 0.0
+    """Whether the lips are shut, and that they are then."""
+    sync: float = 0.0
+    style: float = 0.0
+    temporal: float = 0.0
+    triplet: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,13 @@ class StyleTalkConfig:
     """Millimetres by which the tracked mouth is too narrow for every millimetre that it opens; taken back here."""
     direct_ridge: float = 3.0
     """Ridge of the least squares that start the straight line from features to motion."""
+    closed_mm: float = 1.0
+    """Lips whose gap is at most this much wider than at rest count as shut."""
+    triplet_margin: float = 5.0
+    sync_critic: str = ""
+    """Folder with a sync critic, for `loss_weights.sync`: what `facetalk train sync-critic` wrote."""
+    style_critic: str = ""
+    """Folder with a style critic, for `loss_weights.style`: what `facetalk train style-critic` wrote."""
     loop: LoopConfig = field(default_factory=LoopConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -65,7 +92,7 @@ class StyleTalkConfig:
 
 
 class StyleTalkTask:
-    """The talker, its examples and its losses."""
+    """The talker, its examples, its critics and its losses."""
 
     def __init__(
         self,
@@ -74,14 +101,23 @@ class StyleTalkTask:
         geometry: LipGeometry,
         learn: list[Example],
         judge: list[Example],
+        *,
+        mute: list[Example] | None = None,
+        sync: FrozenSyncCritic | None = None,
+        style: FrozenStyleCritic | None = None,
     ) -> None:
         self.config = config
         self.model = talker
         self.geometry = geometry
         learn = [widened(example, geometry, config.width_per_opening) for example in learn]
-        self.sampler = Sampler(learn, config.data)
+        self.sampler = Sampler(learn, config.data, mute or [])
         self.judge = judge
-        self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
+        self.sync, self.style = sync, style
+        weights: Mapping[str, float] = plain(config.loss_weights)
+        self.loss_weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self.critic = TemporalCritic(len(ARKIT_NAMES)) if "temporal" in self.loss_weights else None
+        self._real_and_made: tuple[Tensor, Tensor] | None = None
+        talker.gap_dirs.copy_(geometry.curve_dirs[:, 0])
         set_statistics(talker, learn)
         set_direct(talker, learn, config.direct_ridge)
 
@@ -90,24 +126,62 @@ class StyleTalkTask:
         set_mixing_temperature(self.model, step, self.config.mixing_anneal * self.config.loop.num_steps)
         batch = self.sampler.draw(chance)
         style_code = self.model.style_encoder(batch.reference, batch.reference_present)
-        predicted = self.model(batch.features, batch.present, style_code)
-        return self.judge_batch(predicted, batch)
+        spoken = self.model(batch.features, batch.present, style_code)
+        terms = self.judge_batch(spoken, batch)
+        if "triplet" in self.loss_weights:
+            terms["triplet"] = self._triplet(style_code, batch, chance)
+        return terms
 
-    def judge_batch(self, predicted: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def judge_batch(self, spoken: Spoken, batch: Batch) -> dict[str, Tensor]:
         """Loss terms of a prediction. Channels that speech does not drive are left out."""
         driven = self.model.driven.bool()
-        predicted = torch.where(driven, predicted, batch.expression)
+        predicted = torch.where(driven, spoken.expression, batch.expression)
         unit = self.model.usual_spread[driven]
         mine, true = predicted[..., driven] / unit, batch.expression[..., driven] / unit
         curves, true_curves = self.geometry.curves(predicted), self.geometry.curves(batch.expression)
         lip_error = self.geometry.lips(predicted) - self.geometry.lips(batch.expression)
-        return {
+        terms = {
             "reconstruction": reconstruction_error(mine, true, batch.weight),
             "velocity": velocity_error(mine, true, batch.weight),
             "lips": weighted_mean(lip_error.square(), batch.weight),
             "curves": decorrelation(curves, true_curves, batch.weight, LEAST_MOVEMENT_MM),
             "spread": spread_error(curves, true_curves, batch.weight, LEAST_MOVEMENT_MM),
         }
+        if "closure" in self.loss_weights:
+            gap, true_gap = curves[..., 0], true_curves[..., 0]
+            terms["closure"] = closure_error(spoken.closure, gap, true_gap, batch.weight, self.config.closed_mm)
+        terms |= self._criticised(predicted, batch)
+        return {name: term for name, term in terms.items() if name in self.loss_weights}
+
+    def _criticised(self, predicted: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """What the critics say of whole stretches; shorter ones are left out."""
+        terms: dict[str, Tensor] = {}
+        if self.sync is not None:
+            terms["sync"] = sync_error(*self.sync(predicted, batch.features, batch.weight))
+        whole = batch.present.all(1)
+        made, real = predicted[whole], batch.expression[whole]
+        if self.style is not None:
+            styles = [style for style, kept in zip(batch.style_ids, whole.tolist(), strict=True) if kept]
+            terms["style"] = self.style.error(made, styles)
+        if self.critic is not None:
+            unit = self.model.usual_spread
+            terms["temporal"] = -self.critic(made / unit).mean() if len(made) else predicted.new_zeros(())
+            self._real_and_made = (real / unit, (made / unit).detach())
+        return terms
+
+    def critic_loss(self) -> Tensor:
+        """Hinge loss of the temporal critic on the batch drawn last."""
+        if self.critic is None or self._real_and_made is None:
+            raise ValueError("this run has no critic that learns")
+        real, made = (self.critic(motion) for motion in self._real_and_made)
+        return hinge_error(real, made)
+
+    def _triplet(self, style_code: Tensor, batch: Batch, chance: torch.Generator) -> Tensor:
+        """The learned parts of the codes beside those of other frames in the same styles."""
+        others, present = pad(self.sampler.reference(index, chance) for index in batch.indices)
+        width = self.model.config.style.width
+        same = self.model.style_encoder.pool(others, present)
+        return triplet_error(style_code[:, :width], same, batch.style_ids, self.config.triplet_margin)
 
     def validate(self) -> dict[str, float]:
         """Figures on the speakers that are kept for judging; empty without such speakers."""
@@ -117,13 +191,8 @@ class StyleTalkTask:
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_talker` reads."""
         self.model.neutral_style.copy_(mean_style(self.model, self.sampler.examples))
-        tensors = {
-            name: value.half() if value.numel() > 1000 else value for name, value in self.model.state_dict().items()
-        }
-        write_tensors(run_dir / "model.safetensors", tensors, {"method": "styletalk"})
         described = {"head": self.config.head, "speech": self.config.speech, "talker": plain(self.config.talker)}
-        with replacing(run_dir / "config.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump(described, sort_keys=False), encoding="utf-8")
+        write_model(run_dir, self.model, described, "styletalk")
 
 
 def read_task_config(options: Mapping[str, Any]) -> StyleTalkConfig:
@@ -133,15 +202,18 @@ def read_task_config(options: Mapping[str, Any]) -> StyleTalkConfig:
 
 def make_task(config: StyleTalkConfig, data_dir: Path | None) -> StyleTalkTask:
     """Read the dataset and the frozen parts, and build the model with fresh weights."""
-    if data_dir is None:
-        raise UsageError("styletalk learns from clips: give --data DIR, a folder made by facetalk fit VIDEO... -o DIR")
-    geometry = LipGeometry(read_head(config.head))
-    speech = load_speech_encoder(config.speech)
-    learn, judge = split_by_speaker(read_manifest(data_dir), config.data.dev_speakers)
-    examples = [read_example(clip, speech.encode, config.data) for clip in learn]
-    kept = [read_example(clip, speech.encode, config.data) for clip in judge]
+    clips = read_clips(data_dir, "styletalk")
+    assets = read_head(config.head)
+    speech = load_speech(config.speech)
+    learn, judge = split_by_speaker(clips, config.data.dev_speakers)
+    examples = [read_example(clip, speech.encode, config.data) for clip in learn if clip.has_audio]
+    mute = [read_mute_example(clip, config.data) for clip in learn if not clip.has_audio]
+    kept = [read_example(clip, speech.encode, config.data) for clip in judge if clip.has_audio]
     talker = Talker(config.talker, speech.width, speech)
-    return StyleTalkTask(config, talker, geometry, examples, kept)
+    sync = FrozenSyncCritic.read(config.sync_critic, assets, speech.width) if config.loss_weights.sync > 0 else None
+    style = FrozenStyleCritic.read(config.style_critic) if config.loss_weights.style > 0 else None
+    geometry = LipGeometry(assets)
+    return StyleTalkTask(config, talker, geometry, examples, kept, mute=mute, sync=sync, style=style)
 
 
 def widened(example: Example, geometry: LipGeometry, width_per_opening: float) -> Example:
@@ -202,12 +274,10 @@ def mean_style(talker: Talker, examples: list[Example]) -> Tensor:
     Of the spreads the mean square is taken: half of the speakers are livelier than that.
     """
     calm = [example for example in examples if example.clip.label in ("", "neutral", "unstated", "calm")] or examples
-    longest = talker.config.style.max_frames
     codes = []
     for example in calm:
-        rows = example.expression[0][None, :longest]
-        codes.append(talker.style_encoder(rows, torch.ones(rows.shape[:2], dtype=torch.bool))[0])
-    shares = torch.tensor([example.weight * min(example.num_frames, longest) for example in calm])
+        codes.append(talker.style_encoder.encode_long(example.expression[0]))
+    shares = torch.tensor([example.weight * min(example.num_frames, LONGEST_COUNTED) for example in calm])
     shares = shares / shares.sum()
     pooled, level, spread = talker.style_encoder.split(torch.stack(codes))
     spread = (shares @ spread.square()).sqrt()
