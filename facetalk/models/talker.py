@@ -27,6 +27,10 @@ CHUNK_FRAMES = 240
 """Longest stretch that is decoded in one piece; longer speech is cut into such pieces with exact seams."""
 
 
+DIRECT_TAPS, DIRECT_DILATION = 7, 2
+"""Moments that the straight line from features to motion sees: every second frame of 13."""
+
+
 @runtime_checkable
 class SpeechFeatures(Protocol):
     """What the talker needs of a speech encoder: a row of features for every frame at 30 fps."""
@@ -129,9 +133,10 @@ class Talker(nn.Module):
         self.decoder_bias = LocalBias(config.lower.num_heads, config.reach)
         self.silencer = nn.Dropout1d(config.feature_dropout)
         # A straight line from the features, which hold a first guess of the mouth; the decoders add to it.
-        self.direct = nn.Linear(num_features, len(ARKIT_NAMES))
+        reach = DIRECT_DILATION * (DIRECT_TAPS // 2)
+        self.direct = nn.Conv1d(num_features, len(ARKIT_NAMES), DIRECT_TAPS, dilation=DIRECT_DILATION, padding=reach)
         nn.init.zeros_(self.direct.weight)
-        nn.init.zeros_(self.direct.bias)
+        nn.init.zeros_(self.direct.bias)  # type: ignore[arg-type]
         self.closing = nn.Sequential(nn.Linear(config.lower.width, 32), nn.ReLU(), nn.Linear(32, 1))
         self.register_buffer("gap_dirs", torch.zeros(len(ARKIT_NAMES)))
         self.register_buffer("amplitude", torch.ones(len(ARKIT_NAMES)))
@@ -167,12 +172,12 @@ class Talker(nn.Module):
         # A padding row may see itself, so that its softmax has something to sum; nobody reads it.
         own = torch.eye(features.shape[1], dtype=torch.bool, device=features.device)
         allowed = allowed.expand(-1, -1, features.shape[1], -1).masked_fill(own, 0.0)
-        heard = (features - self.feature_mean) / self.feature_scale
+        heard = (features - self.feature_mean) / self.feature_scale * present[..., None]
         heard = self.silencer(heard.transpose(1, 2)).transpose(1, 2)
         speech = self.audio_encoder(heard, allowed)
         mask = self.decoder_bias(features.shape[1]) + allowed
         groups = [group(speech, self._style(style_code), mask) for group in (self.lower, self.upper)]
-        moves = self.direct(heard) + torch.cat(groups, -1)[..., self.columns]
+        moves = self.direct(heard.transpose(1, 2)).transpose(1, 2) + torch.cat(groups, -1)[..., self.columns]
         _, level, spread = self.style_encoder.split(style_code)
         low, high = self.config.spread_range
         spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven * self.amplitude

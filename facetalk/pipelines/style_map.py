@@ -16,8 +16,8 @@ from facetalk.data.manifest import MANIFEST, Clip, read_manifest
 from facetalk.io.files import replacing
 from facetalk.metrics.neighbours import tsne
 from facetalk.models.registry import load_talker
-from facetalk.models.talker import Talker
 from facetalk.pipelines.styles import read_style
+from facetalk.training.style_judging import comparable
 from facetalk.vision.scatter import draw_scatter, group_colours
 
 GROUPS = ("speaker", "emotion")
@@ -76,15 +76,6 @@ def plot_styles(
     with replacing(page) as temporary:
         temporary.write_text(_page(names, groups, places.tolist(), by), encoding="utf-8")
     return StyleMap(out_path, page, names, [(x, y) for x, y in places.tolist()])
-
-
-def comparable(talker: Talker, codes: torch.Tensor) -> torch.Tensor:
-    """Style codes in which every part counts: each column in units of its spread, levels and spreads of channels that
-    hardly move left as small as they are."""
-    pooled, level, spread = talker.style_encoder.split(codes)
-    unit = talker.usual_spread.clamp_min(0.02)
-    pooled = (pooled - pooled.mean(0)) / pooled.std(0).mean().clamp_min(1e-6)
-    return torch.cat([pooled, level / unit, spread / unit], 1)
 
 
 def _clips(reference: Path) -> list[Clip]:

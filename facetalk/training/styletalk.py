@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.config import build, plain
@@ -31,7 +32,7 @@ from facetalk.losses.motion import (
 from facetalk.models.critics import TemporalCritic
 from facetalk.models.motion_decoder import StyleMixer
 from facetalk.models.registry import load_speech
-from facetalk.models.talker import Spoken, Talker, TalkerConfig
+from facetalk.models.talker import DIRECT_DILATION, DIRECT_TAPS, Spoken, Talker, TalkerConfig
 from facetalk.training.checkpoint import write_model
 from facetalk.training.frozen_critics import FrozenStyleCritic, FrozenSyncCritic
 from facetalk.training.judging import judge_talker
@@ -75,7 +76,7 @@ class StyleTalkConfig:
     """Share of the run over which the temperature of the style mixing falls from 30 to 1 (METHODS 3.5)."""
     width_per_opening: float = 0.0
     """Millimetres by which the tracked mouth is too narrow for every millimetre that it opens; taken back here."""
-    direct_ridge: float = 3.0
+    direct_ridge: float = 20.0
     """Ridge of the least squares that start the straight line from features to motion."""
     closed_mm: float = 1.0
     """Lips whose gap is at most this much wider than at rest count as shut."""
@@ -245,18 +246,28 @@ def set_direct(talker: Talker, examples: list[Example], ridge: float) -> None:
     Both sides are taken less their mean over the clip; the motion is in units of the clip's own spread, as the talker
     puts it out.
     """
-    size = talker.feature_mean.shape[0]
+    num_channels, num_features, taps = talker.direct.weight.shape
+    size = num_features * taps
     squares = torch.zeros(size, size, dtype=torch.float64)
-    products = torch.zeros(size, talker.usual_spread.shape[0], dtype=torch.float64)
+    products = torch.zeros(size, num_channels, dtype=torch.float64)
     low, high = talker.config.spread_range
     for example in examples:
-        features = ((example.features[0] - example.features[0].mean(0)) / talker.feature_scale).double()
+        features = windowed((example.features[0] - talker.feature_mean) / talker.feature_scale)
+        features = example.weight**0.5 * (features - features.mean(0))
         moved = example.expression[0] - example.expression[0].mean(0)
         spread = talker.usual_spread * (moved.square().mean(0).sqrt() / talker.usual_spread).clamp(low, high)
-        squares += example.weight * features.T @ features
-        products += example.weight * features.T @ (moved / spread * talker.driven).double()
+        squares += features.T @ features
+        products += features.T @ (example.weight**0.5 * moved / spread * talker.driven)
     squares += ridge * squares.diagonal().mean() * torch.eye(size, dtype=torch.float64)
-    talker.direct.weight.copy_(torch.linalg.solve(squares, products).T)
+    solved = torch.linalg.solve(squares, products)
+    talker.direct.weight.copy_(solved.T.unflatten(1, (num_features, taps)))
+
+
+def windowed(features: Float[Tensor, "frames features"]) -> Float[Tensor, "frames taps_by_features"]:
+    """Rows as the talker's straight line sees them: a feature's moments side by side, zero beyond the clip."""
+    reach = DIRECT_DILATION * (DIRECT_TAPS // 2)
+    padded = torch.nn.functional.pad(features, (0, 0, reach, reach))
+    return padded.unfold(0, 2 * reach + 1, 1)[..., ::DIRECT_DILATION].flatten(1)
 
 
 def set_mixing_temperature(talker: Talker, step: int, anneal_steps: float) -> None:
