@@ -19,10 +19,12 @@ BUNDLED_HEADS = {"facetalk": "facetalk-head"}
 """Head names a user can give, and the weights folder of each."""
 
 _FLOATS = (
-    "template", "identity_dirs", "expression_dirs", "joints", "joint_identity_dirs", "skin_weights", "colors", "gloss",
-    "uv_coords",
+    "template", "identity_dirs", "joints", "joint_identity_dirs", "skin_weights", "colors", "gloss", "uv_coords",
 )  # fmt: skip
 _INTEGERS = ("faces", "uv_faces", "mediapipe_ids")
+_LOCAL = ("expression_dirs", "corrective_dirs")
+"""Directions that leave most vertices where they are: only the others are stored."""
+_SMALLEST_MOVE_M = 2e-6
 
 
 KINDS = ("flame", "ict", "gnm")
@@ -83,7 +85,8 @@ def read_head_folder(folder: Path) -> HeadAssets:
     try:
         described = json.loads(metadata["head"])
         arrays: dict[str, Any] = {key: tensors[key].float() for key in _FLOATS}
-        arrays |= {key: tensors[key].long() for key in _INTEGERS}
+        arrays |= {key: tensors[key].long() for key in (*_INTEGERS, "corrective_pairs")}
+        arrays |= {key: _read_local(tensors, key, len(arrays["template"])) for key in _LOCAL}
         points = {
             key: SurfacePoints(tensors[f"{key}.triangles"].long(), tensors[f"{key}.barycentric"].float())
             for key in ("landmarks", "mediapipe")
@@ -105,11 +108,29 @@ def read_head_folder(folder: Path) -> HeadAssets:
         raise FacetalkError(f"{folder} is not a facetalk head: {error} is missing") from None
 
 
+def _read_local(tensors: dict[str, torch.Tensor], key: str, num_vertices: int) -> torch.Tensor:
+    """Directions written by `_local`, (n, vertices, 3)."""
+    moved = np.unpackbits(tensors[f"{key}.moved"].numpy(), axis=1, count=num_vertices).astype(bool)
+    dirs = torch.zeros(*moved.shape, 3)
+    dirs[torch.from_numpy(moved)] = tensors[f"{key}.values"].float()
+    return dirs
+
+
+def _local(key: str, dirs: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Directions as one bit for each vertex that says whether it moves, and the moves of those that do."""
+    moved = dirs.abs().amax(2) > _SMALLEST_MOVE_M
+    bits = torch.from_numpy(np.packbits(moved.numpy(), axis=1))
+    return {f"{key}.moved": bits, f"{key}.values": dirs[moved].half()}
+
+
 def write_head_folder(folder: Path, assets: HeadAssets) -> None:
     """Write the head's arrays and texture; displacements in half precision, which rounds by less than 0.01 mm."""
+    if assets.corrective_dirs is None or assets.corrective_pairs is None:
+        raise ValueError(f"head {assets.name!r} has no correctives; only the bundled head has a folder")
     tensors = {key: getattr(assets, key).to(torch.float32) for key in _FLOATS}
-    tensors |= {key: tensors[key].half() for key in ("identity_dirs", "expression_dirs")}
-    tensors |= {key: getattr(assets, key).to(torch.int32) for key in _INTEGERS}
+    tensors["identity_dirs"] = tensors["identity_dirs"].half()
+    tensors |= _local("expression_dirs", assets.expression_dirs) | _local("corrective_dirs", assets.corrective_dirs)
+    tensors |= {key: getattr(assets, key).to(torch.int32) for key in (*_INTEGERS, "corrective_pairs")}
     for key in ("landmarks", "mediapipe"):
         points = getattr(assets, key)
         tensors[f"{key}.triangles"] = points.triangles.to(torch.int32)
