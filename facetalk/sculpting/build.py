@@ -13,6 +13,7 @@ from facetalk.head.model import HeadAssets, SurfacePoints
 from facetalk.sculpting import paint
 from facetalk.sculpting.anatomy import read_measurements
 from facetalk.sculpting.channels import Face, all_channels
+from facetalk.sculpting.correctives import all_correctives
 from facetalk.sculpting.domain import PER_RADIAN, smoothstep
 from facetalk.sculpting.embedding import IBUG_FROM_MEDIAPIPE, embed
 from facetalk.sculpting.identity import all_directions, identity_names
@@ -152,6 +153,8 @@ def build_head(calibrated: bool = True) -> HeadAssets:
     head = sculpt(measurements)
     face = Face(head)
     identity = all_directions(head, measurements)
+    channels = all_channels(head)
+    correctives, pairs = all_correctives(face, channels)
     triangles, weights = embed(head, read_calibration() if calibrated else None)
     uv, uv_faces = uv_layout(head)
     joint_identity = np.zeros((len(identity), 5, 3))
@@ -169,7 +172,7 @@ def build_head(calibrated: bool = True) -> HeadAssets:
         template=tensor(head.points * METRES),
         identity_dirs=tensor(identity * METRES),
         identity_names=identity_names(measurements),
-        expression_dirs=tensor(all_channels(head) * METRES),
+        expression_dirs=tensor(channels * METRES),
         expression_names=ARKIT_NAMES,
         faces=torch.tensor(np.ascontiguousarray(head.faces)),
         joints=tensor(JOINTS * METRES),
@@ -184,5 +187,7 @@ def build_head(calibrated: bool = True) -> HeadAssets:
         uv_coords=tensor(uv),
         uv_faces=torch.tensor(uv_faces),
         texture=paint.paint(head),
+        corrective_dirs=tensor(correctives * METRES),
+        corrective_pairs=torch.tensor(pairs),
         meta={"licence": "as facetalk", "source": "python -m facetalk.sculpting"},
     )
