@@ -80,7 +80,7 @@ class Face:
         back = smoothstep(60, 112, x)
         weight *= 1 - back
         jaw_line = np.interp(x, [0, 20, 50, 85, 110], [-113, -112, -95, -70, -50])
-        under = smoothstep(-186, jaw_line - 8, y)
+        under = smoothstep(-205, jaw_line - 4, y)
         weight *= under
         weight[~self.skin] = 0
         rim = self.head.rings["mouth"][0]
@@ -239,11 +239,11 @@ def roll(face: Face, upper: bool) -> np.ndarray:
     up = 1.0 if upper else -1.0
     total = np.zeros_like(face.points)
     levels = [0, 1, 2, 3, 3.5, 4]
-    height = [0.1, -0.6, -2.6, -3.6, -2.4, -1.2]
-    depth = [-5.0, -4.6, -3.8, -2.0, -1.0, -0.4]
+    height = [0.1, -1.2, -3.4, -5.4, -4.6, -2.4]
+    depth = [-4.2, -4.8, -4.8, -3.2, -2.0, -0.8]
     for level, ring in zip(MOUTH_LEVELS, rings, strict=True):
         y, z = up * np.interp(level, levels, height), np.interp(level, levels, depth)
-        total[ring] = side * np.array([0.0, y * (1.0 if upper else 0.9), z])
+        total[ring] = side * np.array([0.0, y * (1.0 if upper else 1.25), z])
     for row in face.head.linings["mouth"][:3]:
         total[row] = total[rings[0]]
     only = "upper" if upper else "lower"
