@@ -1,4 +1,4 @@
-"""Identity directions: how measured people differ, carried on over the whole head, and a few of the skull and neck."""
+"""Identity directions: how measured people differ, carried on over the whole head, and traits with a meaning."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import numpy as np
 
 from facetalk.sculpting import parts
 from facetalk.sculpting.anatomy import Measurements
+from facetalk.sculpting.channels import Face
 from facetalk.sculpting.domain import ThinPlate, smoothstep
 from facetalk.sculpting.sculpture import SKIN, Sculpture, keep_closed
+from facetalk.sculpting.traits import TRAITS, trait_moves
 
 GLOBAL_NAMES = ("skullWidth", "skullHeight", "neckWidth")
 
 
 def identity_names(measurements: Measurements) -> tuple[str, ...]:
     """Names of the directions."""
-    return (*(f"face{i + 1}" for i in range(len(measurements.modes))), *GLOBAL_NAMES)
+    return (*(f"face{i + 1}" for i in range(len(measurements.modes))), *GLOBAL_NAMES, *TRAITS)
 
 
 def affine_through(points: np.ndarray, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,6 +45,11 @@ def face_mode(head: Sculpture, measurements: Measurements, mode: np.ndarray) -> 
     move[skin] = spline(np.clip(head.places[skin], [-400, -330], [400, 170]))
     move[skin] *= smoothstep(-262, -200, head.points[skin, 1])[:, None]
     return move
+
+
+def ears(head: Sculpture) -> np.ndarray:
+    """Vertices of both ears: they go with the head beside them."""
+    return np.unique(np.concatenate([head.linings["left_ear"], head.linings["right_ear"]]))
 
 
 def carry_parts(head: Sculpture, move: np.ndarray) -> None:
@@ -76,7 +83,7 @@ def carry_parts(head: Sculpture, move: np.ndarray) -> None:
     for name in ("left_ear", "right_ear"):
         base = move[head.rings[name][0]].mean(0)
         for row in head.linings[name]:
-            move[row] = base
+            move[row] += base
 
 
 def global_modes(head: Sculpture) -> list[np.ndarray]:
@@ -99,6 +106,9 @@ def global_modes(head: Sculpture) -> list[np.ndarray]:
 def all_directions(head: Sculpture, measurements: Measurements) -> np.ndarray:
     """Displacements for one standard deviation of each direction, (n, vertices, 3) mm; each mirror-symmetrical."""
     moves = [face_mode(head, measurements, mode) for mode in measurements.modes] + global_modes(head)
+    for move in moves:
+        move[ears(head)] = 0
+    moves += trait_moves(Face(head)).values()
     for move in moves:
         carry_parts(head, move)
     stack = np.stack(moves)
