@@ -235,15 +235,19 @@ def roll(face: Face, upper: bool) -> np.ndarray:
     rings = face.head.rings["mouth"]
     columns = rings.shape[1]
     sign = np.cos(2 * np.pi * np.arange(columns) / columns)
-    side = np.clip(sign if upper else -sign, 0, 1)[:, None] ** 0.6
+    side = np.clip(sign if upper else -sign, 0, 1)[:, None]
     up = 1.0 if upper else -1.0
     total = np.zeros_like(face.points)
     levels = [0, 1, 2, 3, 3.5, 4]
-    height = [0.1, -1.2, -3.4, -5.4, -4.6, -2.4]
+    # Share of its height over the rim that each ring comes down, so that thin lips at the corners do not fold.
+    lowered = [0.0, 0.45, 0.60, 0.64, 0.42, 0.15]
     depth = [-4.2, -4.8, -4.8, -3.2, -2.0, -0.8]
+    rim = face.points[rings[0]]
     for level, ring in zip(MOUTH_LEVELS, rings, strict=True):
-        y, z = up * np.interp(level, levels, height), np.interp(level, levels, depth)
-        total[ring] = side * np.array([0.0, y * (1.0 if upper else 1.25), z])
+        height = face.points[ring, 1:2] - rim[:, 1:2]
+        inside = side > 1e-9
+        total[ring, 1:2] = -np.interp(level, levels, lowered) * height * inside
+        total[ring, 2:] = np.interp(level, levels, depth) * side**0.8
     for row in face.head.linings["mouth"][:3]:
         total[row] = total[rings[0]]
     only = "upper" if upper else "lower"

@@ -7,6 +7,7 @@ import numpy as np
 from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.sculpting.channels import Face, Lids
 from facetalk.sculpting.muscles import TOGETHER
+from facetalk.sculpting.sculpture import keep_closed
 from facetalk.sculpting.topology import MOUTH_LEVELS
 
 _LID_PARTNERS = ("eyeSquint", "eyeLookDown", "eyeLookUp", "eyeWide")
@@ -63,8 +64,12 @@ def all_correctives(face: Face, channels: np.ndarray) -> tuple[np.ndarray, np.nd
             moves[first, mirrored(second)] = face.pulled(pulls, -1.0)
         else:
             moves[first, second] = face.both(pulls)
+    for move in moves.values():
+        keep_closed(face.head, move)
     for name, share in (("mouthFunnel", 0.30), ("mouthPucker", 0.62)):
         moves["jawOpen", name] = moves.get(("jawOpen", name), 0) + round_opening(face, by_name["jawOpen"], share)
+        # Lips that mouthClose holds together need none of it.
+        moves["mouthClose", name] = -moves["jawOpen", name]
     # Both draw the lips together: each alone is nearly as far as lips go.
     moves["mouthFunnel", "mouthPucker"] = -0.55 * by_name["mouthPucker"]
     pairs = np.array([[ARKIT_NAMES.index(name) for name in pair] for pair in moves])

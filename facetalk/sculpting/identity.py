@@ -11,6 +11,10 @@ from facetalk.sculpting.domain import ThinPlate, smoothstep
 from facetalk.sculpting.sculpture import SKIN, Sculpture, keep_closed
 from facetalk.sculpting.traits import TRAITS, trait_moves
 
+OPENING_KEPT = 0.3
+"""Share of people's different lid openings that identity carries: a blink goes as far on every face, so that wider lids
+would not close. The rest is for eyeWide and eyeSquint."""
+
 GLOBAL_NAMES = ("skullWidth", "skullHeight", "neckWidth")
 
 
@@ -65,7 +69,10 @@ def carry_parts(head: Sculpture, move: np.ndarray) -> None:
             relative = move[ring] - shift
             radial = (relative * direction).sum(1, keepdims=True) * direction
             keep = np.clip(level / 6, 0, 1) ** 2
-            move[ring] = shift + 0.8 * (relative - radial * (1 - keep))
+            tangential = 0.8 * (relative - radial * (1 - keep))
+            opening = tangential[:, 1] - tangential[-np.arange(len(ring)) % len(ring), 1]
+            tangential[:, 1] -= (1 - keep) * (1 - OPENING_KEPT) * opening / 2
+            move[ring] = shift + tangential
         for row in head.linings[f"{name}_eye"]:
             move[row] = move[rings[0]]
     keep_closed(head, move)
