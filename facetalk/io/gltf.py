@@ -1,8 +1,9 @@
 """`.glb` files: the head as a skinned mesh with morph targets, and a motion as its animation.
 
-One mesh with a primitive for skin, eyes, teeth and tongue; five joints; the expression channels, then the correctives
-of channels that act together, as morph targets whose names stand in `extras.targetNames`, where Blender, three.js, Unity and Godot look for them. Metres, y up, face towards
-+z, as glTF wants it. Identity is folded into the mesh.
+One mesh with a primitive for skin, eyes, teeth and tongue; five joints; the expression channels and, after them, the
+correctives of channels that act together, as morph targets. Their names stand in `extras.targetNames`, where Blender,
+three.js, Unity and Godot look for them. Metres, y up, face towards +z, as glTF wants it. Identity is folded into the
+mesh.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """`.usda` files: the head as a UsdSkel character with blend shapes, and a motion as its animation.
 
-The blend shapes are the expression channels, then the correctives of channels that act together. Plain text, written without the USD library. Metres, y up, one time code a frame.
+The blend shapes are the expression channels and, after them, the correctives of channels that act together. Plain text,
+written without the USD library. Metres, y up, one time code a frame.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ class Face:
         give = np.ones(len(self.points))
         for name in ("left_eye", "right_eye"):
             for level, ring in zip(EYE_LEVELS, self.head.rings[name], strict=True):
-                give[ring] = np.interp(level, [0, 0.4, 1, 2], [0.12, 0.2, 0.55, 1.0])
-            give[self.head.linings[name]] = 0.12
+                give[ring] = np.interp(level, [0, 0.4, 1, 2], [0.06, 0.16, 0.55, 1.0])
+            give[self.head.linings[name]] = 0.06
         # The root of the nose stays: skin there slides over the bone by little.
         x, y = np.abs(self.places[:, 0]), self.places[:, 1]
         root = smoothstep(22, 6, x) * smoothstep(24, 0, y) * smoothstep(-22, -4, y)
@@ -204,7 +204,11 @@ PUCKER = Rounding(
     (0.40, 0.40, 0.40, 0.38, 0.28), (3.4, 5.4, 6.4, 5.4, 3.2), (4.6, 5.0, 5.0, 4.4, 2.8), (0.0, 0.5, 0.9, 0.8, 0.2), 9.0
 )
 FUNNEL = Rounding(
-    (0.34, 0.34, 0.33, 0.30, 0.20), (5.8, 7.0, 7.4, 6.0, 3.2), (4.2, 4.4, 4.4, 4.0, 2.6), (5.0, 5.2, 4.6, 3.2, 1.4), 10.0
+    (0.34, 0.34, 0.33, 0.30, 0.20),
+    (5.8, 7.0, 7.4, 6.0, 3.2),
+    (4.2, 4.4, 4.4, 4.0, 2.6),
+    (5.0, 5.2, 4.6, 3.2, 1.4),
+    10.0,
 )
 
 
@@ -235,7 +239,7 @@ def roll(face: Face, upper: bool) -> np.ndarray:
     rings = face.head.rings["mouth"]
     columns = rings.shape[1]
     sign = np.cos(2 * np.pi * np.arange(columns) / columns)
-    side = np.clip(sign if upper else -sign, 0, 1)[:, None]
+    side = smoothstep(0.08, 0.8, sign if upper else -sign)[:, None]
     up = 1.0 if upper else -1.0
     total = np.zeros_like(face.points)
     levels = [0, 1, 2, 3, 3.5, 4]
@@ -245,9 +249,8 @@ def roll(face: Face, upper: bool) -> np.ndarray:
     rim = face.points[rings[0]]
     for level, ring in zip(MOUTH_LEVELS, rings, strict=True):
         height = face.points[ring, 1:2] - rim[:, 1:2]
-        inside = side > 1e-9
-        total[ring, 1:2] = -np.interp(level, levels, lowered) * height * inside
-        total[ring, 2:] = np.interp(level, levels, depth) * side**0.8
+        total[ring, 1:2] = -np.interp(level, levels, lowered) * height * side
+        total[ring, 2:] = np.interp(level, levels, depth) * side
     for row in face.head.linings["mouth"][:3]:
         total[row] = total[rings[0]]
     only = "upper" if upper else "lower"

@@ -11,7 +11,7 @@ from facetalk.sculpting.domain import ThinPlate, smoothstep
 from facetalk.sculpting.sculpture import SKIN, Sculpture, keep_closed
 from facetalk.sculpting.traits import TRAITS, trait_moves
 
-OPENING_KEPT = 0.3
+OPENING_KEPT = 0.2
 """Share of people's different lid openings that identity carries: a blink goes as far on every face, so that wider lids
 would not close. The rest is for eyeWide and eyeSquint."""
 

@@ -14,7 +14,15 @@ from facetalk.sculpting.sculpture import Sculpture, mirror_columns
 
 MOUTH = ("mouthFunnel", "mouthPucker", "mouthLeft", "mouthRight", "mouthRollLower", "mouthRollUpper",
          "mouthShrugLower", "mouthShrugUpper", "cheekPuff")  # fmt: skip
-MOUTH_SIDED = ("mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch", "mouthPress", "mouthLowerDown", "mouthUpperUp")
+MOUTH_SIDED = (
+    "mouthSmile",
+    "mouthFrown",
+    "mouthDimple",
+    "mouthStretch",
+    "mouthPress",
+    "mouthLowerDown",
+    "mouthUpperUp",
+)
 UPPER_SIDED = ("browDown", "browOuterUp", "cheekSquint", "noseSneer")
 LIDS = ("eyeBlink", "eyeSquint", "eyeWide")
 OPPOSED = ({"mouthLeft", "mouthRight"}, {"mouthSmile", "mouthFrown"}, {"mouthPucker", "mouthSmile"},
@@ -30,8 +38,8 @@ OPPOSED = ({"mouthLeft", "mouthRight"}, {"mouthSmile", "mouthFrown"}, {"mouthPuc
 def plausible_expressions(count: int, seed: int) -> torch.Tensor:
     """Random expressions that a face can make, (count, 52).
 
-    The jaw open by up to 1 in six of ten, with a little shift; mouthClose up to jawOpen in one of five of these. One or two
-    mouth actions of 0 to 1 that are not opposed; a sided action on one side, or on both with one up to half weaker.
+    The jaw open by up to 1 in six of ten, with a little shift; mouthClose up to jawOpen in one of five of these. One or
+    two mouth actions of 0 to 1 that are not opposed; a sided action on one side, or on both with one up to half weaker.
     One action of brow, cheek or nose, and browInnerUp in one of four. A lid action in half, always a gaze.
     """
     chance = np.random.default_rng(seed)
@@ -117,9 +125,7 @@ def lid_gap(sculpture: Sculpture, vertices: np.ndarray, side: str) -> np.ndarray
     return np.array(gaps)
 
 
-def eyeball_clearance(
-    sculpture: Sculpture, head: HeadModel, vertices: np.ndarray, expression: torch.Tensor, side: str
-) -> np.ndarray:
+def eyeball_clearance(sculpture: Sculpture, vertices: np.ndarray, side: str) -> np.ndarray:
     """Least height of the lids, margin outwards, over the turned eyeball with its cornea, (frames,) mm."""
     ball = sculpture.groups[f"{side}_eyeball"]
     pole, back = vertices[:, ball[-2]], vertices[:, ball[-1]]
@@ -140,16 +146,16 @@ def teeth_through_lips(sculpture: Sculpture, vertices: np.ndarray) -> np.ndarray
     about 1.5 mm across and along, looked up in a map of 1 mm squares.
     """
     lips = np.unique(sculpture.rings["mouth"][1:])
-    worst = np.full(len(vertices), -np.inf)
+    worst, origin = np.full(len(vertices), -np.inf), np.array([80, 160])
     for row in ("upper_teeth", "lower_teeth"):
         teeth = sculpture.groups[row]
         teeth = teeth[sculpture.points[teeth, 2] > 2]
         for frame, points in enumerate(vertices):
             front = np.full((160, 200), -np.inf)
-            x, y = np.rint(points[teeth, :2].T).astype(int) + [[80], [160]]
+            x, y = (np.rint(points[teeth, :2]).astype(int) + origin).T
             np.maximum.at(front, (x, y), points[teeth, 2])
             front = maximum_filter(front, 3, mode="constant", cval=-np.inf)
-            x, y = np.rint(points[lips, :2].T).astype(int) + [[80], [160]]
+            x, y = (np.rint(points[lips, :2]).astype(int) + origin).T
             worst[frame] = max(worst[frame], (front[x, y] - points[lips, 2]).max())
     return worst
 
@@ -163,8 +169,8 @@ def folded(vertices: np.ndarray, faces: np.ndarray, rest: np.ndarray) -> tuple[n
         rest: (vertices, 3).
     """
     pairs = neighbours(faces)
-    smooth = (normals(rest, faces)[0][pairs[:, 0]] * normals(rest, faces)[0][pairs[:, 1]]).sum(1) > 0.7
-    pairs = pairs[smooth]
+    at_rest, _ = normals(rest, faces)
+    pairs = pairs[(at_rest[pairs[:, 0]] * at_rest[pairs[:, 1]]).sum(1) > 0.7]
     areas, cosines = [], []
     for frame in vertices:
         normal, area = normals(frame, faces)
