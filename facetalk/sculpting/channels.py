@@ -134,7 +134,9 @@ class Face:
         distance = np.sqrt((offset**2).sum(-1))
         weight = np.exp(-0.5 * ((distance - distance.min(1, keepdims=True)) / 5) ** 2)
         weight /= weight.sum(1, keepdims=True)
-        fade = np.exp(-0.5 * (distance.min(1) / reach) ** 2) * self.hold[rest]
+        x, y = np.abs(self.places[rest].T)
+        nose = smoothstep(24, 14, x) * smoothstep(50, 43, y)
+        fade = np.exp(-0.5 * (distance.min(1) / reach) ** 2) * self.hold[rest] * (1 - 0.8 * nose)
         move[rest] = fade[:, None] * (weight @ move[outer])
 
 
@@ -174,7 +176,7 @@ def mouth_close(face: Face, open_jaw: np.ndarray) -> np.ndarray:
     opened = face.points[rim] + open_jaw[rim]
     upper = np.where((sign >= 0)[:, None], opened, opened[partner])
     lower = np.where((sign >= 0)[:, None], opened[partner], opened)
-    meet = upper + 0.52 * (lower - upper)
+    meet = upper + 0.42 * (lower - upper)
     meet[:, 2] = np.maximum(upper[:, 2], lower[:, 2]) * 0.6 + 0.4 * meet[:, 2] + 1.0 * np.abs(sign)
     rim_move = meet + 0.03 * np.sign(sign)[:, None] * [0, 1, 0] - opened
     total = np.zeros_like(face.points)
