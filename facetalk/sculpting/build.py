@@ -113,8 +113,19 @@ def vertex_colors(head: Sculpture) -> np.ndarray:
         for row, tone in zip(head.linings[name], NOSTRIL_TONES, strict=True):
             colors[row] = tone
     for name in ("left_eye", "right_eye"):
-        colors[head.linings[name]] = [0.93, 0.90, 0.90]
+        colors[head.linings[name]] = lid_rim_colors(head.linings[name])
     return colors
+
+
+def lid_rim_colors(rows: np.ndarray) -> np.ndarray:
+    """Multipliers of the wet rim's pink: shaded by the lashes above, redder at the tear's corner, (rows, n, 3)."""
+    columns = np.arange(rows.shape[1])
+    half = rows.shape[1] // 2
+    upper = np.clip(np.sin(np.pi * columns / half), 0, 1) ** 0.5
+    corner = smoothstep(5.5, 1.5, np.abs(columns - half))
+    tone = np.array([0.93, 0.90, 0.90]) * (1 - 0.45 * upper[:, None])
+    tone += corner[:, None] * (np.array([0.92, 0.74, 0.74]) - tone)
+    return np.repeat(tone[None], len(rows), 0)
 
 
 def gloss_of(head: Sculpture) -> np.ndarray:
@@ -127,6 +138,8 @@ def gloss_of(head: Sculpture) -> np.ndarray:
     gloss[hair] = [0.05, 10.0]
     for name in ("left_nostril", "right_nostril"):
         gloss[np.unique(head.linings[name])] = [0.0, 10.0]
+    for name in ("left_eye", "right_eye"):
+        gloss[np.unique(head.linings[name])] = [0.45, 45.0]
     for name in ("left_ear", "right_ear"):
         gloss[np.unique(head.linings[name])] = [0.10, 14.0]
     for name, value in (("eyeball", (0.75, 90.0)), ("teeth", (0.30, 45.0)), ("tongue", (0.25, 30.0))):
