@@ -29,7 +29,7 @@ ANTIHELIX = (((-0.5, -14.6), (4.6, -12), (8.4, -5.6), (9.6, 2), (8.2, 9), (5.2, 
 CRUS = ((-9.5, 8.0), (-6, 4.0), (-2, 1.2), (2, 0.2))
 """Where the helix runs out on the concha's floor."""
 
-ROLL = ((0.80, -3.4), (0.93, -3.3), (0.985, -2.2), (1.0, -0.4), (0.99, 1.0), (0.965, 1.7), (0.935, 1.55), (0.905, 0.5),
+ROLL = ((0.55, -9.5), (0.80, -5.0), (0.94, -3.3), (0.985, -2.2), (1.0, -0.4), (0.99, 1.0), (0.965, 1.7), (0.935, 1.55), (0.905, 0.5),
         (0.875, -0.9))
 """Back of the ear, over its edge, to the groove inside the helix: share of the outline, height."""
 RELIEF = (0.83, 0.775, 0.715, 0.655, 0.59, 0.525, 0.455, 0.38, 0.30, 0.21, 0.11)
@@ -42,7 +42,7 @@ TILT = 0.17
 """How far the ear leans backwards, radians."""
 HINGE = -10.5
 """Where on p the ear grows from the cheek."""
-ROOT_AT = -5.0
+ROOT_AT = -3.0
 """Where on p the middle of the hole in the skin lies."""
 
 
@@ -74,7 +74,7 @@ def relief(at: np.ndarray) -> np.ndarray:
     legs = [ridge(at, path, width) for path, width in zip(ANTIHELIX, (3.0, 2.2), strict=True)]
     antihelix = np.maximum(legs[0], 0.75 * legs[1])
     deep = hollow(at)
-    height = -1.6 * (1 - lobe) + 0.6 * lobe + 3.6 * antihelix * (1 - lobe) - 9.0 * deep
+    height = -1.6 * (1 - lobe) + 0.6 * lobe + 3.6 * antihelix * (1 - lobe) - 7.2 * deep
     height += 4.6 * ridge(at, CRUS, 2.1) * smoothstep(4, -6, at[..., 0]) * np.maximum(deep, 0.25)
     height += 2.6 * hill(at, (0.6, -14.4), (3.2, 2.6))
     return height + 5.2 * hill(at, (-8.4, -5.2), (2.9, 4.6)) * (1 - 0.5 * deep)
@@ -91,8 +91,9 @@ def ear_rings(base: np.ndarray) -> np.ndarray:
     rim = closed_curve(outline, len(outline) * np.arange(len(base)) / len(base))
     p, q = rim.T
     # The helix is rolled from its root over the top and down the back; lobe and cheek have no rolled edge.
-    front = smoothstep(-5.0, -9.5, p) * smoothstep(15, 7, q) * smoothstep(-27, -19, q)
+    front = smoothstep(-5.0, -9.5, p) * smoothstep(15, 7, q) * smoothstep(-31, -24, q)
     lobe = smoothstep(-12, -22, q)
+    free = 0.12 + 0.88 * smoothstep(-8.5, 6, p)
     rolled = (1 - lobe) * (1 - front)
     rows = []
     for share, height in ROLL:
@@ -101,7 +102,9 @@ def ear_rings(base: np.ndarray) -> np.ndarray:
             fleshy = 0.6 * smoothstep(1.01, 0.9, share)
             high = height * rolled + (fleshy + 0.2) * (1 - rolled)
         else:
-            high = np.full(len(rim), height) * (1 - 0.25 * lobe)
+            # Only behind, where the ear stands free, is there room for its back.
+            high = height * free * (1 - 0.25 * lobe)
+            at = rim - ((1 - share) * free)[:, None] * (rim - MIDDLE)
         rows.append((at, high))
     for share in RELIEF:
         at = MIDDLE + share * (rim - MIDDLE)
@@ -110,7 +113,7 @@ def ear_rings(base: np.ndarray) -> np.ndarray:
     points = []
     for index, (at, high) in enumerate(rows):
         lean = hill(at, (-8.4, -5.2), (2.6, 4.6))[:, None] * tragus_lean if index >= len(ROLL) else 0.0
-        placed = on_head(at + lean, high, base)
+        placed = on_head(at + lean, high, base, index < len(ROLL))
         # In front the ear is skin of the cheek: its rolled rows lie together on the loop's edge.
         if index < len(ROLL):
             inwards = base + 0.10 * (index + 1) * (base.mean(0) - base) / 4 + [0.12 * (index + 1), 0, 0]
@@ -119,11 +122,13 @@ def ear_rings(base: np.ndarray) -> np.ndarray:
     return np.stack(points)
 
 
-def on_head(at: np.ndarray, height: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """From the ear's plane into space."""
+def on_head(at: np.ndarray, height: np.ndarray, base: np.ndarray, over_skin: bool) -> np.ndarray:
+    """From the ear's plane into space; what lies over the head's skin stays above it."""
     back, out = at[:, 0] - HINGE, height
     behind = back * np.cos(SWING) - out * np.sin(SWING) + HINGE - ROOT_AT
     outwards = back * np.sin(SWING) + out * np.cos(SWING)
+    if over_skin:
+        outwards = 0.5 * np.log1p(np.exp((outwards - 0.6) / 0.5)) + 0.6
     up = np.array([0.0, np.cos(TILT), -np.sin(TILT)])
     rear = np.array([0.0, -np.sin(TILT), -np.cos(TILT)])
     # The ear follows the head's slope from temple to jaw.

@@ -362,7 +362,9 @@ def shape_nose(points: np.ndarray, rings: dict[str, np.ndarray]) -> None:
         return np.exp(-(((points - np.array(centre) * [side, 1, 1]) / size) ** 2).sum(1))[:, None]
 
     for side, name in ((1.0, "left"), (-1.0, "right")):
-        points += hill((16.0, -37.5, 28.0), (4.0, 4.4, 6.5), side) * [1.7 * side, -0.4, 1.0]
+        points += hill((15.5, -36.0, 28.5), (4.0, 4.2, 6.5), side) * [1.2 * side, 0.0, 0.9]
+        points += hill((19.0, -42.0, 23.5), (3.2, 2.6, 4.0), side) * [-1.3 * side, 0.9, 0.0]
+        points += hill((11.6, -33.0, 38.0), (2.0, 4.2, 3.0), side) * [-0.5 * side, 0.0, -0.6]
         groove = ridge(points, np.array(WING_GROOVE) * [side, 1, 1], 2.2)[:, None]
         points += groove * [-0.7 * side, 0.1, -1.9]
         rim = rings[f"{name}_nostril"]

@@ -15,7 +15,7 @@ EYE_LEVELS = np.array([0, 0.18, 0.4, 0.62, 0.82, 1, 1.3, 1.65, 2])
 MOUTH_LEVELS = np.array([0, 0.5, 1, 1.5, 2, 2.4, 2.75, 3, 3.3, 3.65, 4])
 NOSTRIL = ((8.2, -40.4), (3.6, 1.9), -0.25)
 """Centre, half axes and turn of the left nostril's rim on the map."""
-EAR = ((169.0, -19.0), (8.6, 21.5), 0.14)
+EAR = ((171.5, -19.0), (10.2, 21.5), 0.14)
 
 
 @dataclass(eq=False)
