@@ -46,12 +46,12 @@ NAPE = (
     (180, 96, -5), (180, 91, -35), (180, 74, -72), (180, 64, -108),
     (150, 93, -5), (150, 88, -35), (150, 73, -72), (150, 63, -108),
     (120, 84, -10), (120, 76, -40), (120, 63, -75), (120, 56, -110),
-    (98, 75, 20), (98, 73, -10), (98, 67, -40), (95, 57, -75), (95, 50, -110),
+    (98, 75, 20), (98, 73, -10), (98, 67, -40), (97, 61, -75), (97, 53.5, -110),
 )
 # The mandible behind the measured contour: (azimuth in degrees, along, distance from the axis, height).
 RAMUS = (
     (80, -20, 73.5, -20), (80, -40, 71, -40), (77, -58, 67.5, -58), (71, -71, 66, -71), (71, -86, 61, -84),
-    (88, -56, 65, -56), (85, -74, 60.5, -74), (78, -92, 57, -90), (72, -106, 55, -102), (84, -110, 53, -107),
+    (88, -56, 65.5, -56), (85, -74, 62, -74), (78, -92, 60.5, -90), (72, -106, 58, -102), (86, -108, 55, -105),
 )
 UNDER_STEPS = (0.0, 0.1, 0.22, 0.36, 0.52, 0.74, 1.0)
 UNDER_RADIUS = ((0.0, 0.07, 0.26, 0.53, 0.80, 0.99, 1.0), (0.0, 0.20, 0.46, 0.68, 0.84, 0.96, 1.0))
@@ -129,7 +129,7 @@ def under_jaw(mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         azimuth = np.rad2deg(around / PER_RADIAN)
         neck_radius = np.interp(azimuth, BODY_AZIMUTHS, radii)
         neck_height = np.interp(azimuth, BODY_AZIMUTHS, heights)
-        back = smoothstep(20, 55, azimuth)
+        back = float(smoothstep(20, 55, azimuth))
         for inwards, down, step in list(zip(*_under_profile(back), UNDER_STEPS, strict=True))[1:-1]:
             places.append([around, along + (-165 - along) * step])
             values.append([radius + (neck_radius - radius) * inwards, height + (neck_height - height) * down])
@@ -210,7 +210,7 @@ def neck_relief(places: np.ndarray) -> np.ndarray:
         gap = np.linalg.norm(offset - along[:, None] * (b - a), axis=1)
         return np.exp(-((gap / width) ** 2)) * smoothstep(0, fade, along) * smoothstep(1.0, 0.9, along)
 
-    muscle = 2.4 * ridge((150, -95), (13, -240), 12, fade=0.6) - 1.2 * ridge((125, -95), (38, -235), 10, fade=0.7)
+    muscle = 2.4 * ridge((150, -95), (13, -240), 12, fade=0.6) - 0.9 * ridge((125, -95), (38, -235), 10, fade=0.7)
     larynx = 2.6 * np.exp(-((x / 10) ** 2) - ((y + 188) / 11) ** 2)
     notch = -2.5 * np.exp(-((x / 10) ** 2) - ((y + 240) / 7) ** 2)
     collar = 3.6 * ridge((6, -244), (135, -246), 7) - 2.0 * ridge((35, -231), (95, -232), 8)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.looks import PAINTED
 from facetalk.head.model import HeadAssets, SurfacePoints
 from facetalk.sculpting import paint
 from facetalk.sculpting.anatomy import read_measurements
@@ -17,7 +18,7 @@ from facetalk.sculpting.domain import PER_RADIAN, smoothstep
 from facetalk.sculpting.embedding import IBUG_FROM_MEDIAPIPE, embed
 from facetalk.sculpting.identity import all_directions, identity_names
 from facetalk.sculpting.occlusion import openness, smoothed
-from facetalk.sculpting.parts import EYE_CENTRE
+from facetalk.sculpting.parts import EYE_CENTRE, IRIS_RADIUS, PUPIL_RADIUS
 from facetalk.sculpting.sculpture import SKIN, Sculpture, hairline, mirror_columns, sculpt, vertex_normals
 from facetalk.sculpting.topology import MOUTH_LEVELS
 
@@ -77,9 +78,23 @@ def regions(face: Face) -> dict[str, np.ndarray]:
         "upper_face": np.flatnonzero(on_skin & (y > -12) & (y < 64) & (x < 78)),
         "eyes": np.unique(eye_rings),
         "brows": np.flatnonzero(on_skin & (gap < 4.0)),
+        "irises": irises(head),
+        "mouth_lining": np.unique(head.linings["mouth"][3:]),
         "neck": np.flatnonzero(on_skin & ((y < -150) | ((x > 150) & (y < -75)))),
     }
     return sets | {name: head.groups[name] for name in head.groups if name != SKIN}
+
+
+def irises(head: Sculpture) -> np.ndarray:
+    """Vertices of both irises with their dark rims, without the pupils."""
+    found = []
+    for side, name in ((1.0, "left_eyeball"), (-1.0, "right_eyeball")):
+        members = head.groups[name]
+        offset = head.points[members] - np.array(EYE_CENTRE) * [side, 1, 1]
+        reach = np.hypot(offset[:, 0], offset[:, 1])
+        ring = (offset[:, 2] > 0) & (reach > PUPIL_RADIUS * 1.04) & (reach < IRIS_RADIUS * 1.04)
+        found.append(members[ring])
+    return np.concatenate(found)
 
 
 def uv_layout(head: Sculpture) -> tuple[np.ndarray, np.ndarray]:
@@ -167,6 +182,7 @@ def build_head(calibrated: bool = True) -> HeadAssets:
     identity = all_directions(head, measurements)
     triangles, weights = embed(head, read_calibration() if calibrated else None)
     uv, uv_faces = uv_layout(head)
+    texture, layers = paint.paint(head)
     joint_identity = np.zeros((len(identity), 5, 3))
     for joint, name in ((3, "left_eyeball"), (4, "right_eyeball")):
         joint_identity[:, joint] = identity[:, head.groups[name][0]]
@@ -196,6 +212,7 @@ def build_head(calibrated: bool = True) -> HeadAssets:
         gloss=tensor(gloss_of(head)),
         uv_coords=tensor(uv),
         uv_faces=torch.tensor(uv_faces),
-        texture=paint.paint(head),
-        meta={"licence": "as facetalk", "source": "python -m facetalk.sculpting"},
+        texture=texture,
+        texture_layers=layers,
+        meta={"look": PAINTED, "licence": "as facetalk", "source": "python -m facetalk.sculpting"},
     )

@@ -75,7 +75,7 @@ def eyeball() -> Part:
     pupil = np.arcsin(PUPIL_RADIUS / EYE_RADIUS)
     inner = np.linspace(pupil, iris, 7)[1:-1]
     angles = np.concatenate(
-        [[pupil * 0.96, pupil], inner, [iris, iris * 1.09], np.linspace(iris * 1.3, np.pi * 0.97, 11)]
+        [[pupil * 0.96, pupil], inner, [iris, iris * 1.09], [iris * 1.3, 0.85, 1.05, 1.3, 1.6, 2.2, 3.05]]
     )
     count = 32
     turn = 2 * np.pi * np.arange(count) / count
@@ -94,7 +94,7 @@ def eyeball() -> Part:
     white, blood = np.array([0.93, 0.91, 0.89]), np.array([0.86, 0.68, 0.64])
     colors = white + (blood - white) * smoothstep(0.8, 1.6, angle)[:, None]
     # The shadow of the upper lid and its lashes.
-    colors *= 1 - 0.30 * smoothstep(1.5, 7.0, points[:, 1])[:, None]
+    colors *= 1 - 0.42 * smoothstep(1.0, 6.5, points[:, 1])[:, None]
     part = Part(points + EYE_CENTRE, faces, colors)
     spokes = 0.5 + 0.5 * np.sin(np.append(np.tile(np.arange(count) * 2.6, len(angles)), [0, 0]) + 9 * angle)
     depth = smoothstep(pupil, iris, angle)
@@ -102,7 +102,7 @@ def eyeball() -> Part:
     inside = angle <= iris + 1e-6
     part.colors[inside] = brown[inside]
     part.colors[np.abs(angle - iris) < 1e-6] = [0.13, 0.09, 0.07]
-    part.colors[np.abs(angle - iris * 1.09) < 1e-6] = [0.72, 0.69, 0.67]
+    part.colors[np.abs(angle - iris * 1.09) < 1e-6] = [0.74, 0.71, 0.69]
     part.colors[angle <= pupil + 1e-6] = [0.015, 0.012, 0.012]
     return part
 

@@ -83,7 +83,7 @@ class _Growing:
         edge = self.points[0][low]
         inner = self.add(edge.mean(0) + 0.93 * (edge - edge.mean(0)) - [0, 5, 0], self.sheet_places[low])
         tip = self.add((edge.mean(0) - [0, 5, 0])[None], self.sheet_places[low[len(low) // 2]][None])
-        self.faces += [strip(inner, low, True)[:, ::-1], parts.fan(inner, int(tip[0]))[:, ::-1]]
+        self.faces += [strip(inner, low, True), parts.fan(inner, int(tip[0]))[:, ::-1]]
 
     def line(self, rings: np.ndarray, points: np.ndarray, tip: np.ndarray | None = None) -> np.ndarray:
         """Continue an opening inwards by rows of points; `tip` closes the end."""
@@ -363,15 +363,16 @@ def shape_nose(points: np.ndarray, rings: dict[str, np.ndarray]) -> None:
 
     for side, name in ((1.0, "left"), (-1.0, "right")):
         points += hill((15.5, -36.0, 28.5), (4.0, 4.2, 6.5), side) * [1.2 * side, 0.0, 0.9]
-        points += hill((19.0, -42.0, 23.5), (3.2, 2.6, 4.0), side) * [-1.3 * side, 0.9, 0.0]
+        points += hill((19.0, -42.0, 23.5), (3.4, 2.8, 4.5), side) * [-2.0 * side, 1.3, 0.0]
         points += hill((11.6, -33.0, 38.0), (2.0, 4.2, 3.0), side) * [-0.5 * side, 0.0, -0.6]
         groove = ridge(points, np.array(WING_GROOVE) * [side, 1, 1], 2.2)[:, None]
         points += groove * [-0.7 * side, 0.1, -1.9]
+        points += hill((2.2, -42.5, 36.0), (3.0, 3.5, 6.0), side) * [0.0, -0.7, 0.0]
         rim = rings[f"{name}_nostril"]
         for ring, share in zip(rim, (1.0, 0.85, 0.4), strict=True):
             height = points[ring, 1] - points[ring, 1].mean()
             over = smoothstep(-0.6, 1.3, height / max(np.abs(height).max(), 1e-6) * 1.3)
-            points[ring] += (share * over)[:, None] * [0.4 * side, -1.5, 0.9]
+            points[ring] += (share * over)[:, None] * [0.3 * side, -1.0, 0.7]
 
 
 def refine(points: np.ndarray, rings: dict[str, np.ndarray]) -> None:
