@@ -1,8 +1,8 @@
 """Skin, eye and hair colours by name, and a head painted in them.
 
-A texture is a mixture of skin, lips and hair, whose shares the sculptor saved (`HeadAssets.texture_layers`). The picture
-over the mixture of the old tones is its detail (blush, pores, strands); the mixture of the new tones times that detail
-is the new picture, also where hairs lie half over skin.
+A texture is a mixture of skin, lips and hair, whose shares the sculptor saved (`HeadAssets.texture_layers`). The
+picture over the mixture of the old tones is its detail (blush, pores, strands); the mixture of the new tones times that
+detail is the new picture, also where hairs lie half over skin.
 """
 
 from __future__ import annotations
