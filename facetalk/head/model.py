@@ -101,6 +101,8 @@ class HeadAssets:
     """Rows of `uv_coords` for the corners of `faces`."""
     texture: np.ndarray | None = None
     """uint8 sRGB (height, width, 3), first row at the top."""
+    texture_layers: np.ndarray | None = None
+    """Shares of skin, lips and hair in each texel, uint8 (height, width, 3): what `looks` repaints."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     pose_dirs: Float[Tensor, "n_pose_features vertices 3"] | None = None
     """Pose correctives: displacement for each of `skinning.pose_features`."""
