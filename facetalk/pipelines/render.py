@@ -18,6 +18,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.types import Camera, Motion
+from facetalk.head.look import mouth_exposure, translucency
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.io.heads import read_head
 from facetalk.io.video import VideoReader, VideoWriter
@@ -161,9 +162,6 @@ def make_renderer(backend: str, surface: Surface, camera: Camera) -> Renderer:
 
 def head_surface(assets: HeadAssets) -> Surface:
     """How a head looks: its colours, gloss and texture, and how light behaves on skin, eyes and inside the mouth."""
-    translucency = np.zeros(len(assets.template), np.float32)
-    for name, amount in (("skin", 1.0), ("neck", 1.0), ("tongue", 0.8), ("upper_teeth", 0.2), ("lower_teeth", 0.2)):
-        translucency[assets.regions[name].numpy()] = amount
     return Surface(
         faces=assets.faces.numpy(),
         colors=assets.colors.numpy(),
@@ -171,8 +169,8 @@ def head_surface(assets: HeadAssets) -> Surface:
         uv_coords=assets.uv_coords.numpy(),
         uv_faces=assets.uv_faces.numpy(),
         texture=assets.texture,
-        translucency=translucency,
-        exposure=_mouth_exposure(assets),
+        translucency=translucency(assets),
+        exposure=mouth_exposure(assets),
     )
 
 
@@ -255,17 +253,6 @@ def _front(motion: Motion, head: HeadModel, size: int) -> Camera:
     members[regions["skin"]] = True
     members[regions["neck"]] = False
     return front_camera(usual[members] if members.any() else usual, (size, size))
-
-
-def _mouth_exposure(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
-    """Share of the light that reaches each vertex: what lies in the mouth is dimmer the deeper it lies."""
-    exposure = np.ones(len(assets.template), np.float32)
-    depth = assets.template[:, 2].numpy()
-    front = float(depth[assets.regions["lips"].numpy()].max())
-    for name in ("upper_teeth", "lower_teeth", "tongue"):
-        members = assets.regions[name].numpy()
-        exposure[members] = np.clip(1.0 * np.exp(-(front - depth[members]) / 0.03), 0.12, 0.9)
-    return exposure
 
 
 def _frames_at(

@@ -70,8 +70,11 @@ def reduce_head(head: HeadModel) -> FaceBasis:
     def on_points(values: Tensor) -> Tensor:
         return assets.mediapipe.on(values)[..., rows, :].float()
 
-    template = on_points(assets.template)
-    expression_dirs = on_points(assets.expression_dirs)
+    # The points are where the detector sees them, so that the fitted head's picture reads as the person's does.
+    template, expression_dirs = on_points(assets.template), on_points(assets.expression_dirs)
+    if assets.detector_bias is not None:
+        template = template + assets.detector_bias[0, rows]
+        expression_dirs = expression_dirs + assets.detector_bias[1:, rows]
     pairs, pair_weights = _pairs(ids.tolist())
     weights = _point_weights(ids)
     first, second = pairs.unbind(1)
