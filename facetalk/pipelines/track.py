@@ -27,6 +27,7 @@ from facetalk.io.heads import read_head
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoReader
 from facetalk.models.landmark_detector import NUM_POINTS, LandmarkDetector, MediaPipeDetector
+from facetalk.pipelines.read_back import RenderedReader
 from facetalk.pipelines.retarget import arkit_view, from_view
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.settings import FitSettings
@@ -125,6 +126,7 @@ def fit_video(
             found.image_size,
             arkit_view(model),  # the tracker solves for ARKit's channels, of any head
             settings=settings,
+            read_back=RenderedReader(model) if detector is None else None,
             source=str(path),
             source_fps=found.fps,
             meta={"facetalk": __version__, "command": "fit", "detector": "MediaPipe face mesh 0.10.21 (Apache-2.0)"},

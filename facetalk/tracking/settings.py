@@ -58,6 +58,8 @@ class FitSettings:
     """Frames that windows share at a seam."""
     identity_frames: int = 48
     identity_rounds: int = 6
+    read_back_frames: int = 48
+    """Fitted frames that are rendered and shown to the detector, to learn how it misreads this clip; 0: none."""
     face_distance_m: float = 0.7
     """Shortest believed distance of camera and face: cropped and enlarged clips were filmed from further away."""
 
