@@ -19,10 +19,13 @@ from facetalk.tracking.energy import FaceEnergy, Observation, State
 from facetalk.tracking.eyes import EyeModel, calibrate, estimate_gaze, eye_model
 from facetalk.tracking.face_basis import FaceBasis, reduce_head
 from facetalk.tracking.identity import fit_identity, personal_offsets, pick_frames
-from facetalk.tracking.observation import estimate_camera, even_frames, interocular_px, observe
-from facetalk.tracking.read_back import ReadBack, learn_reading
+from facetalk.tracking.observation import EvenFrames, Rows, estimate_camera, interocular_px, observe
+from facetalk.tracking.read_back import FEWEST_PICTURES, ReadBack, learn_reading
 from facetalk.tracking.refine import refine
 from facetalk.tracking.settings import FitSettings
+
+_SAMPLE = 1000
+"""Frames, evenly over the whole clip, that say what does not change."""
 
 _DOUBTFUL_ERROR = 0.06
 """Mean landmark distance, inter-ocular units, at which a fit is half believed."""
@@ -57,7 +60,7 @@ class FrameFits:
 
 
 def fit_landmarks(
-    points: Float[Tensor, "rows 478 3"],
+    points: Rows,
     times: Float[Tensor, " rows"],
     image_size: tuple[int, int],
     head: HeadModel,
@@ -71,7 +74,8 @@ def fit_landmarks(
     """The motion of a head that shows the same points, at facetalk's frame rate.
 
     Args:
-        points: MediaPipe's face mesh in pixels, y down, depth on the scale of x; NaN rows where no face was found.
+        points: MediaPipe's face mesh (rows, 478, 3) in pixels, y down, depth on the scale of x; NaN rows where no face
+            was found. A tensor, or a table on disk: only a window of it is read at a time.
         times: moment of each row in seconds, increasing; they need not be even.
         image_size: width and height of the pictures.
         head: the head to move; its embedding says where the points lie on it.
@@ -82,8 +86,10 @@ def fit_landmarks(
         meta: further notes for the motion file.
     """
     settings = settings or FitSettings()
-    even, confidence = even_frames(points.float(), times)
-    clip = fit_clip(even, confidence, image_size, head, settings, read_back)
+    even = EvenFrames(points, times)
+    confidence = even.confidence
+    every = max(1, len(even) // _SAMPLE)
+    clip = fit_clip(even[::every], confidence[::every], image_size, head, settings, read_back)
     parts = [
         _cut(fit_window(clip, even[window.read], settings), window.keep)
         for window in windows(len(even), settings.window, settings.margin)
@@ -101,28 +107,33 @@ def fit_clip(
     settings: FitSettings,
     read_back: ReadBack | None = None,
 ) -> ClipModel:
-    """Camera, identity and eyes of a clip, from a sample of its frames."""
+    """Camera, identity and eyes of a clip, from frames all over it."""
     basis = reduce_head(head)
     camera = estimate_camera(points, image_size, settings)
-    coarse = points[:: max(1, len(points) // 1000)]
-    _, guess = observe(coarse, camera, basis)
-    certain = confidence[:: max(1, len(points) // 1000)]
-    picks = coarse[pick_frames(certain, guess.rotation, settings.identity_frames)]
+    _, guess = observe(points, camera, basis)
+    picks = points[pick_frames(confidence, guess.rotation, settings.identity_frames)]
     clip = _fit_person(basis, picks, camera, head, settings)
+    count = min(settings.read_back_frames, max(FEWEST_PICTURES, round(settings.read_back_share * len(points))))
     if read_back is None or settings.read_back_frames == 0:
         return clip
-    shown = coarse[pick_frames(certain, guess.rotation, settings.read_back_frames)]
+    shown = points[pick_frames(confidence, guess.rotation, count)]
     basis = _basis_as_read(clip, shown, head, settings, read_back)
-    return _fit_person(basis, picks, camera, head, settings)
+    return _fit_person(basis, picks, camera, head, settings, clip.betas)
 
 
 def _fit_person(
-    basis: FaceBasis, points: Float[Tensor, "picks 478 3"], camera: Camera, head: HeadModel, settings: FitSettings
+    basis: FaceBasis,
+    points: Float[Tensor, "picks 478 3"],
+    camera: Camera,
+    head: HeadModel,
+    settings: FitSettings,
+    known: Float[Tensor, " n_betas"] | None = None,
 ) -> ClipModel:
-    """Identity, constant offsets and eyes of the person in some frames."""
+    """Identity, constant offsets and eyes of the person in some frames; `known` is an identity close to it."""
     seen, state = observe(points, camera, basis)
     strict = FaceEnergy(basis, settings, learns_identity=True)
-    betas, state = fit_identity(strict, seen, state, settings.identity_rounds)
+    rounds = settings.identity_rounds if known is None else settings.read_back_rounds
+    betas, state = fit_identity(strict, seen, state, rounds, known)
     offsets = settings.personal_share * personal_offsets(strict, betas, seen, state)
     rest = basis.rest(betas, state.channels.new_zeros(len(state.channels), 8))
     eyes = calibrate(eye_model(head, basis, betas), seen, state, basis, rest)

@@ -27,8 +27,8 @@ _NOISE_M = 0.001
 _REST_M = 0.003
 _CHANNEL_M = 0.001
 """Expected displacement at rest and per unit of a channel."""
-_FEWEST = 6
-"""Pictures that are worth learning from."""
+FEWEST_PICTURES = 10
+"""That are worth learning from."""
 
 
 def learn_reading(
@@ -43,7 +43,7 @@ def learn_reading(
         read: what the detector saw on the pictures; rows that are not finite are left out.
     """
     good = torch.isfinite(read.image_points).all(-1).all(-1)
-    if int(good.sum()) < _FEWEST:
+    if int(good.sum()) < FEWEST_PICTURES // 2:
         return basis
     turn = (axis_angle_to_matrix(state.rotation) @ read.reference)[good]
     moved = rest + (state.channels @ basis.expression_dirs.flatten(1)).unflatten(1, (-1, 3)) - basis.pivot

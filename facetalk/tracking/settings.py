@@ -60,6 +60,10 @@ class FitSettings:
     identity_rounds: int = 6
     read_back_frames: int = 48
     """Fitted frames that are rendered and shown to the detector, to learn how it misreads this clip; 0: none."""
+    read_back_share: float = 0.25
+    """Likewise, at most so many of a short clip's frames."""
+    read_back_rounds: int = 2
+    """`identity_rounds` afterwards, from the identity that was found before."""
     face_distance_m: float = 0.7
     """Shortest believed distance of camera and face: cropped and enlarged clips were filmed from further away."""
 
