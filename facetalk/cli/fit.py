@@ -18,7 +18,7 @@ def fit(
     ] = None,
     head: HeadName = "facetalk",
     preview: Annotated[
-        bool, typer.Option("--preview", help="Also write a video with the original beside the fitted head.")
+        bool, typer.Option("--preview", help="Also write a video: original, head over it, curves.")
     ] = False,
     face: Annotated[
         int | None,

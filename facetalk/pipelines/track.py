@@ -98,14 +98,14 @@ def fit_to_file(
     face: int | None = None,
     progress: Progress = silent,
 ) -> Motion:
-    """Fit one video and write its motion file; `preview` adds `<out>_preview.mp4`, original beside render."""
+    """Fit one video and write its motion file; `preview` adds `<out>_preview.mp4`."""
     out_path = Path(out_path)
     if out_path.exists() and not overwrite:
         raise FacetalkError(f"{out_path} exists already; give another name or --overwrite")
     model = HeadModel(read_head(head)) if isinstance(head, str) else head
     motion = fit_video(path, head=model, settings=settings, face=face, progress=progress)
     if preview:
-        from facetalk.pipelines.render import render_preview
+        from facetalk.pipelines.preview import render_preview
 
         render_preview(motion, path, out_path.with_name(f"{out_path.stem}_preview.mp4"), head=model, overwrite=True)
     write_motion(out_path, motion)
@@ -238,7 +238,7 @@ def _work(job: _Job) -> str | None:
         if waveform is not None:
             write_wav(sound_path, waveform)
         if job.preview:
-            from facetalk.pipelines.render import render_preview
+            from facetalk.pipelines.preview import render_preview
 
             preview_path = job.out_path.with_name(f"{job.out_path.stem}_preview.mp4")
             render_preview(motion, job.video, preview_path, overwrite=True)
