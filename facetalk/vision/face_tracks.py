@@ -23,7 +23,7 @@ _DOUBLING = 0.4
 """Change of size (natural logarithm) that is as odd as moving by the whole reach."""
 _LEARNING = 0.1
 """Share of the newest picture in the remembered looks."""
-_OTHER = 3.0
+_OTHER = 2.8
 """Cost from which a face is somebody new."""
 _MUCH_HIGHER = 1e6
 
