@@ -116,6 +116,9 @@ class HeadAssets:
     """Displacement at weight 1 of what pairs of channels need beyond their sum, see `correctives.py`."""
     corrective_pairs: Int[Tensor, "n_correctives 2"] | None = None
     """Columns of the expression that each of `corrective_dirs` goes with; the same twice for an in-between."""
+    detector_bias: Float[Tensor, "rows points 3"] | None = None
+    """Where MediaPipe sees its points on a picture of the head, relative to `mediapipe`: at rest, then per unit of each
+    of ARKit's channels, metres; see `models.detector_bias`. Nothing where missing."""
 
 
 class HeadMesh(NamedTuple):

@@ -110,6 +110,7 @@ def read_head_folder(folder: Path) -> HeadAssets:
             expression_names=tuple(described["expression_names"]),
             regions=regions,
             meta=described.get("meta", {}),
+            detector_bias=tensors["detector_bias"].float() if "detector_bias" in tensors else None,
             **points,
             **pictures,
             **arrays,
@@ -141,6 +142,8 @@ def write_head_folder(folder: Path, assets: HeadAssets) -> None:
     tensors["identity_dirs"] = tensors["identity_dirs"].half()
     tensors |= _local("expression_dirs", assets.expression_dirs) | _local("corrective_dirs", assets.corrective_dirs)
     tensors |= {key: getattr(assets, key).to(torch.int32) for key in (*_INTEGERS, "corrective_pairs")}
+    if assets.detector_bias is not None:
+        tensors["detector_bias"] = assets.detector_bias.half()
     for key in ("landmarks", "mediapipe"):
         points = getattr(assets, key)
         tensors[f"{key}.triangles"] = points.triangles.to(torch.int32)

@@ -171,6 +171,12 @@ def read_calibration() -> np.ndarray:
         return file["offsets"].astype(np.float64)
 
 
+def read_channel_bias() -> np.ndarray:
+    """`HeadAssets.detector_bias`, see `calibrating.py`, (53, 478, 3) metres."""
+    with np.load(Path(__file__).with_name("calibration.npz"), allow_pickle=False) as file:
+        return file["by_channel"].astype(np.float64)
+
+
 def build_head(calibrated: bool = True) -> HeadAssets:
     """The bundled head, always the same.
 
@@ -219,5 +225,6 @@ def build_head(calibrated: bool = True) -> HeadAssets:
         texture_layers=layers,
         corrective_dirs=tensor(correctives * METRES),
         corrective_pairs=torch.tensor(pairs),
+        detector_bias=tensor(read_channel_bias()) if calibrated else None,
         meta={"look": PAINTED, "licence": "as facetalk", "source": "python -m facetalk.sculpting"},
     )
