@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from facetalk.core.progress import Progress, silent
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
 from facetalk.core.types import Motion, still_motion
+from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.head.retargeting import is_arkit
 from facetalk.io.audio import read_waveform
@@ -42,6 +43,8 @@ class AnimateOptions:
     talker: str = "styletalk"
     """A released talker, or a folder that `train` wrote."""
     head: str = "facetalk"
+    look: Look = field(default_factory=Look)
+    """Colours of skin, eyes and hair."""
     head_motion: float = 1.0
     """Multiplies how far head and eyes move by themselves; 0 for not at all."""
     blinks: float = 1.0
@@ -166,7 +169,7 @@ def animate_all(
 def load_performer(options: AnimateOptions, timings: dict[str, float], progress: Progress = silent) -> Performer:
     """Load head and talker, and take the style from its file."""
     with _timed(timings, "load"):
-        head, talker = load_head(options.head), load_talker(options.talker)
+        head, talker = load_head(options.head, options.look), load_talker(options.talker)
     if options.style is None:
         return Performer(head, talker, None)
     with _timed(timings, "style"):
