@@ -18,8 +18,16 @@ def fit(
     ] = None,
     head: HeadName = "facetalk",
     preview: Annotated[
-        bool, typer.Option("--preview", help="Also write a video with the original beside the fitted head.")
+        bool, typer.Option("--preview", help="Also write a video: original, head over it, curves.")
     ] = False,
+    face: Annotated[
+        int | None,
+        typer.Option(
+            "--face",
+            min=1,
+            help="Which of several people, counted from the left.  [default: the main one]",
+        ),
+    ] = None,
     about: Annotated[
         Path | None, typer.Option("--about", metavar="CSV", help="Speakers and labels for the dataset's manifest.")
     ] = None,
@@ -36,8 +44,10 @@ def fit(
     reason for each that failed.
     """
     if len(videos) == 1 and not videos[0].is_dir():
-        _fit_one(videos[0], out, head, preview, overwrite, skip_existing, as_json)
+        _fit_one(videos[0], out, head, preview, face, overwrite, skip_existing, as_json)
         return
+    if face is not None:
+        raise typer.BadParameter("--face chooses among the people of one video: give one video")
     if out is not None and out.suffix == ".npz":
         raise typer.BadParameter(f"{out} is one file, but there are {len(videos)} inputs: give a folder")
     from facetalk.pipelines.track import fit_videos
@@ -66,7 +76,14 @@ def fit(
 
 
 def _fit_one(
-    video: Path, out: Path | None, head: str, preview: bool, overwrite: bool, skip_existing: bool, as_json: bool
+    video: Path,
+    out: Path | None,
+    head: str,
+    preview: bool,
+    face: int | None,
+    overwrite: bool,
+    skip_existing: bool,
+    as_json: bool,
 ) -> None:
     from facetalk.models.registry import load_head
     from facetalk.pipelines.track import fit_to_file
@@ -78,7 +95,9 @@ def _fit_one(
             print_json({"motion": out_path, "skipped": True})
         return
     with progress_bar(as_json) as show:
-        motion = fit_to_file(video, out_path, head=load_head(head), preview=preview, overwrite=overwrite, progress=show)
+        motion = fit_to_file(
+            video, out_path, head=load_head(head), preview=preview, overwrite=overwrite, face=face, progress=show
+        )
     if not as_json:
         typer.echo(out_path)
         return

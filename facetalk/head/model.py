@@ -101,6 +101,8 @@ class HeadAssets:
     """Rows of `uv_coords` for the corners of `faces`."""
     texture: np.ndarray | None = None
     """uint8 sRGB (height, width, 3), first row at the top."""
+    texture_layers: np.ndarray | None = None
+    """Shares of skin, lips and hair in each texel, uint8 (height, width, 3): what `looks` repaints."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     pose_dirs: Float[Tensor, "n_pose_features vertices 3"] | None = None
     """Pose correctives: displacement for each of `skinning.pose_features`."""
@@ -114,6 +116,9 @@ class HeadAssets:
     """Displacement at weight 1 of what pairs of channels need beyond their sum, see `correctives.py`."""
     corrective_pairs: Int[Tensor, "n_correctives 2"] | None = None
     """Columns of the expression that each of `corrective_dirs` goes with; the same twice for an in-between."""
+    detector_bias: Float[Tensor, "rows points 3"] | None = None
+    """Where MediaPipe sees its points on a picture of the head, relative to `mediapipe`: at rest, then per unit of each
+    of ARKit's channels, metres; see `models.detector_bias`. Nothing where missing."""
 
 
 class HeadMesh(NamedTuple):

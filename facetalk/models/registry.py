@@ -8,6 +8,7 @@ from torch import Tensor
 
 from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.heads import read_head
 from facetalk.io.weights import bundled, read_config, read_tensors
@@ -18,9 +19,9 @@ TALKERS = {"styletalk": "styletalk"}
 """Talker names a user can give, and the weights folder of each."""
 
 
-def load_head(name: str = "facetalk") -> HeadModel:
-    """A bundled head, ready to be posed."""
-    return HeadModel(read_head(name)).eval()
+def load_head(name: str = "facetalk", look: Look | None = None) -> HeadModel:
+    """A head by name and in the colours of a look, ready to be posed."""
+    return HeadModel(read_head(name, look)).eval()
 
 
 def load_talker(name: str = "styletalk") -> Talker:
