@@ -41,6 +41,9 @@ EXPRESSIONS: tuple[dict[str, float], ...] = (
 STIFFNESS = 0.3
 """Pull of the displacement's unseen directions towards zero, in units of one view."""
 
+REST_WEIGHT = 10.0
+"""How much more the face at rest from the front counts than each other picture: most frames are near it."""
+
 LARGEST_MM = 6.0
 
 
@@ -71,8 +74,8 @@ def plain_surface(assets: HeadAssets) -> Surface:
     )
 
 
-def observations(assets: HeadAssets) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Of each picture: MediaPipe's residuals in pixels (478, 2) and their derivative by position (478, 2, 3)."""
+def observations(assets: HeadAssets) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    """Of each picture: MediaPipe's residuals in pixels (478, 2), their derivative by position (478, 2, 3), weight."""
     camera = portrait()
     renderer = CpuRenderer(plain_surface(assets), camera)
     focal, shift = float(camera.K[0, 0]), camera.world_to_camera[:3, 3].numpy()
@@ -90,16 +93,17 @@ def observations(assets: HeadAssets) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                 depth = -at[:, 2]
                 pixel = np.stack([SIZE / 2 + focal * at[:, 0] / depth, SIZE / 2 - focal * at[:, 1] / depth], 1)
                 rows = np.stack([turn[0], -turn[1]]) * focal
-                yield seen[:, :2] - pixel, rows[None] / depth[:, None, None]
+                at_rest = not expression and (yaw, pitch) == (0, 0)
+                yield seen[:, :2] - pixel, rows[None] / depth[:, None, None], REST_WEIGHT if at_rest else 1.0
 
 
 def mean_displacement(assets: HeadAssets) -> np.ndarray:
     """Least-squares displacement of each point that explains what MediaPipe sees, (478, 3) mm."""
     normal, right = np.zeros((478, 3, 3)), np.zeros((478, 3))
     unit = 0.0
-    for residual, jacobian in observations(assets):
-        normal += np.einsum("pia,pib->pab", jacobian, jacobian)
-        right += np.einsum("pia,pi->pa", jacobian, residual)
+    for residual, jacobian, weight in observations(assets):
+        normal += weight * np.einsum("pia,pib->pab", jacobian, jacobian)
+        right += weight * np.einsum("pia,pi->pa", jacobian, residual)
         unit += (jacobian**2).sum((1, 2)).mean() / 3
     normal += STIFFNESS * unit * np.eye(3)
     return np.linalg.solve(normal, right[..., None])[..., 0] * 1000
