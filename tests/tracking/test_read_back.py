@@ -40,10 +40,8 @@ def test_points_go_where_the_detector_sees_them(head: HeadModel) -> None:
     seen_at = with_points(basis, basis.template + aside[0], basis.expression_dirs + 0.4 * aside[1:])
     read = pictures(seen_at, state)
     read[5] = torch.nan
-    nothing = torch.zeros(NUM_FRAMES, 0)
-    seen = Observation(
-        read, nothing, nothing, torch.zeros(NUM_FRAMES, 2, 2), torch.ones(NUM_FRAMES), torch.eye(3), FOCAL
-    )
+    none = torch.zeros(NUM_FRAMES, len(basis.ids))
+    seen = Observation(read, none, none, torch.zeros(NUM_FRAMES, 2, 2), torch.ones(NUM_FRAMES), torch.eye(3), FOCAL)
     rest = basis.template.expand(NUM_FRAMES, -1, -1)
     learned = learn_reading(basis, rest, state, seen)
     before, after = (
