@@ -9,8 +9,9 @@ from torch import Tensor
 from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.model import HeadModel
-from facetalk.io.heads import read_head
+from facetalk.io.heads import BUNDLED_HEADS, read_head
 from facetalk.io.weights import bundled, read_config, read_tensors
+from facetalk.models.calibration import calibrated
 from facetalk.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from facetalk.models.talker import Talker, TalkerConfig
 
@@ -19,8 +20,15 @@ TALKERS = {"styletalk": "styletalk"}
 
 
 def load_head(name: str = "facetalk") -> HeadModel:
-    """A bundled head, ready to be posed."""
-    return HeadModel(read_head(name)).eval()
+    """A head by name, ready to be posed, fitted and retargeted.
+
+    A head of another publisher is looked at by MediaPipe before its first use, see `calibration.py`.
+
+    Args:
+        name: see `facetalk.io.heads.read_head`.
+    """
+    head = HeadModel(read_head(name)).eval()
+    return head if name in BUNDLED_HEADS else calibrated(head, load_head())
 
 
 def load_talker(name: str = "styletalk") -> Talker:

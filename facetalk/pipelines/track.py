@@ -23,10 +23,10 @@ from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform, write_wav
 from facetalk.io.files import replacing
-from facetalk.io.heads import read_head
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoReader
 from facetalk.models.landmark_detector import NUM_POINTS, LandmarkDetector, MediaPipeDetector
+from facetalk.models.registry import load_head
 from facetalk.pipelines.retarget import arkit_view, from_view
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.settings import FitSettings
@@ -116,7 +116,7 @@ def fit_video(
         detector: see `detect_landmarks`.
         progress: see `detect_landmarks`.
     """
-    model = HeadModel(read_head(head)) if isinstance(head, str) else head
+    model = load_head(head) if isinstance(head, str) else head
     found = detect_landmarks(path, detector=detector, progress=progress)
     with one_torch_thread():
         motion = fit_landmarks(
@@ -146,7 +146,7 @@ def fit_to_file(
     out_path = Path(out_path)
     if out_path.exists() and not overwrite:
         raise FacetalkError(f"{out_path} exists already; give another name or --overwrite")
-    model = HeadModel(read_head(head)) if isinstance(head, str) else head
+    model = load_head(head) if isinstance(head, str) else head
     motion = fit_video(path, head=model, settings=settings, progress=progress)
     if preview:
         from facetalk.pipelines.render import render_preview
