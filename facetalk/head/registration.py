@@ -219,7 +219,7 @@ def slide(
     distance = _edge_distances(triangles[np.arange(len(triangles)), barycentric.argmax(1)], vertices, faces, reach)
     moved_triangles, moved_weights = triangles.copy(), barycentric.astype(np.float64)
     for row in range(len(triangles)):
-        near = faces[(distance[row][faces] <= reach[row]).all(1)]
+        near = faces[(distance[row][faces] <= reach[row]).any(1)]
         if len(near) == 0:
             continue
         weights = _closest_weights((start[row] + offsets[row])[None, None], vertices[near][None])[0]
