@@ -164,9 +164,10 @@ class HeadModel(nn.Module):
         return len(self.assets.identity_names)
 
     def shaped(self, betas: Float[Tensor, " n_betas"]) -> tuple[Float[Tensor, "vertices 3"], Float[Tensor, "5 3"]]:
-        """Template and joints of one identity."""
-        template = self.template + torch.einsum("s,svc->vc", betas, self.identity_dirs)
-        joints = self.joints + torch.einsum("s,sjc->jc", betas, self.joint_identity_dirs)
+        """Template and joints of one identity; coefficients that are not given are nought."""
+        given = slice(len(betas))
+        template = self.template + torch.einsum("s,svc->vc", betas, self.identity_dirs[given])
+        joints = self.joints + torch.einsum("s,sjc->jc", betas, self.joint_identity_dirs[given])
         return template, joints
 
     def forward(
@@ -182,7 +183,8 @@ class HeadModel(nn.Module):
             expression: coefficients, see `assets.expression_names`.
             poses: axis-angle radians of root, neck, jaw, left eye, right eye.
             transl: metres.
-            betas: identity, shared by all frames and folded into the template once.
+            betas: identity, shared by all frames and folded into the template once. Leading coefficients are enough, so
+                that a motion from before a head had more of them keeps its face.
         """
         inputs = (expression, poses, transl, betas)
         wants_gradient = torch.is_grad_enabled() and any(value.requires_grad for value in inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -10,9 +11,10 @@ from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
-from facetalk.io.heads import read_head
+from facetalk.io.heads import BUNDLED_HEADS, read_head
 from facetalk.io.weights import bundled, read_config, read_tensors
 from facetalk.models import phoneme_features
+from facetalk.models.calibration import calibrated
 from facetalk.models.phoneme_features import PhonemeFeatures
 from facetalk.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from facetalk.models.talker import SpeechFeatures, Talker, TalkerConfig
@@ -22,8 +24,20 @@ TALKERS = {"styletalk": "styletalk"}
 
 
 def load_head(name: str = "facetalk", look: Look | None = None) -> HeadModel:
-    """A head by name and in the colours of a look, ready to be posed."""
-    return HeadModel(read_head(name, look)).eval()
+    """A head by name and in the colours of a look, ready to be posed, fitted and retargeted.
+
+    A head of another publisher is looked at by MediaPipe before its first use, see `calibration.py`.
+
+    Args:
+        name: see `facetalk.io.heads.read_head`.
+        look: its own colours, if not given.
+    """
+    if name in BUNDLED_HEADS:
+        return HeadModel(read_head(name, look)).eval()
+    plain = calibrated(HeadModel(read_head(name)).eval(), load_head())
+    if look is None:
+        return plain
+    return HeadModel(replace(read_head(name, look), mediapipe=plain.assets.mediapipe)).eval()
 
 
 def load_talker(name: str = "styletalk") -> Talker:

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.types import Camera, Motion
-from facetalk.head.look import mouth_exposure, translucency
 from facetalk.head.model import HeadAssets, HeadModel
-from facetalk.io.heads import read_head
+from facetalk.head.translucency import mouth_exposure, translucency
 from facetalk.io.video import VideoReader, VideoWriter
+from facetalk.models.registry import load_head
 from facetalk.render.camera import front_camera
 from facetalk.render.surface import Surface
 
@@ -185,7 +185,7 @@ def free_path(path: Path | str, overwrite: bool) -> Path:
 
 def matching_head(motion: Motion, head: HeadModel | None) -> tuple[Motion, HeadModel]:
     """The head to pose and the motion in its own coefficients."""
-    head = HeadModel(read_head(motion.head)) if head is None else head
+    head = load_head(motion.head) if head is None else head
     if motion.head != head.name or motion.expression_names != head.assets.expression_names:
         from facetalk.pipelines.retarget import retarget  # only a motion of another head needs it
 

@@ -20,10 +20,10 @@ from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform, write_wav
 from facetalk.io.files import replacing
-from facetalk.io.heads import read_head
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoReader
 from facetalk.models.landmark_detector import LandmarkDetector
+from facetalk.models.registry import load_head
 from facetalk.pipelines.detect import Detections as Detections
 from facetalk.pipelines.detect import detect_landmarks as detect_landmarks
 from facetalk.pipelines.read_back import RenderedReader
@@ -70,7 +70,7 @@ def fit_video(
         face: see `detect_landmarks`.
         progress: see `detect_landmarks`.
     """
-    model = HeadModel(read_head(head)) if isinstance(head, str) else head
+    model = load_head(head) if isinstance(head, str) else head
     found = detect_landmarks(path, detector=detector, face=face, progress=progress)
     with one_torch_thread():
         motion = fit_landmarks(
@@ -79,6 +79,7 @@ def fit_video(
             found.image_size,
             arkit_view(model),  # the tracker solves for ARKit's channels, of any head
             settings=settings,
+            visible=found.visible,
             read_back=RenderedReader(model) if detector is None else None,
             source=str(path),
             source_fps=found.fps,
@@ -102,7 +103,7 @@ def fit_to_file(
     out_path = Path(out_path)
     if out_path.exists() and not overwrite:
         raise FacetalkError(f"{out_path} exists already; give another name or --overwrite")
-    model = HeadModel(read_head(head)) if isinstance(head, str) else head
+    model = load_head(head) if isinstance(head, str) else head
     motion = fit_video(path, head=model, settings=settings, face=face, progress=progress)
     if preview:
         from facetalk.pipelines.preview import render_preview

@@ -77,10 +77,10 @@ class Face:
         x, y = np.abs(self.places[:, 0]), self.places[:, 1]
         weight = self.lower.copy()
         # The cheek hands over gradually, the further back the more.
-        back = smoothstep(60, 112, x)
+        back = smoothstep(45, 120, x)
         weight *= 1 - back
         jaw_line = np.interp(x, [0, 20, 50, 85, 110], [-113, -112, -95, -70, -50])
-        under = smoothstep(-205, jaw_line - 4, y)
+        under = smoothstep(-225, jaw_line + 6, y)
         weight *= under
         weight[~self.skin] = 0
         rim = self.head.rings["mouth"][0]

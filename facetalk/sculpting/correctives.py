@@ -6,9 +6,10 @@ import numpy as np
 
 from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.sculpting.channels import Face, Lids
+from facetalk.sculpting.domain import smoothstep
 from facetalk.sculpting.muscles import TOGETHER
 from facetalk.sculpting.sculpture import keep_closed
-from facetalk.sculpting.topology import MOUTH_LEVELS
+from facetalk.sculpting.topology import EYE_LEVELS, MOUTH_LEVELS
 
 _LID_PARTNERS = ("eyeSquint", "eyeLookDown", "eyeLookUp", "eyeWide")
 """Channels that move the lids' margins; under a closed lid they must not."""
@@ -22,8 +23,8 @@ def half_blink(lids: Lids) -> np.ndarray:
 def lids_only(lids: Lids, move: np.ndarray) -> np.ndarray:
     """What a channel does to the lids, fading out where the skin of brow and cheek begins."""
     kept = np.zeros_like(move)
-    for level, ring in enumerate(lids.rings):
-        kept[ring] = move[ring] * (1, 1, 1, 1, 0.9, 0.75, 0.45, 0.2, 0)[level]
+    for level, ring in zip(EYE_LEVELS, lids.rings, strict=True):
+        kept[ring] = move[ring] * smoothstep(2.0, 0.6, level)
     kept[lids.linings] = move[lids.linings]
     return kept
 

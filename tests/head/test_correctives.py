@@ -91,3 +91,12 @@ def test_a_folder_keeps_correctives_and_directions_that_are_mostly_nought(tmp_pa
     torch.testing.assert_close(again.corrective_dirs, assets.corrective_dirs, rtol=0, atol=1e-5)
     torch.testing.assert_close(again.expression_dirs, local, rtol=0, atol=1e-5)
     assert not again.expression_dirs[:, 5:33].any()
+
+
+def test_leading_identity_coefficients_are_enough() -> None:
+    head = HeadModel(make_toy_head(num_betas=5))
+    inputs = (lively(2), torch.zeros(2, 5, 3), torch.zeros(2, 3))
+    few = torch.tensor([0.5, -1.0])
+    whole = torch.cat([few, torch.zeros(3)])
+    torch.testing.assert_close(head(*inputs, few), head(*inputs, whole))
+    torch.testing.assert_close(head(*inputs, few.requires_grad_()).detach(), head(*inputs, whole))
