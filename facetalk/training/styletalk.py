@@ -19,6 +19,7 @@ from facetalk.data.dataset import Batch, DataConfig, Example, Sampler, pad, read
 from facetalk.data.manifest import read_clips, split_by_speaker
 from facetalk.head.channels import ARKIT_NAMES, indices
 from facetalk.io.heads import read_head
+from facetalk.io.weights import write_tensors
 from facetalk.losses.critics import hinge_error, sync_error, triplet_error
 from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import (
@@ -33,6 +34,7 @@ from facetalk.models.critics import TemporalCritic
 from facetalk.models.motion_decoder import StyleMixer
 from facetalk.models.registry import load_speech
 from facetalk.models.talker import DIRECT_DILATION, DIRECT_TAPS, Spoken, Talker, TalkerConfig
+from facetalk.training.average_styles import mean_style, mood_styles, set_amplitude
 from facetalk.training.checkpoint import write_model
 from facetalk.training.frozen_critics import FrozenStyleCritic, FrozenSyncCritic
 from facetalk.training.judging import judge_talker
@@ -41,10 +43,6 @@ from facetalk.training.optim import OptimConfig
 
 LEAST_MOVEMENT_MM = 0.3
 """Movements of the lips below this are noise of the tracker."""
-
-
-LONGEST_COUNTED = 256
-"""Frames beyond which a longer clip counts no more towards the neutral style."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +76,10 @@ class StyleTalkConfig:
     """Millimetres by which the tracked mouth is too narrow for every millimetre that it opens; taken back here."""
     direct_ridge: float = 20.0
     """Ridge of the least squares that start the straight line from features to motion."""
+    learn_direct: bool = False
+    """Whether the straight line goes on learning. On a few speakers it then learns them by heart."""
+    amplitude: float = 0.0
+    """How far the lips move in the end, compared with the true ones, see `set_amplitude`; 0 leaves it to the losses."""
     closed_mm: float = 1.0
     """Lips whose gap is at most this much wider than at rest count as shut."""
     triplet_margin: float = 5.0
@@ -121,6 +123,7 @@ class StyleTalkTask:
         talker.gap_dirs.copy_(geometry.curve_dirs[:, 0])
         set_statistics(talker, learn)
         set_direct(talker, learn, config.direct_ridge)
+        talker.direct.requires_grad_(config.learn_direct)
 
     def loss_terms(self, step: int, chance: torch.Generator) -> dict[str, Tensor]:
         """The terms on one batch."""
@@ -186,14 +189,23 @@ class StyleTalkTask:
 
     def validate(self) -> dict[str, float]:
         """Figures on the speakers that are kept for judging; empty without such speakers."""
-        self.model.neutral_style.copy_(mean_style(self.model, self.sampler.examples))
+        self._settle()
         return judge_talker(self.model, self.judge, self.geometry) if self.judge else {}
 
     def export(self, run_dir: Path) -> None:
-        """Write `model.safetensors` and `config.yaml`, which `load_talker` reads."""
-        self.model.neutral_style.copy_(mean_style(self.model, self.sampler.examples))
+        """Write `model.safetensors` and `config.yaml`, which `load_talker` reads, and the moods as named styles."""
+        self._settle()
+        moods = mood_styles(self.model, self.sampler.members)
+        if moods:
+            write_tensors(run_dir / "styles.safetensors", moods, {"format": "facetalk-styles"})
         described = {"head": self.config.head, "speech": self.config.speech, "talker": plain(self.config.talker)}
         write_model(run_dir, self.model, described, "styletalk")
+
+    def _settle(self) -> None:
+        """Find the neutral style and the amplitude that go with the weights."""
+        self.model.neutral_style.copy_(mean_style(self.model, self.sampler.examples))
+        if self.config.amplitude:
+            set_amplitude(self.model, self.sampler.examples, self.geometry, self.config.amplitude)
 
 
 def read_task_config(options: Mapping[str, Any]) -> StyleTalkConfig:
@@ -276,20 +288,3 @@ def set_mixing_temperature(talker: Talker, step: int, anneal_steps: float) -> No
     for module in talker.modules():
         if isinstance(module, StyleMixer):
             module.temperature.fill_(30.0 * (1 - done) + 1.0 * done)
-
-
-@torch.no_grad()
-def mean_style(talker: Talker, examples: list[Example]) -> Tensor:
-    """The mean style code of clips that show no named emotion, each clip as much as it counts.
-
-    Of the spreads the mean square is taken: half of the speakers are livelier than that.
-    """
-    calm = [example for example in examples if example.clip.label in ("", "neutral", "unstated", "calm")] or examples
-    codes = []
-    for example in calm:
-        codes.append(talker.style_encoder.encode_long(example.expression[0]))
-    shares = torch.tensor([example.weight * min(example.num_frames, LONGEST_COUNTED) for example in calm])
-    shares = shares / shares.sum()
-    pooled, level, spread = talker.style_encoder.split(torch.stack(codes))
-    spread = (shares @ spread.square()).sqrt()
-    return torch.cat([shares @ pooled, shares @ level, spread])

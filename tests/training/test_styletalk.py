@@ -16,13 +16,13 @@ from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import closure_error
 from facetalk.models.talker import Talker
 from facetalk.pipelines.train import read_training_config
+from facetalk.training.average_styles import mean_style, mood_styles, set_amplitude
 from facetalk.training.judging import compare, count_closures
 from facetalk.training.loop import run
 from facetalk.training.styletalk import (
     StyleTalkConfig,
     StyleTalkTask,
     make_task,
-    mean_style,
     read_task_config,
     widened,
     windowed,
@@ -120,6 +120,37 @@ def test_the_straight_line_starts_where_ridge_regression_puts_it(tmp_path: Path,
     by_layer = talker.direct(heard.T[None])[0].T - talker.direct.bias
     jaw = 17
     torch.testing.assert_close(by_layer[:, jaw], (windowed(heard) @ slow)[:, jaw], atol=1e-3, rtol=1e-2)
+
+
+def test_moods_of_three_speakers_get_a_name(tmp_path: Path, toy_assets: HeadAssets) -> None:
+    folder = write_dataset(tmp_path / "data", (2.0, 2.0, 2.0, 2.0))
+    text = (folder / "manifest.csv").read_text()
+    for name in ("clip0,s0", "clip1,s1", "clip2,s2"):
+        text = text.replace(f"{name},,", f"{name},glad,")
+    (folder / "manifest.csv").write_text(text.replace("clip3,s3,,", "clip3,s3,sad,"))
+    talker = make_toy_task(folder, toy_assets, tiny_config()).model.eval()
+    examples = make_toy_task(folder, toy_assets, tiny_config()).sampler.examples
+    styles = mood_styles(talker, examples)
+    assert list(styles) == ["glad"]
+    codes = torch.stack([talker.style_encoder.encode_long(example.expression[0]) for example in examples[:3]])
+    torch.testing.assert_close(styles["glad"][:84], codes.mean(0)[:84])  # the learned part and the levels
+
+
+def test_the_amplitude_is_set_to_what_was_asked_for(tmp_path: Path, toy_assets: HeadAssets) -> None:
+    task = make_toy_task(write_dataset(tmp_path / "data", (3.0, 3.0)), toy_assets, tiny_config("amplitude=0.3"))
+    task.model.eval()
+    task.validate()
+    found = []
+    for example in task.sampler.examples:
+        gaps = [
+            task.geometry.curves(motion)[:, 0].std()
+            for motion in (task.model.decode(example.features[0], task.model.neutral_style), example.expression[0])
+        ]
+        found.append(float(gaps[0] / gaps[1].clamp_min(0.5)))
+    amplitude = task.model.amplitude[17]
+    assert amplitude == 1.0 or sum(found) / 2 == pytest.approx(0.3, abs=0.05)
+    set_amplitude(task.model, task.sampler.examples, task.geometry, 50.0)
+    assert task.model.amplitude[17] == 2.0 and task.model.amplitude[41] == 1.0
 
 
 def test_widening_adds_width_in_proportion_to_opening(tmp_path: Path, toy_assets: HeadAssets) -> None:
