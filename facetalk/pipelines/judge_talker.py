@@ -1,6 +1,6 @@
 """`python -m facetalk.pipelines.judge_talker DATA [TALKER]`: every figure of a talker's card, as one JSON document.
 
-DATA is a dataset folder of `facetalk fit`. Judged on the speakers that `facetalk/configs/styletalk.yaml` keeps; moods on
+DATA is a dataset folder of `facetalk fit`. Judged on the speakers that the configuration `styletalk` keeps; moods on
 all clips with a named one, by classifiers that never saw the speaker. Everything is agreement with our own tracker.
 """
 
