@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.data.dataset import Example
-from facetalk.head.channels import LOWER_NAMES, indices
+from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, indices
 from facetalk.losses.geometry import LipGeometry
 from facetalk.models.talker import Talker
 
@@ -23,8 +23,11 @@ LONGEST_COUNTED = 256
 FEWEST_SPEAKERS = 3
 """A mood of fewer speakers would be somebody's own manner."""
 
-LIVELIEST = 2.0
-"""Bound of the amplitude."""
+CALMEST, LIVELIEST = 0.3, 2.0
+"""Bounds of the amplitude."""
+
+PARTING = ("jaw", "mouthClose", "mouthLowerDown", "mouthUpperUp", "mouthRoll", "mouthShrug")
+"""Starts of the names of the channels that open and close the lips."""
 
 CLIPS_MEASURED = 3
 """Of each speaker, for the amplitude."""
@@ -70,25 +73,40 @@ def average(
 
 
 @torch.no_grad()
-def set_amplitude(talker: Talker, examples: Sequence[Example], geometry: LipGeometry, target: float) -> None:
-    """Make the lower face so lively that in the neutral style the lips move `target` times as far as the true ones.
+def set_amplitude(
+    talker: Talker, examples: Sequence[Example], geometry: LipGeometry, targets: tuple[float, float]
+) -> None:
+    """Make the mouth so lively that in the neutral style it moves as wanted, compared with the true mouths.
 
-    A regression shrinks towards the mean by what it cannot foresee. Measured on a few clips of every speaker that is
-    learnt from, as the mean ratio of the standard deviations of the lip gap; each speaker counts the same.
+    A regression shrinks towards the mean by what it cannot foresee, so openings come out too small; and the nearest
+    guess of something hardly foreseen, such as the width, is a small movement. Measured on a few clips of every speaker
+    that is learnt from, as the mean ratio of standard deviations; each speaker counts the same.
+
+    Args:
+        talker: gets its `amplitude`.
+        examples: that it learned from.
+        geometry: measures lip gap and mouth width.
+        targets: wanted ratios of the lip gap, set by the channels that part the lips or bring them together, and of the
+            mouth's width, set by the other channels of the lower face.
     """
     lower = indices(LOWER_NAMES)
+    parting = [index for index in lower if ARKIT_NAMES[index].startswith(PARTING)]
+    groups = (parting, [index for index in lower if index not in parting])
     speakers: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         if len(speakers[example.clip.speaker]) < CLIPS_MEASURED:
             speakers[example.clip.speaker].append(example)
     talker.amplitude.fill_(1.0)
     for _ in range(3):  # closing the lips and the ends of the channels' range bend the line
-        ratios = [sum(_liveliness(talker, e, geometry) for e in own) / len(own) for own in speakers.values()]
-        amplitude = float(talker.amplitude[lower[0]]) * target * len(ratios) / max(sum(ratios), 1e-3)
-        talker.amplitude[lower] = min(max(amplitude, 1.0), LIVELIEST)
+        ratios = torch.stack(
+            [torch.stack([_liveliness(talker, e, geometry) for e in own]).mean(0) for own in speakers.values()]
+        )
+        for group, target, found in zip(groups, targets, ratios.mean(0).tolist(), strict=True):
+            amplitude = float(talker.amplitude[group[0]]) * target / max(found, 1e-3)
+            talker.amplitude[group] = min(max(amplitude, CALMEST), LIVELIEST)
 
 
-def _liveliness(talker: Talker, example: Example, geometry: LipGeometry) -> float:
-    """Standard deviation of the lip gap in the neutral style over that of the true one."""
-    made = geometry.curves(talker.decode(example.features[0], talker.neutral_style))[:, 0].std()
-    return float(made / geometry.curves(example.expression[0])[:, 0].std().clamp_min(SMALLEST_SPREAD_MM))
+def _liveliness(talker: Talker, example: Example, geometry: LipGeometry) -> Float[Tensor, "2"]:
+    """Standard deviations of lip gap and mouth width in the neutral style over those of the true mouth."""
+    made = geometry.curves(talker.decode(example.features[0], talker.neutral_style)).std(0)
+    return made / geometry.curves(example.expression[0]).std(0).clamp_min(SMALLEST_SPREAD_MM)

@@ -78,8 +78,9 @@ class StyleTalkConfig:
     """Ridge of the least squares that start the straight line from features to motion."""
     learn_direct: bool = False
     """Whether the straight line goes on learning. On a few speakers it then learns them by heart."""
-    amplitude: float = 0.0
-    """How far the lips move in the end, compared with the true ones, see `set_amplitude`; 0 leaves it to the losses."""
+    amplitude: tuple[float, float] | None = None
+    """How far lip gap and mouth width move in the end, compared with true ones, see `set_amplitude`; left to the losses
+    if not given."""
     closed_mm: float = 1.0
     """Lips whose gap is at most this much wider than at rest count as shut."""
     triplet_margin: float = 5.0

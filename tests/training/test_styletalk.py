@@ -10,13 +10,13 @@ from facetalk.core.config import override
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.dataset import read_example
 from facetalk.data.manifest import read_manifest
-from facetalk.head.channels import indices
+from facetalk.head.channels import ARKIT_NAMES, indices
 from facetalk.head.model import HeadAssets
 from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import closure_error
 from facetalk.models.talker import Talker
 from facetalk.pipelines.train import read_training_config
-from facetalk.training.average_styles import mean_style, mood_styles, set_amplitude
+from facetalk.training.average_styles import mean_style, mood_styles
 from facetalk.training.judging import compare, count_closures
 from facetalk.training.loop import run
 from facetalk.training.styletalk import (
@@ -137,20 +137,22 @@ def test_moods_of_three_speakers_get_a_name(tmp_path: Path, toy_assets: HeadAsse
 
 
 def test_the_amplitude_is_set_to_what_was_asked_for(tmp_path: Path, toy_assets: HeadAssets) -> None:
-    task = make_toy_task(write_dataset(tmp_path / "data", (3.0, 3.0)), toy_assets, tiny_config("amplitude=0.3"))
+    config = tiny_config("amplitude=[0.3, 0.6]")
+    task = make_toy_task(write_dataset(tmp_path / "data", (3.0, 3.0)), toy_assets, config)
     task.model.eval()
+    jaw, pucker, brow = (ARKIT_NAMES.index(name) for name in ("jawOpen", "mouthPucker", "browInnerUp"))
+    task.geometry.curve_dirs.zero_()
+    task.geometry.curve_dirs[jaw, 0], task.geometry.curve_dirs[pucker, 1] = 30.0, -20.0
     task.validate()
     found = []
     for example in task.sampler.examples:
-        gaps = [
-            task.geometry.curves(motion)[:, 0].std()
-            for motion in (task.model.decode(example.features[0], task.model.neutral_style), example.expression[0])
-        ]
-        found.append(float(gaps[0] / gaps[1].clamp_min(0.5)))
-    amplitude = task.model.amplitude[17]
-    assert amplitude == 1.0 or sum(found) / 2 == pytest.approx(0.3, abs=0.05)
-    set_amplitude(task.model, task.sampler.examples, task.geometry, 50.0)
-    assert task.model.amplitude[17] == 2.0 and task.model.amplitude[41] == 1.0
+        made = task.model.decode(example.features[0], task.model.neutral_style)
+        spreads = [task.geometry.curves(motion).std(0) for motion in (made, example.expression[0])]
+        found.append(spreads[0] / spreads[1].clamp_min(0.5))
+    for amplitude, ratio, target in zip(task.model.amplitude[[jaw, pucker]], sum(found) / 2, (0.3, 0.6), strict=True):
+        assert 0.3 <= amplitude <= 2.0
+        assert amplitude in (0.3, 2.0) or float(ratio) == pytest.approx(target, abs=0.05)
+    assert task.model.amplitude[brow] == 1.0
 
 
 def test_widening_adds_width_in_proportion_to_opening(tmp_path: Path, toy_assets: HeadAssets) -> None:
