@@ -56,6 +56,9 @@ class TalkerConfig:
     dropout: float = 0.1
     feature_dropout: float = 0.1
     """Share of the features that are silenced at random in training, each for a whole clip."""
+    decoder_share: float = 1.0
+    """How much of what the decoders add to the straight line is used when they have learned. They learn a few speakers'
+    mouths by heart, and of what they find there a part does not hold for others."""
     spread_range: tuple[float, float] = (0.6, 1.6)
     """How much stiller or livelier than the average a reference may make the talker, per channel."""
     closing: bool = True
@@ -177,7 +180,8 @@ class Talker(nn.Module):
         speech = self.audio_encoder(heard, allowed)
         mask = self.decoder_bias(features.shape[1]) + allowed
         groups = [group(speech, self._style(style_code), mask) for group in (self.lower, self.upper)]
-        moves = self.direct(heard.transpose(1, 2)).transpose(1, 2) + torch.cat(groups, -1)[..., self.columns]
+        share = 1.0 if self.training else self.config.decoder_share
+        moves = self.direct(heard.transpose(1, 2)).transpose(1, 2) + share * torch.cat(groups, -1)[..., self.columns]
         _, level, spread = self.style_encoder.split(style_code)
         low, high = self.config.spread_range
         spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven * self.amplitude

@@ -83,6 +83,8 @@ class StyleTalkConfig:
     if not given."""
     closed_mm: float = 1.0
     """Lips whose gap is at most this much wider than at rest count as shut."""
+    shut_weight: float = 2.0
+    """How much worse an open mouth is that should be shut than the other way round."""
     triplet_margin: float = 5.0
     sync_critic: str = ""
     """Folder with a sync critic, for `loss_weights.sync`: what `facetalk train sync-critic` wrote."""
@@ -154,7 +156,8 @@ class StyleTalkTask:
         }
         if "closure" in self.loss_weights:
             gap, true_gap = curves[..., 0], true_curves[..., 0]
-            terms["closure"] = closure_error(spoken.closure, gap, true_gap, batch.weight, self.config.closed_mm)
+            limits = self.config.closed_mm, self.config.shut_weight
+            terms["closure"] = closure_error(spoken.closure, gap, true_gap, batch.weight, *limits)
         terms |= self._criticised(predicted, batch)
         return {name: term for name, term in terms.items() if name in self.loss_weights}
 
