@@ -13,7 +13,7 @@ from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.core.types import Motion
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.models.attention import EncoderLayer, LocalBias
-from facetalk.models.lip_closing import close_lips
+from facetalk.models.lip_closing import bilabial_closure, close_lips
 from facetalk.models.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.models.style_encoder import StyleEncoder, StyleEncoderConfig
 
@@ -59,10 +59,12 @@ class TalkerConfig:
     decoder_share: float = 1.0
     """How much of what the decoders add to the straight line is used when they have learned. They learn a few speakers'
     mouths by heart, and of what they find there a part does not hold for others."""
-    spread_range: tuple[float, float] = (0.6, 1.6)
+    spread_range: tuple[float, float] = (0.5, 2.0)
     """How much stiller or livelier than the average a reference may make the talker, per channel."""
     closing: bool = True
     """Learn apart from the style when the lips meet, and shut them then in any style."""
+    bilabials: tuple[int, ...] = ()
+    """Columns of the features that hold the probabilities of P, B and M, which always shut the lips."""
     style: StyleEncoderConfig = field(default_factory=StyleEncoderConfig)
     lower: DecoderConfig = field(default_factory=DecoderConfig)
     upper: DecoderConfig = field(default_factory=lambda: DecoderConfig(num_layers=1))
@@ -74,7 +76,8 @@ class TalkerConfig:
     @property
     def context(self) -> int:
         """Frames to either side that can change a frame of the result."""
-        return self.reach * (self.num_layers + 2 * max(self.lower.num_layers, self.upper.num_layers))
+        by_layers = self.reach * (self.num_layers + 2 * max(self.lower.num_layers, self.upper.num_layers))
+        return max(by_layers, DIRECT_DILATION * (DIRECT_TAPS // 2))
 
 
 class AudioEncoder(nn.Module):
@@ -188,7 +191,11 @@ class Talker(nn.Module):
         expression = (level * self.steady)[:, None] + spread[:, None] * moves
         closure = self.closing(speech)[..., 0]
         if self.config.closing:
-            expression = close_lips(expression, closure.sigmoid(), self.gap_dirs)
+            shut = closure.sigmoid()
+            if self.config.bilabials:
+                heard_shut = bilabial_closure(features[..., list(self.config.bilabials)].sum(-1))
+                shut = 1 - (1 - shut) * (1 - heard_shut)
+            expression = close_lips(expression, shut, self.gap_dirs)
         return Spoken(expression, closure)
 
     def _style(self, style_code: Tensor) -> Tensor:
