@@ -17,7 +17,7 @@ BY_JAW = 0.5
 PRESSED_MM = 0.5
 """Shut lips are pressed together by this much: lips that only just touch show a slit."""
 
-DOUBTFUL, CERTAIN = 0.15, 0.5
+DOUBTFUL, CERTAIN = 0.3, 0.8
 """Probability of a P, B or M below which nothing closes because of it, and from which on the lips are shut."""
 
 

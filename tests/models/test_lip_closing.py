@@ -48,7 +48,7 @@ def test_lips_that_are_pressed_already_and_other_channels_stay() -> None:
 
 def test_a_likely_bilabial_shuts_the_lips_for_three_frames() -> None:
     probability = torch.zeros(1, 12)
-    probability[0, 5], probability[0, 10] = 0.9, 0.1
+    probability[0, 5], probability[0, 10] = 0.9, 0.2
     shut = bilabial_closure(probability)[0]
     torch.testing.assert_close(shut[2:9], torch.tensor([0.0, 0.25, 0.75, 1.0, 0.75, 0.25, 0.0]))
     assert shut[10] == 0
