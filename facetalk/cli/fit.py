@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from facetalk.cli.curation import CurateFlag, LaughTimes, ReportFlag, RuleChanges
+from facetalk.cli.curation import curate as curate_and_print
 from facetalk.cli.output import HeadName, JsonFlag, OverwriteFlag, SkipFlag, print_failures, print_json, progress_bar
 
 
@@ -26,6 +28,10 @@ def fit(
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Videos at the same time.  [default: one a core]")
     ] = None,
+    curate: CurateFlag = False,
+    rules: RuleChanges = None,
+    laughs: LaughTimes = None,
+    report: ReportFlag = False,
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
@@ -33,8 +39,18 @@ def fit(
     """Turn videos of a face into motion files.
 
     Several videos become a dataset folder: a motion and a sound file for each, manifest.csv, and rejected.csv with the
-    reason for each that failed.
+    reason for each that failed. With --curate the folder holds the clips of the videos that are worth learning from,
+    and rejected.csv the reason for every other second.
     """
+    if (rules or laughs) and not curate:
+        raise typer.BadParameter("--set and --laughs change what --curate keeps: give --curate too")
+    if curate:
+        if preview:
+            raise typer.BadParameter("--preview shows one video; with --curate use --report")
+        options = {"head": head, "jobs": jobs, "about": about, "laughs": laughs}
+        options |= {"overwrite": overwrite, "skip_existing": skip_existing}
+        curate_and_print(videos, out or Path("fits"), rules or (), as_json, report, **options)
+        return
     if len(videos) == 1 and not videos[0].is_dir():
         _fit_one(videos[0], out, head, preview, overwrite, skip_existing, as_json)
         return

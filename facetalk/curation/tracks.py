@@ -20,7 +20,7 @@ _LOST_S = 0.5
 _NEAR_S = 0.09
 """A frame farther from every picture with the face does not show it: the step of 12 pictures a second, and a little."""
 
-_SPEED_S = 0.4
+_SPEED_S = 0.5
 """Speeds are taken over this long: a nod that comes with a stressed word is shorter."""
 
 MEASURES = ("left", "top", "right", "bottom", "x", "y", "yaw", "pitch", "roll", "mouth")
