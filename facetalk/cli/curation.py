@@ -70,10 +70,7 @@ def curate(
     with progress_bar(as_json) as show:
         summary = curate_videos(videos, out_dir, rules=rules, progress=show, **options)
     if report:
-        from facetalk.pipelines.report import write_report
-
-        with progress_bar(as_json) as show:
-            write_report(out_dir, head=options["head"], progress=show)
+        report_on(out_dir, options["head"], as_json)
     if as_json:
         print_json(
             {
@@ -92,6 +89,15 @@ def curate(
     print_failures(summary.failed)
     if summary.failed:
         raise typer.Exit(1)
+
+
+def report_on(out_dir: Path, head: str, as_json: bool) -> None:
+    """Write the dataset's `report.html`."""
+    from facetalk.pipelines.report import write_report
+
+    with progress_bar(as_json) as show:
+        path = write_report(out_dir, head=head, progress=show)
+    typer.echo(f"report: {path}", err=True)
 
 
 def print_summary(summary: CurationSummary) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.curation import CurateFlag, LaughTimes, ReportFlag, RuleChanges
+from facetalk.cli.curation import CurateFlag, LaughTimes, ReportFlag, RuleChanges, report_on
 from facetalk.cli.curation import curate as curate_and_print
 from facetalk.cli.output import HeadName, JsonFlag, OverwriteFlag, SkipFlag, print_failures, print_json, progress_bar
 
@@ -52,7 +52,7 @@ def fit(
         curate_and_print(videos, out or Path("fits"), rules or (), as_json, report, **options)
         return
     if len(videos) == 1 and not videos[0].is_dir():
-        _fit_one(videos[0], out, head, preview, overwrite, skip_existing, as_json)
+        _fit_one(videos[0], out, head, preview, report, overwrite, skip_existing, as_json)
         return
     if out is not None and out.suffix == ".npz":
         raise typer.BadParameter(f"{out} is one file, but there are {len(videos)} inputs: give a folder")
@@ -70,6 +70,8 @@ def fit(
             about=about,
             progress=show,
         )
+    if report:
+        report_on(out or Path("fits"), head, as_json)
     if as_json:
         print_json({"written": summary.written, "skipped": summary.skipped, "failed": summary.failed})
     else:
@@ -82,7 +84,14 @@ def fit(
 
 
 def _fit_one(
-    video: Path, out: Path | None, head: str, preview: bool, overwrite: bool, skip_existing: bool, as_json: bool
+    video: Path,
+    out: Path | None,
+    head: str,
+    preview: bool,
+    report: bool,
+    overwrite: bool,
+    skip_existing: bool,
+    as_json: bool,
 ) -> None:
     from facetalk.models.registry import load_head
     from facetalk.pipelines.track import fit_to_file
@@ -95,6 +104,10 @@ def _fit_one(
         return
     with progress_bar(as_json) as show:
         motion = fit_to_file(video, out_path, head=load_head(head), preview=preview, overwrite=overwrite, progress=show)
+    if report:
+        from facetalk.pipelines.report import write_clip_report
+
+        write_clip_report(out_path, head=head)
     if not as_json:
         typer.echo(out_path)
         return
