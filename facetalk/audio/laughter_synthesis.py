@@ -76,9 +76,7 @@ def synthesise_laugh(chance: torch.Generator) -> Float[Tensor, " samples"]:
     return _at_full_level(_through_throat(source, chance))
 
 
-def laugh_from_bursts(
-    bursts: Sequence[Float[Tensor, " samples"]], chance: torch.Generator
-) -> Float[Tensor, " samples"]:
+def laugh_from_bursts(bursts: Sequence[Float[Tensor, " burst"]], chance: torch.Generator) -> Float[Tensor, " samples"]:
     """A bout whose calls are vowel-like bursts of one voice, each after a puff of breath. Peak 1.
 
     Args:
@@ -106,7 +104,7 @@ def laugh_from_bursts(
 
 def voiced_bursts(
     waveform: Float[Tensor, " samples"], length_s: float = 0.14, least_periodicity: float = 0.6
-) -> list[Float[Tensor, " samples"]]:
+) -> list[Float[Tensor, " piece"]]:
     """The loud, periodic pieces of a recording: most of them are vowels.
 
     Args:

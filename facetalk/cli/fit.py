@@ -20,8 +20,16 @@ def fit(
     ] = None,
     head: HeadName = "facetalk",
     preview: Annotated[
-        bool, typer.Option("--preview", help="Also write a video with the original beside the fitted head.")
+        bool, typer.Option("--preview", help="Also write a video: original, head over it, curves.")
     ] = False,
+    face: Annotated[
+        int | None,
+        typer.Option(
+            "--face",
+            min=1,
+            help="Which of several people, counted from the left.  [default: the main one]",
+        ),
+    ] = None,
     about: Annotated[
         Path | None, typer.Option("--about", metavar="CSV", help="Speakers and labels for the dataset's manifest.")
     ] = None,
@@ -45,15 +53,17 @@ def fit(
     if (rules or laughs) and not curate:
         raise typer.BadParameter("--set and --laughs change what --curate keeps: give --curate too")
     if curate:
-        if preview:
-            raise typer.BadParameter("--preview shows one video; with --curate use --report")
+        if preview or face is not None:
+            raise typer.BadParameter("--curate looks at every face: use --report in place of --preview and --face")
         options = {"head": head, "jobs": jobs, "about": about, "laughs": laughs}
         options |= {"overwrite": overwrite, "skip_existing": skip_existing}
         curate_and_print(videos, out or Path("fits"), rules or (), as_json, report, **options)
         return
     if len(videos) == 1 and not videos[0].is_dir():
-        _fit_one(videos[0], out, head, preview, report, overwrite, skip_existing, as_json)
+        _fit_one(videos[0], out, head, preview, report, face, overwrite, skip_existing, as_json)
         return
+    if face is not None:
+        raise typer.BadParameter("--face chooses among the people of one video: give one video")
     if out is not None and out.suffix == ".npz":
         raise typer.BadParameter(f"{out} is one file, but there are {len(videos)} inputs: give a folder")
     from facetalk.pipelines.track import fit_videos
@@ -89,6 +99,7 @@ def _fit_one(
     head: str,
     preview: bool,
     report: bool,
+    face: int | None,
     overwrite: bool,
     skip_existing: bool,
     as_json: bool,
@@ -103,7 +114,9 @@ def _fit_one(
             print_json({"motion": out_path, "skipped": True})
         return
     with progress_bar(as_json) as show:
-        motion = fit_to_file(video, out_path, head=load_head(head), preview=preview, overwrite=overwrite, progress=show)
+        motion = fit_to_file(
+            video, out_path, head=load_head(head), preview=preview, overwrite=overwrite, face=face, progress=show
+        )
     if report:
         from facetalk.pipelines.report import write_clip_report
 

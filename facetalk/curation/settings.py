@@ -62,7 +62,7 @@ class LaughterRules:
 
     mode: str = "label"
     """`label` notes it, `only` keeps spans with laughter, `none` keeps spans without any."""
-    min_probability: float = 0.5
+    min_probability: float = 0.7
     max_gap_s: float = 0.3
     """Detections that are closer are one laugh."""
     min_burst_s: float = 0.4

@@ -123,7 +123,7 @@ def cut_to_length(spans: Sequence[Span], length: int, fps: float) -> Split:
     split = Split([], [])
     for span in spans:
         count = span.length // length
-        first = span.start + (span.length - count * length) // 2
+        first = span.start + (span.length - count * length) // 2 if count else span.stop
         split.kept.extend(Span(first + k * length, first + (k + 1) * length) for k in range(count))
         for rest in (Span(span.start, first), Span(first + count * length, span.stop)):
             if rest.length:

@@ -108,6 +108,9 @@ class HeadAssets:
     """Jaw line of the 68 points as a camera sees it; where missing it stays that of `landmarks`."""
     expression_bounds: Float[Tensor, "n_expression 2"] | None = None
     """Smallest and largest sensible coefficient of each channel; [0, 1] where missing."""
+    detector_bias: Float[Tensor, "rows points 3"] | None = None
+    """Where MediaPipe sees its points on a picture of the head, relative to `mediapipe`: at rest, then per unit of each
+    of ARKit's channels, metres; see `models.detector_bias`. Nothing where missing."""
 
 
 class HeadMesh(NamedTuple):

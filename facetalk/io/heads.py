@@ -98,6 +98,7 @@ def read_head_folder(folder: Path) -> HeadAssets:
             regions=regions,
             texture=texture,
             meta=described.get("meta", {}),
+            detector_bias=tensors["detector_bias"].float() if "detector_bias" in tensors else None,
             **points,
             **arrays,
         )
@@ -110,6 +111,8 @@ def write_head_folder(folder: Path, assets: HeadAssets) -> None:
     tensors = {key: getattr(assets, key).to(torch.float32) for key in _FLOATS}
     tensors |= {key: tensors[key].half() for key in ("identity_dirs", "expression_dirs")}
     tensors |= {key: getattr(assets, key).to(torch.int32) for key in _INTEGERS}
+    if assets.detector_bias is not None:
+        tensors["detector_bias"] = assets.detector_bias.half()
     for key in ("landmarks", "mediapipe"):
         points = getattr(assets, key)
         tensors[f"{key}.triangles"] = points.triangles.to(torch.int32)

@@ -182,10 +182,9 @@ def read_style(path: Path, head: HeadModel, progress: Progress = silent) -> Moti
         motion = read_motion(path)
     else:
         from facetalk.pipelines.track import fit_video
-        from facetalk.tracking.settings import STYLE_SETTINGS
 
         own = head if is_arkit(head.assets) else TALKERS_HEAD
-        motion = fit_video(path, head=own, settings=STYLE_SETTINGS, progress=progress)
+        motion = fit_video(path, head=own, progress=progress)
     if motion.expression_names != ARKIT_NAMES:
         from facetalk.pipelines.retarget import to_arkit
 

@@ -39,6 +39,7 @@ from facetalk.io.motion import write_motion
 from facetalk.io.video import read_video_info
 from facetalk.models.registry import load_laughter_detector, load_speech_encoder
 from facetalk.pipelines.parallel import each_in_parallel
+from facetalk.pipelines.read_back import RenderedReader
 from facetalk.pipelines.retarget import arkit_view, from_view
 from facetalk.pipelines.scan import VideoScan, scan_video
 from facetalk.pipelines.track import (
@@ -263,11 +264,14 @@ def hear(waveform: Float[Tensor, " samples"], num_frames: int, job: _Job) -> Hea
     """What is heard in a video: the mouth to expect, voice, and laughter."""
     encoder = load_speech_encoder()
     expected = encoder.encode(waveform)[:, encoder.slices["mouth"]][:, 0]
+    voiced = speech_activity(waveform)
     if job.laughs is not None:
         laughs = laughs_at(job.laughs, num_frames)
     else:
-        laughs = find_laughs(load_laughter_detector().probability(waveform), job.rules.laughter)
-    return Hearing(_to_length(expected, num_frames), _to_length(speech_activity(waveform), num_frames), laughs)
+        # In near-silence the detector guesses: what is not heard is no laugh.
+        probability = load_laughter_detector().probability(waveform) * voiced
+        laughs = find_laughs(_to_length(probability, num_frames), job.rules.laughter)
+    return Hearing(_to_length(expected, num_frames), _to_length(voiced, num_frames), laughs)
 
 
 def _fit(job: _Job, scan: VideoScan, kept: KeptSpan, model: HeadModel) -> Motion:
@@ -279,6 +283,7 @@ def _fit(job: _Job, scan: VideoScan, kept: KeptSpan, model: HeadModel) -> Motion
         scan.image_size,
         arkit_view(model),
         settings=job.settings,
+        read_back=RenderedReader(model),
         source=str(job.video),
         source_fps=scan.fps,
         meta={

@@ -18,8 +18,7 @@ from facetalk.curation.spans import Span, scene_spans
 from facetalk.curation.tracks import MEASURES, FaceLinker, FaceTrack, build_track, split_rows
 from facetalk.io.files import replacing
 from facetalk.io.video import VideoReader
-from facetalk.models.faces_detector import FacesDetector, MediaPipeFacesDetector
-from facetalk.models.landmark_detector import NUM_POINTS
+from facetalk.models.landmark_detector import NUM_POINTS, ManyFacesDetector, MediaPipeDetector
 from facetalk.vision.face_measures import face_angles, face_boxes, face_centres
 from facetalk.vision.mouth import mouth_curves
 from facetalk.vision.scenes import CutFinder
@@ -91,7 +90,7 @@ def scan_video(
     scenes: SceneRules,
     face: FaceRules,
     *,
-    detector: FacesDetector | None = None,
+    detector: ManyFacesDetector | None = None,
     progress: Progress = silent,
 ) -> VideoScan:
     """Look through a video once.
@@ -106,7 +105,7 @@ def scan_video(
     """
     if (folder / _TABLE).is_file():
         return read_scan(folder)
-    own = MediaPipeFacesDetector(face.max_faces) if detector is None else detector
+    own = MediaPipeDetector(max_faces=face.max_faces) if detector is None else detector
     folder.mkdir(parents=True, exist_ok=True)
     cuts, linker = CutFinder(scenes.cut_ratio, scenes.cut_change), FaceLinker()
     times: list[float] = []
@@ -119,7 +118,7 @@ def scan_video(
             scale = np.array([shown[0] / read[0], shown[1] / read[1], shown[0] / read[0]], np.float32)
             for time_s, image in video:
                 cuts.add(image)
-                points = own.detect(image) * scale
+                points = np.array(own.detect_all(image), np.float32).reshape(-1, NUM_POINTS, 3) * scale
                 measured = measure(points)
                 rows += [(len(times), track) for track in linker.link(measured[:, :4], time_s)]
                 measures += list(measured)

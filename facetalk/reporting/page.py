@@ -142,10 +142,7 @@ def _source(source: str, report: Report, colors: Mapping[str, str]) -> str:
     kept = report.spans.get(source, ())
     spans = [span for span in report.rejected if span.source == source]
     timed = [(span.start_s, span.end_s, span) for span in spans if span.start_s is not None and span.end_s is not None]
-    faces = sorted(
-        {face for *_, face, _ in kept} | {span.face for *_, span in timed}, key=lambda face: (face != "", face)
-    )
-    rows = _share_rows([(s, e, face) for s, e, face, _ in kept] + [(s, e, span.face) for s, e, span in timed], faces)
+    rows = _share_rows([(s, e, face) for s, e, face, _ in kept] + [(s, e, span.face) for s, e, span in timed])
     items = [TimelineItem(s, e, rows[face], "kept", f"{name}: {s:.2f} to {e:.2f} s") for s, e, face, name in kept]
     items += [
         TimelineItem(s, e, rows[span.face], colors[span.reason], f"{span.reason}: {s:.2f} to {e:.2f} s")
@@ -214,6 +211,7 @@ def _card(clip: ClipReport, limit: float) -> str:
     if clip.confidence:
         rows.append(_chart_row("confidence", "0 – 1", curve(clip.confidence, 0, 1, "confidence"), "sure"))
     rows += [_chart_row(name, "0 – 1", curve(values, 0, 1, name), "") for name, values in clip.curves.items()]
+    rows.append(f'<div class="row axis"><span></span><span>0 s</span><span>{clip.duration_s:.1f} s</span></div>')
     strip = "".join(_moment(picture) for picture in clip.pictures)
     note = f'<p class="note">{escape(clip.note)}</p>' if clip.note else ""
     words = " ".join([clip.name, clip.source, *clip.facts.values()]).lower()

@@ -142,6 +142,12 @@ def read_calibration() -> np.ndarray:
         return file["offsets"].astype(np.float64)
 
 
+def read_channel_bias() -> np.ndarray:
+    """`HeadAssets.detector_bias`, see `calibrating.py`, (53, 478, 3) metres."""
+    with np.load(Path(__file__).with_name("calibration.npz"), allow_pickle=False) as file:
+        return file["by_channel"].astype(np.float64)
+
+
 def build_head(calibrated: bool = True) -> HeadAssets:
     """The bundled head, always the same.
 
@@ -184,5 +190,6 @@ def build_head(calibrated: bool = True) -> HeadAssets:
         uv_coords=tensor(uv),
         uv_faces=torch.tensor(uv_faces),
         texture=paint.paint(head),
+        detector_bias=tensor(read_channel_bias()) if calibrated else None,
         meta={"licence": "as facetalk", "source": "python -m facetalk.sculpting"},
     )

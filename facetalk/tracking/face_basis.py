@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -70,13 +70,14 @@ def reduce_head(head: HeadModel) -> FaceBasis:
     def on_points(values: Tensor) -> Tensor:
         return assets.mediapipe.on(values)[..., rows, :].float()
 
-    template = on_points(assets.template)
-    expression_dirs = on_points(assets.expression_dirs)
+    # The points are where the detector sees them, so that the fitted head's picture reads as the person's does.
+    template, expression_dirs = on_points(assets.template), on_points(assets.expression_dirs)
+    if assets.detector_bias is not None:
+        template = template + assets.detector_bias[0, rows]
+        expression_dirs = expression_dirs + assets.detector_bias[1:, rows]
     pairs, pair_weights = _pairs(ids.tolist())
     weights = _point_weights(ids)
-    first, second = pairs.unbind(1)
-    row_dirs = expression_dirs[list(free)]
-    row_dirs = torch.cat([row_dirs, row_dirs[:, first] - row_dirs[:, second]], 1)
+    row_dirs = _row_dirs(expression_dirs[list(free)], pairs)
     edge = torch.isin(ids, torch.tensor(face_points.CONTOUR + face_points.TEMPLES))
     return FaceBasis(
         ids=ids,
@@ -96,6 +97,22 @@ def reduce_head(head: HeadModel) -> FaceBasis:
         row_dirs=row_dirs,
         products=_products(row_dirs),
     )
+
+
+def with_points(
+    basis: FaceBasis, template: Float[Tensor, "points 3"], expression_dirs: Float[Tensor, "free points 3"]
+) -> FaceBasis:
+    """The basis with its points, and what the channels do to them, elsewhere."""
+    row_dirs = _row_dirs(expression_dirs, basis.pairs)
+    return replace(
+        basis, template=template, expression_dirs=expression_dirs, row_dirs=row_dirs, products=_products(row_dirs)
+    )
+
+
+def _row_dirs(expression_dirs: Tensor, pairs: Tensor) -> Tensor:
+    """Directions of the points and, after them, of the pairs' distance vectors."""
+    first, second = pairs.unbind(1)
+    return torch.cat([expression_dirs, expression_dirs[:, first] - expression_dirs[:, second]], 1)
 
 
 def _used(numbers: Tensor) -> Tensor:

@@ -237,7 +237,7 @@ def hold_out(
     return parts
 
 
-def real_laughs(example: LaughterExample) -> list[Float[Tensor, " samples"]]:
+def real_laughs(example: LaughterExample) -> list[Tensor]:
     """The laughs of a recording, each from its first to its last laughing frame."""
     edges = torch.diff(example.laughing.int(), prepend=torch.zeros(1).int(), append=torch.zeros(1).int())
     starts, stops = (edges == 1).nonzero()[:, 0], (edges == -1).nonzero()[:, 0]

@@ -1,0 +1,29 @@
+"""How light behaves on the parts of a head, from its regions alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from facetalk.head.model import HeadAssets
+
+_TRANSLUCENCY = (("skin", 1.0), ("neck", 1.0), ("tongue", 0.8), ("upper_teeth", 0.2), ("lower_teeth", 0.2))
+
+
+def translucency(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
+    """How far light spreads below the surface at each vertex, in [0, 1]."""
+    amounts = np.zeros(len(assets.template), np.float32)
+    for name, amount in _TRANSLUCENCY:
+        amounts[assets.regions[name].numpy()] = amount
+    return amounts
+
+
+def mouth_exposure(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
+    """Share of the light that reaches each vertex: what lies in the mouth is dimmer the deeper it lies."""
+    exposure = np.ones(len(assets.template), np.float32)
+    depth = assets.template[:, 2].numpy()
+    front = float(depth[assets.regions["lips"].numpy()].max())
+    for name in ("upper_teeth", "lower_teeth", "tongue"):
+        members = assets.regions[name].numpy()
+        exposure[members] = np.clip(1.0 * np.exp(-(front - depth[members]) / 0.03), 0.12, 0.9)
+    return exposure
