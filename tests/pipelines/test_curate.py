@@ -17,6 +17,7 @@ from facetalk.pipelines import curate, scan
 from facetalk.pipelines.curate import curate_videos
 from facetalk.pipelines.report import write_report
 from tests.pipelines.test_track import FakeDetector
+from tests.pipelines.test_track import head as head  # a fixture
 
 RULES = CurationRules(
     length=LengthRules(min_s=0.4),
@@ -50,9 +51,9 @@ def write_video(path: Path, shades: list[int]) -> Path:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch, toy_head: HeadModel) -> None:
-    monkeypatch.setattr(scan, "MediaPipeDetector", lambda max_faces: FakeFaces(toy_head))
-    monkeypatch.setattr(curate, "read_head", lambda name: toy_head.assets)
+def fake(monkeypatch: pytest.MonkeyPatch, head: HeadModel) -> None:
+    monkeypatch.setattr(scan, "MediaPipeDetector", lambda max_faces: FakeFaces(head))
+    monkeypatch.setattr(curate, "read_head", lambda name: head.assets)
     monkeypatch.setattr(curate, "load_laughter_detector", Deaf)
     monkeypatch.setattr(curate, "RenderedReader", lambda head: None)
     monkeypatch.setattr("facetalk.curation.select.face_checks", _only_seen)

@@ -7,7 +7,7 @@ from facetalk.vision.face_measures import face_angles, face_boxes, face_centres,
 
 
 def face(turn: tuple[float, float, float] = (0, 0, 0)) -> np.ndarray:
-    """A mesh of which the measured points lie as in a face that looks into the camera; turned in the picture's frame."""
+    """A mesh of which the measured points lie as in a face that looks into the camera; turned."""
     points = np.random.default_rng(0).normal(size=(478, 3))
     points[33], points[263] = (-50, 0, 0), (50, 0, 0)
     points[10] = (0, -60, 0)
