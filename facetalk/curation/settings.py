@@ -69,6 +69,8 @@ class LaughterRules:
     """Detections that are shorter are none."""
     min_total_s: float = 3.5
     """Laughter that a span must hold for mode `only`."""
+    label_s: float = 1.0
+    """Laughter that makes a clip's label `laughing`, where nothing else is known."""
 
     def __post_init__(self) -> None:
         if self.mode not in LAUGHTER_MODES:

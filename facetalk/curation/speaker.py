@@ -69,7 +69,7 @@ class Speaking:
     """What is known about one face and the voice in each frame; see `judge_speaking`."""
 
     corr: Float[Tensor, " frames"]
-    """Correlation in the stretches around a frame."""
+    """Correlation in the stretches around a frame; a stretch whose best lag is too large counts as 0."""
     lag_s: Float[Tensor, " frames"]
     voice_share: Float[Tensor, " frames"]
     """Part of the stretches around a frame in which a voice is heard."""
@@ -99,9 +99,9 @@ def judge_speaking(
     for start in sorted({*range(0, last + 1, max(1, size // 4)), last}):
         inside = slice(start, min(start + size, count))
         sync = best_sync(moved[inside], expected[inside], rules.search_s)
-        passes = sync.corr > rules.min_corr and abs(sync.lag_s) <= rules.max_lag_s + 1e-6
+        corr = sync.corr if abs(sync.lag_s) <= rules.max_lag_s + 1e-6 else 0.0
         voice = float(voiced[inside].float().mean())
-        sums[:, inside] += torch.tensor([sync.corr, sync.lag_s, voice, float(passes), 1.0])[:, None]
+        sums[:, inside] += torch.tensor([corr, sync.lag_s, voice, float(corr > rules.min_corr), 1.0])[:, None]
     corr, lag_s, voice_share, passing = sums[:4] / sums[4]
     return Speaking(corr, lag_s, voice_share, passing)
 

@@ -315,11 +315,12 @@ def _clip_row(job: _Job, name: str, kept: KeptSpan, motion: Motion, has_audio: b
     seen = motion.confidence if motion.confidence is not None else motion.expression.new_ones(motion.num_frames)
     error = motion.fit_error if motion.fit_error is not None else motion.expression.new_zeros(motion.num_frames)
     known = not math.isnan(kept.av_corr)
+    laughs = kept.laughter_s >= job.rules.laughter.label_s
     return {
         "name": name,
         "source": str(job.video),
         "speaker": job.note.get("speaker", ""),
-        "label": job.note.get("label", "") or ("laughing" if kept.laughter_s > 0 else ""),
+        "label": job.note.get("label", "") or ("laughing" if laughs else ""),
         "duration_s": round(motion.num_frames / FPS, 3),
         "num_frames": motion.num_frames,
         "source_fps": round(motion.source_fps, 3),

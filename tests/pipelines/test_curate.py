@@ -126,9 +126,9 @@ def test_a_video_that_was_looked_through_is_not_decoded_again(tmp_path: Path, mo
 @pytest.mark.usefixtures("fake")
 def test_listed_laughs_count_in_place_of_the_detectors(tmp_path: Path) -> None:
     video, times = write_video(tmp_path / "a.mp4", [200] * 3), tmp_path / "laughs.csv"
-    times.write_text("path,start_s,end_s\na.mp4,0.2,0.7\n", encoding="utf-8")
+    times.write_text("path,start_s,end_s\na.mp4,0.1,1.1\n", encoding="utf-8")
     (row,) = curate_videos([video], tmp_path / "out", rules=RULES, jobs=1, laughs=times).clips
-    assert row["laughter_s"] == 0.5 and row["label"] == "laughing"
+    assert row["laughter_s"] == 1.0 and row["label"] == "laughing"
     times.write_text("path,from\na.mp4,0.2\n", encoding="utf-8")
     with pytest.raises(UsageError, match="not a table of path, start_s, end_s"):
         curate_videos([video], tmp_path / "out2", rules=RULES, laughs=times)
