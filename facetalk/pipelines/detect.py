@@ -43,6 +43,8 @@ class Detections:
     image_size: tuple[int, int]
     """Of the video as shown, which the points refer to."""
     fps: float
+    visible: Float[Tensor, " rows"] | None = None
+    """Share of the face that looks as usual, in [0, 1]; see `FaceTrack.visible`. Unknown where missing."""
     num_faces: int = 1
     """People that were seen for a good part of the video."""
 
@@ -90,7 +92,10 @@ def detect_landmarks(
     chosen = _choose(path, tracks, times, face, has_audio)
     table = tables[chosen]
     table.extend_to(len(times))
-    return Detections(table, torch.tensor(times, dtype=torch.float64), shown, video.fps, len(people))
+    visible = torch.zeros(len(times))
+    visible[tracks.tracks[chosen].pictures] = torch.tensor(tracks.tracks[chosen].visible)
+    moments = torch.tensor(times, dtype=torch.float64)
+    return Detections(table, moments, shown, video.fps, visible, len(people))
 
 
 def _all_faces(detector: LandmarkDetector, image: np.ndarray) -> list[np.ndarray]:

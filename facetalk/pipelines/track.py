@@ -80,6 +80,7 @@ def fit_video(
             found.image_size,
             arkit_view(model),  # the tracker solves for ARKit's channels, of any head
             settings=settings,
+            visible=found.visible,
             read_back=RenderedReader(model) if detector is None else None,
             source=str(path),
             source_fps=found.fps,

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.rotations import axis_angle_to_matrix, continuous_axis_angle, matrix_to_axis_angle
-from facetalk.core.timing import FPS, windows
+from facetalk.core.timing import FPS, resample, windows
 from facetalk.core.types import Camera, Motion
 from facetalk.head.gaze import gaze_to_channels
 from facetalk.head.model import HeadModel
@@ -67,6 +67,7 @@ def fit_landmarks(
     *,
     settings: FitSettings | None = None,
     read_back: ReadBack | None = None,
+    visible: Float[Tensor, " rows"] | None = None,
     source: str = "",
     source_fps: float = 0.0,
     meta: Mapping[str, Any] | None = None,
@@ -81,13 +82,14 @@ def fit_landmarks(
         head: the head to move; its embedding says where the points lie on it.
         settings: weights of the energy.
         read_back: renders the head and shows it to the detector; without, the head's own bias has to do.
+        visible: share of the face that can be seen in each row, which goes into the confidence; all if not given.
         source: where the points come from, kept in the motion.
         source_fps: frame rate of the source, kept in the motion.
         meta: further notes for the motion file.
     """
     settings = settings or FitSettings()
     even = EvenFrames(points, times)
-    confidence = even.confidence
+    confidence = even.confidence if visible is None else even.confidence * _trust(resample(visible, times, even.times))
     every = max(1, len(even) // _SAMPLE)
     clip = fit_clip(even[::every], confidence[::every], image_size, head, settings, read_back)
     parts = [
@@ -97,6 +99,14 @@ def fit_landmarks(
     fits = FrameFits(*(torch.cat([getattr(part, name) for part in parts]) for name in FrameFits.__annotations__))
     confidence = confidence / (1 + (fits.error / _DOUBTFUL_ERROR) ** 4)
     return _to_motion(clip, fits, head, confidence, source, source_fps, meta)
+
+
+def _trust(visible: Float[Tensor, " frames"]) -> Float[Tensor, " frames"]:
+    """Share of the confidence that is left where part of the face does not look as usual.
+
+    Never nothing: a change of light looks much like a hand.
+    """
+    return 0.25 + 0.75 * ((visible - 0.4) / 0.4).clamp(0, 1)
 
 
 def fit_clip(

@@ -43,7 +43,8 @@ class Rows(Protocol):
 class EvenFrames:
     """Detections at facetalk's frame rate, holes filled, made when they are asked for.
 
-    Holes are interpolated, ends held. `confidence` says how surely a face was seen in each frame: 0 inside a hole.
+    `times` are the moments of the frames. Holes are interpolated, ends held. `confidence` says how surely a face was
+    seen in each frame: 0 inside a hole.
     """
 
     def __init__(self, points: Rows, times: Float[Tensor, " rows"]) -> None:
@@ -62,15 +63,15 @@ class EvenFrames:
         self._points, self._times = points, times
         self._known = found.nonzero()[:, 0]
         self._hole_s = 4 * float(torch.diff(times[self._known]).median()) if len(self._known) > 1 else step
-        self._target = frame_times(frames_for(float(times[-1]) + step))
-        self.confidence = _seen_share(found, times, self._target)
+        self.times = frame_times(frames_for(float(times[-1]) + step))
+        self.confidence = _seen_share(found, times, self.times)
 
     def __len__(self) -> int:
-        return len(self._target)
+        return len(self.times)
 
     def __getitem__(self, frames: slice) -> Float[Tensor, "frames points 3"]:
         """The points of consecutive or of evenly spaced frames."""
-        target = self._target[frames]
+        target = self.times[frames]
         if frames.step not in (None, 1):
             return torch.cat([self[index : index + 1] for index in range(*frames.indices(len(self)))])
         known = self._times[self._known]

@@ -10,9 +10,10 @@ from scipy.optimize import linear_sum_assignment
 
 _EYES = (33, 263)
 _LIPS = (13, 14)
-_SKIN = (10, 151, 9, 108, 337, 69, 299, 67, 297, 50, 280, 101, 330, 205, 425, 36, 266, 117, 346, 187, 411, 4, 195, 197,
-         168, 6, 152, 199, 200, 175, 148, 377)  # fmt: skip
-"""Points on forehead, cheeks, nose and chin: their colours are a person's looks."""
+UPPER = (10, 151, 9, 108, 337, 69, 299, 67, 297, 50, 280, 101, 330, 36, 266, 117, 346, 4, 195, 197, 168, 6)
+LOWER = (152, 199, 200, 175, 148, 377, 205, 425, 187, 411, 164, 18, 83, 313, 210, 430)
+_SKIN = (*UPPER, *LOWER)
+"""Points on forehead, nose and upper cheeks, and about the mouth and chin: their colours are a person's looks."""
 
 _REACH = 0.7
 _REACH_PER_S = 4.0
@@ -21,6 +22,9 @@ _LOOKS = 0.10
 """Mean difference of the colours (of 1) of one person in two pictures that is still ordinary."""
 _DOUBLING = 0.4
 """Change of size (natural logarithm) that is as odd as moving by the whole reach."""
+_COVERED, _USUAL_TIMES = 0.05, 4.0
+"""Something else is taken to be seen at a point whose colour differs from the remembered one by more than this and so
+many times its usual change."""
 _LEARNING = 0.1
 """Share of the newest picture in the remembered looks."""
 _OTHER = 2.8
@@ -39,11 +43,16 @@ class FaceTrack:
     """Distance of the outer eye corners, pixels."""
     mouth_openings: list[float] = field(default_factory=list)
     """Distance of the inner lips over that of the eye corners."""
+    visible: list[float] = field(default_factory=list)
+    """Share in [0, 1] of the upper or lower face, whichever is less, that shows its usual colours: little where a hand
+    lies over the mouth and the detector makes the points up."""
     place: np.ndarray = field(default_factory=lambda: np.zeros(2))
     pace: np.ndarray = field(default_factory=lambda: np.zeros(2))
     """Pixels a second."""
     time_s: float = 0.0
     looks: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    usual_change: np.ndarray = field(default_factory=lambda: np.full(len(_SKIN), 0.02))
+    """Of each point's colour, of 1."""
 
     def cost(self, points: np.ndarray, looks: np.ndarray, time_s: float) -> float:
         """How little a face resembles this one; 1 for each of place, size and looks is still ordinary."""
@@ -62,7 +71,19 @@ class FaceTrack:
             self.pace = 0.5 * self.pace + 0.5 * (place - self.place) / gap
         else:
             self.pace = np.zeros(2)
-        self.looks = looks if not self.pictures else self.looks + _LEARNING * (looks - self.looks)
+        strange = np.zeros(len(_SKIN), bool)
+        if self.pictures:
+            change = np.abs(looks - self.looks).reshape(-1, 3).mean(1)
+            strange = change > _COVERED + _USUAL_TIMES * self.usual_change
+            # What covers a face is not learnt, unless it stays.
+            pace = _LEARNING * np.where(strange, 0.1, 1.0)
+            self.usual_change = np.where(
+                strange, self.usual_change, self.usual_change + pace * (change - self.usual_change)
+            )
+            looks = self.looks + pace.repeat(3) * (looks - self.looks)
+        self.looks = looks
+        upper, lower = strange[: len(UPPER)].mean(), strange[len(UPPER) :].mean()
+        self.visible.append(float(1 - max(upper, lower)))
         self.place, self.time_s = place, time_s
         self.pictures.append(picture)
         self.centres.append((float(place[0] / size[0]), float(place[1] / size[1])))

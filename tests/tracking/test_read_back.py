@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
+from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Motion
-from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
+from facetalk.tracking.energy import Observation, State
+from facetalk.tracking.face_basis import FaceBasis, reduce_head, with_points
 from facetalk.tracking.fit import fit_landmarks
-from facetalk.tracking.settings import FitSettings
+from facetalk.tracking.read_back import learn_reading
 from tests.tracking.synthetic import IMAGE_SIZE, make_point_head, see, swaying
 
-EXACT = FitSettings(channel_sigma=5, channel_cost=0.01, side_sigma=5, betas_weight=1e6, personal_share=0.0)
-NUM_FRAMES = 60
-JAW = ARKIT_NAMES.index("jawOpen")
+NUM_FRAMES = 48
+FOCAL = 768.0
 
 
 @pytest.fixture(scope="module")
@@ -20,37 +22,42 @@ def head() -> HeadModel:
     return make_point_head()
 
 
-def misread(head: HeadModel, motion: Motion) -> torch.Tensor:
-    """A detector to whom a jaw seems half again as open as it is."""
-    expression = motion.expression.clone()
-    expression[:, JAW] *= 1.5
-    return see(head, expression, motion.global_orient, motion.transl, motion.betas)
+def pictures(basis: FaceBasis, state: State) -> Tensor:
+    """Points of a basis in the picture, pixels from the middle."""
+    moved = basis.template + (state.channels @ basis.expression_dirs.flatten(1)).unflatten(1, (-1, 3)) - basis.pivot
+    points = moved @ axis_angle_to_matrix(state.rotation).transpose(1, 2) + state.place[:, None]
+    return FOCAL * points[..., :2] / -points[..., 2:]
 
 
-def test_the_fitted_heads_picture_reads_as_the_persons_does(head: HeadModel) -> None:
-    turn, transl = swaying(NUM_FRAMES)
-    expression = torch.zeros(NUM_FRAMES, 52)
-    expression[:, JAW] = 0.25 * (1 - (9 * torch.arange(NUM_FRAMES) / 30).cos())
-    person = see(head, expression, turn, transl, torch.zeros(4))
-    times = torch.arange(NUM_FRAMES) / 30
-    naive = fit_landmarks(person, times, IMAGE_SIZE, head, settings=EXACT)
-    aware = fit_landmarks(
-        person, times, IMAGE_SIZE, head, settings=EXACT, read_back=lambda motion: misread(head, motion)
+def test_points_go_where_the_detector_sees_them(head: HeadModel) -> None:
+    chance = torch.Generator().manual_seed(0)
+    basis = reduce_head(head)
+    turn, place = swaying(NUM_FRAMES)
+    channels = torch.rand(NUM_FRAMES, len(basis.free), generator=chance)
+    channels = channels * (torch.rand(channels.shape, generator=chance) < 0.2)
+    state = State(turn, place, channels)
+    aside = 0.0015 * torch.randn(1 + len(basis.free), *basis.template.shape, generator=chance)
+    seen_at = with_points(basis, basis.template + aside[0], basis.expression_dirs + 0.4 * aside[1:])
+    read = pictures(seen_at, state)
+    read[5] = torch.nan
+    none = torch.zeros(NUM_FRAMES, len(basis.ids))
+    seen = Observation(read, none, none, torch.zeros(NUM_FRAMES, 2, 2), torch.ones(NUM_FRAMES), torch.eye(3), FOCAL)
+    rest = basis.template.expand(NUM_FRAMES, -1, -1)
+    learned = learn_reading(basis, rest, state, seen)
+    before, after = (
+        (pictures(one, state) - read)[torch.arange(NUM_FRAMES) != 5].norm(dim=-1).mean() for one in (basis, learned)
     )
-    errors = [(misread(head, motion) - person)[..., :2].norm(dim=-1).mean() for motion in (naive, aware)]
-    assert errors[1] < 0.5 * errors[0]
-    gain = aware.expression[:, JAW].std() / expression[:, JAW].std()
-    assert abs(float(gain) - 1 / 1.5) < 0.12
+    assert after < 0.3 * before
 
 
-def test_pictures_without_a_face_are_left_out(head: HeadModel) -> None:
+def test_too_few_pictures_teach_nothing(head: HeadModel) -> None:
     turn, transl = swaying(NUM_FRAMES)
     person = see(head, torch.zeros(NUM_FRAMES, 52), turn, transl, torch.zeros(4))
     times = torch.arange(NUM_FRAMES) / 30
 
-    def blind(motion: Motion) -> torch.Tensor:
+    def blind(motion: Motion) -> Tensor:
         return torch.full((motion.num_frames, 478, 3), torch.nan)
 
-    seen = fit_landmarks(person, times, IMAGE_SIZE, head, settings=EXACT, read_back=blind)
-    assert bool(torch.isfinite(seen.expression).all())
-    assert seen.fit_error is not None and float(seen.fit_error.mean()) < 0.02
+    alone = fit_landmarks(person, times, IMAGE_SIZE, head)
+    blindly = fit_landmarks(person, times, IMAGE_SIZE, head, read_back=blind)
+    torch.testing.assert_close(blindly.expression, alone.expression, atol=0.05, rtol=0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facetalk.vision.face_tracks import FaceTracks
+from facetalk.vision.face_tracks import LOWER, UPPER, FaceTracks
 
 SIZE = (320, 120)
 COLOURS = {"ann": (200, 150, 130), "bob": (120, 80, 60)}
@@ -86,3 +86,15 @@ def test_of_two_alike_the_one_who_moves_with_the_sound_is_the_main_one(speaker: 
 def test_without_sound_the_largest_is_the_main_one() -> None:
     tracks, found = follow([{"ann": face(60, size=20), "bob": face(250, size=30)} for _ in range(20)])
     assert tracks.main(20) == found[0]["bob"]
+
+
+def test_a_hand_over_the_mouth_is_told() -> None:
+    tracks, points, visible = FaceTracks(), face(100), []
+    points[list(UPPER), 1], points[list(LOWER), 1] = 52, 68
+    for index in range(40):
+        image = picture({"ann": points})
+        if 20 <= index < 30:
+            image[62:] = 30
+        tracks.add(index, index / 25, image, [points])
+        visible.append(tracks.tracks[0].visible[-1])
+    assert min(visible[:20]) == 1 and max(visible[20:30]) < 0.8 and min(visible[30:]) == 1
