@@ -25,11 +25,11 @@ from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import Progress, silent
 from facetalk.core.threads import one_torch_thread
-from facetalk.core.timing import FPS, SAMPLE_RATE
+from facetalk.core.timing import FPS, SAMPLE_RATE, windows
 from facetalk.core.types import Motion
 from facetalk.curation.laughter import find_laughs, laughs_at
 from facetalk.curation.select import Hearing, KeptSpan, select_spans
-from facetalk.curation.settings import CurationRules
+from facetalk.curation.settings import CurationRules, LaughterRules
 from facetalk.curation.spans import Span
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform, write_wav
@@ -60,8 +60,8 @@ REJECTED_COLUMNS = ("source", "start_s", "end_s", "face", "reason", "value", "th
 _WORK = ".curation"
 """Folder in the dataset: what is known of each video, so that a run that was broken off goes on."""
 
-Laughs = Mapping[str, Sequence[tuple[float, float]]]
-"""Start and end of each laugh in seconds, by the end of a video's path."""
+_PIECE_FRAMES, _MARGIN_FRAMES = 9000, 60
+"""Sound is heard in pieces of five minutes, each at its own level, so that memory does not grow with the video."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def _forget(job: _Job) -> None:
 def _curate(job: _Job) -> dict[str, Any]:
     scan = scan_video(job.video, job.scan_dir, job.rules.scenes, job.rules.face)
     waveform = read_waveform(job.video) if read_video_info(job.video).has_audio else None
-    hearing = None if waveform is None else hear(waveform, scan.num_frames, job)
+    hearing = None if waveform is None else hear(waveform, scan.num_frames, job.rules.laughter, job.laughs)
     selection = select_spans(scan.tracks(), scan.num_frames, hearing, job.rules)
     rejected = [
         _rejected_row(job, row.rejection.span, row.face, row.rejection.reason, row.rejection.value,
@@ -260,18 +260,32 @@ def _curate(job: _Job) -> dict[str, Any]:
     }
 
 
-def hear(waveform: Float[Tensor, " samples"], num_frames: int, job: _Job) -> Hearing:
-    """What is heard in a video: the mouth to expect, voice, and laughter."""
-    encoder = load_speech_encoder()
-    expected = encoder.encode(waveform)[:, encoder.slices["mouth"]][:, 0]
-    voiced = speech_activity(waveform)
-    if job.laughs is not None:
-        laughs = laughs_at(job.laughs, num_frames)
-    else:
+def hear(
+    waveform: Float[Tensor, " samples"],
+    num_frames: int,
+    rules: LaughterRules,
+    laugh_times: Sequence[tuple[float, float]] | None = None,
+) -> Hearing:
+    """What is heard in a video: the mouth to expect, voice, and laughter.
+
+    Args:
+        waveform: 16 kHz sound.
+        num_frames: of the video, 30 a second.
+        rules: what counts as a laugh.
+        laugh_times: start and end of each laugh in seconds, where they are known.
+    """
+    encoder, detector = load_speech_encoder(), None if laugh_times is not None else load_laughter_detector()
+    parts = []
+    for window in windows(num_frames, _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES):
+        part = _sound(waveform, Span(window.read.start, window.read.stop))
+        expected = encoder.encode(part)[:, encoder.slices["mouth"]][:, 0]
+        voiced = speech_activity(part)
         # In near-silence the detector guesses: what is not heard is no laugh.
-        probability = load_laughter_detector().probability(waveform) * voiced
-        laughs = find_laughs(_to_length(probability, num_frames), job.rules.laughter)
-    return Hearing(_to_length(expected, num_frames), _to_length(voiced, num_frames), laughs)
+        laughing = torch.zeros_like(expected) if detector is None else detector.probability(part) * voiced
+        parts.append(torch.stack([expected, voiced.float(), laughing])[:, window.keep])
+    expected, voiced, laughing = torch.cat(parts, 1)
+    laughs = find_laughs(laughing, rules) if laugh_times is None else laughs_at(laugh_times, num_frames)
+    return Hearing(expected, voiced > 0, laughs)
 
 
 def _fit(job: _Job, scan: VideoScan, kept: KeptSpan, model: HeadModel) -> Motion:

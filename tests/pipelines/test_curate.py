@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from facetalk.core.errors import UsageError
+from facetalk.curation.select import select_spans
 from facetalk.curation.settings import CurationRules, LengthRules, SpeakerRules
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
@@ -140,3 +141,25 @@ def test_the_report_shows_clips_and_reasons(tmp_path: Path) -> None:
     curate_videos([write_video(tmp_path / "a.mp4", [200, 200, 20, 20])], out_dir, rules=RULES, jobs=1)
     html = write_report(out_dir, pictures=False).read_text(encoding="utf-8")
     assert "a_001" in html and "no face" in html and html.count("<article") == 1
+
+
+def test_sound_heard_in_pieces_is_heard_like_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curate, "load_laughter_detector", Deaf)
+    steady = 0.1 * torch.randn(10 * 16_000, generator=torch.Generator().manual_seed(0))
+    whole = curate.hear(steady, 300, CurationRules().laughter)
+    monkeypatch.setattr(curate, "_PIECE_FRAMES", 99)
+    pieces = curate.hear(steady, 300, CurationRules().laughter)
+    assert torch.equal(whole.voiced, pieces.voiced)
+    assert float(torch.corrcoef(torch.stack([whole.expected_mouth, pieces.expected_mouth]))[0, 1]) > 0.95
+
+
+@pytest.mark.data
+def test_the_right_sound_passes_and_another_sound_is_left_out(data_dir: Path, tmp_path: Path) -> None:
+    videos = [data_dir / "video/elospheres" / f"{name}.mp4" for name in ("T4_matrix1605", "T1_matrix0507")]
+    rules = CurationRules()
+    scanned = scan.scan_video(videos[0], tmp_path, rules.scenes, rules.face)
+    for sound, passes in ((videos[0], True), (videos[1], False)):
+        hearing = curate.hear(read_waveform(sound), scanned.num_frames, rules.laughter)
+        selection = select_spans(scanned.tracks(), scanned.num_frames, hearing, rules)
+        assert bool(selection.kept) == passes
+        assert {row.rejection.reason for row in selection.rejected} <= {"not speaking"}
