@@ -100,6 +100,13 @@ def report_on(out_dir: Path, head: str, as_json: bool) -> None:
     typer.echo(f"report: {path}", err=True)
 
 
+def report_on_clip(motion_path: Path, head: str) -> None:
+    """Write the report of one motion file beside it."""
+    from facetalk.pipelines.report import write_clip_report
+
+    typer.echo(f"report: {write_clip_report(motion_path, head=head)}", err=True)
+
+
 def print_summary(summary: CurationSummary) -> None:
     """A table of the videos and one of the reasons, on stderr."""
     from rich.console import Console

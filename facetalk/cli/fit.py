@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.curation import CurateFlag, LaughTimes, ReportFlag, RuleChanges, report_on
+from facetalk.cli.curation import CurateFlag, LaughTimes, ReportFlag, RuleChanges, report_on, report_on_clip
 from facetalk.cli.curation import curate as curate_and_print
 from facetalk.cli.output import HeadName, JsonFlag, OverwriteFlag, SkipFlag, print_failures, print_json, progress_bar
 
@@ -110,6 +110,8 @@ def _fit_one(
     out_path = Path(f"{video.stem}.npz") if out is None else out if out.suffix == ".npz" else out / f"{video.stem}.npz"
     if skip_existing and out_path.exists():
         typer.echo(f"{out_path} is there already", err=True)
+        if report:
+            report_on_clip(out_path, head)
         if as_json:
             print_json({"motion": out_path, "skipped": True})
         return
@@ -118,9 +120,7 @@ def _fit_one(
             video, out_path, head=load_head(head), preview=preview, overwrite=overwrite, face=face, progress=show
         )
     if report:
-        from facetalk.pipelines.report import write_clip_report
-
-        write_clip_report(out_path, head=head)
+        report_on_clip(out_path, head)
     if not as_json:
         typer.echo(out_path)
         return

@@ -23,7 +23,7 @@ from facetalk.io.heads import read_head
 from facetalk.io.motion import read_motion
 from facetalk.io.pictures import read_picture
 from facetalk.pipelines.render import head_surface, make_renderer, posed
-from facetalk.pipelines.retarget import arkit_view, retarget
+from facetalk.pipelines.retarget import to_arkit
 from facetalk.pipelines.track import MANIFEST, REJECTED
 from facetalk.render.camera import project, resized_camera
 from facetalk.reporting.page import ClipReport, Picture, RejectedSpan, Report, render_page
@@ -51,7 +51,7 @@ def write_report(
 
     Args:
         out_dir: the folder.
-        head: the head to show; the one that the motions were fitted with, if not given.
+        head: the head that the motions were fitted with; needed where its name alone does not find it.
         pictures: show some moments of each clip, original beside render.
         progress: told the number of clips done.
     """
@@ -63,7 +63,7 @@ def write_report(
     clips = []
     for done, row in enumerate(rows, 1):
         motion = read_motion(out_dir / f"{row['name']}.npz")
-        clips.append(_clip_report(row["name"], motion, _facts(row, motion), artist if pictures else None))
+        clips.append(_clip_report(row["name"], motion, _facts(row, motion), artist, pictures))
         progress("writing the report", done, len(rows))
     spans: dict[str, list[tuple[float, float, str, str]]] = {}
     for row in rows:
@@ -85,7 +85,7 @@ def write_clip_report(motion_path: Path | str, *, head: HeadModel | str | None =
     """Write `NAME_report.html` beside one motion file and return its path."""
     motion_path = Path(motion_path)
     motion = read_motion(motion_path)
-    clip = _clip_report(motion_path.stem, motion, _facts({}, motion), _Artist(head))
+    clip = _clip_report(motion_path.stem, motion, _facts({}, motion), _Artist(head), True)
     report = Report(title=f"Fit of {motion_path.stem}", clips=[clip], made_by=f"facetalk {__version__}")
     return _write(motion_path.with_name(f"{motion_path.stem}_report.html"), report)
 
@@ -94,14 +94,12 @@ class _Artist:
     """Takes and renders the moments of clips; heads are loaded once."""
 
     def __init__(self, head: HeadModel | str | None) -> None:
-        self._chosen = HeadModel(read_head(head)) if isinstance(head, str) else head
-        self._heads: dict[str, HeadModel] = {}
+        given = HeadModel(read_head(head)) if isinstance(head, str) else head
+        self._heads: dict[str, HeadModel] = {} if given is None else {given.name: given}
 
     def pictures(self, motion: Motion) -> list[Picture]:
         """Some moments of a clip, cut to the face."""
-        head = self._head(motion.head)
-        if motion.head != head.name:
-            motion = retarget(motion, head)
+        head = self.head_of(motion)
         assert motion.camera is not None
         frames = np.linspace(0, motion.num_frames - 1, NUM_PICTURES + 2).round().astype(int)[1:-1]
         places = [next(iter(posed(head, motion.cut(frame, frame + 1)))) for frame in dict.fromkeys(frames.tolist())]
@@ -122,15 +120,14 @@ class _Artist:
             moments.append(Picture(time_s, original, _cut(renderer.render(place), box, scale)))
         return moments
 
-    def _head(self, name: str) -> HeadModel:
-        if self._chosen is not None:
-            return self._chosen
-        if name not in self._heads:
-            self._heads[name] = HeadModel(read_head(name))
-        return self._heads[name]
+    def head_of(self, motion: Motion) -> HeadModel:
+        """The head of a motion."""
+        if motion.head not in self._heads:
+            self._heads[motion.head] = HeadModel(read_head(motion.head))
+        return self._heads[motion.head]
 
 
-def _clip_report(name: str, motion: Motion, facts: Mapping[str, str], artist: _Artist | None) -> ClipReport:
+def _clip_report(name: str, motion: Motion, facts: Mapping[str, str], artist: _Artist, pictures: bool) -> ClipReport:
     note = ""
     if not Path(motion.source).is_file():
         note = f"The source {motion.source or 'video'} is not there, so only renders are shown."
@@ -141,16 +138,16 @@ def _clip_report(name: str, motion: Motion, facts: Mapping[str, str], artist: _A
         duration_s=motion.duration_s,
         fit_error=[] if motion.fit_error is None else motion.fit_error.tolist(),
         confidence=[] if motion.confidence is None else motion.confidence.tolist(),
-        curves=_curves(motion),
-        pictures=artist.pictures(motion) if artist is not None and motion.camera is not None else (),
+        curves=_curves(motion, artist.head_of(motion)),
+        pictures=artist.pictures(motion) if pictures and motion.camera is not None else (),
         note=note,
     )
 
 
-def _curves(motion: Motion) -> dict[str, list[float]]:
-    """The shown channels; a motion of another head is read through its ARKit view."""
-    if not set(CURVES["jawOpen"]) <= set(motion.expression_names):
-        motion = retarget(motion, arkit_view(HeadModel(read_head(motion.head))))
+def _curves(motion: Motion, head: HeadModel) -> dict[str, list[float]]:
+    """The shown channels; a motion of a head with other ones is read as ARKit's."""
+    if "jawOpen" not in motion.expression_names:
+        motion = to_arkit(motion, head)
     shown = {}
     for name, channels in CURVES.items():
         known = [motion.channel(channel) for channel in channels if channel in motion.expression_names]
