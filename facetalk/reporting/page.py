@@ -191,7 +191,7 @@ def _clips(report: Report) -> str:
     controls = (
         '<form class="controls" hidden>'
         '<label>Find <input type="search" name="find" placeholder="name, speaker"></label>'
-        '<label>Order <select name="order"><option value="name">by name</option>'
+        '<label>Order <select name="order"><option value="listed">as listed</option>'
         '<option value="error">worst fit first</option><option value="confidence">least sure first</option></select>'
         "</label></form>"
     )

@@ -5,7 +5,7 @@ if (form) {
   const cards = [...list.children];
   const number = (card, key) => Number(card.dataset[key]);
   const orders = {
-    name: (a, b) => cards.indexOf(a) - cards.indexOf(b),
+    listed: (a, b) => cards.indexOf(a) - cards.indexOf(b),
     error: (a, b) => number(b, "error") - number(a, "error"),
     confidence: (a, b) => number(a, "confidence") - number(b, "confidence"),
   };
