@@ -90,7 +90,7 @@ class CurationSummary:
         for row in self.rejected:
             if row["start_s"] != "":
                 seconds[row["reason"]] += row["end_s"] - row["start_s"]
-        return dict(seconds.most_common())
+        return {reason: round(total, 3) for reason, total in seconds.most_common()}
 
 
 @dataclass(frozen=True)
