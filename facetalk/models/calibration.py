@@ -140,14 +140,14 @@ def _observations(
     """Of each picture: residuals in pixels (points, 2), their derivative by position (points, 2, 3), and its weight."""
     ids = assets.mediapipe_ids.numpy()
     middle = assets.landmarks.on(assets.template)[17:].mean(0).double().numpy()
-    camera = _portrait()
+    camera = portrait()
     renderer = CpuRenderer(plain_surface(assets), camera)
     focal, shift = float(camera.K[0, 0]), camera.world_to_camera[:3, 3].double().numpy()
     for number, shape in enumerate(shapes):
         vertices = shape.double().numpy() - middle
         points = assets.mediapipe.on(shape).double().numpy() - middle
         for view in VIEWS_DEG:
-            turn = _head_turn(*view)
+            turn = head_turn(*view)
             seen = detector.detect(renderer.render((vertices @ turn.T).astype(np.float32)))
             if seen is None:
                 continue
@@ -159,7 +159,7 @@ def _observations(
             yield seen[ids, :2] - pixel, rows[None] / depth[:, None, None], weight
 
 
-def _portrait(distance: float = 0.62, focal: float = 1150.0) -> Camera:
+def portrait(distance: float = 0.62, focal: float = 1150.0) -> Camera:
     """A camera in front of the head."""
     pose = torch.eye(4)
     pose[2, 3] = -distance
@@ -167,7 +167,8 @@ def _portrait(distance: float = 0.62, focal: float = 1150.0) -> Camera:
     return Camera(K, (SIZE, SIZE), pose)
 
 
-def _head_turn(yaw_deg: float, pitch_deg: float) -> np.ndarray:
+def head_turn(yaw_deg: float, pitch_deg: float) -> np.ndarray:
+    """Rotation matrix of a head that turns to its left and then looks down."""
     yaw = axis_angle_to_matrix(torch.tensor([0.0, math.radians(yaw_deg), 0.0], dtype=torch.float64))
     pitch = axis_angle_to_matrix(torch.tensor([math.radians(pitch_deg), 0.0, 0.0], dtype=torch.float64))
     return (pitch @ yaw).numpy()

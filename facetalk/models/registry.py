@@ -15,6 +15,7 @@ from facetalk.io.heads import BUNDLED_HEADS, read_head
 from facetalk.io.weights import bundled, read_config, read_tensors
 from facetalk.models import phoneme_features
 from facetalk.models.calibration import calibrated
+from facetalk.models.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.models.phoneme_features import PhonemeFeatures
 from facetalk.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from facetalk.models.talker import SpeechFeatures, Talker, TalkerConfig
@@ -79,6 +80,19 @@ def load_speech_encoder(name: str = "speech-encoder") -> SpeechEncoder:
     encoder = SpeechEncoder(config)
     encoder.load_state_dict(_full_precision(folder))
     return encoder.eval()
+
+
+def load_laughter_detector(name: str = "laughter") -> LaughterDetector:
+    """A laughter detector: waveform at 16 kHz -> probability of laughter per frame at 30 fps.
+
+    Args:
+        name: a bundled detector, or a folder that `facetalk train` wrote.
+    """
+    folder = Path(name) if (Path(name) / "model.safetensors").is_file() else bundled(name)
+    config = build(LaughterDetectorConfig, read_config(folder / "config.yaml").get("detector", {}), "detector")
+    detector = LaughterDetector(config)
+    detector.load_state_dict(_full_precision(folder))
+    return detector.eval()
 
 
 def _full_precision(folder: Path) -> dict[str, Tensor]:

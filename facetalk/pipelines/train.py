@@ -21,6 +21,7 @@ from facetalk.io.weights import read_config
 from facetalk.training.loop import run
 
 METHODS = {
+    "laughter": "facetalk.training.laughter",
     "speech-encoder": "facetalk.training.speech_encoder",
     "style-critic": "facetalk.training.style_critic",
     "styletalk": "facetalk.training.styletalk",

@@ -322,7 +322,8 @@ class Lids:
         angle = -(self.meeting - self.elevation) * share
         falloff = np.interp(EYE_LEVELS, *LID_FALLOFF)
         for level, ring in enumerate(self.rings):
-            rate = falloff[level]
+            # A lid that opens takes the fold above it along; one that closes leaves it.
+            rate = np.where(share < 0, falloff[level] ** 0.35, falloff[level])
             here = self.face.points[ring]
             lower_rate = np.where(self.upper, rate, rate * np.exp(-EYE_LEVELS[level]))
             move[ring] = turned(here, self.centre, angle * lower_rate)
@@ -354,11 +355,11 @@ def lid_channels(face: Face, side: float) -> dict[str, np.ndarray]:
     return {
         "eyeBlink": lids.close(1.0, 1.0) + crease,
         "eyeLookDown": lids.close(0.42, -0.45),
-        "eyeLookUp": lids.close(-0.30, 0.5) + brow * 0.6,
+        "eyeLookUp": lids.close(-0.26, 0.5) + brow * 0.6,
         "eyeLookIn": lids.shift(-0.5 * side),
         "eyeLookOut": lids.shift(0.5 * side),
         "eyeSquint": lids.close(0.24, 2.0) + cheek,
-        "eyeWide": lids.close(-0.46, -0.4) + brow,
+        "eyeWide": lids.close(-0.42, -0.4) + brow,
     }
 
 

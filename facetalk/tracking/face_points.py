@@ -56,9 +56,9 @@ BROW_GAPS = ((105, 159), (66, 158), (107, 133), (70, 33), (334, 386), (296, 385)
 JAW_GAPS = ((2, 0), (168, 152), (17, 200), (61, 129), (291, 358), (61, 133), (291, 362))
 
 PAIRS: tuple[tuple[tuple[tuple[int, int], ...], float], ...] = (
-    (LIP_GAPS, 40.0),
+    (LIP_GAPS, 12.0),
     (LIP_SHAPE, 4.0),
-    (LID_GAPS, 24.0),
+    (LID_GAPS, 12.0),
     (BROW_GAPS, 3.0),
     (JAW_GAPS, 3.0),
 )

@@ -42,9 +42,9 @@ class FitSettings:
     """Typical difference of a channel's left and right side."""
     betas_weight: float = 12.0
     """Weight of the identity prior N(0, 1) against one frame's points."""
-    pose_jerk: tuple[float, float, float, float, float, float] = (0.003, 0.003, 0.003, 0.00045, 0.00045, 0.0015)
+    pose_jerk: tuple[float, float, float, float, float, float] = (0.004, 0.004, 0.004, 0.0006, 0.0006, 0.002)
     """Typical second difference per frame of rotation (radians) and position (metres)."""
-    channel_jerk: float = 0.08
+    channel_jerk: float = 0.10
     """Typical second difference of a channel per frame; larger ones are taken for real moves (Cauchy)."""
     identity_reluctance: float = 0.4
     """How much dearer channels are while the identity is learnt.

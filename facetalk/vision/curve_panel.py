@@ -43,7 +43,9 @@ class CurvePanel:
         width, height = (side * _DRAWN_LARGER for side in size)
         self._margin = max(6, height // 60)
         self._row = (height - self._margin) // len(graphs)
-        self._font = ImageFont.load_default(float(min(max(12, self._row // 7), width // 16)))
+        text_px = min(max(12, self._row // 7), width // 16)
+        self._font = ImageFont.load_default(float(text_px))
+        self._head = int(text_px * 1.45)  # height of a title
         self._line = max(2, height // 240)
         self._empty = Image.new("RGB", (width, height), _BACK)
         draw = ImageDraw.Draw(self._empty)
@@ -55,7 +57,7 @@ class CurvePanel:
                 draw.line((left, zero, right, zero), fill=_GRID, width=2)
             x = left + self._margin
             for word, colour in ((title, _TEXT), *zip(names, _COLOURS, strict=False)):
-                draw.text((x, top - self._head()), word, fill=colour, font=self._font)
+                draw.text((x, top - self._head), word, fill=colour, font=self._font)
                 x += draw.textlength(word + "   ", font=self._font)
 
     def draw(self, frame: int) -> UInt8[np.ndarray, "height width 3"]:
@@ -72,13 +74,9 @@ class CurvePanel:
                     draw.line(points, fill=colour, width=self._line, joint="curve")
         return np.asarray(picture.resize(self._size, Image.Resampling.BOX))
 
-    def _head(self) -> int:
-        """Height of a graph's title."""
-        return int(self._font.size * 1.45)
-
     def _box(self, index: int) -> tuple[int, int, int, int]:
         """Left, top, right and bottom of a graph's frame."""
-        top = self._margin + index * self._row + self._head()
+        top = self._margin + index * self._row + self._head
         bottom = (index + 1) * self._row
         return self._margin, top, self._empty.width - self._margin, bottom
 

@@ -51,7 +51,7 @@ def test_fit_then_render_over_the_video(short_video: Path, tmp_path: Path, monke
     motion = read_motion(tmp_path / "short.npz")
     assert motion.channel("mouthSmileLeft").mean() > 0.2, "the reference smiles"
     with VideoReader(tmp_path / "short_preview.mp4") as preview:
-        assert preview.size == (640, 320)
+        assert preview.size == (960, 320)
     run("render", "short.npz", "--camera", "tracked", "--over", short_video, "-o", "over.mp4")
     with VideoReader(tmp_path / "over.mp4") as over:
         assert over.size == (320, 320)

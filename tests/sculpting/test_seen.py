@@ -12,7 +12,7 @@ import torch
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.heads import read_head
-from facetalk.sculpting.calibrating import head_turn, plain_surface, portrait
+from facetalk.models.calibration import head_turn, plain_surface, portrait
 from tests.sculpting.face_geometry import expression_of
 
 See = Callable[..., "np.ndarray | None"]
