@@ -23,6 +23,9 @@ IDLE_NAMES = BLINK_NAMES + GAZE_NAMES
 """Channels that speech does not drive and `models/idle.py` moves. The talker holds the lids at the style's level and
 looks straight ahead: where somebody looked in the reference depends on where the camera stood."""
 
+PARTING_MM = 3.0
+"""Channels that part the lips by more than this when they are 1."""
+
 CHUNK_FRAMES = 240
 """Longest stretch that is decoded in one piece; longer speech is cut into such pieces with exact seams."""
 
@@ -61,6 +64,8 @@ class TalkerConfig:
     mouths by heart, and of what they find there a part does not hold for others."""
     spread_range: tuple[float, float] = (0.5, 2.0)
     """How much stiller or livelier than the average a reference may make the talker, per channel."""
+    parting_share: float = 1.0
+    """How much of a style's level above the neutral one is taken over by the channels that part the lips."""
     closing: bool = True
     """Learn apart from the style when the lips meet, and shut them then in any style."""
     bilabials: tuple[int, ...] = ()
@@ -186,6 +191,7 @@ class Talker(nn.Module):
         share = 1.0 if self.training else self.config.decoder_share
         moves = self.direct(heard.transpose(1, 2)).transpose(1, 2) + share * torch.cat(groups, -1)[..., self.columns]
         _, level, spread = self.style_encoder.split(style_code)
+        level = level if self.training else self._calmed(level)
         low, high = self.config.spread_range
         spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven * self.amplitude
         expression = (level * self.steady)[:, None] + spread[:, None] * moves
@@ -197,6 +203,16 @@ class Talker(nn.Module):
                 shut = 1 - (1 - shut) * (1 - heard_shut)
             expression = close_lips(expression, shut, self.gap_dirs)
         return Spoken(expression, closure)
+
+    def _calmed(self, level: Float[Tensor, "batch n_expression"]) -> Float[Tensor, "batch n_expression"]:
+        """Levels of a style with those of the jaw and parted lips brought nearer to the neutral ones.
+
+        A lively mouth is open on average because it opens far. What is foreseen of its openings is less, and with the
+        whole level the lips would stay ajar.
+        """
+        neutral = self.style_encoder.split(self.neutral_style[None])[1]
+        parting = self.gap_dirs > PARTING_MM
+        return torch.where(parting, level - (1 - self.config.parting_share) * (level - neutral).clamp_min(0), level)
 
     def _style(self, style_code: Tensor) -> Tensor:
         """The style code with its measured parts in like units."""

@@ -97,22 +97,35 @@ def _table(
         "sound of another clip": shuffled,
         "mean face": lambda example, _: level.expand(example.num_frames, -1).clamp(0, 1),
     }
-    return {name: _row(speak, examples, head, geometry) for name, speak in speakers.items()}
+    phonemes = [_phonemes(example) for example in examples]
+    return {name: _row(speak, examples, phonemes, head, geometry) for name, speak in speakers.items()}
 
 
-def _row(speak: Speak, examples: Sequence[Example], head: HeadModel, geometry: LipGeometry) -> dict[str, float]:
+def _phonemes(example: Example) -> Tensor | None:
+    """Phoneme of every frame; None for Arabic, whose phonemes are not known."""
+    if example.clip.speaker.startswith("LRW-AR"):
+        return None
+    return frame_labels(find_phonemes(read_waveform(example.clip.audio_path)), example.num_frames)
+
+
+def _row(
+    speak: Speak,
+    examples: Sequence[Example],
+    phonemes: Sequence[Tensor | None],
+    head: HeadModel,
+    geometry: LipGeometry,
+) -> dict[str, float]:
     rows: list[dict[str, float]] = []
     closures: Counter[str] = Counter()
     lips = head.assets.regions["lips"]
-    for index, example in enumerate(examples):
+    for index, (example, labels) in enumerate(zip(examples, phonemes, strict=True)):
         made, true = speak(example, index), example.expression[0]
         figures = compare(made, true, geometry)
         mine, theirs = (_vertices(head, motion) for motion in (made, true))
         figures["lve_mm"] = float(lip_vertex_error_mm(mine, theirs, lips).mean())
         figures["mve_mm"] = float(mean_vertex_error_mm(mine, theirs).mean())
         rows.append(figures)
-        if not example.clip.speaker.startswith("LRW-AR"):  # Arabic: its phonemes are not known
-            labels = frame_labels(find_phonemes(read_waveform(example.clip.audio_path)), example.num_frames)
+        if labels is not None:
             gaps = [geometry.curves(motion)[:, 0] for motion in (made, true)]
             closures.update(count_closures(labels, *gaps))
     result = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} | {"clips": float(len(rows))}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -94,6 +96,18 @@ def test_a_smile_in_the_reference_reaches_the_result(talker: Talker) -> None:
     waveform = torch.zeros(SAMPLE_RATE)
     first, second = (talker.speak(waveform, motion)[:, smile].mean() for motion in motions)
     assert second > first + 0.4
+
+
+def test_of_an_open_reference_only_a_share_opens_the_mouth() -> None:
+    torch.manual_seed(0)
+    talker = Talker(replace(SMALL, parting_share=0.5), NUM_FEATURES).eval()
+    jaw, smile = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("mouthSmileLeft")
+    talker.gap_dirs[jaw] = 30.0
+    talker.neutral_style[-104:] = 0.1
+    level = torch.full((1, 52), 0.5)
+    calmed = talker._calmed(level)[0]
+    assert calmed[jaw] == pytest.approx(0.3) and calmed[smile] == 0.5
+    assert talker._calmed(torch.zeros(1, 52))[0, jaw] == 0  # what is calmer than the neutral style stays so
 
 
 def test_speech_does_not_drive_lids_and_gaze(talker: Talker) -> None:
