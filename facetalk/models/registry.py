@@ -13,10 +13,12 @@ from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.heads import BUNDLED_HEADS, read_head
 from facetalk.io.weights import bundled, read_config, read_tensors
+from facetalk.models import phoneme_features
 from facetalk.models.calibration import calibrated
 from facetalk.models.laughter_detector import LaughterDetector, LaughterDetectorConfig
+from facetalk.models.phoneme_features import PhonemeFeatures
 from facetalk.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from facetalk.models.talker import Talker, TalkerConfig
+from facetalk.models.talker import SpeechFeatures, Talker, TalkerConfig
 
 TALKERS = {"styletalk": "styletalk"}
 """Talker names a user can give, and the weights folder of each."""
@@ -54,12 +56,17 @@ def load_talker(name: str = "styletalk") -> Talker:
     described = read_config(folder / "config.yaml")
     try:
         config = build(TalkerConfig, described["talker"], "talker")
-        speech = load_speech_encoder(described["speech"])
+        speech = load_speech(described["speech"])
     except KeyError as error:
         raise FacetalkError(f"{folder / 'config.yaml'} does not describe a talker: {error} is missing") from None
     talker = Talker(config, speech.width, speech)
     talker.load_state_dict(_full_precision(folder))
     return talker.eval()
+
+
+def load_speech(name: str) -> SpeechFeatures:
+    """What turns a recording into a talker's input: `pocketsphinx`, or a speech encoder by name or folder."""
+    return PhonemeFeatures() if name == phoneme_features.NAME else load_speech_encoder(name)
 
 
 def load_speech_encoder(name: str = "speech-encoder") -> SpeechEncoder:

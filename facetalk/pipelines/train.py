@@ -23,7 +23,9 @@ from facetalk.training.loop import run
 METHODS = {
     "laughter": "facetalk.training.laughter",
     "speech-encoder": "facetalk.training.speech_encoder",
+    "style-critic": "facetalk.training.style_critic",
     "styletalk": "facetalk.training.styletalk",
+    "sync-critic": "facetalk.training.sync_critic",
 }
 """Trainable methods and the module of each: it has `read_task_config(mapping)` and `make_task(config, data_dir)`."""
 
