@@ -57,3 +57,9 @@ def bilabial_closure(probability: Float[Tensor, "batch frames"]) -> Float[Tensor
     held = functional.max_pool1d(sure[:, None], 3, stride=1, padding=1)
     flank = held.new_tensor([[[0.25, 0.5, 0.25]]])
     return functional.conv1d(functional.pad(held, (1, 1), mode="replicate"), flank)[:, 0]
+
+
+def resting(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames"]:
+    """How far the mouth is at rest where silence is likely: over a third of a second around it, without a jump."""
+    padded = functional.pad(probability[:, None].clamp(0, 1), (4, 4), mode="replicate")
+    return functional.avg_pool1d(padded, 9, stride=1)[:, 0]

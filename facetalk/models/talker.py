@@ -13,7 +13,7 @@ from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.core.types import Motion
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.models.attention import EncoderLayer, LocalBias
-from facetalk.models.lip_closing import bilabial_closure, close_lips
+from facetalk.models.lip_closing import bilabial_closure, close_lips, resting
 from facetalk.models.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.models.style_encoder import StyleEncoder, StyleEncoderConfig
 
@@ -70,6 +70,8 @@ class TalkerConfig:
     """Learn apart from the style when the lips meet, and shut them then in any style."""
     bilabials: tuple[int, ...] = ()
     """Columns of the features that hold the probabilities of P, B and M, which always shut the lips."""
+    silence: int | None = None
+    """Column of the features that holds the probability of silence, in which the mouth of any style comes to rest."""
     style: StyleEncoderConfig = field(default_factory=StyleEncoderConfig)
     lower: DecoderConfig = field(default_factory=DecoderConfig)
     upper: DecoderConfig = field(default_factory=lambda: DecoderConfig(num_layers=1))
@@ -191,10 +193,12 @@ class Talker(nn.Module):
         share = 1.0 if self.training else self.config.decoder_share
         moves = self.direct(heard.transpose(1, 2)).transpose(1, 2) + share * torch.cat(groups, -1)[..., self.columns]
         _, level, spread = self.style_encoder.split(style_code)
-        level = level if self.training else self._calmed(level)
+        level = (level * self.steady)[:, None]
+        if not self.training:
+            level = self._calmed(level, features)
         low, high = self.config.spread_range
         spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven * self.amplitude
-        expression = (level * self.steady)[:, None] + spread[:, None] * moves
+        expression = level + spread[:, None] * moves
         closure = self.closing(speech)[..., 0]
         if self.config.closing:
             shut = closure.sigmoid()
@@ -204,15 +208,20 @@ class Talker(nn.Module):
             expression = close_lips(expression, shut, self.gap_dirs)
         return Spoken(expression, closure)
 
-    def _calmed(self, level: Float[Tensor, "batch n_expression"]) -> Float[Tensor, "batch n_expression"]:
-        """Levels of a style with those of the jaw and parted lips brought nearer to the neutral ones.
+    def _calmed(
+        self, level: Float[Tensor, "batch 1 n_expression"], features: Float[Tensor, "batch frames features"]
+    ) -> Float[Tensor, "batch _ n_expression"]:
+        """Levels of a style, with those of the jaw and of parted lips brought nearer to the neutral ones.
 
         A lively mouth is open on average because it opens far. What is foreseen of its openings is less, and with the
-        whole level the lips would stay ajar.
+        whole level the lips would stay ajar; in silence the mouth rests as the neutral one does.
         """
         neutral = self.style_encoder.split(self.neutral_style[None])[1]
-        parting = self.gap_dirs > PARTING_MM
-        return torch.where(parting, level - (1 - self.config.parting_share) * (level - neutral).clamp_min(0), level)
+        taken = torch.full_like(features[..., :1], self.config.parting_share)
+        if self.config.silence is not None:
+            taken = taken * (1 - resting(features[..., self.config.silence]))[..., None]
+        excess = (level - neutral).clamp_min(0) * (self.gap_dirs > PARTING_MM)
+        return level - (1 - taken) * excess
 
     def _style(self, style_code: Tensor) -> Tensor:
         """The style code with its measured parts in like units."""

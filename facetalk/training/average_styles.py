@@ -23,7 +23,7 @@ LONGEST_COUNTED = 256
 FEWEST_SPEAKERS = 3
 """A mood of fewer speakers would be somebody's own manner."""
 
-CALMEST, LIVELIEST = 0.3, 2.0
+CALMEST, LIVELIEST = 0.3, 3.0
 """Bounds of the amplitude."""
 
 PARTING = ("jaw", "mouthClose", "mouthLowerDown", "mouthUpperUp", "mouthRoll", "mouthShrug")

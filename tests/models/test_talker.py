@@ -100,14 +100,18 @@ def test_a_smile_in_the_reference_reaches_the_result(talker: Talker) -> None:
 
 def test_of_an_open_reference_only_a_share_opens_the_mouth() -> None:
     torch.manual_seed(0)
-    talker = Talker(replace(SMALL, parting_share=0.5), NUM_FEATURES).eval()
+    talker = Talker(replace(SMALL, parting_share=0.5, silence=3), NUM_FEATURES).eval()
     jaw, smile = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("mouthSmileLeft")
     talker.gap_dirs[jaw] = 30.0
     talker.neutral_style[-104:] = 0.1
-    level = torch.full((1, 52), 0.5)
-    calmed = talker._calmed(level)[0]
-    assert calmed[jaw] == pytest.approx(0.3) and calmed[smile] == 0.5
-    assert talker._calmed(torch.zeros(1, 52))[0, jaw] == 0  # what is calmer than the neutral style stays so
+    rows = torch.zeros(1, 40, NUM_FEATURES)
+    rows[:, 20:, 3] = 1.0  # silence
+    calmed = talker._calmed(torch.full((1, 1, 52), 0.5), rows)[0]
+    assert calmed[0, jaw] == pytest.approx(0.3) and calmed[-1, jaw] == pytest.approx(0.1)
+    assert calmed[:, jaw].diff().abs().max() < 0.03  # it comes to rest without a jump
+    assert (calmed[:, smile] == 0.5).all()
+    # What is calmer than the neutral style stays so.
+    assert (talker._calmed(torch.zeros(1, 1, 52), rows)[..., jaw] == 0).all()
 
 
 def test_speech_does_not_drive_lids_and_gaze(talker: Talker) -> None:
