@@ -126,8 +126,8 @@ def _row(
         figures["mve_mm"] = float(mean_vertex_error_mm(mine, theirs).mean())
         rows.append(figures)
         if labels is not None:
-            gaps = [geometry.curves(motion)[:, 0] for motion in (made, true)]
-            closures.update(count_closures(labels, *gaps))
+            gap, true_gap = (geometry.curves(motion)[:, 0] for motion in (made, true))
+            closures.update(count_closures(labels, gap, true_gap))
     result = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} | {"clips": float(len(rows))}
     if closures["true"]:
         result["closure_recall"] = closures["found"] / closures["true"]
