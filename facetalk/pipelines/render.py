@@ -18,6 +18,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.types import Camera, Motion
+from facetalk.head.look import mouth_exposure
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.io.heads import read_head
 from facetalk.io.video import VideoReader, VideoWriter
@@ -172,7 +173,7 @@ def head_surface(assets: HeadAssets) -> Surface:
         uv_faces=assets.uv_faces.numpy(),
         texture=assets.texture,
         translucency=translucency,
-        exposure=_mouth_exposure(assets),
+        exposure=mouth_exposure(assets),
     )
 
 
@@ -255,17 +256,6 @@ def _front(motion: Motion, head: HeadModel, size: int) -> Camera:
     members[regions["skin"]] = True
     members[regions["neck"]] = False
     return front_camera(usual[members] if members.any() else usual, (size, size))
-
-
-def _mouth_exposure(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
-    """Share of the light that reaches each vertex: what lies in the mouth is dimmer the deeper it lies."""
-    exposure = np.ones(len(assets.template), np.float32)
-    depth = assets.template[:, 2].numpy()
-    front = float(depth[assets.regions["lips"].numpy()].max())
-    for name in ("upper_teeth", "lower_teeth", "tongue"):
-        members = assets.regions[name].numpy()
-        exposure[members] = np.clip(1.0 * np.exp(-(front - depth[members]) / 0.03), 0.12, 0.9)
-    return exposure
 
 
 def _frames_at(
