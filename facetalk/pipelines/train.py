@@ -21,6 +21,10 @@ from facetalk.io.weights import read_config
 from facetalk.training.loop import run
 
 METHODS = {
+    "spectre": "facetalk.training.spectre",
+    "expression-net": "facetalk.training.expression_net",
+    "coarse-encoder": "facetalk.training.coarse_encoder",
+    "lip-reader": "facetalk.training.lip_reader",
     "speech-encoder": "facetalk.training.speech_encoder",
     "styletalk": "facetalk.training.styletalk",
 }

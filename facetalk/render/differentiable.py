@@ -149,6 +149,11 @@ def smooth_normals(
     return torch.nn.functional.normalize(total, dim=-1, eps=1e-12)
 
 
+def grey(images: Float[Tensor, "frames 3 height columns"]) -> Float[Tensor, "frames height columns"]:
+    """Luma of sRGB pictures (ITU-R BT.601, as in `vision.crop.to_grey`)."""
+    return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
+
+
 def render_shaded(
     vertices: Float[Tensor, "frames vertices 3"],
     projected: Projected,
@@ -156,6 +161,7 @@ def render_shaded(
     albedo: Float[Tensor, "vertices 3"],
     light: Float[Tensor, "frames 9 3"],
     image_size: tuple[int, int],
+    normals: Float[Tensor, "frames vertices 3"] | None = None,
 ) -> Float[Tensor, "frames 4 height columns"]:
     """Red, green, blue and coverage of a lit head on black.
 
@@ -166,10 +172,12 @@ def render_shaded(
         albedo: colour of the vertices under white light.
         light: spherical harmonics in the camera's frame.
         image_size: width and height in pixels.
+        normals: of the vertices, where they are known already.
     """
     seen = rasterize(projected, faces, image_size)
-    look = torch.cat([smooth_normals(vertices, faces), albedo.expand(len(vertices), -1, -1)], -1)
-    normals, color = seen.interpolate(look).split([3, 3], -1)
-    normals = torch.nn.functional.normalize(normals, dim=-1, eps=1e-12)
-    shaded = shade(normals, color, light[seen.frame])
+    normals = smooth_normals(vertices, faces) if normals is None else normals
+    look = torch.cat([normals, albedo.expand(len(vertices), -1, -1)], -1)
+    towards, color = seen.interpolate(look).split([3, 3], -1)
+    towards = torch.nn.functional.normalize(towards, dim=-1, eps=1e-12)
+    shaded = shade(towards, color, light[seen.frame])
     return seen.picture(torch.cat([shaded, torch.ones_like(shaded[:, :1])], -1))

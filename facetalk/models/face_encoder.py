@@ -1,0 +1,176 @@
+"""Face pictures -> head parameters: SPECTRE's two encoders (METHODS 4.1).
+
+The coarse encoder sees one picture at a time and says everything about the head; it is taught by the tracker and then
+frozen. The perceptual encoder sees a clip and adds a correction to the expression, which begins at almost nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from facetalk.core.timing import windows
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.models.backbones import MobileNetV2, ResNet
+from facetalk.models.experts import frozen
+
+CHUNK, OVERLAP = 50, 4
+"""Frames that are seen together, and how many of them two neighbours share (METHODS 4.4)."""
+
+REACH = 2
+"""Frames on each side that the perceptual encoder's convolution over time sees."""
+
+
+@dataclass(frozen=True)
+class FaceEncoderConfig:
+    """Sizes of both networks."""
+
+    num_betas: int = 13
+    coarse_width: int = 24
+    """First stage of the coarse ResNet-18; 64 is the published size."""
+    coarse_hidden: int = 256
+    perceptual_width: float = 0.5
+    """Factor on MobileNetV2's channels."""
+    perceptual_features: int = 640
+    """Features a frame; 1280 is the published number."""
+    perceptual_hidden: int = 256
+    opening: str = "jawOpen"
+    """The channel that a correction may only increase."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceCode:
+    """What an encoder says of the frames of a clip; pose and camera as in `vision.crop_view.into_crop`."""
+
+    betas: Float[Tensor, "frames n_betas"]
+    expression: Float[Tensor, "frames 52"]
+    gaze: Float[Tensor, "frames 4"]
+    """Pitch and yaw of the left and of the right eye, radians."""
+    rotation: Float[Tensor, "frames 3"]
+    camera: Float[Tensor, "frames 3"]
+    light: Float[Tensor, "frames 9 3"]
+
+    @classmethod
+    def split(cls, rows: Float[Tensor, "frames width"], num_betas: int) -> FaceCode:
+        """Name the columns of an encoder's output."""
+        betas, expression, gaze, rotation, camera, light = rows.split([num_betas, len(ARKIT_NAMES), 4, 3, 3, 27], 1)
+        return cls(betas, expression, gaze, rotation, camera, light.unflatten(1, (9, 3)))
+
+    def joined(self) -> Float[Tensor, "frames width"]:
+        """All columns side by side; `split` takes them apart."""
+        parts = (self.betas, self.expression, self.gaze, self.rotation, self.camera, self.light.flatten(1))
+        return torch.cat(parts, 1)
+
+
+def code_width(num_betas: int) -> int:
+    """Number of columns of a joined code."""
+    return num_betas + len(ARKIT_NAMES) + 4 + 3 + 3 + 27
+
+
+class CoarseEncoder(nn.Module):
+    """One picture -> everything about the head in it."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, config: FaceEncoderConfig) -> None:
+        super().__init__()
+        self.num_betas = config.num_betas
+        self.backbone = ResNet(config.coarse_width)
+        width = code_width(config.num_betas)
+        hidden = config.coarse_hidden
+        self.layers = nn.Sequential(nn.Linear(self.backbone.num_features, hidden), nn.ReLU(), nn.Linear(hidden, width))
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("spread", torch.ones(width))
+
+    def forward(self, faces: Float[Tensor, "frames 3 height columns"]) -> Float[Tensor, "frames width"]:
+        """A joined `FaceCode`.
+
+        Args:
+            faces: RGB in [0, 1].
+        """
+        return self.mean + self.spread * self.layers(self.backbone(2 * faces - 1))
+
+
+class PerceptualEncoder(nn.Module):
+    """Consecutive pictures -> a correction of the expression in each of them."""
+
+    def __init__(self, config: FaceEncoderConfig) -> None:
+        super().__init__()
+        self.backbone = MobileNetV2(config.perceptual_width, config.perceptual_features)
+        self.temporal = nn.Sequential(
+            nn.Conv1d(config.perceptual_features, config.perceptual_hidden, 2 * REACH + 1, padding=REACH),
+            nn.BatchNorm1d(config.perceptual_hidden),
+            nn.ReLU(),
+        )
+        self.layers = nn.Linear(config.perceptual_hidden, len(ARKIT_NAMES))
+        with torch.no_grad():
+            self.layers.weight *= 0.001
+            self.layers.bias *= 0.001
+        self.opening = ARKIT_NAMES.index(config.opening)
+
+    def forward(self, faces: Float[Tensor, "frames 3 height columns"]) -> Float[Tensor, "frames 52"]:
+        """What to add to the coarse expression; the opening of the jaw is only ever increased.
+
+        Args:
+            faces: RGB in [0, 1].
+        """
+        rows = self.temporal(self.backbone(2 * faces - 1).T[None])[0].T
+        added = self.layers(rows)
+        opening = nn.functional.one_hot(torch.tensor(self.opening), len(ARKIT_NAMES)).to(added)
+        return torch.where(opening > 0, added.relu(), added)
+
+
+class FaceEncoder(nn.Module):
+    """Both encoders: video frames in, one `FaceCode` out."""
+
+    def __init__(self, config: FaceEncoderConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or FaceEncoderConfig()
+        self.coarse = CoarseEncoder(config)
+        self.perceptual = PerceptualEncoder(config)
+
+    def forward(self, faces: Float[Tensor, "frames 3 height columns"]) -> tuple[FaceCode, Float[Tensor, "frames 52"]]:
+        """The code of each frame, and the coarse expression before it was corrected.
+
+        Args:
+            faces: consecutive frames, RGB in [0, 1].
+        """
+        coarse = FaceCode.split(self.coarse(faces), self.config.num_betas)
+        expression = coarse.expression + self.perceptual(faces)
+        whole = FaceCode(coarse.betas, expression, coarse.gaze, coarse.rotation, coarse.camera, coarse.light)
+        return whole, coarse.expression
+
+    def freeze_coarse(self) -> FaceEncoder:
+        """Only the perceptual encoder learns from now on."""
+        frozen(self.coarse)
+        return self
+
+    def train(self, mode: bool = True) -> FaceEncoder:
+        """Training mode; a frozen coarse encoder stays in eval mode."""
+        super().train(mode)
+        if not any(parameter.requires_grad for parameter in self.coarse.parameters()):
+            self.coarse.eval()
+        return self
+
+    @torch.no_grad()
+    def encode(self, faces: Float[Tensor, "frames 3 height columns"]) -> FaceCode:
+        """The code of a clip of any length, as many rows as it has frames.
+
+        Args:
+            faces: RGB in [0, 1].
+        """
+        padded = padded_ends(faces)
+        rows = []
+        for window in windows(len(padded), CHUNK, OVERLAP // 2):
+            code, _ = self(padded[window.read])
+            rows.append(code.joined()[window.keep])
+        return FaceCode.split(torch.cat(rows)[REACH:-REACH], self.config.num_betas)
+
+
+def padded_ends(rows: Float[Tensor, "frames *width"]) -> Float[Tensor, "padded *width"]:
+    """Rows with the first and the last one twice more: a convolution over time then sees no zeros that count."""
+    return torch.cat([rows[:1].expand(REACH, *rows.shape[1:]), rows, rows[-1:].expand(REACH, *rows.shape[1:])])
