@@ -6,16 +6,19 @@ frozen. The perceptual encoder sees a clip and adds a correction to the expressi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from facetalk.core.timing import windows
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.models.backbones import MobileNetV2, ResNet
 from facetalk.models.experts import frozen
+
+Row = TypeVar("Row")
 
 CHUNK, OVERLAP = 50, 4
 """Frames that are seen together, and how many of them two neighbours share (METHODS 4.4)."""
@@ -157,20 +160,39 @@ class FaceEncoder(nn.Module):
         return self
 
     @torch.no_grad()
-    def encode(self, faces: Float[Tensor, "frames 3 height columns"]) -> FaceCode:
-        """The code of a clip of any length, as many rows as it has frames.
+    def encode(self, faces: Iterable[Float[Tensor, "3 height columns"]]) -> FaceCode:
+        """The code of a clip of any length, as many rows as it has frames; pictures are taken in as they come.
 
         Args:
             faces: RGB in [0, 1].
         """
-        padded = padded_ends(faces)
-        rows = []
-        for window in windows(len(padded), CHUNK, OVERLAP // 2):
-            code, _ = self(padded[window.read])
-            rows.append(code.joined()[window.keep])
+        rows = [self(torch.stack(part))[0].joined()[keep] for part, keep in chunks(faces)]
         return FaceCode.split(torch.cat(rows)[REACH:-REACH], self.config.num_betas)
 
 
-def padded_ends(rows: Float[Tensor, "frames *width"]) -> Float[Tensor, "padded *width"]:
-    """Rows with the first and the last one twice more: a convolution over time then sees no zeros that count."""
-    return torch.cat([rows[:1].expand(REACH, *rows.shape[1:]), rows, rows[-1:].expand(REACH, *rows.shape[1:])])
+def chunks(frames: Iterable[Row]) -> Iterator[tuple[list[Row], slice]]:
+    """Frames in overlapping chunks, and which frames of each chunk to keep (METHODS 4.4).
+
+    The first and the last frame come `REACH` times more, so that a convolution over time sees no padding that counts:
+    what is kept is the clip with `REACH` rows before and behind it.
+    """
+    part: list[Row] = []
+    kept_until = 0
+    for frame in _with_ends(frames):
+        part.append(frame)
+        if len(part) == CHUNK:
+            yield part, slice(kept_until, CHUNK - OVERLAP // 2)
+            part, kept_until = part[-OVERLAP:], OVERLAP // 2
+    if part:
+        yield part, slice(kept_until, len(part))
+
+
+def _with_ends(frames: Iterable[Row]) -> Iterator[Row]:
+    last = None
+    for frame in frames:
+        if last is None:
+            yield from [frame] * REACH
+        yield frame
+        last = frame
+    if last is not None:
+        yield from [last] * REACH

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from facetalk.core.rotations import matrix_to_axis_angle
 from facetalk.head.look import vertex_albedo
-from facetalk.head.model import HeadModel
+from facetalk.head.model import HeadModel, SurfacePoints
 from facetalk.models.experts import MOUTH_SIDE
 from facetalk.models.face_encoder import FaceCode
 from facetalk.render.differentiable import grey, perspective, render_shaded, smooth_normals
@@ -50,6 +50,7 @@ class FaceScene:
 
     def __init__(self, head: HeadModel) -> None:
         self.head = head
+        self.marks = landmark_head(head)
         self.faces = head.assets.faces
         self.albedo = vertex_albedo(head.assets)
         self.middle = face_middle(head)
@@ -69,10 +70,19 @@ class FaceScene:
         """The mesh before the video's camera, metres."""
         return self.head(code.expression, *self.poses(code, betas, shots), betas)
 
+    def points(self, code: FaceCode, betas: Float[Tensor, " n_betas"], shots: Shots) -> Float[Tensor, "frames 68 3"]:
+        """The 68 landmarks before the video's camera, metres, without the rest of the mesh."""
+        vertices = self.marks(code.expression, *self.poses(code, betas, shots), betas)
+        return self.marks.assets.landmarks.on(vertices)
+
+    def seen(self, points: Float[Tensor, "frames points 3"], shots: Shots) -> Float[Tensor, "frames points 2"]:
+        """Where points before the video's camera are seen in the face's crop."""
+        found = perspective(points, crop_intrinsics(shots.K, shots.boxes, 2)).homogeneous
+        return found[..., :2] / found[..., 2:] - 1
+
     def landmarks(self, vertices: Float[Tensor, "frames vertices 3"], shots: Shots) -> Float[Tensor, "frames 68 2"]:
         """Where the 68 landmarks are seen in the face's crop."""
-        seen = perspective(self.head.assets.landmarks.on(vertices), crop_intrinsics(shots.K, shots.boxes, 2))
-        return seen.homogeneous[..., :2] / seen.homogeneous[..., 2:] - 1
+        return self.seen(self.head.assets.landmarks.on(vertices), shots)
 
     @torch.no_grad()
     def anchored(
@@ -91,7 +101,7 @@ class FaceScene:
         target = seen[:, list(STILL)]
         middle = target.mean(1, keepdim=True)
         for _ in range(2):  # perspective makes the second round worth it
-            mine = self.landmarks(self.vertices(code, betas, shots), shots)[:, list(STILL)]
+            mine = self.seen(self.points(code, betas, shots), shots)[:, list(STILL)]
             own = mine.mean(1, keepdim=True)
             scale = ((mine - own) * (target - middle)).sum((1, 2)) / (mine - own).square().sum((1, 2)).clamp_min(1e-9)
             scale = scale.clamp(0.5, 2.0)
@@ -121,6 +131,26 @@ class FaceScene:
     def _picture(self, vertices: Tensor, normals: Tensor, light: Tensor, shots: Shots, size: int) -> Tensor:
         projected = perspective(vertices, crop_intrinsics(shots.K, shots.boxes, size))
         return render_shaded(vertices, projected, self.faces, self.albedo, light, (size, size), normals)
+
+
+def landmark_head(head: HeadModel) -> HeadModel:
+    """A head of only the vertices that its landmarks need: for when nothing is drawn."""
+    assets = head.assets
+    kept, corners = torch.unique(assets.landmarks.triangles, return_inverse=True)
+    on_vertices = {
+        name: getattr(assets, name)[:, kept]
+        for name in ("identity_dirs", "expression_dirs", "pose_dirs")
+        if getattr(assets, name) is not None
+    }
+    return HeadModel(
+        replace(
+            assets,
+            template=assets.template[kept],
+            skin_weights=assets.skin_weights[kept],
+            landmarks=SurfacePoints(corners, assets.landmarks.barycentric),
+            **on_vertices,
+        )
+    )
 
 
 def face_middle(head: HeadModel) -> Float[Tensor, "3"]:
