@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.models.face_encoder import (
+    CHUNK,
+    OVERLAP,
+    REACH,
+    FaceCode,
+    FaceEncoder,
+    FaceEncoderConfig,
+    chunks,
+    code_width,
+)
+
+TINY = FaceEncoderConfig(
+    num_betas=3, coarse_width=2, coarse_hidden=8, perceptual_width=0.1, perceptual_features=16, perceptual_hidden=8
+)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> FaceEncoder:
+    torch.manual_seed(0)
+    return FaceEncoder(TINY).eval()
+
+
+def pictures(num_frames: int, size: int = 32) -> torch.Tensor:
+    return torch.rand(num_frames, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 46, 47, 48, 50, 51, 97])
+def test_as_many_frames_come_out_as_went_in(num_frames: int) -> None:
+    rows = [row for part, keep in chunks(range(num_frames)) for row in part[keep]]
+    assert rows == [0] * REACH + list(range(num_frames)) + [num_frames - 1] * REACH
+
+
+def test_chunks_are_fifty_frames_and_share_four() -> None:
+    parts = [part for part, _ in chunks(range(97))]
+    assert [len(part) for part in parts[:-1]] == [CHUNK, CHUNK]
+    assert all(first[-OVERLAP:] == second[:OVERLAP] for first, second in itertools.pairwise(parts))
+
+
+@pytest.mark.parametrize("num_frames", [48, 50, 51, 97])
+def test_chunks_join_without_a_seam(encoder: FaceEncoder, num_frames: int) -> None:
+    clip = pictures(num_frames)
+    code = encoder.encode(clip)
+    assert len(code.expression) == num_frames
+    whole = torch.cat([clip[:1].expand(2, -1, -1, -1), clip, clip[-1:].expand(2, -1, -1, -1)])
+    with torch.no_grad():
+        expected, _ = encoder(whole)
+    torch.testing.assert_close(code.joined(), expected.joined()[2:-2], atol=1e-5, rtol=1e-4)
+
+
+def test_training_begins_at_the_coarse_expression(encoder: FaceEncoder) -> None:
+    with torch.no_grad():
+        code, coarse = encoder(pictures(6))
+    assert (code.expression - coarse).abs().max() < 0.01
+
+
+def test_the_jaw_is_only_ever_opened_further() -> None:
+    torch.manual_seed(1)
+    encoder = FaceEncoder(TINY).eval()
+    encoder.perceptual.layers.bias.data -= 5.0
+    with torch.no_grad():
+        added = encoder.perceptual(pictures(4))
+    jaw = ARKIT_NAMES.index("jawOpen")
+    assert (added[:, jaw] == 0).all()
+    assert (added[:, torch.arange(52) != jaw] < 0).all()
+
+
+def test_a_code_comes_apart_as_it_was_joined() -> None:
+    rows = torch.randn(4, code_width(3), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(FaceCode.split(rows, 3).joined(), rows)
+
+
+def test_a_frozen_coarse_encoder_stays_in_eval_mode() -> None:
+    encoder = FaceEncoder(TINY).freeze_coarse().train()
+    assert not encoder.coarse.training and encoder.perceptual.training
+    assert not any(parameter.requires_grad for parameter in encoder.coarse.parameters())
