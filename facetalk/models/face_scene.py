@@ -147,6 +147,8 @@ def landmark_head(head: HeadModel) -> HeadModel:
             assets,
             template=assets.template[kept],
             skin_weights=assets.skin_weights[kept],
+            colors=assets.colors[kept],
+            gloss=assets.gloss[kept],
             landmarks=SurfacePoints(corners, assets.landmarks.barycentric),
             **on_vertices,
         )
