@@ -24,6 +24,7 @@ from facetalk.io.heads import read_head
 from facetalk.io.weights import half_precision, write_tensors
 from facetalk.models.face_encoder import CoarseEncoder, FaceCode, FaceEncoderConfig
 from facetalk.models.face_scene import face_middle
+from facetalk.models.registry import load_coarse_encoder
 from facetalk.training.face_corpus import TrackedRenderer, head_places, read_corpus
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
@@ -52,6 +53,8 @@ class CoarseTrainingConfig:
 
     head: str = "facetalk"
     """The head that the dataset was fitted with."""
+    start: str = ""
+    """Folder with a coarse encoder to begin with, of an earlier run; fresh weights if empty."""
     bfloat16: bool = True
     """Compute the network in bfloat16 while training."""
     loop: LoopConfig = field(default_factory=LoopConfig)
@@ -191,11 +194,14 @@ def read_task_config(options: Mapping[str, Any]) -> CoarseTrainingConfig:
 
 
 def make_task(config: CoarseTrainingConfig, data_dir: Path | None) -> CoarseEncoderTask:
-    """Read the dataset and build the encoder with fresh weights."""
+    """Read the dataset and build the encoder."""
     corpus = read_corpus(data_dir, config.data, "coarse-encoder")
     renderer = TrackedRenderer(HeadModel(read_head(config.head)))
     faces = [[taught_face(example, renderer) for example in part] for part in corpus]
-    return CoarseEncoderTask(config, CoarseEncoder(config.encoder), *faces)
+    encoder = CoarseEncoder(config.encoder)
+    if config.start:
+        encoder.load_state_dict(load_coarse_encoder(config.start)[0].state_dict())
+    return CoarseEncoderTask(config, encoder, *faces)
 
 
 def taught_face(example: FaceExample, renderer: TrackedRenderer) -> TaughtFace:

@@ -216,8 +216,8 @@ def make_task(config: LipReaderTrainingConfig, data_dir: Path | None) -> LipRead
     renderer = TrackedRenderer(HeadModel(read_head(config.head)))
     learn, judge = ([e for e in part if _is_synced(e)] for part in corpus)
     faces = []
-    for part, every in ((learn, config.render_every), (judge, 1)):
-        shown = [renderer if index % every == 0 else None for index in range(len(part))]
+    for part in (learn, judge):
+        shown = [renderer if index % config.render_every == 0 else None for index in range(len(part))]
         faces.append([_spoken(example, speech, config, renders) for example, renders in zip(part, shown, strict=True)])
     return LipReaderTask(config, PhonemeLipReader(config.reader), *faces)
 

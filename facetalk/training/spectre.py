@@ -32,7 +32,7 @@ from facetalk.losses.perceptual import (
 from facetalk.models.experts import ExpressionReader, LipReader
 from facetalk.models.face_encoder import FaceCode, FaceEncoder
 from facetalk.models.face_scene import FaceScene, Shots, in_crop
-from facetalk.models.registry import load_coarse_encoder, load_expression_net, load_lip_reader
+from facetalk.models.registry import load_coarse_encoder, load_expression_net, load_face_encoder, load_lip_reader
 from facetalk.training.face_corpus import read_corpus
 from facetalk.training.judging_faces import judge_encoder
 from facetalk.training.loop import LoopConfig
@@ -60,6 +60,8 @@ class SpectreTrainingConfig:
     head: str = "facetalk"
     coarse: str = "coarse-encoder"
     """Bundled coarse encoder, or a folder with one."""
+    start: str = ""
+    """Folder with encoders to begin with, of an earlier run; a fresh perceptual encoder if empty."""
     lip_reader: str = "lip-reader"
     expression_net: str = "expression-net"
     loop: LoopConfig = field(default_factory=LoopConfig)
@@ -227,11 +229,13 @@ def read_task_config(options: Mapping[str, Any]) -> SpectreTrainingConfig:
 
 
 def make_task(config: SpectreTrainingConfig, data_dir: Path | None) -> SpectreTask:
-    """Read the dataset and the frozen networks, and build the perceptual encoder with fresh weights."""
+    """Read the dataset and the frozen networks, and build the perceptual encoder."""
     corpus = read_corpus(data_dir, config.data, "spectre")
     coarse, sizes = load_coarse_encoder(config.coarse)
     encoder = FaceEncoder(sizes)
     encoder.coarse.load_state_dict(coarse.state_dict())
+    if config.start:
+        encoder.perceptual.load_state_dict(load_face_encoder(config.start).perceptual.state_dict())
     weights = config.loss_weights
     critics = Critics(
         load_lip_reader(config.lip_reader) if weights.lip_reading else None,
