@@ -17,6 +17,12 @@ def fit(
         typer.Option("-o", "--out", help="For one video a .npz file; else a folder.  [default: VIDEO.npz or fits]"),
     ] = None,
     head: HeadName = "facetalk",
+    method: Annotated[
+        str, typer.Option("--method", help="landmarks (fast), or spectre: networks that look at the pictures.")
+    ] = "landmarks",
+    refine: Annotated[
+        bool, typer.Option("--refine", help="With spectre: teach the networks each video first; takes minutes.")
+    ] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Also write a video with the original beside the fitted head.")
     ] = False,
@@ -36,7 +42,7 @@ def fit(
     reason for each that failed.
     """
     if len(videos) == 1 and not videos[0].is_dir():
-        _fit_one(videos[0], out, head, preview, overwrite, skip_existing, as_json)
+        _fit_one(videos[0], out, head, method, refine, preview, overwrite, skip_existing, as_json)
         return
     if out is not None and out.suffix == ".npz":
         raise typer.BadParameter(f"{out} is one file, but there are {len(videos)} inputs: give a folder")
@@ -47,6 +53,8 @@ def fit(
             videos,
             out or Path("fits"),
             head=head,
+            method=method,
+            refine=refine,
             preview=preview,
             skip_existing=skip_existing,
             overwrite=overwrite,
@@ -66,7 +74,15 @@ def fit(
 
 
 def _fit_one(
-    video: Path, out: Path | None, head: str, preview: bool, overwrite: bool, skip_existing: bool, as_json: bool
+    video: Path,
+    out: Path | None,
+    head: str,
+    method: str,
+    refine: bool,
+    preview: bool,
+    overwrite: bool,
+    skip_existing: bool,
+    as_json: bool,
 ) -> None:
     from facetalk.models.registry import load_head
     from facetalk.pipelines.track import fit_to_file
@@ -78,7 +94,23 @@ def _fit_one(
             print_json({"motion": out_path, "skipped": True})
         return
     with progress_bar(as_json) as show:
-        motion = fit_to_file(video, out_path, head=load_head(head), preview=preview, overwrite=overwrite, progress=show)
+        motion = fit_to_file(
+            video,
+            out_path,
+            head=load_head(head),
+            method=method,
+            refine=refine,
+            preview=preview,
+            overwrite=overwrite,
+            progress=show,
+        )
+    if "refined" in motion.meta:
+        before, after = motion.meta["refined"]["before"], motion.meta["refined"]["after"]
+        typer.echo(
+            f"landmark error {before['landmark_error']:.4f} -> {after['landmark_error']:.4f} inter-ocular units, "
+            f"motion stability {before['stability']:.3f} -> {after['stability']:.3f} s2/m",
+            err=True,
+        )
     if not as_json:
         typer.echo(out_path)
         return

@@ -6,6 +6,7 @@ memory map) and `NAME.track.npz` (moments, MediaPipe's points and boxes). Frames
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,20 +71,22 @@ def face_track(
     return FaceTrack(times.to(torch.float64), torch.from_numpy(filled), found, image_size, *boxes)
 
 
-def cut_video(path: Path, track: FaceTrack) -> FaceCrops:
-    """Face and mouth of every frame of a track, decoded once."""
-    faces = np.zeros((len(track.times), FACE_PIXELS, FACE_PIXELS, 3), np.uint8)
-    mouths = np.zeros((len(track.times), MOUTH_PIXELS, MOUTH_PIXELS), np.uint8)
+def cut_frames(path: Path, track: FaceTrack) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Face (128, 128, 3) and grey mouth (96, 96) of every frame of a track, as the video is decoded."""
     with VideoReader(path, max_side=MAX_SIDE) as video:
         scale = video.size[0] / video.info.size[0]
         kept = track.face_boxes.numpy() * scale * np.array([1, 1, KEPT_SCALE / FACE_SCALE], np.float32)
         small = track.mouth_boxes.numpy() * scale
-        for row, (_, image) in enumerate(video):
-            if row == len(faces):
-                break
-            faces[row] = cut(image, kept[row], FACE_PIXELS)
-            mouths[row] = to_grey(cut(image, small[row], MOUTH_PIXELS))
-    return FaceCrops(track, faces, mouths)
+        for face, mouth, (_, image) in zip(kept, small, video, strict=False):
+            yield cut(image, face, FACE_PIXELS), to_grey(cut(image, mouth, MOUTH_PIXELS))
+
+
+def cut_video(path: Path, track: FaceTrack) -> FaceCrops:
+    """Face and mouth of every frame of a track at once."""
+    faces, mouths = zip(*cut_frames(path, track), strict=True)
+    if len(faces) != len(track.times):
+        raise FacetalkError(f"{path} has {len(faces)} pictures now, {len(track.times)} were tracked; fit it again")
+    return FaceCrops(track, np.stack(faces), np.stack(mouths))
 
 
 def write_crops(folder: Path, name: str, crops: FaceCrops) -> None:

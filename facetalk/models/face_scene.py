@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.rotations import matrix_to_axis_angle
-from facetalk.head.look import vertex_albedo
+from facetalk.head.albedo import vertex_albedo
 from facetalk.head.model import HeadModel, SurfacePoints
 from facetalk.models.experts import MOUTH_SIDE
 from facetalk.models.face_encoder import FaceCode

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.types import Camera, Motion
-from facetalk.head.look import mouth_exposure
+from facetalk.head.look import mouth_exposure, translucency
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.io.heads import read_head
 from facetalk.io.video import VideoReader, VideoWriter
@@ -162,9 +162,6 @@ def make_renderer(backend: str, surface: Surface, camera: Camera) -> Renderer:
 
 def head_surface(assets: HeadAssets) -> Surface:
     """How a head looks: its colours, gloss and texture, and how light behaves on skin, eyes and inside the mouth."""
-    translucency = np.zeros(len(assets.template), np.float32)
-    for name, amount in (("skin", 1.0), ("neck", 1.0), ("tongue", 0.8), ("upper_teeth", 0.2), ("lower_teeth", 0.2)):
-        translucency[assets.regions[name].numpy()] = amount
     return Surface(
         faces=assets.faces.numpy(),
         colors=assets.colors.numpy(),
@@ -172,7 +169,7 @@ def head_surface(assets: HeadAssets) -> Surface:
         uv_coords=assets.uv_coords.numpy(),
         uv_faces=assets.uv_faces.numpy(),
         texture=assets.texture,
-        translucency=translucency,
+        translucency=translucency(assets),
         exposure=mouth_exposure(assets),
     )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,14 +19,14 @@ from facetalk.core.rotations import continuous_axis_angle
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS, resample
 from facetalk.core.types import Camera, Motion
-from facetalk.data.crops import FaceTrack, cut_video, face_track
+from facetalk.data.crops import FaceTrack, cut_frames, face_track
 from facetalk.data.faces import face_pictures, mouth_pictures
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_to_channels
 from facetalk.head.model import HeadModel
 from facetalk.io.heads import read_head
 from facetalk.metrics.stability import motion_stability_index
-from facetalk.models.face_encoder import FaceCode
+from facetalk.models.face_encoder import FaceCode, FaceEncoder
 from facetalk.models.face_scene import FaceScene, Shots, in_crop
 from facetalk.models.landmark_detector import LandmarkDetector
 from facetalk.models.registry import load_face_encoder, load_lip_reader
@@ -39,6 +41,9 @@ from facetalk.vision.crop import landmarks_68
 HEAD = "facetalk"
 """The head that the encoders speak of; other heads get the motion carried over."""
 
+REFINE_FRAMES = 1500
+"""Of a longer video only the beginning teaches: pictures of all frames are held in memory, 180 kB each."""
+
 STEADY_REACH = 1
 """Frames on both sides over which rotation and distance are averaged: single pictures are judged one by one."""
 
@@ -48,6 +53,9 @@ class SeenFace:
     """What is known of a video before the encoders look at it."""
 
     track: FaceTrack
+    shots: Shots
+    landmarks: Float[Tensor, "frames 68 2"]
+    """The detector's, in units of the face's crop."""
     camera: Camera
     confidence: Float[Tensor, " frames"]
     """At facetalk's frame rate."""
@@ -75,25 +83,20 @@ def fit_video_spectre(
         detector: see `track.detect_landmarks`.
         progress: told what is done and how far it is.
     """
+    path = Path(path)
     face = look_for_face(path, detector, progress)
     encoder, scene = load_face_encoder(network), FaceScene(HeadModel(read_head(HEAD)))
+    notes: dict[str, Any] = {}
     with one_torch_thread():
-        clip = clip_of(Path(path), face)
-        before = steady(encoder.encode(clip.faces))
-        notes: dict[str, Any] = {}
+        before = read_face(encoder, path, face)
         code = before
         if refine:
             settings = settings or RefineSettings()
-            taught = refine_encoder(encoder, scene, load_lip_reader(), clip, settings, progress)
-            code = steady(taught.encoder.encode(clip.faces))
-            notes = {
-                "refined": {
-                    "passes": settings.passes,
-                    "before": clip_figures(before, scene, clip, face.fps),
-                    "after": clip_figures(code, scene, clip, face.fps),
-                }
-            }
-        motion = to_motion(code, scene, clip, face, str(path), notes)
+            clip = clip_of(path, face)
+            code = read_face(refine_encoder(encoder, scene, load_lip_reader(), clip, settings, progress), path, face)
+            figures = {"before": code_figures(before, scene, face), "after": code_figures(code, scene, face)}
+            notes = {"refined": {"passes": settings.passes, **figures}}
+        motion = to_motion(code, scene, face, str(path), notes)
     model = HeadModel(read_head(head)) if isinstance(head, str) else head
     return motion if model.name == HEAD else retarget(motion, model, scene.head)
 
@@ -101,27 +104,20 @@ def fit_video_spectre(
 def look_for_face(path: Path | str, detector: LandmarkDetector | None, progress: Progress) -> SeenFace:
     """Landmarks of a video and a camera that could have filmed it."""
     found = detect_landmarks(path, detector=detector, progress=progress)
-    even, confidence = even_frames(found.points.float(), found.times)
+    points = found.points[:]
+    even, confidence = even_frames(points.float(), found.times)
     camera = estimate_camera(even, found.image_size, FitSettings())
-    return SeenFace(face_track(found.points, found.times, found.image_size), camera, confidence, found.fps)
+    track = face_track(points, found.times, found.image_size)
+    seen = in_crop(torch.from_numpy(landmarks_68(track.points.numpy())), track.face_boxes)
+    return SeenFace(track, Shots(camera.K, track.face_boxes), seen, camera, confidence, found.fps)
 
 
-def clip_of(path: Path, face: SeenFace) -> SeenClip:
-    """The pictures that the networks see; decodes the video once more."""
-    crops = cut_video(path, face.track)
-    boxes = face.track.face_boxes
-    points = torch.from_numpy(landmarks_68(face.track.points.numpy()))
-    return SeenClip(
-        faces=face_pictures(crops.faces),
-        mouths=mouth_pictures(crops.mouths),
-        landmarks=in_crop(points, boxes),
-        shots=Shots(face.camera.K, boxes),
-        trusted=face.track.found.float(),
-    )
+def read_face(encoder: FaceEncoder, path: Path, face: SeenFace) -> FaceCode:
+    """What the encoders say of the video's frames, one identity for all; decodes the video once more.
 
-
-def steady(code: FaceCode) -> FaceCode:
-    """The code with the noise of single pictures taken out of the head's rotation, and one identity for the clip."""
+    The noise of judging single pictures is taken out of the head's rotation.
+    """
+    code = encoder.encode(face_pictures(picture[None])[0] for picture, _ in cut_frames(path, face.track))
     size = 2 * STEADY_REACH + 1
     ends = [rows.expand(STEADY_REACH, 3) for rows in (code.rotation[:1], code.rotation[-1:])]
     rotation = torch.cat([ends[0], code.rotation, ends[1]]).unfold(0, size, 1).mean(-1)
@@ -129,13 +125,26 @@ def steady(code: FaceCode) -> FaceCode:
     return replace(code, rotation=rotation, betas=betas, expression=code.expression.clamp(0, 1))
 
 
-def clip_figures(code: FaceCode, scene: FaceScene, clip: SeenClip, fps: float) -> dict[str, float]:
-    """Landmark error in units of the outer eye corners' distance, and how steadily the landmarks move."""
-    code = scene.anchored(code, code.betas[0], clip.shots, clip.landmarks)
-    points = scene.points(code, code.betas[0], clip.shots)
+def clip_of(path: Path, face: SeenFace) -> SeenClip:
+    """The pictures that teach a refinement: the first `REFINE_FRAMES` of the video."""
+    faces, mouths = zip(*islice(cut_frames(path, face.track), REFINE_FRAMES), strict=True)
+    part = slice(len(faces))
+    return SeenClip(
+        faces=face_pictures(np.stack(faces)),
+        mouths=mouth_pictures(np.stack(mouths)),
+        landmarks=face.landmarks[part],
+        shots=replace(face.shots, boxes=face.shots.boxes[part]),
+        trusted=face.track.found[part].float(),
+    )
+
+
+def code_figures(code: FaceCode, scene: FaceScene, face: SeenFace) -> dict[str, float]:
+    """Landmark error in units of the outer eye corners' distance, and how steadily the landmarks move (s2/m)."""
+    code = scene.anchored(code, code.betas[0], face.shots, face.landmarks)
+    points = scene.points(code, code.betas[0], face.shots)
     return {
-        "landmark_error": float(landmark_distance(scene.seen(points, clip.shots), clip.landmarks).mean()),
-        "stability": motion_stability_index(points, fps),
+        "landmark_error": float(landmark_distance(scene.seen(points, face.shots), face.landmarks).mean()),
+        "stability": motion_stability_index(points, face.fps),
     }
 
 
@@ -147,14 +156,12 @@ def landmark_distance(
     return (mine - seen).norm(dim=-1).mean(1) / unit
 
 
-def to_motion(
-    code: FaceCode, scene: FaceScene, clip: SeenClip, face: SeenFace, source: str, notes: Mapping[str, Any]
-) -> Motion:
+def to_motion(code: FaceCode, scene: FaceScene, face: SeenFace, source: str, notes: Mapping[str, Any]) -> Motion:
     """The code as a motion at facetalk's frame rate, seen by the video's camera."""
     betas = code.betas[0]
-    code = scene.anchored(code, betas, clip.shots, clip.landmarks)
-    error = landmark_distance(scene.seen(scene.points(code, betas, clip.shots), clip.shots), clip.landmarks)
-    poses, transl = scene.poses(code, betas, clip.shots)
+    code = scene.anchored(code, betas, face.shots, face.landmarks)
+    error = landmark_distance(scene.seen(scene.points(code, betas, face.shots), face.shots), face.landmarks)
+    poses, transl = scene.poses(code, betas, face.shots)
     times = face.track.times
     target = torch.arange(len(face.confidence), dtype=torch.float64) / FPS
 

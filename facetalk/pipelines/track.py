@@ -34,6 +34,9 @@ from facetalk.tracking.settings import FitSettings
 MAX_SIDE = 1280
 """Larger pictures are made smaller before detection: the detector works at 192 pixels a face anyway."""
 
+METHODS = ("landmarks", "spectre")
+"""Ways to fit a video: by the detector's points, or by networks that look at the pictures."""
+
 MANIFEST = "manifest.csv"
 REJECTED = "rejected.csv"
 MANIFEST_COLUMNS = (
@@ -132,22 +135,57 @@ def fit_video(
     return from_view(motion, model)
 
 
+def fit_by_method(
+    path: Path | str,
+    method: str,
+    *,
+    head: HeadModel,
+    refine: bool = False,
+    settings: FitSettings | None = None,
+    progress: Progress = silent,
+) -> Motion:
+    """The motion of a video's face by one of `METHODS`.
+
+    Args:
+        path: any video that ffmpeg reads.
+        method: `landmarks` is `fit_video`, `spectre` is `spectre.fit_video_spectre`.
+        head: the head to move.
+        refine: teach SPECTRE's networks the clip first.
+        settings: weights of the landmark fit.
+        progress: see `detect_landmarks`.
+    """
+    if method == "spectre":
+        from facetalk.pipelines.spectre import fit_video_spectre
+
+        return fit_video_spectre(path, head=head, refine=refine, progress=progress)
+    if method != "landmarks":
+        raise UsageError(f"unknown method {method!r}; there are: {', '.join(METHODS)}")
+    if refine:
+        raise UsageError("--refine teaches SPECTRE's networks a clip: add --method spectre")
+    return fit_video(path, head=head, settings=settings, progress=progress)
+
+
 def fit_to_file(
     path: Path | str,
     out_path: Path | str,
     *,
     head: HeadModel | str = "facetalk",
+    method: str = "landmarks",
+    refine: bool = False,
     preview: bool = False,
     overwrite: bool = False,
     settings: FitSettings | None = None,
     progress: Progress = silent,
 ) -> Motion:
-    """Fit one video and write its motion file; `preview` adds `<out>_preview.mp4`, original beside render."""
+    """Fit one video and write its motion file; `preview` adds `<out>_preview.mp4`, original beside render.
+
+    `method` and `refine` as in `fit_by_method`.
+    """
     out_path = Path(out_path)
     if out_path.exists() and not overwrite:
         raise FacetalkError(f"{out_path} exists already; give another name or --overwrite")
     model = HeadModel(read_head(head)) if isinstance(head, str) else head
-    motion = fit_video(path, head=model, settings=settings, progress=progress)
+    motion = fit_by_method(path, method, head=model, refine=refine, settings=settings, progress=progress)
     if preview:
         from facetalk.pipelines.render import render_preview
 
@@ -161,6 +199,8 @@ def fit_videos(
     out_dir: Path | str,
     *,
     head: str = "facetalk",
+    method: str = "landmarks",
+    refine: bool = False,
     preview: bool = False,
     skip_existing: bool = False,
     overwrite: bool = False,
@@ -178,6 +218,8 @@ def fit_videos(
         paths: videos, or folders that are searched for videos.
         out_dir: the dataset; made if needed.
         head: name of the head.
+        method: see `fit_by_method`.
+        refine: see `fit_by_method`.
         preview: write `NAME_preview.mp4` too.
         skip_existing: leave clips out whose motion file is there.
         overwrite: replace motion files that are there; without either, such a clip fails.
@@ -195,7 +237,7 @@ def fit_videos(
     out_dir.mkdir(parents=True, exist_ok=True)
     summary, waiting = TrackSummary(), []
     for video, name in names.items():
-        job = _Job(video, out_dir / f"{name}.npz", head, preview, settings)
+        job = _Job(video, out_dir / f"{name}.npz", head, preview, settings, method, refine)
         if job.out_path.exists() and skip_existing:
             summary.skipped.append(job.out_path)
         elif job.out_path.exists() and not overwrite:
@@ -249,6 +291,8 @@ class _Job:
     head: str
     preview: bool
     settings: FitSettings | None
+    method: str = "landmarks"
+    refine: bool = False
 
 
 def _run(waiting: Sequence[_Job], jobs: int | None) -> Iterable[tuple[_Job, str | None]]:
@@ -278,7 +322,8 @@ def _work(job: _Job) -> str | None:
         with VideoReader(job.video) as video:
             has_audio = video.has_audio
         waveform = read_waveform(job.video) if has_audio else None
-        motion = fit_video(job.video, head=job.head, settings=job.settings)
+        model = HeadModel(read_head(job.head))
+        motion = fit_by_method(job.video, job.method, head=model, refine=job.refine, settings=job.settings)
         if waveform is not None:
             write_wav(sound_path, waveform)
         if job.preview:

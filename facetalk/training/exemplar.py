@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -47,14 +46,6 @@ class RefineSettings:
     loss_weights: RefineLossWeights = field(default_factory=RefineLossWeights)
 
 
-class Refined(NamedTuple):
-    """The encoders after they have learnt a clip; those that were given stay as they were."""
-
-    encoder: FaceEncoder
-    losses: list[float]
-    """Mean of each pass."""
-
-
 def refine_encoder(
     encoder: FaceEncoder,
     scene: FaceScene,
@@ -62,8 +53,8 @@ def refine_encoder(
     clip: SeenClip,
     settings: RefineSettings | None = None,
     progress: Progress = silent,
-) -> Refined:
-    """Both encoders, taught on one clip.
+) -> FaceEncoder:
+    """The encoders after they have learnt a clip; those that were given stay as they were.
 
     Args:
         encoder: what to begin with.
@@ -86,9 +77,7 @@ def refine_encoder(
         wanted = reader is not None and settings.loss_weights.lip_reading > 0
         film = reader.features(clip.mouths[None])[0] if reader is not None and wanted else None
     chance = torch.Generator().manual_seed(settings.seed)
-    losses = []
     for number in range(settings.passes):
-        spent = []
         for frames in _batches(len(clip.faces), settings.batch_frames, chance):
             part = _at(clip, frames)
             goal = None if film is None else film[frames]
@@ -98,10 +87,8 @@ def refine_encoder(
             total.backward()
             torch.nn.utils.clip_grad_norm_(learning, 10.0)
             optimizer.step()
-            spent.append(total.item())
-        losses.append(sum(spent) / len(spent))
         progress("refining", number + 1, settings.passes)
-    return Refined(own.requires_grad_(False), losses)
+    return own.requires_grad_(False)
 
 
 def refine_terms(

@@ -27,7 +27,7 @@ from facetalk.data.crops import (
 )
 from facetalk.data.faces import FACE_SIDE, FaceDataConfig, FaceExample, crops_dir, read_face_example, spread_over
 from facetalk.data.manifest import Clip, read_manifest, split_by_speaker
-from facetalk.head.look import vertex_albedo
+from facetalk.head.albedo import vertex_albedo
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader
 from facetalk.models.landmark_detector import NUM_POINTS, LandmarkDetector, MediaPipeDetector
