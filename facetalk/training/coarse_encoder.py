@@ -25,7 +25,7 @@ from facetalk.io.weights import half_precision, write_tensors
 from facetalk.models.face_encoder import CoarseEncoder, FaceCode, FaceEncoderConfig
 from facetalk.models.face_scene import face_middle
 from facetalk.models.registry import load_coarse_encoder
-from facetalk.training.face_corpus import TrackedRenderer, head_places, read_corpus
+from facetalk.training.face_corpus import TrackedRenderer, film_light, head_places, read_corpus
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 from facetalk.vision.crop import FACE_SCALE
@@ -209,7 +209,7 @@ def taught_face(example: FaceExample, renderer: TrackedRenderer) -> TaughtFace:
     every = torch.arange(example.num_frames)
     turns, places = head_places(example, renderer.head, every, face_middle(renderer.head))
     rotation, camera = into_crop(turns, places, example.K, example.track.face_boxes)
-    light = renderer.light(example).expand(example.num_frames, 9, 3)
+    light = film_light(example, renderer).expand(example.num_frames, 9, 3)
     betas = example.betas.expand(example.num_frames, -1)
     code = FaceCode(betas, example.expression, example.gaze, rotation, camera, light)
     return TaughtFace(example.clip.speaker, example.crops.faces, code, example.trusted)

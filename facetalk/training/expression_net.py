@@ -24,7 +24,7 @@ from facetalk.io.files import replacing
 from facetalk.io.heads import read_head
 from facetalk.io.weights import half_precision, write_tensors
 from facetalk.models.expression_net import EMOTIONS, ExpressionNet, ExpressionNetConfig
-from facetalk.training.face_corpus import FaceCorpus, TrackedRenderer, read_corpus
+from facetalk.training.face_corpus import FaceCorpus, TrackedRenderer, film_light, read_corpus
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 
@@ -114,7 +114,7 @@ class ExpressionNetTask:
         frame = _below(example.num_frames, chance)
         if torch.rand((), generator=chance) < self.config.render_share:
             if index not in self.lights:
-                self.lights[index] = self.renderer.light(example)
+                self.lights[index] = film_light(example, self.renderer)
             picture = self.renderer.portraits(example, torch.tensor([frame]), self.lights[index])
         else:
             picture = face_pictures(example.crops.faces[frame : frame + 1])

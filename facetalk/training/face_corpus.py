@@ -36,8 +36,8 @@ from facetalk.render.harmonics import solve_light
 from facetalk.vision.crop import FACE_SCALE
 from facetalk.vision.crop_view import crop_intrinsics
 
-LIGHT_FRAMES = 3
-"""Frames of a clip from which its light is estimated."""
+LIGHT_FRAMES = 1
+"""Frames of a clip from which its light is estimated; the lamps stay where they are."""
 
 
 class FaceCorpus(NamedTuple):
@@ -153,8 +153,16 @@ def rendered_mouths(example: FaceExample, renderer: TrackedRenderer) -> UInt8[np
     """Mouth crops of the tracker's fit, rendered once and kept beside the video's crops."""
     path = crops_dir(example.clip.folder) / f"{example.clip.name}.render.npy"
     if not path.is_file():
-        np.save(path, renderer.mouths(example, renderer.light(example)))
+        np.save(path, renderer.mouths(example, film_light(example, renderer)))
     return np.load(path, mmap_mode="r")
+
+
+def film_light(example: FaceExample, renderer: TrackedRenderer) -> Float[Tensor, "9 3"]:
+    """Light of a clip, estimated once and kept beside its crops."""
+    path = crops_dir(example.clip.folder) / f"{example.clip.name}.light.npy"
+    if not path.is_file():
+        np.save(path, renderer.light(example).numpy())
+    return torch.from_numpy(np.load(path))
 
 
 def head_places(
