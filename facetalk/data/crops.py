@@ -1,7 +1,7 @@
 """Faces and mouths cut out of a dataset's videos, kept on disk so that training never decodes a video twice.
 
 Beside each clip's motion lie, in a folder of their own, `NAME.face.npy` and `NAME.mouth.npy` (pixels, read through a
-memory map) and `NAME.track.npz` (moments, MediaPipe's points and boxes). Frames are the video's own.
+memory map) and `NAME.track.npz` (moments, landmarks and boxes). Frames are the video's own.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class FaceTrack:
 
     times: Float[Tensor, " frames"]
     """Seconds."""
-    points: Float[Tensor, "frames 478 3"]
-    """MediaPipe's points in pixels of the picture as shown, without gaps."""
+    landmarks: Float[Tensor, "frames 68 2"]
+    """Pixels of the picture as shown, without gaps."""
     found: Tensor
-    """False in frames whose points are only interpolated."""
+    """False in frames whose landmarks are only interpolated."""
     image_size: tuple[int, int]
     face_boxes: Float[Tensor, "frames 3"]
     """At `FACE_SCALE`."""
@@ -63,12 +63,11 @@ def face_track(
 ) -> FaceTrack:
     """Boxes of a clip out of its detected points; NaN rows where no face was found."""
     found = torch.isfinite(points).all(-1).all(-1)
-    filled = fill_gaps(points.numpy().astype(np.float32))
-    landmarks = landmarks_68(filled)
+    landmarks = fill_gaps(landmarks_68(points.numpy().astype(np.float32)))
     faces = face_boxes(landmarks)
     mouths = mouth_boxes(landmarks, faces)
     boxes = (torch.from_numpy(faces), torch.from_numpy(mouths))
-    return FaceTrack(times.to(torch.float64), torch.from_numpy(filled), found, image_size, *boxes)
+    return FaceTrack(times.to(torch.float64), torch.from_numpy(landmarks), found, image_size, *boxes)
 
 
 def cut_frames(path: Path, track: FaceTrack) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -99,7 +98,7 @@ def write_crops(folder: Path, name: str, crops: FaceCrops) -> None:
         np.savez(
             file,
             times=track.times.numpy(),
-            points=track.points.numpy(),
+            landmarks=track.landmarks.numpy(),
             found=track.found.numpy(),
             image_size=np.array(track.image_size),
             face_boxes=track.face_boxes.numpy(),

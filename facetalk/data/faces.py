@@ -104,7 +104,7 @@ def read_face_example(clip: Clip, config: FaceDataConfig) -> FaceExample:
 def shortened(crops: FaceCrops, max_frames: int) -> FaceCrops:
     """The first frames of a clip."""
     track, part = crops.track, slice(max_frames)
-    rows = {name: getattr(track, name)[part] for name in ("times", "points", "found", "face_boxes", "mouth_boxes")}
+    rows = {name: getattr(track, name)[part] for name in ("times", "landmarks", "found", "face_boxes", "mouth_boxes")}
     return FaceCrops(FaceTrack(image_size=track.image_size, **rows), crops.faces[part], crops.mouths[part])
 
 

@@ -36,7 +36,6 @@ from facetalk.tracking.observation import estimate_camera, even_frames, interpol
 from facetalk.tracking.settings import FitSettings
 from facetalk.training.exemplar import RefineSettings, refine_encoder
 from facetalk.training.spectre import SeenClip
-from facetalk.vision.crop import landmarks_68
 
 HEAD = "facetalk"
 """The head that the encoders speak of; other heads get the motion carried over."""
@@ -57,7 +56,7 @@ class SeenFace:
     landmarks: Float[Tensor, "frames 68 2"]
     """The detector's, in units of the face's crop."""
     camera: Camera
-    confidence: Float[Tensor, " frames"]
+    confidence: Float[Tensor, " even"]
     """At facetalk's frame rate."""
     fps: float
 
@@ -108,7 +107,7 @@ def look_for_face(path: Path | str, detector: LandmarkDetector | None, progress:
     even, confidence = even_frames(points.float(), found.times)
     camera = estimate_camera(even, found.image_size, FitSettings())
     track = face_track(points, found.times, found.image_size)
-    seen = in_crop(torch.from_numpy(landmarks_68(track.points.numpy())), track.face_boxes)
+    seen = in_crop(track.landmarks, track.face_boxes)
     return SeenFace(track, Shots(camera.K, track.face_boxes), seen, camera, confidence, found.fps)
 
 

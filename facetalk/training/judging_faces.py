@@ -15,7 +15,6 @@ from facetalk.losses.perceptual import mouth_distances
 from facetalk.models.experts import LipReader
 from facetalk.models.face_encoder import FaceCode, FaceEncoder
 from facetalk.models.face_scene import STILL, FaceScene, Shots, in_crop
-from facetalk.vision.crop import landmarks_68
 
 MAX_FRAMES = 90
 """Of a longer clip only the beginning is judged."""
@@ -44,7 +43,7 @@ def judge_encoder(
         frames = slice(MAX_FRAMES)
         pictures = face_pictures(example.crops.faces[frames])
         boxes = example.track.face_boxes[frames]
-        seen = in_crop(torch.from_numpy(landmarks_68(example.track.points[frames].numpy())), boxes)
+        seen = in_crop(example.track.landmarks[frames], boxes)
         code = encoder.encode(pictures)
         coarse = FaceCode.split(encoder.coarse(pictures), encoder.config.num_betas)
         film = None if reader is None else reader.features(mouth_pictures(example.crops.mouths[frames])[None])[0]

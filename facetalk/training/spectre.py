@@ -37,7 +37,7 @@ from facetalk.training.face_corpus import read_corpus
 from facetalk.training.judging_faces import judge_encoder
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
-from facetalk.vision.crop import FACE_SCALE, landmarks_68
+from facetalk.vision.crop import FACE_SCALE
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,10 @@ def see(example: FaceExample, frames: slice, scale: float = FACE_SCALE) -> SeenC
     """Some frames of an example; `scale` as in `FaceDataConfig.scales`."""
     track = example.track
     boxes = track.face_boxes[frames] * torch.tensor([1, 1, scale / FACE_SCALE])
-    points = torch.from_numpy(landmarks_68(track.points[frames].numpy()))
     return SeenClip(
         faces=face_pictures(example.crops.faces[frames], scale),
         mouths=mouth_pictures(example.crops.mouths[frames]),
-        landmarks=in_crop(points, boxes),
+        landmarks=in_crop(track.landmarks[frames], boxes),
         shots=Shots(example.K, boxes),
         trusted=example.trusted[frames],
     )

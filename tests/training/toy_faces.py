@@ -30,6 +30,13 @@ def even_light() -> torch.Tensor:
     return light
 
 
+def mediapipe_points(head: HeadModel, vertices: torch.Tensor) -> torch.Tensor:
+    """What a detector without error sees."""
+    points = torch.zeros(len(vertices), 478, 3)
+    points[:, head.assets.mediapipe_ids, :2] = project(head.assets.mediapipe.on(vertices), Camera(K, IMAGE_SIZE))
+    return points
+
+
 def filmed(head: HeadModel, num_frames: int = 24, speaker: str = "s0", seed: int = 0) -> FaceExample:
     """A clip in which a head speaks and turns a little."""
     chance = torch.Generator().manual_seed(seed)
@@ -43,10 +50,7 @@ def filmed(head: HeadModel, num_frames: int = 24, speaker: str = "s0", seed: int
     poses = torch.zeros(num_frames, 5, 3)
     poses[:, 0] = turns
     vertices = head(expression, poses, transl, betas)
-    marks = head.assets.mediapipe.on(vertices)
-    points = torch.zeros(num_frames, 478, 3)
-    points[:, head.assets.mediapipe_ids, :2] = project(marks, Camera(K, IMAGE_SIZE))
-    track = face_track(points, torch.arange(num_frames) / 25, IMAGE_SIZE)
+    track = face_track(mediapipe_points(head, vertices), torch.arange(num_frames) / 25, IMAGE_SIZE)
     empty = FaceCrops(track, np.zeros((num_frames, 128, 128, 3), np.uint8), np.zeros((num_frames, 96, 96), np.uint8))
     clip = Clip(Path(), f"clip{seed}", speaker, "happy" if seed % 2 else "neutral")
     example = FaceExample(
