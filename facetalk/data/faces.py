@@ -47,6 +47,8 @@ class FaceDataConfig:
     """Consecutive frames of a training example."""
     batch_size: int = 1
     """Examples in a batch."""
+    max_judged: int = 0
+    """Judge at most so many clips, evenly spread; 0 for all."""
     max_clips: int = 0
     """Use at most so many clips, evenly spread over the dataset; 0 for all."""
 

@@ -52,7 +52,7 @@ def read_corpus(data_dir: Path | None, config: FaceDataConfig, method: str) -> F
     if data_dir is None:
         raise UsageError(f"{method} learns from filmed clips: give --data DIR, a folder made by facetalk fit -o DIR")
     learn, judge = split_by_speaker(read_manifest(data_dir), config.dev_speakers)
-    learn, judge = spread_over(learn, config.max_clips), spread_over(judge, config.max_clips)
+    learn, judge = spread_over(learn, config.max_clips), spread_over(judge, config.max_judged or config.max_clips)
     make_crops([*learn, *judge], config.max_frames)
     return FaceCorpus(*([read_face_example(clip, config) for clip in part] for part in (learn, judge)))
 

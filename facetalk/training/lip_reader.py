@@ -18,7 +18,7 @@ from facetalk.audio.phonemes import PHONEMES, SILENCE
 from facetalk.audio.visemes import BILABIAL, VISEMES, viseme_of_phoneme
 from facetalk.core.config import build, plain
 from facetalk.core.errors import FacetalkError
-from facetalk.core.timing import frame_times, resample
+from facetalk.core.timing import FPS, frame_times, resample
 from facetalk.data.faces import FaceDataConfig, FaceExample, mouth_pictures, share_of
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
@@ -214,7 +214,7 @@ def make_task(config: LipReaderTrainingConfig, data_dir: Path | None) -> LipRead
     corpus = read_corpus(data_dir, config.data, "lip-reader")
     speech = load_speech_encoder(config.speech)
     renderer = TrackedRenderer(HeadModel(read_head(config.head)))
-    learn, judge = ([e for e in part if _is_synced(e)] for part in corpus)
+    learn, judge = ([e for e in part if is_synced(e)] for part in corpus)
     faces = []
     for part in (learn, judge):
         shown = [renderer if index % config.render_every == 0 else None for index in range(len(part))]
@@ -222,7 +222,8 @@ def make_task(config: LipReaderTrainingConfig, data_dir: Path | None) -> LipRead
     return LipReaderTask(config, PhonemeLipReader(config.reader), *faces)
 
 
-def _is_synced(example: FaceExample) -> bool:
+def is_synced(example: FaceExample) -> bool:
+    """Whether a clip has sound that belongs to its mouth as far as is known."""
     clip = example.clip
     long = float(example.track.times[-1] - example.track.times[0]) >= LONG_S
     return clip.audio_path.is_file() and not (long and clip.av_corr is not None and clip.av_corr < UNSYNCED)
@@ -231,16 +232,29 @@ def _is_synced(example: FaceExample) -> bool:
 def _spoken(
     example: FaceExample, speech: SpeechEncoder, config: LipReaderTrainingConfig, renderer: TrackedRenderer | None
 ) -> SpokenFace:
-    features = speech.encode(read_waveform(example.clip.audio_path))[:, speech.slices["posteriors"]]
-    times = example.track.times
-    step = float(times.diff().median()) if len(times) > 1 else 0.04
-    late = share_of(example.clip.speaker, config.data.sound_lags_ms, 0.0) / 1000
-    # Rows of features and pictures both stand for the middle of their frame.
-    heard = resample(features, frame_times(len(features)) + 1 / 60, times + step / 2 + late)
     return SpokenFace(
         example.clip.speaker,
         example.crops.mouths,
-        heard / heard.sum(-1, keepdim=True),
+        heard_phonemes(example, speech, config.data.sound_lags_ms),
         example.trusted,
         None if renderer is None else rendered_mouths(example, renderer),
     )
+
+
+def heard_phonemes(
+    example: FaceExample, speech: SpeechEncoder, lags_ms: Mapping[str, float]
+) -> Float[Tensor, "frames phonemes"]:
+    """Probability of each phoneme at the moments of a clip's pictures, as a speech encoder hears its sound.
+
+    Args:
+        example: has a sound file.
+        speech: the encoder.
+        lags_ms: see `FaceDataConfig.sound_lags_ms`.
+    """
+    features = speech.encode(read_waveform(example.clip.audio_path))[:, speech.slices["posteriors"]]
+    times = example.track.times
+    step = float(times.diff().median()) if len(times) > 1 else 0.04
+    late = share_of(example.clip.speaker, lags_ms, 0.0) / 1000
+    # Rows of features and pictures both stand for the middle of their frame.
+    heard = resample(features, frame_times(len(features)) + 0.5 / FPS, times + step / 2 + late)
+    return heard / heard.sum(-1, keepdim=True)

@@ -32,9 +32,15 @@ from facetalk.losses.perceptual import (
 from facetalk.models.experts import ExpressionReader, LipReader
 from facetalk.models.face_encoder import FaceCode, FaceEncoder
 from facetalk.models.face_scene import FaceScene, Shots, in_crop
-from facetalk.models.registry import load_coarse_encoder, load_expression_net, load_face_encoder, load_lip_reader
+from facetalk.models.lip_reader import PhonemeLipReader
+from facetalk.models.registry import (
+    load_coarse_encoder,
+    load_expression_net,
+    load_face_encoder,
+    load_lip_reader,
+)
 from facetalk.training.face_corpus import read_corpus
-from facetalk.training.judging_faces import judge_encoder
+from facetalk.training.judging_faces import Judged, judge_encoder
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 from facetalk.vision.crop import FACE_SCALE
@@ -64,6 +70,8 @@ class SpectreTrainingConfig:
     """Folder with encoders to begin with, of an earlier run; a fresh perceptual encoder if empty."""
     lip_reader: str = "lip-reader"
     expression_net: str = "expression-net"
+    speech: str = "speech-encoder"
+    """Hears what is said in the clips that are judged."""
     loop: LoopConfig = field(default_factory=LoopConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: FaceDataConfig = field(default_factory=FaceDataConfig)
@@ -171,9 +179,22 @@ class SpectreTask:
         scene: FaceScene,
         critics: Critics,
         learn: Sequence[FaceExample],
-        judge: Sequence[FaceExample],
+        judge: Sequence[Judged],
+        reader: PhonemeLipReader | None = None,
     ) -> None:
+        """Take everything that a run needs.
+
+        Args:
+            config: of the run.
+            encoder: its perceptual half learns.
+            scene: the head.
+            critics: see there.
+            learn: clips to learn from.
+            judge: clips of other speakers.
+            reader: reads the lips of film and render when clips are judged.
+        """
         self.config = config
+        self.reader = reader
         self.encoder = encoder.freeze_coarse()
         self.scene, self.critics = scene, critics
         length = config.data.clip_frames
@@ -212,7 +233,7 @@ class SpectreTask:
     def validate(self) -> dict[str, float]:
         """Figures on the speakers that are kept for judging, beside those of the coarse encoder alone."""
         self.encoder.eval()
-        return judge_encoder(self.encoder, self.scene, self.critics.lip_reader, self.judge)
+        return judge_encoder(self.encoder, self.scene, self.reader, self.judge)
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_face_encoder` reads."""

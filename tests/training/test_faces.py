@@ -24,6 +24,7 @@ from facetalk.training.coarse_encoder import CoarseEncoderTask, CoarseTrainingCo
 from facetalk.training.exemplar import RefineSettings, _batches, refine_encoder, unsteadiness
 from facetalk.training.expression_net import ExpressionNetTask, ExpressionTrainingConfig
 from facetalk.training.face_corpus import FaceCorpus, TrackedRenderer, head_places, read_corpus
+from facetalk.training.judging_faces import Judged, closures, judge_encoder
 from facetalk.training.lip_reader import LipReaderTask, LipReaderTrainingConfig, SpokenFace, phoneme_figures
 from facetalk.training.loop import LoopConfig, run
 from facetalk.training.optim import OptimConfig
@@ -234,3 +235,30 @@ def test_training_without_a_dataset_says_what_to_give(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("name,speaker,source\nx,s0,/nowhere/x.mp4\n")
     with pytest.raises(FacetalkError, match=r"x: its video /nowhere/x\.mp4 is not there"):
         read_corpus(tmp_path, FaceDataConfig(), "spectre")
+
+
+def test_closures_are_counted_where_the_film_closes() -> None:
+    heard = torch.zeros(12, len(PHONEMES))
+    heard[:, PHONEMES.index("AA")] = 1.0
+    for start in (2, 6, 10):
+        heard[start : start + 2] = 0.0
+        heard[start : start + 2, PHONEMES.index("M")] = 1.0
+    film, mine = torch.full((12,), 0.1), torch.full((12,), 0.1)
+    film[[2, 7]] = 0.0  # the third M does not close the film's lips
+    mine[[1, 10]] = 0.0
+    assert closures(mine, film, heard) == (1, 2)
+
+
+def test_an_encoder_is_judged_beside_its_coarse_half(head: HeadModel, scene: FaceScene) -> None:
+    example = filmed(head, 26)
+    torch.manual_seed(0)
+    reader = PhonemeLipReader(LipReaderConfig(width=2, hidden=4)).eval()
+    heard = torch.zeros(26, len(PHONEMES))
+    heard[:, PHONEMES.index("AA")] = 1.0
+    with torch.no_grad():
+        figures = judge_encoder(tiny_encoder(head.num_betas), scene, reader, [Judged(example, heard)])
+    names = {"landmarks", "mouth", "r_open", "r_wide", "gap", "closures", "lip_distance", "phoneme", "viseme"}
+    assert names | {f"coarse_{name}" for name in names} <= set(figures) and "film_viseme" in figures
+    assert figures["landmarks"] == pytest.approx(figures["coarse_landmarks"], abs=1e-3)
+    with torch.no_grad():
+        assert judge_encoder(tiny_encoder(head.num_betas), scene, None, []) == {}
