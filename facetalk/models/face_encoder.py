@@ -35,13 +35,19 @@ class FaceEncoderConfig:
     coarse_width: int = 24
     """First stage of the coarse ResNet-18; 64 is the published size."""
     coarse_hidden: int = 256
+    perceptual: str = "resnet"
+    """Backbone of the perceptual encoder: `mobilenet` as published, or `resnet`, which begins as the coarse one's."""
     perceptual_width: float = 0.5
-    """Factor on MobileNetV2's channels."""
+    """Factor on MobileNetV2's channels; 1 is the published size."""
     perceptual_features: int = 640
-    """Features a frame; 1280 is the published number."""
+    """MobileNetV2's features a frame; 1280 is the published number."""
     perceptual_hidden: int = 256
     opening: str = "jawOpen"
     """The channel that a correction may only increase."""
+
+    def __post_init__(self) -> None:
+        if self.perceptual not in ("mobilenet", "resnet"):
+            raise ValueError(f"perceptual={self.perceptual!r} must be mobilenet or resnet")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +109,15 @@ class PerceptualEncoder(nn.Module):
 
     def __init__(self, config: FaceEncoderConfig) -> None:
         super().__init__()
-        self.backbone = MobileNetV2(config.perceptual_width, config.perceptual_features)
+        self.backbone: nn.Module
+        if config.perceptual == "mobilenet":
+            self.backbone = MobileNetV2(config.perceptual_width, config.perceptual_features)
+            features = config.perceptual_features
+        else:
+            self.backbone = ResNet(config.coarse_width)
+            features = self.backbone.num_features
         self.temporal = nn.Sequential(
-            nn.Conv1d(config.perceptual_features, config.perceptual_hidden, 2 * REACH + 1, padding=REACH),
+            nn.Conv1d(features, config.perceptual_hidden, 2 * REACH + 1, padding=REACH),
             nn.BatchNorm1d(config.perceptual_hidden),
             nn.ReLU(),
         )
@@ -114,6 +126,30 @@ class PerceptualEncoder(nn.Module):
             self.layers.weight *= 0.001
             self.layers.bias *= 0.001
         self.opening = ARKIT_NAMES.index(config.opening)
+
+    def train(self, mode: bool = True) -> PerceptualEncoder:
+        """Training mode, but normalisations keep their statistics: a batch is one clip, and one face is no statistics.
+
+        `settle` measures them beforehand.
+        """
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _NORMS):
+                module.eval()
+        return self
+
+    @torch.no_grad()
+    def settle(self, clips: Iterable[Float[Tensor, "frames 3 height columns"]]) -> None:
+        """Measure the statistics of the normalisations over some clips."""
+        norms = [module for module in self.modules() if isinstance(module, _NORMS)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over everything seen
+            norm.train()
+        for clip in clips:
+            self(clip)
+        for norm in norms:
+            norm.eval()
 
     def forward(self, faces: Float[Tensor, "frames 3 height columns"]) -> Float[Tensor, "frames 52"]:
         """What to add to the coarse expression; the opening of the jaw is only ever increased.
@@ -125,6 +161,9 @@ class PerceptualEncoder(nn.Module):
         added = self.layers(rows)
         opening = nn.functional.one_hot(torch.tensor(self.opening), len(ARKIT_NAMES)).to(added)
         return torch.where(opening > 0, added.relu(), added)
+
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 class FaceEncoder(nn.Module):

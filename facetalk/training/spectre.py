@@ -45,6 +45,9 @@ from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 from facetalk.vision.crop import FACE_SCALE
 
+SETTLING = 30
+"""Clips on which normalisations are measured before training."""
+
 
 @dataclass(frozen=True)
 class SpectreLossWeights:
@@ -195,7 +198,7 @@ class SpectreTask:
         """
         self.config = config
         self.reader = reader
-        self.encoder = encoder.freeze_coarse()
+        self.encoder = encoder.freeze_coarse().eval()
         self.scene, self.critics = scene, critics
         length = config.data.clip_frames
         self.learn = [example for example in learn if example.num_frames >= length]
@@ -208,6 +211,12 @@ class SpectreTask:
         self.chances = torch.tensor(shares, dtype=torch.float64)
         spread = FaceCode.split(encoder.coarse.spread[None], encoder.config.num_betas).expression[0]
         self.spread = spread.clamp_min(0.03)
+
+    def settle(self) -> None:
+        """Measure the statistics of a fresh perceptual encoder's normalisations on some of the clips."""
+        chance = torch.Generator().manual_seed(self.config.loop.seed)
+        chosen = torch.multinomial(self.chances, SETTLING, replacement=True, generator=chance)
+        self.encoder.perceptual.settle(self._clip(int(index), chance).faces for index in chosen)
 
     @property
     def model(self) -> nn.Module:
@@ -254,6 +263,8 @@ def make_task(config: SpectreTrainingConfig, data_dir: Path | None) -> SpectreTa
     coarse, sizes = load_coarse_encoder(config.coarse)
     encoder = FaceEncoder(sizes)
     encoder.coarse.load_state_dict(coarse.state_dict())
+    if sizes.perceptual == "resnet":
+        encoder.perceptual.backbone.load_state_dict(coarse.backbone.state_dict())
     if config.start:
         encoder.perceptual.load_state_dict(load_face_encoder(config.start).perceptual.state_dict())
     weights = config.loss_weights

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,7 +19,13 @@ from facetalk.models.face_encoder import (
 )
 
 TINY = FaceEncoderConfig(
-    num_betas=3, coarse_width=2, coarse_hidden=8, perceptual_width=0.1, perceptual_features=16, perceptual_hidden=8
+    num_betas=3,
+    coarse_width=2,
+    coarse_hidden=8,
+    perceptual="mobilenet",
+    perceptual_width=0.1,
+    perceptual_features=16,
+    perceptual_hidden=8,
 )
 
 
@@ -81,3 +88,20 @@ def test_a_frozen_coarse_encoder_stays_in_eval_mode() -> None:
     encoder = FaceEncoder(TINY).freeze_coarse().train()
     assert not encoder.coarse.training and encoder.perceptual.training
     assert not any(parameter.requires_grad for parameter in encoder.coarse.parameters())
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet", "resnet"])
+def test_normalisations_are_measured_once_and_then_kept(backbone: str) -> None:
+    torch.manual_seed(0)
+    encoder = FaceEncoder(replace(TINY, perceptual=backbone)).perceptual.train()
+    assert not any(module.training for module in encoder.modules() if isinstance(module, torch.nn.BatchNorm1d))
+    encoder.settle([pictures(6), 0.5 * pictures(6)])
+    rows = {name: value.clone() for name, value in encoder.state_dict().items()}
+    encoder.train()(pictures(6))
+    assert all(torch.equal(value, rows[name]) for name, value in encoder.state_dict().items())
+    assert rows["temporal.1.running_mean"].abs().max() > 0
+
+
+def test_an_unknown_backbone_is_refused() -> None:
+    with pytest.raises(ValueError, match="perceptual='vit' must be mobilenet or resnet"):
+        FaceEncoderConfig(perceptual="vit")
