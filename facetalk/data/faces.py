@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -47,8 +48,8 @@ class FaceDataConfig:
     """Consecutive frames of a training example."""
     batch_size: int = 1
     """Examples in a batch."""
-    max_judged: int = 0
-    """Judge at most so many clips, evenly spread; 0 for all."""
+    judged_per_speaker: int = 0
+    """Judge at most so many clips of a speaker; 0 for all."""
     max_clips: int = 0
     """Use at most so many clips, evenly spread over the dataset; 0 for all."""
 
@@ -120,6 +121,17 @@ def spread_over(clips: list[Clip], count: int) -> list[Clip]:
     if not count or len(clips) <= count:
         return clips
     return [clips[index * len(clips) // count] for index in range(count)]
+
+
+def first_of_each(clips: list[Clip], count: int) -> list[Clip]:
+    """At most so many clips of a speaker; all for 0."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for clip in clips:
+        seen[clip.speaker] += 1
+        if not count or seen[clip.speaker] <= count:
+            kept.append(clip)
+    return kept
 
 
 def face_pictures(

@@ -123,8 +123,8 @@ class PerceptualEncoder(nn.Module):
         )
         self.layers = nn.Linear(config.perceptual_hidden, len(ARKIT_NAMES))
         with torch.no_grad():
-            self.layers.weight *= 0.001
-            self.layers.bias *= 0.001
+            self.layers.weight.mul_(0.001)
+            self.layers.bias.mul_(0.001)
         self.opening = ARKIT_NAMES.index(config.opening)
 
     def train(self, mode: bool = True) -> PerceptualEncoder:

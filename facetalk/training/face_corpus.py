@@ -25,7 +25,15 @@ from facetalk.data.crops import (
     face_track,
     write_crops,
 )
-from facetalk.data.faces import FACE_SIDE, FaceDataConfig, FaceExample, crops_dir, read_face_example, spread_over
+from facetalk.data.faces import (
+    FACE_SIDE,
+    FaceDataConfig,
+    FaceExample,
+    crops_dir,
+    first_of_each,
+    read_face_example,
+    spread_over,
+)
 from facetalk.data.manifest import Clip, read_manifest, split_by_speaker
 from facetalk.head.albedo import vertex_albedo
 from facetalk.head.model import HeadModel
@@ -52,7 +60,8 @@ def read_corpus(data_dir: Path | None, config: FaceDataConfig, method: str) -> F
     if data_dir is None:
         raise UsageError(f"{method} learns from filmed clips: give --data DIR, a folder made by facetalk fit -o DIR")
     learn, judge = split_by_speaker(read_manifest(data_dir), config.dev_speakers)
-    learn, judge = spread_over(learn, config.max_clips), spread_over(judge, config.max_judged or config.max_clips)
+    judge = first_of_each(judge, config.judged_per_speaker)
+    learn, judge = spread_over(learn, config.max_clips), spread_over(judge, config.max_clips)
     make_crops([*learn, *judge], config.max_frames)
     return FaceCorpus(*([read_face_example(clip, config) for clip in part] for part in (learn, judge)))
 

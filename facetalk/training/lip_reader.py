@@ -121,9 +121,11 @@ class LipReaderTask:
         start = int(torch.randint(len(face.heard) - length + 1, (), generator=chance))
         part = slice(start, start + length)
         luck = torch.rand(5, generator=chance)
-        renders = face.rendered is not None and luck[0] < self.config.render_share * self.config.render_every
+        shown = face.mouths
+        if face.rendered is not None and luck[0] < self.config.render_share * self.config.render_every:
+            shown = face.rendered
         shift = ((9 * luck[1:3]).long() - 4).tolist()
-        mouths = mouth_pictures((face.rendered if renders else face.mouths)[part], (shift[0], shift[1]))
+        mouths = mouth_pictures(shown[part], (shift[0], shift[1]))
         if torch.rand((), generator=chance) < 0.5:
             mouths = mouths.flip(-1)
         # Brightness and contrast are the camera's, not the speaker's.

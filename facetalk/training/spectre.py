@@ -272,6 +272,13 @@ def make_task(config: SpectreTrainingConfig, data_dir: Path | None) -> SpectreTa
         load_lip_reader(config.lip_reader) if weights.lip_reading else None,
         load_expression_net(config.expression_net) if weights.emotion else None,
     )
-    return SpectreTask(
-        config, encoder, FaceScene(HeadModel(read_head(config.head))), critics, corpus.learn, corpus.judge
-    )
+    scene = FaceScene(HeadModel(read_head(config.head)))
+    speech, reader = load_speech_encoder(config.speech), load_lip_reader(config.lip_reader)
+    lags = config.data.sound_lags_ms
+    judge = [Judged(e, heard_phonemes(e, speech, lags) if is_synced(e) else None) for e in corpus.judge]
+    # Published readers come without the layers that tell phonemes.
+    teller = reader if isinstance(reader, PhonemeLipReader) else None
+    task = SpectreTask(config, encoder, scene, critics, corpus.learn, judge, teller)
+    if not config.start:
+        task.settle()
+    return task

@@ -8,7 +8,7 @@ import torch
 
 from facetalk.core.errors import FacetalkError
 from facetalk.data.crops import FaceCrops, cut_video, face_track, read_crops, write_crops
-from facetalk.data.faces import shortened, spread_over
+from facetalk.data.faces import first_of_each, shortened, spread_over
 from facetalk.data.manifest import Clip
 from facetalk.io.video import VideoWriter
 from facetalk.vision.ibug import IBUG_FROM_MEDIAPIPE
@@ -62,3 +62,4 @@ def test_clips_are_spread_over_the_dataset() -> None:
     clips = [Clip(Path(), str(number)) for number in range(10)]
     assert [clip.name for clip in spread_over(clips, 4)] == ["0", "2", "5", "7"]
     assert spread_over(clips, 0) == clips
+    assert first_of_each(clips, 0) == clips and first_of_each(clips, 3) == clips[:3]
