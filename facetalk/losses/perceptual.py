@@ -12,6 +12,9 @@ INNER = 2
 RELATIVE_PAIRS = ((57, 8), (51, 33), (48, 54), (60, 64), (61, 67), (62, 66), (63, 65))
 """Landmarks whose distances say how open and how wide the mouth is."""
 
+LIP_PAIRS = RELATIVE_PAIRS[2:]
+"""Those of them that lie on the lips."""
+
 
 def inner(rows: Float[Tensor, "frames *width"]) -> Float[Tensor, "inner *width"]:
     """The frames that losses see."""

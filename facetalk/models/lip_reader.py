@@ -13,6 +13,9 @@ from facetalk.models.backbones import ResNetTrunk
 MEAN, STD = 0.421, 0.165
 """Of grey mouth crops, as the published readers take them off."""
 
+MOUTH_SHAPES = 5
+"""Distances between the lips that the features must tell in training, see `losses.perceptual.LIP_PAIRS`."""
+
 ACTIVATIONS = {"relu": nn.ReLU, "swish": nn.SiLU}
 
 
@@ -58,7 +61,7 @@ class LipFrontEnd(nn.Module):
 
 
 class PhonemeLipReader(nn.Module):
-    """The front end and what tells phonemes from its features."""
+    """The front end and what tells phonemes from its features; `to_shape` tells the lips' distances from them."""
 
     def __init__(self, config: LipReaderConfig | None = None) -> None:
         super().__init__()
@@ -67,6 +70,7 @@ class PhonemeLipReader(nn.Module):
         self.narrow = nn.Conv1d(self.front_end.trunk.num_features, config.hidden, 1)
         self.memory = nn.ModuleList(_Memory(config.hidden, step, config.dropout) for step in config.dilations)
         self.to_phonemes = nn.Linear(config.hidden, len(PHONEMES))
+        self.to_shape = nn.Linear(self.front_end.trunk.num_features, MOUTH_SHAPES)
 
     def features(self, mouths: Float[Tensor, "batch frames 88 88"]) -> Float[Tensor, "batch frames features"]:
         """See `experts.LipReader.features`. They know nothing of other frames but what the first layer's five see."""
@@ -74,7 +78,11 @@ class PhonemeLipReader(nn.Module):
 
     def forward(self, mouths: Float[Tensor, "batch frames 88 88"]) -> Float[Tensor, "batch frames phonemes"]:
         """Logits of the phoneme in each frame."""
-        x = self.narrow(self.features(mouths).transpose(1, 2))
+        return self.phonemes(self.features(mouths))
+
+    def phonemes(self, features: Float[Tensor, "batch frames features"]) -> Float[Tensor, "batch frames phonemes"]:
+        """Logits of the phoneme in each frame."""
+        x = self.narrow(features.transpose(1, 2))
         for layer in self.memory:
             x = layer(x)
         return self.to_phonemes(x.transpose(1, 2))

@@ -1,4 +1,8 @@
-"""Training the lip reader: phonemes that a speech encoder hears, from the mouth that is filmed (METHODS 8.6)."""
+"""Training the lip reader: phonemes that a speech encoder hears, from the mouth that is filmed (METHODS 8.6).
+
+Its features also have to tell how far the lips are apart: that is seen in every frame, also in those whose sound says
+little, and a few thousand steps of phonemes alone hardly find the lips.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +29,9 @@ from facetalk.io.audio import read_waveform
 from facetalk.io.files import replacing
 from facetalk.io.heads import read_head
 from facetalk.io.weights import half_precision, write_tensors
+from facetalk.losses.perceptual import LIP_PAIRS, mouth_distances
 from facetalk.models.lip_reader import LipReaderConfig, PhonemeLipReader
-from facetalk.models.registry import load_speech_encoder
+from facetalk.models.registry import load_lip_reader, load_speech_encoder
 from facetalk.models.speech_encoder import SpeechEncoder
 from facetalk.training.face_corpus import TrackedRenderer, read_corpus, rendered_mouths
 from facetalk.training.loop import LoopConfig
@@ -40,8 +45,19 @@ LONG_S = 1.5
 
 
 @dataclass(frozen=True)
+class LipReaderLossWeights:
+    """Weight of each term."""
+
+    phonemes: float = 1.0
+    shape: float = 0.5
+
+
+@dataclass(frozen=True)
 class LipReaderTrainingConfig:
     """A whole run."""
+
+    start: str = ""
+    """Folder with a reader to begin with, of an earlier run; fresh weights if empty."""
 
     head: str = "facetalk"
     """The head that the dataset was fitted with."""
@@ -57,6 +73,7 @@ class LipReaderTrainingConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: FaceDataConfig = field(default_factory=FaceDataConfig)
     reader: LipReaderConfig = field(default_factory=LipReaderConfig)
+    loss_weights: LipReaderLossWeights = field(default_factory=LipReaderLossWeights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +84,8 @@ class SpokenFace:
     mouths: np.ndarray
     heard: Float[Tensor, "frames phonemes"]
     """Probability of each phoneme."""
+    shape: Float[Tensor, "frames distances"]
+    """Distances of `LIP_PAIRS` over the side of the face's box."""
     trusted: Float[Tensor, " frames"]
     rendered: np.ndarray | None = None
     """The same mouths as the tracker's fit shows them."""
@@ -77,13 +96,13 @@ class SpokenBatch(NamedTuple):
 
     mouths: Float[Tensor, "batch frames 88 88"]
     heard: Float[Tensor, "batch frames phonemes"]
+    shape: Float[Tensor, "batch frames distances"]
+    """In units of the usual spread."""
     trusted: Float[Tensor, "batch frames"]
 
 
 class LipReaderTask:
-    """The reader, its examples and its loss."""
-
-    loss_weights: Mapping[str, float] = {"phonemes": 1.0}
+    """The reader, its examples and its losses."""
 
     def __init__(
         self,
@@ -98,17 +117,23 @@ class LipReaderTask:
         if not self.learn:
             raise FacetalkError("there is no clip with sound to learn from; check the dataset and dev_speakers")
         self.judge = judge
+        self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
+        shapes = torch.cat([face.shape for face in self.learn])
+        self.usual, self.spread = shapes.mean(0), shapes.std(0).clamp_min(1e-4)
         shares = [share_of(face.speaker, config.data.shares, 1.0) * len(face.heard) for face in self.learn]
         self.chances = torch.tensor(shares, dtype=torch.float64)
         self.prior = torch.cat([face.heard for face in self.learn]).mean(0)
 
     def loss_terms(self, step: int, chance: torch.Generator) -> dict[str, Tensor]:
-        """Cross entropy with what the speech encoder hears."""
+        """Cross entropy with what the speech encoder hears, and squared error of the lips' distances."""
         batch = self.draw(chance)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
-            logits = self.model(batch.mouths)
+            features = self.model.features(batch.mouths)
+            logits, shape = self.model.phonemes(features), self.model.to_shape(features)
         spent = -(batch.heard * logits.float().log_softmax(-1)).sum(-1)
-        return {"phonemes": (spent * batch.trusted).sum() / batch.trusted.sum().clamp_min(1.0)}
+        off = (shape.float() - batch.shape).square().mean(-1)
+        seen = batch.trusted / batch.trusted.sum().clamp_min(1.0)
+        return {"phonemes": (spent * seen).sum(), "shape": (off * seen).sum()}
 
     def draw(self, chance: torch.Generator) -> SpokenBatch:
         """One batch; the same generator state gives the same batch."""
@@ -131,7 +156,8 @@ class LipReaderTask:
         # Brightness and contrast are the camera's, not the speaker's.
         mean = mouths.mean()
         mouths = ((mouths - mean) * (0.7 + 0.6 * luck[3]) + mean + 0.3 * (luck[4] - 0.5)).clamp(0, 1)
-        return SpokenBatch(mouths, face.heard[part], face.trusted[part])
+        shape = (face.shape[part] - self.usual) / self.spread
+        return SpokenBatch(mouths, face.heard[part], shape, face.trusted[part])
 
     def validate(self) -> dict[str, float]:
         """Figures on the speakers that are kept for judging, on film and render, beside those of the prior alone."""
@@ -221,7 +247,12 @@ def make_task(config: LipReaderTrainingConfig, data_dir: Path | None) -> LipRead
     for part in (learn, judge):
         shown = [renderer if index % config.render_every == 0 else None for index in range(len(part))]
         faces.append([_spoken(example, speech, config, renders) for example, renders in zip(part, shown, strict=True)])
-    return LipReaderTask(config, PhonemeLipReader(config.reader), *faces)
+    reader = PhonemeLipReader(config.reader)
+    if config.start:
+        earlier = load_lip_reader(config.start)
+        assert isinstance(earlier, PhonemeLipReader)
+        reader.load_state_dict(earlier.state_dict())
+    return LipReaderTask(config, reader, *faces)
 
 
 def is_synced(example: FaceExample) -> bool:
@@ -238,9 +269,15 @@ def _spoken(
         example.clip.speaker,
         example.crops.mouths,
         heard_phonemes(example, speech, config.data.sound_lags_ms),
+        lip_distances(example),
         example.trusted,
         None if renderer is None else rendered_mouths(example, renderer),
     )
+
+
+def lip_distances(example: FaceExample) -> Float[Tensor, "frames distances"]:
+    """Distances of `LIP_PAIRS` over the side of the face's box."""
+    return mouth_distances(example.track.landmarks)[:, -len(LIP_PAIRS) :] / example.track.face_boxes[:, 2:]
 
 
 def heard_phonemes(

@@ -38,9 +38,11 @@ from facetalk.models.registry import (
     load_expression_net,
     load_face_encoder,
     load_lip_reader,
+    load_speech_encoder,
 )
 from facetalk.training.face_corpus import read_corpus
 from facetalk.training.judging_faces import Judged, judge_encoder
+from facetalk.training.lip_reader import heard_phonemes, is_synced
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 from facetalk.vision.crop import FACE_SCALE

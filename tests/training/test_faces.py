@@ -25,7 +25,13 @@ from facetalk.training.exemplar import RefineSettings, _batches, refine_encoder,
 from facetalk.training.expression_net import ExpressionNetTask, ExpressionTrainingConfig
 from facetalk.training.face_corpus import FaceCorpus, TrackedRenderer, head_places, read_corpus
 from facetalk.training.judging_faces import Judged, closures, judge_encoder
-from facetalk.training.lip_reader import LipReaderTask, LipReaderTrainingConfig, SpokenFace, phoneme_figures
+from facetalk.training.lip_reader import (
+    LipReaderTask,
+    LipReaderTrainingConfig,
+    SpokenFace,
+    lip_distances,
+    phoneme_figures,
+)
 from facetalk.training.loop import LoopConfig, run
 from facetalk.training.optim import OptimConfig
 from facetalk.training.spectre import Critics, SpectreTask, SpectreTrainingConfig, see, spectre_terms
@@ -105,7 +111,7 @@ def spoken(example: FaceExample) -> SpokenFace:
     heard = torch.zeros(example.num_frames, len(PHONEMES))
     wide = example.expression.amax(1) > 0.3
     heard[wide, PHONEMES.index("AA")], heard[~wide, PHONEMES.index("M")] = 1.0, 1.0
-    return SpokenFace("s0", example.crops.mouths, heard, example.trusted, example.crops.mouths)
+    return SpokenFace("s0", example.crops.mouths, heard, lip_distances(example), example.trusted, example.crops.mouths)
 
 
 def test_the_lip_reader_learns_and_comes_back(tmp_path: Path, example: FaceExample) -> None:
