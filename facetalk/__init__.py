@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from facetalk.core.errors import FacetalkError
     from facetalk.core.types import Camera, Motion
+    from facetalk.head.looks import Look
     from facetalk.head.model import HeadModel
     from facetalk.io.audio import read_waveform
     from facetalk.io.motion import read_motion, write_motion
@@ -27,6 +28,7 @@ _HOMES = {
     "Camera": "core.types",
     "FacetalkError": "core.errors",
     "HeadModel": "head.model",
+    "Look": "head.looks",
     "Motion": "core.types",
     "animate": "pipelines.animate",
     "animate_all": "pipelines.animate",
@@ -46,6 +48,7 @@ __all__ = [
     "Camera",
     "FacetalkError",
     "HeadModel",
+    "Look",
     "Motion",
     "animate",
     "animate_all",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from jaxtyping import install_import_hook
@@ -63,6 +64,14 @@ def make_toy_head(num_vertices: int = 40, num_betas: int = 3, seed: int = 0) -> 
         uv_coords=torch.rand(num_vertices, 2, generator=chance),
         uv_faces=triangles,
     )
+
+
+def make_corrected_toy_head() -> HeadAssets:
+    """The toy head with three correctives: two pairs of channels and an in-between."""
+    assets = make_toy_head()
+    chance = torch.Generator().manual_seed(9)
+    pairs = torch.tensor([[17, 23], [3, 40], [0, 0]])
+    return replace(assets, corrective_dirs=torch.randn(3, 40, 3, generator=chance) * 0.005, corrective_pairs=pairs)
 
 
 @pytest.fixture(scope="session")

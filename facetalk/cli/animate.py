@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.output import HeadName, JsonFlag, OverwriteFlag, SkipFlag, print_failures, print_json, progress_bar
+from facetalk.cli.output import (
+    EyesName,
+    HairName,
+    HeadName,
+    JsonFlag,
+    OverwriteFlag,
+    SkinName,
+    SkipFlag,
+    print_failures,
+    print_json,
+    progress_bar,
+)
 
 
 def animate(
@@ -20,6 +31,9 @@ def animate(
         "styletalk"
     ),
     head: HeadName = "facetalk",
+    skin: SkinName = None,
+    eyes: EyesName = None,
+    hair: HairName = None,
     head_motion: Annotated[float, typer.Option("--head-motion", min=0, help="How much the head moves; 0: not.")] = 1.0,
     blinks: Annotated[float, typer.Option("--blinks", min=0, help="How often the eyes blink; 0: never.")] = 1.0,
     out: Annotated[
@@ -36,12 +50,14 @@ def animate(
     as_json: JsonFlag = False,
 ) -> None:
     """Turn speech into a talking head: a video with sound, a motion file and an animated mesh."""
+    from facetalk.head.looks import Look
     from facetalk.pipelines import animate as pipeline
 
     options = pipeline.AnimateOptions(
         style=style,
         talker=talker,
         head=head,
+        look=Look(skin, eyes, hair),
         head_motion=head_motion,
         blinks=blinks,
         formats=[name.strip() for name in formats.split(",")],

@@ -24,8 +24,16 @@ def fit(
         bool, typer.Option("--refine", help="With spectre: teach the networks each video first; takes minutes.")
     ] = False,
     preview: Annotated[
-        bool, typer.Option("--preview", help="Also write a video with the original beside the fitted head.")
+        bool, typer.Option("--preview", help="Also write a video: original, head over it, curves.")
     ] = False,
+    face: Annotated[
+        int | None,
+        typer.Option(
+            "--face",
+            min=1,
+            help="Which of several people, counted from the left.  [default: the main one]",
+        ),
+    ] = None,
     about: Annotated[
         Path | None, typer.Option("--about", metavar="CSV", help="Speakers and labels for the dataset's manifest.")
     ] = None,
@@ -42,8 +50,10 @@ def fit(
     reason for each that failed.
     """
     if len(videos) == 1 and not videos[0].is_dir():
-        _fit_one(videos[0], out, head, method, refine, preview, overwrite, skip_existing, as_json)
+        _fit_one(videos[0], out, head, method, refine, preview, face, overwrite, skip_existing, as_json)
         return
+    if face is not None:
+        raise typer.BadParameter("--face chooses among the people of one video: give one video")
     if out is not None and out.suffix == ".npz":
         raise typer.BadParameter(f"{out} is one file, but there are {len(videos)} inputs: give a folder")
     from facetalk.pipelines.track import fit_videos
@@ -80,6 +90,7 @@ def _fit_one(
     method: str,
     refine: bool,
     preview: bool,
+    face: int | None,
     overwrite: bool,
     skip_existing: bool,
     as_json: bool,
@@ -102,6 +113,7 @@ def _fit_one(
             refine=refine,
             preview=preview,
             overwrite=overwrite,
+            face=face,
             progress=show,
         )
     if "refined" in motion.meta:

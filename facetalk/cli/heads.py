@@ -72,21 +72,25 @@ def show(
 
 @heads.command()
 def install(
-    source: Annotated[str, typer.Argument(metavar="PATH", help="The model's file or folder, as you downloaded it.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, folder or archive, or its address.")],
     name: Annotated[str | None, typer.Option("--name", help="How to call it.  [default: the file's name]")] = None,
     kind: Annotated[str | None, typer.Option("--kind", help="flame, ict or gnm.  [default: found out]")] = None,
-    sha256: Annotated[str | None, typer.Option("--sha256", help="Checksum that the model file must have.")] = None,
+    sha256: Annotated[str | None, typer.Option("--sha256", help="Checksum that the file must have.")] = None,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put your own FLAME, ICT-FaceKit or GNM in place, so that --head NAME works.
+    """Put FLAME, ICT-FaceKit or GNM in place, so that --head NAME works.
 
-    Nothing is downloaded. FLAME needs your registration at https://flame.is.tue.mpg.de; ICT-FaceKit and GNM are free
-    downloads. The file's checksum and licence are kept beside the copy.
+    FLAME needs your registration at https://flame.is.tue.mpg.de: download it there and give the path. ICT-FaceKit and
+    GNM are free: https://github.com/ICT-VGL/ICT-FaceKit and https://huggingface.co/google/gnm-v3 are fetched. The
+    model's checksum and licence are kept beside the copy.
     """
     from facetalk.pipelines.heads import install_head
 
-    installed = install_head(source, name=name, kind=kind, sha256=sha256, overwrite=overwrite)
+    with progress_bar(as_json) as show_progress:
+        installed = install_head(
+            source, name=name, kind=kind, sha256=sha256, overwrite=overwrite, progress=show_progress
+        )
     if as_json:
         print_json({**asdict(installed), "path": installed.path})
     else:

@@ -13,6 +13,9 @@ from facetalk.core.progress import Progress, silent
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 HeadName = Annotated[str, typer.Option("--head", help="Head model, see `facetalk heads`.")]
+SkinName = Annotated[str | None, typer.Option("--skin", metavar="NAME", help="Skin tone, such as light or deep.")]
+EyesName = Annotated[str | None, typer.Option("--eyes", metavar="NAME", help="Eye colour, such as brown or blue.")]
+HairName = Annotated[str | None, typer.Option("--hair", metavar="NAME", help="Hair colour, such as black or blond.")]
 OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 SkipFlag = Annotated[bool, typer.Option("--skip-existing", help="Leave out what is done already.")]
 

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.output import JsonFlag, OverwriteFlag, print_json, progress_bar
+from facetalk.cli.output import (
+    EyesName,
+    HairName,
+    JsonFlag,
+    OverwriteFlag,
+    SkinName,
+    print_json,
+    progress_bar,
+)
 
 
 def render(
@@ -18,6 +26,9 @@ def render(
     head: Annotated[
         str | None, typer.Option("--head", help="Head model.  [default: the one the motion was made for]")
     ] = None,
+    skin: SkinName = None,
+    eyes: EyesName = None,
+    hair: HairName = None,
     backend: Annotated[str, typer.Option("--backend", help="cpu, or pyrender where OpenGL is installed.")] = "cpu",
     camera: Annotated[
         str, typer.Option("--camera", help="front, or tracked: camera, size and frame rate of the fitted video.")
@@ -31,12 +42,13 @@ def render(
     as_json: JsonFlag = False,
 ) -> None:
     """Turn a motion file into a video."""
+    from facetalk.head.looks import Look
     from facetalk.io.motion import read_motion
     from facetalk.models.registry import load_head
     from facetalk.pipelines.render import render_motion
 
     motion = read_motion(motion_path)
-    model = load_head(head or motion.head)
+    model = load_head(head or motion.head, Look(skin, eyes, hair))
     out_path = out or Path(f"{motion_path.stem}.mp4")
     with progress_bar(as_json) as show:
         written = render_motion(

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from facetalk.head.look import mouth_exposure
 from facetalk.head.model import HeadAssets
+from facetalk.head.translucency import mouth_exposure
 
 _TEXELS = 256
 """Side to which a texture is brought before it is read at the vertices."""

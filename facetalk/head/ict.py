@@ -45,6 +45,12 @@ _LEFT_GAZE = (0.11615561, 0.00769329, 0.99320126)
 _JAW_PIVOT_CM = (0.0, -0.55, 1.82)
 _JAW_OPEN_RAD = np.radians(25.33)
 _NECK_CM, _ROOT_CM = (0.0, -8.5, -2.0), (0.0, -14.0, -2.5)
+_BROWS = range(17, 27)
+"""The publisher's brow points lie on the upper edge of a brow without hair: brows painted there sit 2 mm too high, and
+MediaPipe then sees the brows of every fit above those of the person."""
+_CLOSING = 0.03
+"""Share of the model's own `mouthClose` that makes its lips meet at rest: as published they are 0.8 mm apart, and the
+teeth show as a white line whenever a performance closes the mouth."""
 _GUM = (0.62, 0.30, 0.30)
 _TEETH = (0.90, 0.87, 0.80)
 _WET = (0.5, 50.0)
@@ -91,10 +97,11 @@ def arkit_shapes(arrays: IctArrays) -> Float[np.ndarray, "52 vertices 3"]:
 
 
 def drawn_head(arrays: IctArrays) -> IctHead:
-    """Leave out what needs transparency, turn the eyeballs to look straight ahead, change to metres."""
+    """Leave out what needs transparency, turn the eyeballs to look straight ahead, close the lips, change to metres."""
     kept = PARTS["right_eyeball"][1]
     faces = np.flatnonzero((arrays.faces < kept).all(1))
-    template = arrays.vertices[:kept] * METRES
+    shapes = arkit_shapes(arrays)[:, :kept] * np.float32(METRES)
+    template = arrays.vertices[:kept] * METRES + _CLOSING * shapes[ARKIT_NAMES.index("mouthClose")]
     identity = arrays.identity[:, :kept].astype(np.float32) * np.float32(METRES)
     eyes = {}
     for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -103,10 +110,9 @@ def drawn_head(arrays: IctArrays) -> IctHead:
         template[rest.members] = (template[rest.members] - centre) @ rest.basis.T + centre
         identity[:, rest.members] = identity[:, rest.members] @ rest.basis.T.astype(np.float32)
         eyes[side] = Eyeball(rest.members, centre, np.array([0.0, 0.0, 1.0]))
-    marks = {number: template[vertex] for number, vertex in enumerate(LANDMARKS68)}
+    marks = {number: template[vertex] for number, vertex in enumerate(LANDMARKS68) if number not in _BROWS}
     skin = np.concatenate([_part("face"), _part("head")])
     bare = BareHead(template, arrays.faces[faces], skin, marks, eyes["left"], eyes["right"])
-    shapes = arkit_shapes(arrays)[:, :kept] * np.float32(METRES)
     return IctHead(bare, shapes, identity, arrays.uv_coords, arrays.uv_faces[faces])
 
 

@@ -1,8 +1,9 @@
 """Head parameters -> vertices and landmarks: linear shapes, then linear blend skinning on five joints.
 
 The formula is FLAME's (Li et al. 2017, eq. 1-4): `M(beta, psi, theta) = W(T + S beta + E psi + P(theta), J, theta)`,
-with the pose correctives `P` where a head has them. Nothing is folded twice: one identity is one template, and
-expression and correctives are one matrix product for a block of frames.
+with the pose correctives `P` where a head has them; the bundled head has correctives of its expression instead, see
+`correctives.py`. Nothing is folded twice: one identity is one template, and expression and correctives are one matrix
+product for a block of frames.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Motion
+from facetalk.head.correctives import corrective_weights
 from facetalk.head.skinning import JOINT_PARENTS, joint_transforms, pose_features, skin
 
 BLOCK = 32
@@ -99,6 +101,8 @@ class HeadAssets:
     """Rows of `uv_coords` for the corners of `faces`."""
     texture: np.ndarray | None = None
     """uint8 sRGB (height, width, 3), first row at the top."""
+    texture_layers: np.ndarray | None = None
+    """Shares of skin, lips and hair in each texel, uint8 (height, width, 3): what `looks` repaints."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     pose_dirs: Float[Tensor, "n_pose_features vertices 3"] | None = None
     """Pose correctives: displacement for each of `skinning.pose_features`."""
@@ -108,6 +112,13 @@ class HeadAssets:
     """Jaw line of the 68 points as a camera sees it; where missing it stays that of `landmarks`."""
     expression_bounds: Float[Tensor, "n_expression 2"] | None = None
     """Smallest and largest sensible coefficient of each channel; [0, 1] where missing."""
+    corrective_dirs: Float[Tensor, "n_correctives vertices 3"] | None = None
+    """Displacement at weight 1 of what pairs of channels need beyond their sum, see `correctives.py`."""
+    corrective_pairs: Int[Tensor, "n_correctives 2"] | None = None
+    """Columns of the expression that each of `corrective_dirs` goes with; the same twice for an in-between."""
+    detector_bias: Float[Tensor, "rows points 3"] | None = None
+    """Where MediaPipe sees its points on a picture of the head, relative to `mediapipe`: at rest, then per unit of each
+    of ARKit's channels, metres; see `models.detector_bias`. Nothing where missing."""
 
 
 class HeadMesh(NamedTuple):
@@ -128,14 +139,17 @@ class HeadModel(nn.Module):
     skin_weights: Tensor
     pose_dirs: Tensor | None
     joint_expression_dirs: Tensor | None
+    corrective_dirs: Tensor | None
+    corrective_pairs: Tensor | None
 
     def __init__(self, assets: HeadAssets) -> None:
         super().__init__()
         self.assets = assets
         for name in ("template", "identity_dirs", "expression_dirs", "joints", "joint_identity_dirs", "skin_weights",
-                     "pose_dirs", "joint_expression_dirs"):  # fmt: skip
+                     "pose_dirs", "joint_expression_dirs", "corrective_dirs"):  # fmt: skip
             values = getattr(assets, name)
             self.register_buffer(name, None if values is None else values.to(torch.float32))
+        self.register_buffer("corrective_pairs", assets.corrective_pairs)
         self._planes: tuple[Tensor, Tensor] | None = None
         self._folded: tuple[Tensor, Tensor, Tensor] | None = None
 
@@ -150,9 +164,10 @@ class HeadModel(nn.Module):
         return len(self.assets.identity_names)
 
     def shaped(self, betas: Float[Tensor, " n_betas"]) -> tuple[Float[Tensor, "vertices 3"], Float[Tensor, "5 3"]]:
-        """Template and joints of one identity."""
-        template = self.template + torch.einsum("s,svc->vc", betas, self.identity_dirs)
-        joints = self.joints + torch.einsum("s,sjc->jc", betas, self.joint_identity_dirs)
+        """Template and joints of one identity; coefficients that are not given are nought."""
+        given = slice(len(betas))
+        template = self.template + torch.einsum("s,svc->vc", betas, self.identity_dirs[given])
+        joints = self.joints + torch.einsum("s,sjc->jc", betas, self.joint_identity_dirs[given])
         return template, joints
 
     def forward(
@@ -168,7 +183,8 @@ class HeadModel(nn.Module):
             expression: coefficients, see `assets.expression_names`.
             poses: axis-angle radians of root, neck, jaw, left eye, right eye.
             transl: metres.
-            betas: identity, shared by all frames and folded into the template once.
+            betas: identity, shared by all frames and folded into the template once. Leading coefficients are enough, so
+                that a motion from before a head had more of them keeps its face.
         """
         inputs = (expression, poses, transl, betas)
         wants_gradient = torch.is_grad_enabled() and any(value.requires_grad for value in inputs)
@@ -178,6 +194,9 @@ class HeadModel(nn.Module):
             return self._forward_compiled(expression, poses, transl, betas)
         template, joints = self.shaped(betas)
         offsets = (expression @ self.expression_dirs.flatten(1)).unflatten(1, (-1, 3))
+        if self.corrective_dirs is not None and self.corrective_pairs is not None:
+            together = corrective_weights(expression, self.corrective_pairs)
+            offsets = offsets + (together @ self.corrective_dirs.flatten(1)).unflatten(1, (-1, 3))
         if self.pose_dirs is not None:
             features = pose_features(poses, len(self.pose_dirs))
             offsets = offsets + (features @ self.pose_dirs.flatten(1)).unflatten(1, (-1, 3))
@@ -221,6 +240,8 @@ class HeadModel(nn.Module):
             dirs, weights = self._by_coordinate()
             rotation, shift = joint_transforms(self._joints_of(joints, expression), poses, JOINT_PARENTS)
             transforms = torch.cat([rotation.flatten(2), shift + transl[:, None]], 2).numpy()
+            if self.corrective_pairs is not None:
+                expression = torch.cat([expression, corrective_weights(expression, self.corrective_pairs)], 1)
             if self.pose_dirs is not None:
                 expression = torch.cat([expression, pose_features(poses, len(self.pose_dirs))], 1)
             vertices = template.new_empty(len(expression), len(self.template), 3)
@@ -234,9 +255,10 @@ class HeadModel(nn.Module):
         return vertices
 
     def _by_coordinate(self) -> tuple[Tensor, Tensor]:
-        """Expression and pose directions as (channels, 3 x vertices), skin weights as (joints, vertices)."""
+        """Directions of expression, correctives and pose as (n, 3 x vertices), skin weights as (joints, vertices)."""
         if self._planes is None:
-            dirs = self.expression_dirs if self.pose_dirs is None else torch.cat([self.expression_dirs, self.pose_dirs])
+            kinds = (self.expression_dirs, self.corrective_dirs, self.pose_dirs)
+            dirs = torch.cat([values for values in kinds if values is not None])
             self._planes = (dirs.transpose(1, 2).flatten(1).contiguous(), self.skin_weights.T.contiguous())
         return self._planes
 

@@ -18,6 +18,11 @@ REGIONS: dict[str, str] = {
     "tongue": "tongue",
     "neck": "neck and bust",
 }
+PAINT_REGIONS: dict[str, str] = {
+    "irises": "both irises with their dark rims, without the pupils",
+    "mouth_lining": "the inside of the mouth, from behind the lips to the throat",
+}
+"""Sets of heads that can be painted in other colours, see `looks`."""
 
 # 68-point layout, 0-based (Sagonas et al. 2013).
 JAWLINE = tuple(range(0, 17))

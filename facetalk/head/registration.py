@@ -192,3 +192,52 @@ def spread_points(points: Float[np.ndarray, "points 3"], count: int) -> Int[np.n
         picks[number] = nearest.argmax()
         nearest = np.minimum(nearest, np.linalg.norm(points - points[picks[number]], axis=1))
     return picks
+
+
+def slide(
+    triangles: Int[np.ndarray, "points 3"],
+    barycentric: Float[np.ndarray, "points 3"],
+    offsets: Float[np.ndarray, "points 3"],
+    vertices: Float[np.ndarray, "vertices 3"],
+    faces: Int[np.ndarray, "faces 3"],
+    slack: float = 0.004,
+) -> tuple[Int[np.ndarray, "points 3"], Float[np.ndarray, "points 3"]]:
+    """Points moved along a surface: the nearest place to where an offset leads that can be reached on the mesh.
+
+    A point stays on its lip or lid, however near the other one lies: between them the way along the skin is long.
+
+    Args:
+        triangles: corners of each point's triangle.
+        barycentric: where in it.
+        offsets: by how much each point shall move, metres.
+        vertices: of the mesh.
+        faces: of the mesh.
+        slack: by how much the way along the edges may be longer than the offset, metres.
+    """
+    reach = np.linalg.norm(offsets, axis=1) + slack
+    start = (vertices[triangles] * barycentric[..., None]).sum(1)
+    distance = _edge_distances(triangles[np.arange(len(triangles)), barycentric.argmax(1)], vertices, faces, reach)
+    moved_triangles, moved_weights = triangles.copy(), barycentric.astype(np.float64)
+    for row in range(len(triangles)):
+        near = faces[(distance[row][faces] <= reach[row]).any(1)]
+        if len(near) == 0:
+            continue
+        weights = _closest_weights((start[row] + offsets[row])[None, None], vertices[near][None])[0]
+        gap = np.linalg.norm((vertices[near] * weights[..., None]).sum(1) - start[row] - offsets[row], axis=1)
+        best = int(gap.argmin())
+        moved_triangles[row], moved_weights[row] = near[best], weights[best]
+    return moved_triangles, moved_weights
+
+
+def _edge_distances(
+    sources: np.ndarray, vertices: np.ndarray, faces: np.ndarray, reach: np.ndarray
+) -> Float[np.ndarray, "points vertices"]:
+    """Length of the shortest way along the edges from some vertices to all, infinite beyond the largest reach."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import dijkstra
+
+    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    ends = np.unique(np.sort(ends, 1), axis=0)
+    length = np.maximum(np.linalg.norm(vertices[ends[:, 0]] - vertices[ends[:, 1]], axis=1), 1e-9)
+    graph = coo_matrix((length, (ends[:, 0], ends[:, 1])), (len(vertices), len(vertices))).tocsr()
+    return dijkstra(graph, directed=False, indices=sources, limit=float(reach.max()))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from facetalk import __version__
 from facetalk.core.errors import FacetalkError
@@ -25,17 +29,40 @@ def data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "facetalk"
 
 
+def arrays_in(value: Any) -> Iterator[np.ndarray]:
+    """Every array, number and text inside a dataclass, a mapping or a tuple, in order: all that a result depends on."""
+    if value is None:
+        return
+    if is_dataclass(value):
+        value = {item.name: getattr(value, item.name) for item in fields(value)}
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield np.array(str(name))
+            yield from arrays_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from arrays_in(inner)
+    else:
+        yield value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
 def cached_arrays(
-    kind: str, parts: Iterable[np.ndarray], make: Callable[[], dict[str, np.ndarray]]
+    kind: str,
+    parts: Iterable[np.ndarray],
+    make: Callable[[], dict[str, np.ndarray]],
+    code: Iterable[ModuleType] = (),
 ) -> dict[str, np.ndarray]:
-    """Arrays that were made before from the same parts by the same version, or made now.
+    """Arrays that were made before from the same parts by the same code, or made now.
 
     Args:
         kind: what they are; part of the file's name.
         parts: everything that the result depends on.
         make: makes them.
+        code: the modules that do the work: where their text has changed, a remembered result does not count.
     """
     key = hashlib.sha256(__version__.encode())
+    for module in code:
+        key.update(Path(module.__file__ or "").read_bytes())
     for part in parts:
         key.update(str((part.shape, part.dtype)).encode())
         key.update(np.ascontiguousarray(part).tobytes())

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.head import dressing, registration
 from facetalk.head.dressing import BareHead, Dress, dress
 from facetalk.head.flame import (
     NUM_IDENTITY,
@@ -23,7 +24,7 @@ from facetalk.head.flame import (
 )
 from facetalk.head.model import HeadAssets
 from facetalk.head.skinning import JOINT_PARENTS
-from facetalk.io.cache import cached_arrays
+from facetalk.io.cache import arrays_in, cached_arrays
 from facetalk.io.pickles import read_arrays
 
 FILE_NAMES = ("flame2023_Open.pkl", "flame2023.pkl", "generic_model.pkl", "FLAME_NEUTRAL.pkl")
@@ -66,6 +67,8 @@ def read_flame(path: Path, reference: HeadAssets, name: str | None = None) -> He
     extras = _read_extras(path.parent)
     dressed = cached_dress(bare_flame(arrays), reference)
     meta = {"model": "FLAME", "file": path.name, "sha256": file_checksum(path), "licence": "see the file's publisher"}
+    if extras.mediapipe_ids is not None:
+        meta["published_points"] = extras.mediapipe_ids.tolist()  # these are not calibrated
     return flame_assets(name or f"flame:{path.stem}", arrays, dressed, extras, meta)
 
 
@@ -103,18 +106,14 @@ def read_flame_arrays(path: Path) -> FlameArrays:
 
 def cached_dress(head: BareHead, reference: HeadAssets) -> Dress:
     """`dress`, remembered on disk for the same mesh and the same reference."""
-    sizes = np.array([len(head.skin), len(head.left_eye.members)])
-    parts = (head.template.astype(np.float32), head.faces, sizes, *head.marks.values())
-    parts = (*parts, reference.template.numpy(), reference.mediapipe.barycentric.numpy(), reference.colors.numpy())
-    if reference.texture is not None:
-        parts = (*parts, reference.texture)
 
     def make() -> dict[str, np.ndarray]:
         made = dress(head, reference)
         values = {key: value for key, value in vars(made).items() if key != "regions"}
         return values | {f"region.{key}": members for key, members in made.regions.items()}
 
-    values = cached_arrays("dress", parts, make)
+    parts = (*arrays_in(head), *arrays_in(reference))
+    values = cached_arrays("dress", parts, make, code=(dressing, registration))
     regions = {key[len("region.") :]: value for key, value in values.items() if key.startswith("region.")}
     return Dress(**{key: value for key, value in values.items() if "." not in key}, regions=regions)
 

@@ -1,8 +1,9 @@
 """`.glb` files: the head as a skinned mesh with morph targets, and a motion as its animation.
 
-One mesh with a primitive for skin, eyes, teeth and tongue; five joints; the expression channels as morph targets whose
-names stand in `extras.targetNames`, where Blender, three.js, Unity and Godot look for them. Metres, y up, face towards
-+z, as glTF wants it. Identity is folded into the mesh.
+One mesh with a primitive for skin, eyes, teeth and tongue; five joints; the expression channels and, after them, the
+correctives of channels that act together, as morph targets. Their names stand in `extras.targetNames`, where Blender,
+three.js, Unity and Godot look for them. Metres, y up, face towards +z, as glTF wants it. Identity is folded into the
+mesh.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from PIL import Image
 from facetalk import __version__
 from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from facetalk.core.types import Motion
+from facetalk.head.correctives import shape_dirs, shape_names, shape_weights
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
@@ -56,7 +58,7 @@ def glb_bytes(assets: HeadAssets, motion: Motion) -> bytes:
         "nodes": [{"name": assets.name, "mesh": 0, "skin": 0}, *_joint_nodes(joints)],
         "meshes": [_mesh(file, assets, mesh, template)],
         "skins": [_skin(file, joints)],
-        "animations": [_animation(file, motion, joints)],
+        "animations": [_animation(file, assets, motion, joints)],
         **_materials(file, assets),
     }
     return file.finish(document)
@@ -158,7 +160,7 @@ def _mesh(file: _Buffer, assets: HeadAssets, mesh: SplitMesh, template: np.ndarr
         **_skin_attributes(file, assets.skin_weights.numpy()[mesh.source]),
     }
     targets = []
-    for offsets in assets.expression_dirs.numpy():
+    for offsets in shape_dirs(assets).numpy():
         turned = vertex_normals(template + offsets, faces) - normals
         moves = np.abs(offsets).max(1) > _SMALLEST_MOVE_M
         turns = np.abs(turned).max(1) > _SMALLEST_TURN
@@ -173,7 +175,7 @@ def _mesh(file: _Buffer, assets: HeadAssets, mesh: SplitMesh, template: np.ndarr
         corners = _small(mesh.faces[members].ravel(), len(mesh.source))
         indices = file.accessor(corners, _INDEX_DATA)
         primitives.append({"attributes": attributes, "indices": indices, "material": number, "targets": targets})
-    names = list(assets.expression_names)
+    names = list(shape_names(assets))
     return {
         "name": assets.name,
         "primitives": primitives,
@@ -229,7 +231,7 @@ def _materials(file: _Buffer, assets: HeadAssets) -> dict[str, Any]:
     }
 
 
-def _animation(file: _Buffer, motion: Motion, joints: np.ndarray) -> dict[str, Any]:
+def _animation(file: _Buffer, assets: HeadAssets, motion: Motion, joints: np.ndarray) -> dict[str, Any]:
     times = file.accessor((np.arange(motion.num_frames) / motion.fps).astype(np.float32))
     samplers: list[dict[str, Any]] = []
     channels: list[dict[str, Any]] = []
@@ -238,7 +240,7 @@ def _animation(file: _Buffer, motion: Motion, joints: np.ndarray) -> dict[str, A
         channels.append({"sampler": len(samplers), "target": {"node": node, "path": path}})
         samplers.append({"input": times, "interpolation": "LINEAR", "output": file.accessor(values.astype(np.float32))})
 
-    animate(0, "weights", motion.expression.numpy().ravel())
+    animate(0, "weights", shape_weights(assets, motion.expression).numpy().ravel())
     animate(1, "translation", joints[0] + motion.transl.numpy())
     for number in range(len(JOINT_NAMES)):
         animate(number + 1, "rotation", _quaternions(motion, number))

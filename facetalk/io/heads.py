@@ -1,4 +1,6 @@
-"""Heads by name, and the bundled head's files: `model.safetensors` with the arrays of `HeadAssets`, `texture.png`."""
+"""Heads by name, and the bundled head's files: `model.safetensors` with the arrays of `HeadAssets`, `texture.png`,
+`layers.png`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import torch
 from PIL import Image
 
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.head.looks import Look, with_look
 from facetalk.head.model import HeadAssets, SurfacePoints
 from facetalk.io.files import replacing
 from facetalk.io.weights import bundled, read_tensors, write_tensors
@@ -19,49 +22,55 @@ BUNDLED_HEADS = {"facetalk": "facetalk-head"}
 """Head names a user can give, and the weights folder of each."""
 
 _FLOATS = (
-    "template", "identity_dirs", "expression_dirs", "joints", "joint_identity_dirs", "skin_weights", "colors", "gloss",
-    "uv_coords",
+    "template", "identity_dirs", "joints", "joint_identity_dirs", "skin_weights", "colors", "gloss", "uv_coords",
 )  # fmt: skip
 _INTEGERS = ("faces", "uv_faces", "mediapipe_ids")
+_LOCAL = ("expression_dirs", "corrective_dirs")
+"""Directions that leave most vertices where they are: only the others are stored."""
+_SMALLEST_MOVE_M = 2e-6
+_PICTURES = {"texture": "texture.png", "texture_layers": "layers.png"}
 
 
 KINDS = ("flame", "ict", "gnm")
 """Head models that are read from a user's own file: `KIND:PATH`."""
 
 
-def read_head(name: str) -> HeadAssets:
+def read_head(name: str, look: Look | None = None) -> HeadAssets:
     """Assets of a head by name.
 
     Args:
         name: a bundled head, one that `facetalk heads install` put in place, or `flame:PATH`, `ict:PATH`, `gnm:PATH`.
+        look: colours of skin, eyes and hair; heads of other publishers take theirs from the bundled head.
     """
+    look = look or Look()
     if name in BUNDLED_HEADS:
-        return read_head_folder(bundled(BUNDLED_HEADS[name]))
+        return with_look(read_head_folder(bundled(BUNDLED_HEADS[name])), look)
     from facetalk.io.installed import installed_heads  # only names that are not bundled need it
 
     installed = installed_heads()
     if name in installed:
-        return read_foreign_head(installed[name].kind, installed[name].path, name)
+        return read_foreign_head(installed[name].kind, installed[name].path, name, look)
     kind, separator, path = name.partition(":")
     if separator and kind in KINDS:
         # A motion names its head by kind and file name; an installed head of that file serves it.
         same = [head for head in installed.values() if head.kind == kind and Path(head.file).stem == path]
         if same and not Path(path).expanduser().exists():
-            return read_foreign_head(kind, same[0].path, name)
-        return read_foreign_head(kind, Path(path).expanduser())
+            return read_foreign_head(kind, same[0].path, name, look)
+        return read_foreign_head(kind, Path(path).expanduser(), look=look)
     known = ", ".join([*BUNDLED_HEADS, *installed])
     raise UsageError(f"unknown head {name!r}; known heads: {known}, or flame:PATH, ict:PATH, gnm:PATH")
 
 
-def read_foreign_head(kind: str, path: Path, name: str | None = None) -> HeadAssets:
+def read_foreign_head(kind: str, path: Path, name: str | None = None, look: Look | None = None) -> HeadAssets:
     """Assets of a head model of another publisher.
 
     Args:
         kind: one of `KINDS`.
         path: its file or folder.
         name: by which motions refer to it; made of kind and file name, if not given.
+        look: colours of the bundled head, from which this one's are taken.
     """
-    reference = read_head("facetalk")
+    reference = read_head("facetalk", look)
     if kind == "flame":
         from facetalk.io.flame import read_flame
 
@@ -83,33 +92,58 @@ def read_head_folder(folder: Path) -> HeadAssets:
     try:
         described = json.loads(metadata["head"])
         arrays: dict[str, Any] = {key: tensors[key].float() for key in _FLOATS}
-        arrays |= {key: tensors[key].long() for key in _INTEGERS}
+        arrays |= {key: tensors[key].long() for key in (*_INTEGERS, "corrective_pairs")}
+        arrays |= {key: _read_local(tensors, key, len(arrays["template"])) for key in _LOCAL}
         points = {
             key: SurfacePoints(tensors[f"{key}.triangles"].long(), tensors[f"{key}.barycentric"].float())
             for key in ("landmarks", "mediapipe")
         }
-        texture_path = folder / "texture.png"
-        texture = np.asarray(Image.open(texture_path).convert("RGB")) if texture_path.is_file() else None
+        pictures = {
+            field: np.asarray(Image.open(folder / name).convert("RGB"))
+            for field, name in _PICTURES.items()
+            if (folder / name).is_file()
+        }
         regions = {key[len("region.") :]: value.long() for key, value in tensors.items() if key.startswith("region.")}
         return HeadAssets(
             name=described["name"],
             identity_names=tuple(described["identity_names"]),
             expression_names=tuple(described["expression_names"]),
             regions=regions,
-            texture=texture,
             meta=described.get("meta", {}),
+            detector_bias=tensors["detector_bias"].float() if "detector_bias" in tensors else None,
             **points,
+            **pictures,
             **arrays,
         )
     except KeyError as error:
         raise FacetalkError(f"{folder} is not a facetalk head: {error} is missing") from None
 
 
+def _read_local(tensors: dict[str, torch.Tensor], key: str, num_vertices: int) -> torch.Tensor:
+    """Directions written by `_local`, (n, vertices, 3)."""
+    moved = np.unpackbits(tensors[f"{key}.moved"].numpy(), axis=1, count=num_vertices).astype(bool)
+    dirs = torch.zeros(*moved.shape, 3)
+    dirs[torch.from_numpy(moved)] = tensors[f"{key}.values"].float()
+    return dirs
+
+
+def _local(key: str, dirs: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Directions as one bit for each vertex that says whether it moves, and the moves of those that do."""
+    moved = dirs.abs().amax(2) > _SMALLEST_MOVE_M
+    bits = torch.from_numpy(np.packbits(moved.numpy(), axis=1))
+    return {f"{key}.moved": bits, f"{key}.values": dirs[moved].half()}
+
+
 def write_head_folder(folder: Path, assets: HeadAssets) -> None:
     """Write the head's arrays and texture; displacements in half precision, which rounds by less than 0.01 mm."""
+    if assets.corrective_dirs is None or assets.corrective_pairs is None:
+        raise ValueError(f"head {assets.name!r} has no correctives; only the bundled head has a folder")
     tensors = {key: getattr(assets, key).to(torch.float32) for key in _FLOATS}
-    tensors |= {key: tensors[key].half() for key in ("identity_dirs", "expression_dirs")}
-    tensors |= {key: getattr(assets, key).to(torch.int32) for key in _INTEGERS}
+    tensors["identity_dirs"] = tensors["identity_dirs"].half()
+    tensors |= _local("expression_dirs", assets.expression_dirs) | _local("corrective_dirs", assets.corrective_dirs)
+    tensors |= {key: getattr(assets, key).to(torch.int32) for key in (*_INTEGERS, "corrective_pairs")}
+    if assets.detector_bias is not None:
+        tensors["detector_bias"] = assets.detector_bias.half()
     for key in ("landmarks", "mediapipe"):
         points = getattr(assets, key)
         tensors[f"{key}.triangles"] = points.triangles.to(torch.int32)
@@ -122,6 +156,8 @@ def write_head_folder(folder: Path, assets: HeadAssets) -> None:
         "meta": dict(assets.meta),
     }
     write_tensors(folder / "model.safetensors", tensors, {"head": json.dumps(described)})
-    if assets.texture is not None:
-        with replacing(folder / "texture.png") as temporary:
-            Image.fromarray(assets.texture).save(temporary, optimize=True)
+    for field, name in _PICTURES.items():
+        picture = getattr(assets, field)
+        if picture is not None:
+            with replacing(folder / name) as temporary:
+                Image.fromarray(picture).save(temporary, optimize=True)

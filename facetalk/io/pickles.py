@@ -9,15 +9,23 @@ of the time is needed.
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import zipfile
+import zlib
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+
+_MOST_BYTES = 2 << 30
+"""Of one array: forty times FLAME's largest. A short file can ask for more."""
+_MOST_VALUES = 2_000_000
+"""Values in lists, counted as often as they appear: a few lists of lists of the same list make billions."""
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
@@ -32,6 +40,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
                 values = _read_npy(file)
             else:
                 values = _read_pickle(file)
+            values = _Plain()(values)
     except FileNotFoundError:
         raise MissingAssetError(f"no file at {path}") from None
     except _ForbiddenError as error:
@@ -42,11 +51,12 @@ def read_arrays(path: Path) -> dict[str, Any]:
     except IsADirectoryError:
         raise FacetalkError(f"{path} is a folder, not a file with arrays") from None
     except (pickle.UnpicklingError, ValueError, EOFError, TypeError, KeyError, AttributeError, IndexError,
-            UnicodeDecodeError, zipfile.BadZipFile, OverflowError, ImportError) as error:  # fmt: skip
+            UnicodeDecodeError, zipfile.BadZipFile, zlib.error, OverflowError, ImportError, MemoryError, RecursionError,
+            NotImplementedError, RuntimeError) as error:  # fmt: skip
         raise FacetalkError(f"{path} is not a file with arrays that can be read ({error}); fetch it again") from None
     if not isinstance(values, dict):
         raise FacetalkError(f"{path} holds {type(values).__name__}, not named arrays")
-    return {_text(name): _plain(value) for name, value in values.items()}
+    return values
 
 
 class _ForbiddenError(Exception):
@@ -84,11 +94,11 @@ class _Array(_Holder):
     def __setstate__(self, state: Any) -> None:
         _, self.shape, self.kind, self.by_column, self.content = state
 
-    def array(self) -> Any:
+    def array(self, plain: _Plain) -> Any:
         kind = self.kind.dtype()
         shape = tuple(int(size) for size in self.shape)
         if kind.kind == "O":
-            items = [_plain(item) for item in self.content]
+            items = [plain(item) for item in self.content]
             return items[0] if shape == () else items
         return np.frombuffer(_bytes(self.content), kind).reshape(shape, order="F" if self.by_column else "C").copy()
 
@@ -104,30 +114,34 @@ def _scalar(kind: _DType, content: Any) -> Any:
 def _array_from_buffer(content: Any, kind: _DType, shape: tuple[int, ...], order: str) -> _Array:
     """What NumPy writes under protocol 5."""
     array = _Array()
-    array.__setstate__((1, shape, kind, order == "F", bytes(content)))
+    array.__setstate__((1, shape, kind, order == "F", _bytes(content)))
     return array
 
 
 def _bytes(content: Any) -> bytes:
-    return content.encode("latin1") if isinstance(content, str) else bytes(content)
+    if isinstance(content, str):
+        return content.encode("latin1")
+    if not isinstance(content, bytes | bytearray):  # bytes(10**12) would be a terabyte of zeros
+        raise ValueError(f"{type(content).__name__} in place of an array's memory")
+    return bytes(content)
 
 
 class _Chumpy(_Holder):
     """A chumpy array: `x` is its value."""
 
-    def array(self) -> np.ndarray:
+    def array(self, plain: _Plain) -> np.ndarray:
         if "x" in self.state:
-            return np.asarray(_plain(self.state["x"]))
+            return np.asarray(plain(self.state["x"]))
         if self.parts:
-            return np.asarray(_plain(self.parts[0]))
+            return np.asarray(plain(self.parts[0]))
         raise ValueError("a chumpy object without a value")
 
 
 class _ChumpySelect(_Holder):
     """Some entries of a chumpy array, in another shape."""
 
-    def array(self) -> np.ndarray:
-        values = np.asarray(_plain(self.state["a"])).ravel()[np.asarray(_plain(self.state["idxs"])).ravel()]
+    def array(self, plain: _Plain) -> np.ndarray:
+        values = np.asarray(plain(self.state["a"])).ravel()[np.asarray(plain(self.state["idxs"])).ravel()]
         return values.reshape(tuple(int(size) for size in self.state["preferred_shape"]))
 
 
@@ -136,12 +150,14 @@ class _Sparse(_Holder):
 
     layout = ""
 
-    def array(self) -> np.ndarray:
-        state = {name: _plain(value) for name, value in self.state.items()}
+    def array(self, plain: _Plain) -> np.ndarray:
+        state = {name: plain(value) for name, value in self.state.items()}
         size = state.get("_shape", state.get("shape"))
         if size is None:
             raise ValueError("a sparse matrix without a size")
-        dense = np.zeros(tuple(int(length) for length in size), np.asarray(state["data"]).dtype)
+        data = np.asarray(state["data"])
+        _check_size(math.prod(int(length) for length in size) * data.itemsize)
+        dense = np.zeros(tuple(int(length) for length in size), data.dtype)
         if self.layout == "coo":
             rows, columns = state["coords"] if "coords" in state else (state["row"], state["col"])
         else:
@@ -149,8 +165,13 @@ class _Sparse(_Holder):
             major = np.repeat(np.arange(len(pointers) - 1), np.diff(pointers))
             minor = np.asarray(state["indices"])
             rows, columns = (major, minor) if self.layout == "csr" else (minor, major)
-        np.add.at(dense, (rows, columns), state["data"])
+        np.add.at(dense, (rows, columns), data)
         return dense
+
+
+def _check_size(num_bytes: int) -> None:
+    if not 0 <= num_bytes <= _MOST_BYTES:
+        raise ValueError(f"an array of {num_bytes >> 20} MiB")
 
 
 class _Csc(_Sparse):
@@ -196,22 +217,37 @@ def _torch_tensor(*parts: Any) -> Any:
     return torch.empty(0, dtype=storage.dtype).set_(storage, offset, tuple(size), tuple(stride)).numpy()  # type: ignore[union-attr]
 
 
+class _Call:
+    """A function that a pickle may call but not change: the BUILD instruction would else set its attributes."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *parts: Any) -> Any:
+        return self._function(*parts)
+
+    def __setstate__(self, state: Any) -> None:
+        raise _ForbiddenError(f"a change of {self._function.__name__}")
+
+
 _NUMPY = {
-    "multiarray._reconstruct": _new_array,
-    "multiarray.scalar": _scalar,
-    "numeric._frombuffer": _array_from_buffer,
+    "multiarray._reconstruct": _Call(_new_array),
+    "multiarray.scalar": _Call(_scalar),
+    "numeric._frombuffer": _Call(_array_from_buffer),
 }
 _ALLOWED: dict[str, Any] = {
     "numpy.ndarray": _Array,
     "numpy.dtype": _DType,
     **{f"numpy.{core}.{name}": value for core in ("core", "_core") for name, value in _NUMPY.items()},
     "collections.OrderedDict": OrderedDict,
-    "_codecs.encode": _encode,
+    "_codecs.encode": _Call(_encode),
     "chumpy.ch.Ch": _Chumpy,
     "chumpy.reordering.Select": _ChumpySelect,
-    "torch._utils._rebuild_tensor_v2": _torch_tensor,
-    "torch.storage._load_from_bytes": _torch_storage,
-    **{f"{module}._reconstructor": _reconstruct_object for module in ("copy_reg", "copyreg")},
+    "torch._utils._rebuild_tensor_v2": _Call(_torch_tensor),
+    "torch.storage._load_from_bytes": _Call(_torch_storage),
+    **{f"{module}._reconstructor": _Call(_reconstruct_object) for module in ("copy_reg", "copyreg")},
     **{f"{module}.object": object for module in ("__builtin__", "builtins")},
     **{
         f"{module}.{kind.__name__}": kind for module in ("__builtin__", "builtins") for kind in (set, list, dict, tuple)
@@ -249,27 +285,54 @@ def _read_npy(file: Any) -> Any:
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     *_, dtype = header(file)
     if dtype.hasobject:
-        return _plain(_read_pickle(file))
+        return _Plain()(_read_pickle(file))
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _read_npz(file: Any) -> dict[str, Any]:
+    values = {}
     with zipfile.ZipFile(file) as archive:
-        names = [name for name in archive.namelist() if name.endswith(".npy")]
-        return {name[:-4]: _read_npy(io.BytesIO(archive.read(name))) for name in names}
+        for entry in archive.infolist():
+            if entry.filename.endswith(".npy"):
+                _check_size(entry.file_size)  # no more than this is unpacked, whatever the entry holds
+                values[entry.filename[:-4]] = _read_npy(io.BytesIO(archive.read(entry)))
+    return values
 
 
 def _text(name: Any) -> str:
     return name.decode("latin1") if isinstance(name, bytes) else str(name)
 
 
-def _plain(value: Any) -> Any:
-    """Holders and nested values as arrays."""
-    if isinstance(value, _Holder):
-        return value.array()  # type: ignore[attr-defined]
-    if isinstance(value, dict):
-        return {_text(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value
+class _Plain:
+    """Holders and nested values as arrays, each converted once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, int]] = {}
+        self._kept: list[Any] = []
+
+    def __call__(self, value: Any) -> Any:
+        """The value without holders."""
+        return self._sized(value)[0]
+
+    def _sized(self, value: Any) -> tuple[Any, int]:
+        """The value, and how many values are in it."""
+        if not isinstance(value, _Holder | dict | list | tuple | np.ndarray):
+            return value, 1
+        if id(value) not in self._known:
+            self._kept.append(value)  # so that no other value gets its id
+            self._known[id(value)] = self._convert(value)
+        return self._known[id(value)]
+
+    def _convert(self, value: Any) -> tuple[Any, int]:
+        if isinstance(value, _Holder):
+            return self._sized(value.array(self))  # type: ignore[attr-defined]
+        if isinstance(value, np.ndarray):
+            _check_size(value.nbytes)
+            return value, 1
+        inner = [self._sized(item) for item in (value.values() if isinstance(value, dict) else value)]
+        count = 1 + sum(size for _, size in inner)
+        if count > _MOST_VALUES:
+            raise ValueError(f"{count} values in lists")
+        plain = [item for item, _ in inner]
+        return (dict(zip(map(_text, value), plain, strict=True)) if isinstance(value, dict) else plain), count

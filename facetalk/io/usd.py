@@ -1,6 +1,7 @@
 """`.usda` files: the head as a UsdSkel character with blend shapes, and a motion as its animation.
 
-Plain text, written without the USD library. Metres, y up, one time code a frame.
+The blend shapes are the expression channels and, after them, the correctives of channels that act together. Plain text,
+written without the USD library. Metres, y up, one time code a frame.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from facetalk.core.types import Motion
+from facetalk.head.correctives import shape_dirs, shape_names, shape_weights
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
@@ -57,13 +59,13 @@ def SkelRoot "Head" (
 )
 {{
 """
-    yield from _skeleton(joints, motion)
+    yield from _skeleton(assets, joints, motion)
     yield from _mesh(assets, template)
     yield from _materials(assets)
     yield "}\n"
 
 
-def _skeleton(joints: np.ndarray, motion: Motion) -> Iterator[str]:
+def _skeleton(assets: HeadAssets, joints: np.ndarray, motion: Motion) -> Iterator[str]:
     parents = np.array([[0.0, 0.0, 0.0] if parent < 0 else joints[parent] for parent in JOINT_PARENTS])
     names = _texts(joint_paths())
     yield f"""    def Skeleton "Skeleton" (
@@ -78,7 +80,7 @@ def _skeleton(joints: np.ndarray, motion: Motion) -> Iterator[str]:
         def SkelAnimation "Performance"
         {{
             uniform token[] joints = {names}
-            uniform token[] blendShapes = {_texts(motion.expression_names)}
+            uniform token[] blendShapes = {_texts(shape_names(assets))}
 """
     quaternions = matrix_to_quaternion(axis_angle_to_matrix(motion.poses)).numpy()
     places = np.broadcast_to(joints - parents, (motion.num_frames, *joints.shape)).copy()
@@ -86,7 +88,9 @@ def _skeleton(joints: np.ndarray, motion: Motion) -> Iterator[str]:
     yield f"            half3[] scales = {_tuples(np.ones_like(joints))}\n"
     yield _samples("quatf[] rotations", [_tuples(rows) for rows in quaternions])
     yield _samples("float3[] translations", [_tuples(rows) for rows in places])
-    yield _samples("float[] blendShapeWeights", [_numbers(row) for row in motion.expression.numpy()])
+    yield _samples(
+        "float[] blendShapeWeights", [_numbers(row) for row in shape_weights(assets, motion.expression).numpy()]
+    )
     yield "        }\n    }\n\n"
 
 
@@ -95,7 +99,7 @@ def _mesh(assets: HeadAssets, template: np.ndarray) -> Iterator[str]:
     weights = assets.skin_weights.numpy()
     num_joints = weights.shape[1]
     low, high = template.min(0), template.max(0)
-    shapes = [f"</Head/Face/{name}>" for name in assets.expression_names]
+    shapes = [f"</Head/Face/{name}>" for name in shape_names(assets)]
     yield f"""    def Mesh "Face" (
         prepend apiSchemas = ["SkelBindingAPI", "MaterialBindingAPI"]
     )
@@ -124,11 +128,11 @@ def _mesh(assets: HeadAssets, template: np.ndarray) -> Iterator[str]:
             elementSize = {num_joints}
             interpolation = "vertex"
         )
-        uniform token[] skel:blendShapes = {_texts(assets.expression_names)}
+        uniform token[] skel:blendShapes = {_texts(shape_names(assets))}
         rel skel:blendShapeTargets = [{", ".join(shapes)}]
         rel skel:skeleton = </Head/Skeleton>
 """
-    for name, offsets in zip(assets.expression_names, assets.expression_dirs.numpy(), strict=True):
+    for name, offsets in zip(shape_names(assets), shape_dirs(assets).numpy(), strict=True):
         yield _blend_shape(name, offsets)
     for name, members in part_faces(assets).items():
         yield f"""

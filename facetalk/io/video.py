@@ -134,8 +134,9 @@ class VideoReader:
         """End decoding early; nothing happens if it has ended."""
         process, self._process = self._process, None
         if process is not None:
+            # The iterator's own end closes the pipes, one of which another thread is reading.
             process.kill()
-            process.communicate()
+            process.wait()
 
     def __iter__(self) -> Iterator[tuple[float, UInt8[np.ndarray, "height width 3"]]]:
         """Decode from the start."""

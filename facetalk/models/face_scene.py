@@ -14,12 +14,13 @@ from torch import Tensor
 
 from facetalk.core.rotations import matrix_to_axis_angle
 from facetalk.head.albedo import vertex_albedo
-from facetalk.head.model import HeadModel, SurfacePoints
+from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
 from facetalk.models.experts import MOUTH_SIDE
 from facetalk.models.face_encoder import FaceCode
 from facetalk.render.differentiable import grey, perspective, render_shaded, smooth_normals
 from facetalk.vision.crop import MOUTH_REACH, MOUTH_SHARE
 from facetalk.vision.crop_view import crop_intrinsics, out_of_crop
+from facetalk.vision.ibug import IBUG_FROM_MEDIAPIPE
 
 STILL = (27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45)
 """Landmarks that speech hardly moves: nose and eye corners."""
@@ -51,6 +52,7 @@ class FaceScene:
     def __init__(self, head: HeadModel) -> None:
         self.head = head
         self.marks = landmark_head(head)
+        self.points_on = detected_points(head.assets)
         self.faces = head.assets.faces
         self.albedo = vertex_albedo(head.assets)
         self.middle = face_middle(head)
@@ -82,7 +84,7 @@ class FaceScene:
 
     def landmarks(self, vertices: Float[Tensor, "frames vertices 3"], shots: Shots) -> Float[Tensor, "frames 68 2"]:
         """Where the 68 landmarks are seen in the face's crop."""
-        return self.seen(self.head.assets.landmarks.on(vertices), shots)
+        return self.seen(self.points_on.on(vertices), shots)
 
     @torch.no_grad()
     def anchored(
@@ -133,10 +135,17 @@ class FaceScene:
         return render_shaded(vertices, projected, self.faces, self.albedo, light, (size, size), normals)
 
 
+def detected_points(assets: HeadAssets) -> SurfacePoints:
+    """Where on a head MediaPipe sees the points that stand for the 68 landmarks."""
+    place = {number: row for row, number in enumerate(assets.mediapipe_ids.tolist())}
+    rows = [place[number] for number in IBUG_FROM_MEDIAPIPE]
+    return SurfacePoints(assets.mediapipe.triangles[rows], assets.mediapipe.barycentric[rows])
+
+
 def landmark_head(head: HeadModel) -> HeadModel:
-    """A head of only the vertices that its landmarks need: for when nothing is drawn."""
-    assets = head.assets
-    kept, corners = torch.unique(assets.landmarks.triangles, return_inverse=True)
+    """A head of only the vertices that `detected_points` needs, which are its landmarks: for when nothing is drawn."""
+    assets, points = head.assets, detected_points(head.assets)
+    kept, corners = torch.unique(points.triangles, return_inverse=True)
     on_vertices = {
         name: getattr(assets, name)[:, kept]
         for name in ("identity_dirs", "expression_dirs", "pose_dirs")
@@ -149,7 +158,7 @@ def landmark_head(head: HeadModel) -> HeadModel:
             skin_weights=assets.skin_weights[kept],
             colors=assets.colors[kept],
             gloss=assets.gloss[kept],
-            landmarks=SurfacePoints(corners, assets.landmarks.barycentric),
+            landmarks=SurfacePoints(corners, points.barycentric),
             **on_vertices,
         )
     )
@@ -157,7 +166,7 @@ def landmark_head(head: HeadModel) -> HeadModel:
 
 def face_middle(head: HeadModel) -> Float[Tensor, "3"]:
     """The point of a head at rest whose place in the crop the encoders speak of: the mean of its landmarks."""
-    return head.assets.landmarks.on(head.template).mean(0)
+    return detected_points(head.assets).on(head.template).mean(0)
 
 
 def in_crop(

@@ -33,32 +33,50 @@ class LandmarkDetector(Protocol):
         ...
 
 
+@runtime_checkable
+class ManyFacesDetector(LandmarkDetector, Protocol):
+    """Finds the points of all faces."""
+
+    def detect_all(self, image: np.ndarray) -> list[np.ndarray]:
+        """As `detect`, for each face in no particular order."""
+        ...
+
+
 class MediaPipeDetector:
     """MediaPipe's face mesh with irises, as bundled in its 0.10.21 wheel. Follows the face from frame to frame."""
 
-    def __init__(self, *, follow: bool = True) -> None:
+    def __init__(self, *, follow: bool = True, max_faces: int = 1) -> None:
         """Load the network.
 
         Args:
             follow: pictures are consecutive frames of a video; else each is searched anew.
+            max_faces: that are looked for; with more than one, the picture is searched as long as some are missing,
+                which costs a millisecond.
         """
         with _quiet():
-            self._mesh = _face_mesh_class()(static_image_mode=not follow, refine_landmarks=True, max_num_faces=1)
+            self._mesh = _face_mesh_class()(
+                static_image_mode=not follow, refine_landmarks=True, max_num_faces=max_faces
+            )
             # The graph starts, and writes to stderr, in threads of its own: an empty picture waits for them.
             self._mesh.process(np.zeros((64, 64, 3), np.uint8))
         self._has_seen = False
 
     def detect(self, image: np.ndarray) -> np.ndarray | None:
         """See `LandmarkDetector.detect`."""
+        faces = self.detect_all(image)
+        return faces[0] if faces else None
+
+    def detect_all(self, image: np.ndarray) -> list[np.ndarray]:
+        """See `ManyFacesDetector.detect_all`."""
         with nullcontext() if self._has_seen else _quiet():
             found = self._mesh.process(np.ascontiguousarray(image)).multi_face_landmarks
         if not found:
-            return None
+            return []
         # The last part of the graph starts, and writes, with the first face.
         self._has_seen = True
         height, width = image.shape[:2]
-        points = np.array([(p.x, p.y, p.z) for p in found[0].landmark], np.float32)
-        return points * np.array([width, height, width], np.float32)
+        scale = np.array([width, height, width], np.float32)
+        return [np.array([(p.x, p.y, p.z) for p in face.landmark], np.float32) * scale for face in found]
 
     def close(self) -> None:
         """See `LandmarkDetector.close`."""

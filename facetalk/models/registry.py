@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
-from facetalk.io.heads import read_head
+from facetalk.io.heads import BUNDLED_HEADS, read_head
 from facetalk.io.published import read_published
 from facetalk.io.weights import bundled, read_config, read_tensors
+from facetalk.models.calibration import calibrated
 from facetalk.models.experts import ExpressionReader, LipReader, frozen
 from facetalk.models.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.models.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig
@@ -24,9 +27,21 @@ TALKERS = {"styletalk": "styletalk"}
 """Talker names a user can give, and the weights folder of each."""
 
 
-def load_head(name: str = "facetalk") -> HeadModel:
-    """A bundled head, ready to be posed."""
-    return HeadModel(read_head(name)).eval()
+def load_head(name: str = "facetalk", look: Look | None = None) -> HeadModel:
+    """A head by name and in the colours of a look, ready to be posed, fitted and retargeted.
+
+    A head of another publisher is looked at by MediaPipe before its first use, see `calibration.py`.
+
+    Args:
+        name: see `facetalk.io.heads.read_head`.
+        look: its own colours, if not given.
+    """
+    if name in BUNDLED_HEADS:
+        return HeadModel(read_head(name, look)).eval()
+    plain = calibrated(HeadModel(read_head(name)).eval(), load_head())
+    if look is None:
+        return plain
+    return HeadModel(replace(read_head(name, look), mediapipe=plain.assets.mediapipe)).eval()
 
 
 def load_talker(name: str = "styletalk") -> Talker:

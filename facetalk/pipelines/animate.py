@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
 from facetalk.core.types import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.head.retargeting import is_arkit
 from facetalk.io.audio import read_waveform
@@ -43,6 +44,8 @@ class AnimateOptions:
     talker: str = "styletalk"
     """A released talker, or a folder that `train` wrote."""
     head: str = "facetalk"
+    look: Look = field(default_factory=Look)
+    """Colours of skin, eyes and hair."""
     head_motion: float = 1.0
     """Multiplies how far head and eyes move by themselves; 0 for not at all."""
     blinks: float = 1.0
@@ -169,7 +172,7 @@ def load_performer(options: AnimateOptions, timings: dict[str, float], progress:
     if options.style is not None and not options.style.exists():
         raise FacetalkError(f"no such style reference: {options.style}")
     with _timed(timings, "load"):
-        head, talker = load_head(options.head), load_talker(options.talker)
+        head, talker = load_head(options.head, options.look), load_talker(options.talker)
     if options.style is None:
         return Performer(head, talker, None)
     with _timed(timings, "style"):
@@ -182,10 +185,9 @@ def read_style(path: Path, head: HeadModel, progress: Progress = silent) -> Moti
         motion = read_motion(path)
     else:
         from facetalk.pipelines.track import fit_video
-        from facetalk.tracking.settings import STYLE_SETTINGS
 
         own = head if is_arkit(head.assets) else TALKERS_HEAD
-        motion = fit_video(path, head=own, settings=STYLE_SETTINGS, progress=progress)
+        motion = fit_video(path, head=own, progress=progress)
     if motion.expression_names != ARKIT_NAMES:
         from facetalk.pipelines.retarget import to_arkit
 

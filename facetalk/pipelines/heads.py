@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.head.retargeting import is_arkit
 from facetalk.io import flame, gnm, ict
+from facetalk.io.archives import is_archive, unpack
+from facetalk.io.download import download
 from facetalk.io.files import replacing
+from facetalk.io.flame import file_checksum
 from facetalk.io.heads import BUNDLED_HEADS, KINDS, read_foreign_head
 from facetalk.io.installed import InstalledHead, installed_heads, remove_installed, write_installed
 from facetalk.io.pickles import read_arrays
@@ -41,8 +45,13 @@ _LICENCES = {
     "gnm": ("Apache-2.0 (Google)", "GNM is released under the Apache Licence 2.0 by Google, "
             "https://github.com/google/GNM."),
 }  # fmt: skip
-_ADDRESSES = {"flame.is.tue.mpg.de": flame.HOW_TO_GET, "github.com/ICT-VGL": ict.HOW_TO_GET,
-              "github.com/google/GNM": gnm.HOW_TO_GET, "huggingface.co/google/gnm": gnm.HOW_TO_GET}  # fmt: skip
+_BY_HAND = ("flame.is.tue.mpg.de", "download.is.tue.mpg.de")
+"""Publishers that want to know who takes their files: from there nothing is fetched."""
+_PAGES = {
+    "github.com/ICT-VGL/ICT-FaceKit": "https://github.com/ICT-VGL/ICT-FaceKit/archive/HEAD.zip",
+    "huggingface.co/google/gnm-v3": "https://huggingface.co/google/gnm-v3/resolve/main/v3_0/gnm_head.npz",
+}
+"""Pages about a model, and the file that they mean."""
 _LICENCE_FILES = ("LICENSE*", "LICENCE*", "license*", "NOTICE*", "COPYING*")
 _MOST_LICENCE_CHARACTERS = 40_000
 
@@ -54,34 +63,50 @@ def install_head(
     kind: str | None = None,
     sha256: str | None = None,
     overwrite: bool = False,
+    progress: Progress = silent,
 ) -> InstalledHead:
-    """Put a head model of the user's in place, so that its name works wherever a head is asked for.
+    """Put a head model in place, so that its name works wherever a head is asked for.
 
-    The file is read whole before anything is copied. Nothing is fetched from the network.
+    The model is read whole before anything is copied.
 
     Args:
-        source: the model's file or folder. A publisher's address gets instructions instead.
+        source: the model's file, folder or archive, or the address of one. For a model that needs a registration, the
+            address gets instructions instead.
         name: by which it is called; the file's name, if not given.
         kind: `flame`, `ict` or `gnm`; found out, if not given.
-        sha256: checksum that the model file must have.
+        sha256: checksum that the file must have, of an archive the archive itself.
         overwrite: replace an installed head of the same name.
+        progress: told the number of bytes fetched.
     """
-    if "://" in source or any(source.startswith(address) for address in _ADDRESSES):
-        how = next((text for address, text in _ADDRESSES.items() if address in source), None)
-        raise MissingAssetError(
-            f"facetalk does not fetch {source}: {how or 'download it yourself and give the path'}; "
-            "then run facetalk heads install PATH"
-        )
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise MissingAssetError(f"nothing at {path}; give the path of a head model's file or folder")
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        if "://" in source or source.startswith((*_PAGES, *_BY_HAND)):
+            path = download(_file_address(source), folder, progress=progress)
+        else:
+            path = Path(source).expanduser()
+        if not path.exists():
+            raise MissingAssetError(f"nothing at {path}; give a head model's file or folder, or the address of one")
+        if path.is_file():
+            _check_sum(path, file_checksum(path), sha256)
+        root = path if path.is_dir() else path.parent
+        if path.is_file() and is_archive(path):
+            root = folder / "unpacked"
+            unpack(path, root)
+            path = _model_inside(path, root)
+        return _install(path, root, source, name=name, kind=kind, sha256=sha256, overwrite=overwrite)
+
+
+def _install(
+    path: Path, root: Path, source: str, *, name: str | None, kind: str | None, sha256: str | None, overwrite: bool
+) -> InstalledHead:
+    """Read the model at a path, then copy it; licences are looked for from `root` down to the model."""
     kind = kind or _find_kind(path)
     if kind not in KINDS:
         raise UsageError(f"unknown kind of head {kind!r}; known: {', '.join(KINDS)}")
     assets = read_foreign_head(kind, path)
     checksum = str(assets.meta["sha256"])
-    if sha256 is not None and checksum != sha256.lower():
-        raise FacetalkError(f"{path} has the SHA-256 {checksum}, not {sha256.lower()}; fetch it again")
+    if path == root:
+        _check_sum(path, checksum, sha256)
     name = name or assets.name.partition(":")[2]
     if name in BUNDLED_HEADS:
         raise UsageError(f"{name!r} is the bundled head; choose another --name")
@@ -93,10 +118,38 @@ def install_head(
         file=files[0].name if kind != "ict" or path.is_file() else ".",
         sha256=checksum,
         licence=licence,
-        licence_text="\n\n".join([text, *_licence_texts(files[0].parent)]),
-        source=str(path.name),
+        licence_text="\n\n".join([text, *_licence_texts(files[0].parent, root)]),
+        source=source if "://" in source else Path(source).name,
     )
     return write_installed(record, files, overwrite)
+
+
+def _file_address(source: str) -> str:
+    """The address of the file that a publisher's page offers, or the address as it is."""
+    bare = source.partition("://")[2] or source
+    if bare.startswith(_BY_HAND):
+        raise MissingAssetError(
+            f"{source} gives FLAME to registered users only: {flame.HOW_TO_GET}, or facetalk heads install PATH"
+        )
+    for page, address in _PAGES.items():
+        if bare.removesuffix("/").removesuffix(".git").removeprefix("www.") == page:
+            return address
+    return source
+
+
+def _check_sum(path: Path, found: str, wanted: str | None) -> None:
+    if wanted is not None and found != wanted.strip().lower():
+        raise FacetalkError(f"{path.name} has the SHA-256 {found}, not {wanted.strip().lower()}; fetch it again")
+
+
+def _model_inside(archive: Path, folder: Path) -> Path:
+    """The model in an unpacked archive: a file, or for ICT-FaceKit a folder."""
+    for name in (ict.NEUTRAL, gnm.FILE_NAME, *flame.FILE_NAMES):
+        found = sorted(folder.rglob(name), key=lambda path: len(path.parts))
+        if found:
+            return found[0].parent if name == ict.NEUTRAL else found[0]
+    names = ", ".join((ict.NEUTRAL, gnm.FILE_NAME, *flame.FILE_NAMES))
+    raise UsageError(f"{archive} holds no head model that facetalk knows (looked for {names})")
 
 
 def remove_head(name: str) -> None:
@@ -222,6 +275,9 @@ def _model_files(kind: str, path: Path) -> list[Path]:
     return [model, *(model.with_name(name) for name in beside if model.with_name(name).is_file())]
 
 
-def _licence_texts(folder: Path) -> list[str]:
-    found = sorted({file for pattern in _LICENCE_FILES for file in folder.glob(pattern) if file.is_file()})
-    return [file.read_text("utf-8", "replace")[:_MOST_LICENCE_CHARACTERS] for file in found]
+def _licence_texts(folder: Path, root: Path) -> list[str]:
+    """Licence files beside the model, and those above it up to `root`."""
+    above = [folder, *folder.parents]
+    above = above[: above.index(root) + 1] if root in above else [folder]
+    found = sorted({file for place in above for pattern in _LICENCE_FILES for file in place.glob(pattern)})
+    return [file.read_text("utf-8", "replace")[:_MOST_LICENCE_CHARACTERS] for file in found if file.is_file()]

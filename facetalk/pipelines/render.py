@@ -18,11 +18,11 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.types import Camera, Motion
-from facetalk.head.look import mouth_exposure, translucency
 from facetalk.head.model import HeadAssets, HeadModel
-from facetalk.io.heads import read_head
+from facetalk.head.translucency import mouth_exposure, translucency
 from facetalk.io.video import VideoReader, VideoWriter
-from facetalk.render.camera import front_camera, resized_camera
+from facetalk.models.registry import load_head
+from facetalk.render.camera import front_camera
 from facetalk.render.surface import Surface
 
 BACKENDS = ("cpu", "pyrender")
@@ -30,9 +30,6 @@ CAMERAS = ("front", "tracked")
 
 BLOCK = 32
 """Frames that are posed together: enough for full speed, few enough that memory does not grow with the clip."""
-
-PREVIEW_SIDE = 720
-"""Longest side of each half of a preview, pixels."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished frames and of all frames."""
@@ -86,62 +83,22 @@ def render_motion(
         overwrite: replace an existing file.
         progress: see `Progress`.
     """
-    out_path = _free_path(out_path, overwrite)
+    out_path = free_path(out_path, overwrite)
     if over is not None and camera != "tracked":
         raise UsageError("a video can lie under the head only with the tracked camera (--camera tracked)")
-    motion, head = _matching_head(motion, head)
+    motion, head = matching_head(motion, head)
     if camera == "tracked":
-        view, fps = _tracked(motion), fps or motion.source_fps or motion.fps
+        view, fps = fitted_camera(motion), fps or motion.source_fps or motion.fps
     elif camera == "front":
         view, fps = _front(motion, head, size), fps or motion.fps
     else:
         raise UsageError(f"unknown camera {camera!r}; there are: {', '.join(CAMERAS)}")
     motion = motion.to_fps(fps)
     renderer = make_renderer(backend, head_surface(head.assets), view)
-    backdrops = None if over is None else _frames_at(over, motion.num_frames, fps, view.image_size)
+    backdrops = None if over is None else video_frames(over, motion.num_frames, fps, view.image_size)
     with VideoWriter(out_path, view.image_size, fps, audio) as writer:
         for image in rendered(renderer, posed(head, motion), backdrops):
             writer.write(image)
-            if progress is not None:
-                progress(writer.frame_count, motion.num_frames)
-    return out_path
-
-
-def render_preview(
-    motion: Motion,
-    video_path: Path | str,
-    out_path: Path | str,
-    *,
-    head: HeadModel | None = None,
-    backend: str = "cpu",
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> Path:
-    """Write a video with the original on the left and the fitted head, seen by the same camera, on the right.
-
-    Args:
-        motion: fitted to the video.
-        video_path: the original; its sound is used.
-        out_path: `.mp4` file.
-        head: see `render_motion`.
-        backend: see `render_motion`.
-        overwrite: replace an existing file.
-        progress: see `Progress`.
-    """
-    out_path = _free_path(out_path, overwrite)
-    motion, head = _matching_head(motion, head)
-    view, fps = _tracked(motion), motion.source_fps or motion.fps
-    shrink = min(1.0, PREVIEW_SIDE / max(view.image_size))
-    width, height = (max(2, 2 * round(side * shrink / 2)) for side in view.image_size)
-    view = resized_camera(view, (width, height))
-    motion = motion.to_fps(fps)
-    renderer = make_renderer(backend, head_surface(head.assets), view)
-    with VideoReader(video_path) as video:
-        audio = Path(video_path) if video.has_audio else None
-    originals = _frames_at(video_path, motion.num_frames, fps, (width, height))
-    with VideoWriter(out_path, (2 * width, height), fps, audio) as writer:
-        for image, original in zip(rendered(renderer, posed(head, motion)), originals, strict=True):
-            writer.write(np.concatenate([original, image], 1))
             if progress is not None:
                 progress(writer.frame_count, motion.num_frames)
     return out_path
@@ -218,16 +175,17 @@ def rendered(
                 future.cancel()
 
 
-def _free_path(path: Path | str, overwrite: bool) -> Path:
+def free_path(path: Path | str, overwrite: bool) -> Path:
+    """The path, if nothing is lost by writing to it."""
     path = Path(path)
     if path.exists() and not overwrite:
         raise FacetalkError(f"{path} exists already; give another name or --overwrite")
     return path
 
 
-def _matching_head(motion: Motion, head: HeadModel | None) -> tuple[Motion, HeadModel]:
+def matching_head(motion: Motion, head: HeadModel | None) -> tuple[Motion, HeadModel]:
     """The head to pose and the motion in its own coefficients."""
-    head = HeadModel(read_head(motion.head)) if head is None else head
+    head = load_head(motion.head) if head is None else head
     if motion.head != head.name or motion.expression_names != head.assets.expression_names:
         from facetalk.pipelines.retarget import retarget  # only a motion of another head needs it
 
@@ -235,7 +193,8 @@ def _matching_head(motion: Motion, head: HeadModel | None) -> tuple[Motion, Head
     return motion, head
 
 
-def _tracked(motion: Motion) -> Camera:
+def fitted_camera(motion: Motion) -> Camera:
+    """The camera of the video that a motion was fitted to."""
     if motion.camera is None:
         raise UsageError("this motion was not fitted to a video, so it has no tracked camera; use --camera front")
     return motion.camera
@@ -255,7 +214,7 @@ def _front(motion: Motion, head: HeadModel, size: int) -> Camera:
     return front_camera(usual[members] if members.any() else usual, (size, size))
 
 
-def _frames_at(
+def video_frames(
     path: Path | str, count: int, fps: float, size: tuple[int, int]
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """For each moment of an even clock the picture of a video that is shown then; the last one stays."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Motion
+from facetalk.head import model, retargeting
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.gaze import gaze_to_channels
 from facetalk.head.model import HeadAssets, HeadModel
@@ -26,8 +27,9 @@ from facetalk.head.retargeting import (
     shared_points,
     solve_map,
 )
-from facetalk.io.cache import cached_arrays
+from facetalk.io.cache import arrays_in, cached_arrays
 from facetalk.io.heads import read_head
+from facetalk.models.registry import load_head
 
 _RIGID = (27, 28, 29, 30, 36, 39, 42, 45)
 """Landmarks at nose and eyes, which expression hardly moves: there two heads are laid over each other."""
@@ -50,7 +52,7 @@ def retarget(motion: Motion, target: HeadModel, source: HeadModel | None = None)
     """
     if motion.head == target.name and motion.expression_names == target.assets.expression_names:
         return motion
-    source = source or HeadModel(read_head(motion.head)).eval()
+    source = source or load_head(motion.head)
     if motion.head != source.name or motion.expression_names != source.assets.expression_names:
         raise ValueError(f"a motion for head {motion.head!r} was given with head {source.name!r}")
     expression, jaw_pose = _carry_expression(motion, source, target)
@@ -69,20 +71,9 @@ def retarget(motion: Motion, target: HeadModel, source: HeadModel | None = None)
 def arkit_map(head: HeadModel) -> Float[Tensor, "52 controls"]:
     """Coefficients and jaw angles of a head for each ARKit channel; solved once and kept in the user's cache."""
     reference = read_head("facetalk")
-    parts = [
-        array.numpy()
-        for assets in (reference, head.assets)
-        for array in (
-            assets.template,
-            assets.expression_dirs,
-            assets.skin_weights,
-            assets.mediapipe.triangles,
-            assets.mediapipe.barycentric,
-            assets.landmarks.barycentric,
-            assets.pose_dirs if assets.pose_dirs is not None else torch.zeros(0),
-        )
-    ]
-    made = cached_arrays("arkit", parts, lambda: {"map": solve_map(HeadModel(reference), head).numpy()})
+    parts = [*arrays_in(reference), *arrays_in(head.assets)]
+    code = (retargeting, model)
+    made = cached_arrays("arkit", parts, lambda: {"map": solve_map(HeadModel(reference), head).numpy()}, code)
     return torch.from_numpy(np.asarray(made["map"]))
 
 
@@ -112,6 +103,8 @@ def arkit_view(head: HeadModel, num_betas: int = 100) -> HeadModel:
         expression_names=ARKIT_NAMES,
         expression_bounds=None,
         joint_expression_dirs=None,
+        corrective_dirs=None,
+        corrective_pairs=None,
         identity_dirs=assets.identity_dirs[:kept],
         identity_names=assets.identity_names[:kept],
         joint_identity_dirs=assets.joint_identity_dirs[:kept],
@@ -135,7 +128,7 @@ def from_view(motion: Motion, head: HeadModel) -> Motion:
 
 def to_arkit(motion: Motion, source: HeadModel | None = None) -> Motion:
     """The performance as a motion of the bundled head, with ARKit's curves."""
-    return retarget(motion, HeadModel(read_head("facetalk")).eval(), source)
+    return retarget(motion, load_head("facetalk"), source)
 
 
 def _carry_expression(motion: Motion, source: HeadModel, target: HeadModel) -> tuple[Tensor, Tensor]:
@@ -148,7 +141,7 @@ def _carry_expression(motion: Motion, source: HeadModel, target: HeadModel) -> t
         return controls[:, :-3], motion.jaw_pose + controls[:, -3:]
     controls = torch.cat([motion.expression, motion.jaw_pose], 1)
     if other:
-        basis = _basis(source, source.assets, HeadModel(read_head("facetalk")).assets)
+        basis = _basis(source, source.assets, read_head("facetalk"))
         gaze = gaze_to_channels(motion.leye_pose, motion.reye_pose)
         channels = controls_to_channels(controls, arkit_map(source), basis, gaze)
         return channels, torch.zeros_like(motion.jaw_pose)

@@ -24,14 +24,13 @@ from facetalk.data.faces import face_pictures, mouth_pictures
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_to_channels
 from facetalk.head.model import HeadModel
-from facetalk.io.heads import read_head
 from facetalk.metrics.stability import motion_stability_index
 from facetalk.models.face_encoder import FaceCode, FaceEncoder
 from facetalk.models.face_scene import FaceScene, Shots, in_crop
 from facetalk.models.landmark_detector import LandmarkDetector
-from facetalk.models.registry import load_face_encoder, load_lip_reader
+from facetalk.models.registry import load_face_encoder, load_head, load_lip_reader
+from facetalk.pipelines.detect import detect_landmarks
 from facetalk.pipelines.retarget import retarget
-from facetalk.pipelines.track import detect_landmarks
 from facetalk.tracking.observation import estimate_camera, even_frames, interpolate
 from facetalk.tracking.settings import FitSettings
 from facetalk.training.exemplar import RefineSettings, refine_encoder
@@ -69,6 +68,7 @@ def fit_video_spectre(
     network: str = "spectre",
     settings: RefineSettings | None = None,
     detector: LandmarkDetector | None = None,
+    face: int | None = None,
     progress: Progress = silent,
 ) -> Motion:
     """The motion of a head that does what the face in a video does, as SPECTRE's networks see it.
@@ -79,30 +79,33 @@ def fit_video_spectre(
         refine: teach the networks this clip before they speak (METHODS 2.6); takes minutes.
         network: bundled encoders, or a folder that `facetalk train spectre` wrote.
         settings: of the refinement.
-        detector: see `track.detect_landmarks`.
+        detector: see `detect.detect_landmarks`.
+        face: see there.
         progress: told what is done and how far it is.
     """
     path = Path(path)
-    face = look_for_face(path, detector, progress)
-    encoder, scene = load_face_encoder(network), FaceScene(HeadModel(read_head(HEAD)))
+    seen = look_for_face(path, detector, face, progress)
+    encoder, scene = load_face_encoder(network), FaceScene(load_head(HEAD))
     notes: dict[str, Any] = {}
     with one_torch_thread():
-        before = read_face(encoder, path, face)
+        before = read_face(encoder, path, seen)
         code = before
         if refine:
             settings = settings or RefineSettings()
-            clip = clip_of(path, face)
-            code = read_face(refine_encoder(encoder, scene, load_lip_reader(), clip, settings, progress), path, face)
-            figures = {"before": code_figures(before, scene, face), "after": code_figures(code, scene, face)}
+            clip = clip_of(path, seen)
+            code = read_face(refine_encoder(encoder, scene, load_lip_reader(), clip, settings, progress), path, seen)
+            figures = {"before": code_figures(before, scene, seen), "after": code_figures(code, scene, seen)}
             notes = {"refined": {"passes": settings.passes, **figures}}
-        motion = to_motion(code, scene, face, str(path), notes)
-    model = HeadModel(read_head(head)) if isinstance(head, str) else head
+        motion = to_motion(code, scene, seen, str(path), notes)
+    model = load_head(head) if isinstance(head, str) else head
     return motion if model.name == HEAD else retarget(motion, model, scene.head)
 
 
-def look_for_face(path: Path | str, detector: LandmarkDetector | None, progress: Progress) -> SeenFace:
+def look_for_face(
+    path: Path | str, detector: LandmarkDetector | None, face: int | None, progress: Progress
+) -> SeenFace:
     """Landmarks of a video and a camera that could have filmed it."""
-    found = detect_landmarks(path, detector=detector, progress=progress)
+    found = detect_landmarks(path, detector=detector, face=face, progress=progress)
     points = found.points[:]
     even, confidence = even_frames(points.float(), found.times)
     camera = estimate_camera(even, found.image_size, FitSettings())

@@ -9,10 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from facetalk import __version__
 from facetalk.core.errors import FacetalkError, UsageError
@@ -23,16 +20,16 @@ from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform, write_wav
 from facetalk.io.files import replacing
-from facetalk.io.heads import read_head
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoReader
-from facetalk.models.landmark_detector import NUM_POINTS, LandmarkDetector, MediaPipeDetector
+from facetalk.models.landmark_detector import LandmarkDetector
+from facetalk.models.registry import load_head
+from facetalk.pipelines.detect import Detections as Detections
+from facetalk.pipelines.detect import detect_landmarks as detect_landmarks
+from facetalk.pipelines.read_back import RenderedReader
 from facetalk.pipelines.retarget import arkit_view, from_view
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.settings import FitSettings
-
-MAX_SIDE = 1280
-"""Larger pictures are made smaller before detection: the detector works at 192 pixels a face anyway."""
 
 METHODS = ("landmarks", "spectre")
 """Ways to fit a video: by the detector's points, or by networks that look at the pictures."""
@@ -57,57 +54,13 @@ class TrackSummary:
     """Reason by video."""
 
 
-@dataclass(frozen=True, eq=False)
-class Detections:
-    """The detector's points of a whole video."""
-
-    points: Float[Tensor, "rows 478 3"]
-    """Pixels; NaN rows where no face was found."""
-    times: Float[Tensor, " rows"]
-    """Moments of the pictures, seconds."""
-    image_size: tuple[int, int]
-    """Of the video as shown, which the points refer to."""
-    fps: float
-
-
-def detect_landmarks(
-    path: Path | str, *, detector: LandmarkDetector | None = None, progress: Progress = silent
-) -> Detections:
-    """Landmarks of the face in every picture of a video.
-
-    Args:
-        path: any video that ffmpeg reads.
-        detector: MediaPipe if not given.
-        progress: told the number of pictures done and expected.
-    """
-    own = MediaPipeDetector() if detector is None else detector
-    rows, times = [], []
-    missing = np.full((NUM_POINTS, 3), np.nan, np.float32)
-    try:
-        with VideoReader(path, max_side=MAX_SIDE) as video:
-            expected = round((video.duration_s or 0) * video.fps)
-            for time_s, image in video:
-                points = own.detect(image)
-                rows.append(missing if points is None else points)
-                times.append(time_s)
-                progress(f"tracking {Path(path).name}", len(rows), max(expected, len(rows)))
-            shown, read = video.info.size, video.size
-    finally:
-        if detector is None:
-            own.close()
-    scale = np.array([shown[0] / read[0], shown[1] / read[1], shown[0] / read[0]], np.float32)
-    points = torch.from_numpy(np.stack(rows) * scale)
-    if not bool(torch.isfinite(points).all(-1).all(-1).any()):
-        raise FacetalkError(f"{path}: no face was found in any of its {len(rows)} pictures; give a video of a face")
-    return Detections(points, torch.tensor(times, dtype=torch.float64), shown, video.fps)
-
-
 def fit_video(
     path: Path | str,
     *,
     head: HeadModel | str = "facetalk",
     settings: FitSettings | None = None,
     detector: LandmarkDetector | None = None,
+    face: int | None = None,
     progress: Progress = silent,
 ) -> Motion:
     """The motion of a head that does what the face in a video does, seen by an estimate of the video's camera.
@@ -117,10 +70,11 @@ def fit_video(
         head: a head, or the name of one.
         settings: weights of the fit.
         detector: see `detect_landmarks`.
+        face: see `detect_landmarks`.
         progress: see `detect_landmarks`.
     """
-    model = HeadModel(read_head(head)) if isinstance(head, str) else head
-    found = detect_landmarks(path, detector=detector, progress=progress)
+    model = load_head(head) if isinstance(head, str) else head
+    found = detect_landmarks(path, detector=detector, face=face, progress=progress)
     with one_torch_thread():
         motion = fit_landmarks(
             found.points,
@@ -128,6 +82,8 @@ def fit_video(
             found.image_size,
             arkit_view(model),  # the tracker solves for ARKit's channels, of any head
             settings=settings,
+            visible=found.visible,
+            read_back=RenderedReader(model) if detector is None else None,
             source=str(path),
             source_fps=found.fps,
             meta={"facetalk": __version__, "command": "fit", "detector": "MediaPipe face mesh 0.10.21 (Apache-2.0)"},
@@ -142,6 +98,7 @@ def fit_by_method(
     head: HeadModel,
     refine: bool = False,
     settings: FitSettings | None = None,
+    face: int | None = None,
     progress: Progress = silent,
 ) -> Motion:
     """The motion of a video's face by one of `METHODS`.
@@ -152,17 +109,18 @@ def fit_by_method(
         head: the head to move.
         refine: teach SPECTRE's networks the clip first.
         settings: weights of the landmark fit.
+        face: see `detect_landmarks`.
         progress: see `detect_landmarks`.
     """
     if method == "spectre":
         from facetalk.pipelines.spectre import fit_video_spectre
 
-        return fit_video_spectre(path, head=head, refine=refine, progress=progress)
+        return fit_video_spectre(path, head=head, refine=refine, face=face, progress=progress)
     if method != "landmarks":
         raise UsageError(f"unknown method {method!r}; there are: {', '.join(METHODS)}")
     if refine:
         raise UsageError("--refine teaches SPECTRE's networks a clip: add --method spectre")
-    return fit_video(path, head=head, settings=settings, progress=progress)
+    return fit_video(path, head=head, settings=settings, face=face, progress=progress)
 
 
 def fit_to_file(
@@ -175,19 +133,20 @@ def fit_to_file(
     preview: bool = False,
     overwrite: bool = False,
     settings: FitSettings | None = None,
+    face: int | None = None,
     progress: Progress = silent,
 ) -> Motion:
-    """Fit one video and write its motion file; `preview` adds `<out>_preview.mp4`, original beside render.
+    """Fit one video and write its motion file; `preview` adds `<out>_preview.mp4`.
 
     `method` and `refine` as in `fit_by_method`.
     """
     out_path = Path(out_path)
     if out_path.exists() and not overwrite:
         raise FacetalkError(f"{out_path} exists already; give another name or --overwrite")
-    model = HeadModel(read_head(head)) if isinstance(head, str) else head
-    motion = fit_by_method(path, method, head=model, refine=refine, settings=settings, progress=progress)
+    model = load_head(head) if isinstance(head, str) else head
+    motion = fit_by_method(path, method, head=model, refine=refine, settings=settings, face=face, progress=progress)
     if preview:
-        from facetalk.pipelines.render import render_preview
+        from facetalk.pipelines.preview import render_preview
 
         render_preview(motion, path, out_path.with_name(f"{out_path.stem}_preview.mp4"), head=model, overwrite=True)
     write_motion(out_path, motion)
@@ -322,12 +281,12 @@ def _work(job: _Job) -> str | None:
         with VideoReader(job.video) as video:
             has_audio = video.has_audio
         waveform = read_waveform(job.video) if has_audio else None
-        model = HeadModel(read_head(job.head))
+        model = load_head(job.head)
         motion = fit_by_method(job.video, job.method, head=model, refine=job.refine, settings=job.settings)
         if waveform is not None:
             write_wav(sound_path, waveform)
         if job.preview:
-            from facetalk.pipelines.render import render_preview
+            from facetalk.pipelines.preview import render_preview
 
             preview_path = job.out_path.with_name(f"{job.out_path.stem}_preview.mp4")
             render_preview(motion, job.video, preview_path, overwrite=True)

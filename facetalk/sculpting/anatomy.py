@@ -34,20 +34,29 @@ SKULL_AXES = (77.0, 94.0, 97.0)
 # Neck and bust: rows of `along`; columns of azimuth in degrees; distance from the axis and height, mm.
 BODY_AZIMUTHS = (0, 30, 60, 90, 120, 150, 180)
 BODY_ROWS = {
-    -165: ((46, 48, 50, 52, 55, 60, 62), (-135, -136, -138, -141, -145, -148, -148)),
-    -200: ((43, 46, 50, 55, 60, 67, 70), (-162, -164, -167, -169, -172, -174, -174)),
-    -235: ((39, 46, 60, 77, 80, 80, 78), (-193, -193, -190, -186, -190, -194, -195)),
-    -262: ((58, 74, 100, 122, 112, 98, 92), (-213, -211, -204, -197, -201, -208, -210)),
-    -295: ((78, 100, 138, 160, 140, 112, 101), (-246, -243, -233, -222, -227, -240, -244)),
-    -325: ((84, 108, 146, 168, 146, 116, 103), (-280, -280, -280, -280, -280, -280, -280)),
+    -165: ((43, 45, 48, 50, 54, 59, 61), (-133, -134, -135, -136, -138, -141, -142)),
+    -200: ((40, 44, 50, 57, 65, 69, 70), (-159, -160, -161, -160, -159, -162, -165)),
+    -235: ((37, 46, 64, 88, 94, 86, 80), (-192, -191, -186, -179, -176, -180, -184)),
+    -262: ((55, 75, 106, 134, 126, 104, 93), (-212, -210, -203, -194, -192, -198, -202)),
+    -295: ((76, 100, 142, 170, 148, 114, 102), (-246, -243, -234, -223, -226, -238, -243)),
+    -325: ((84, 108, 148, 174, 150, 117, 104), (-280, -280, -280, -280, -280, -280, -280)),
 }
 # Back of the head below the skull's ellipsoid: (azimuth in degrees, distance from the axis, height).
 NAPE = (
     (180, 96, -5), (180, 91, -35), (180, 74, -72), (180, 64, -108),
     (150, 93, -5), (150, 88, -35), (150, 73, -72), (150, 63, -108),
     (120, 84, -10), (120, 76, -40), (120, 63, -75), (120, 56, -110),
-    (98, 75, 20), (98, 73, -10), (98, 67, -40), (95, 59, -75), (95, 52, -110),
+    (98, 75, 20), (98, 73, -10), (98, 67, -40), (97, 61, -75), (97, 53.5, -110),
 )
+# The mandible behind the measured contour: (azimuth in degrees, along, distance from the axis, height).
+RAMUS = (
+    (80, -20, 73.5, -20), (80, -40, 71, -40), (77, -58, 67.5, -58), (71, -71, 66, -71), (71, -87, 61, -82),
+    (88, -56, 65.5, -56), (85, -74, 62, -74), (79, -94, 59, -88), (70, -106, 55.5, -94), (86, -110, 54, -102),
+)
+UNDER_STEPS = (0.0, 0.1, 0.22, 0.36, 0.52, 0.74, 1.0)
+UNDER_RADIUS = ((0.0, 0.07, 0.26, 0.53, 0.80, 0.99, 1.0), (0.0, 0.20, 0.46, 0.68, 0.84, 0.96, 1.0))
+UNDER_HEIGHT = ((0.0, 0.12, 0.22, 0.31, 0.42, 0.66, 1.0), (0.0, 0.08, 0.18, 0.31, 0.48, 0.72, 1.0))
+"""The way from the jaw line to the neck, under the chin and under the angle of the jaw: first inwards, then down."""
 # fmt: on
 
 
@@ -111,7 +120,7 @@ def crown_points() -> tuple[np.ndarray, np.ndarray]:
 
 def under_jaw(mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Controls between the jaw line and the top of the neck: places, and (radius, height)."""
-    jaw = mean[list(JAW_CONTOUR)]
+    jaw = mean[list(JAW_CONTOUR[:-1])]
     jaw_places = to_map(jaw * [-1, 1, 1])
     jaw_radius = np.hypot(jaw[:, 0], jaw[:, 2] + 75)
     radii, heights = BODY_ROWS[-165]
@@ -120,11 +129,21 @@ def under_jaw(mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         azimuth = np.rad2deg(around / PER_RADIAN)
         neck_radius = np.interp(azimuth, BODY_AZIMUTHS, radii)
         neck_height = np.interp(azimuth, BODY_AZIMUTHS, heights)
-        for step in (0.2, 0.45, 0.72):
-            ease = step**0.9
+        back = float(smoothstep(20, 55, azimuth))
+        for inwards, down, step in list(zip(*_under_profile(back), UNDER_STEPS, strict=True))[1:-1]:
             places.append([around, along + (-165 - along) * step])
-            values.append([radius + (neck_radius - radius) * ease, height + (neck_height - height) * step**1.35])
+            values.append([radius + (neck_radius - radius) * inwards, height + (neck_height - height) * down])
+    for azimuth, along, radius, height in RAMUS:
+        places.append([PER_RADIAN * np.deg2rad(azimuth), along])
+        values.append([radius, height])
     return np.array(places), np.array(values)
+
+
+def _under_profile(back: float) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the way inwards and down, from under the chin (0) to under the angle of the jaw (1)."""
+    chin, angle = np.array([UNDER_RADIUS[0], UNDER_HEIGHT[0]]), np.array([UNDER_RADIUS[1], UNDER_HEIGHT[1]])
+    inwards, down = chin + back * (angle - chin)
+    return inwards, down
 
 
 def body_points() -> tuple[np.ndarray, np.ndarray]:
@@ -191,7 +210,7 @@ def neck_relief(places: np.ndarray) -> np.ndarray:
         gap = np.linalg.norm(offset - along[:, None] * (b - a), axis=1)
         return np.exp(-((gap / width) ** 2)) * smoothstep(0, fade, along) * smoothstep(1.0, 0.9, along)
 
-    muscle = 2.4 * ridge((150, -95), (13, -240), 12, fade=0.6) - 1.5 * ridge((125, -95), (38, -235), 10)
+    muscle = 2.4 * ridge((150, -95), (13, -240), 12, fade=0.6) - 0.9 * ridge((125, -95), (38, -235), 10, fade=0.7)
     larynx = 2.6 * np.exp(-((x / 10) ** 2) - ((y + 188) / 11) ** 2)
     notch = -2.5 * np.exp(-((x / 10) ** 2) - ((y + 240) / 7) ** 2)
     collar = 3.6 * ridge((6, -244), (135, -246), 7) - 2.0 * ridge((35, -231), (95, -232), 8)

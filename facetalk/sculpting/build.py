@@ -9,15 +9,17 @@ import numpy as np
 import torch
 
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.looks import PAINTED
 from facetalk.head.model import HeadAssets, SurfacePoints
 from facetalk.sculpting import paint
 from facetalk.sculpting.anatomy import read_measurements
 from facetalk.sculpting.channels import Face, all_channels
+from facetalk.sculpting.correctives import all_correctives
 from facetalk.sculpting.domain import PER_RADIAN, smoothstep
 from facetalk.sculpting.embedding import embed
 from facetalk.sculpting.identity import all_directions, identity_names
 from facetalk.sculpting.occlusion import openness, smoothed
-from facetalk.sculpting.parts import EYE_CENTRE
+from facetalk.sculpting.parts import EYE_CENTRE, IRIS_RADIUS, PUPIL_RADIUS
 from facetalk.sculpting.sculpture import SKIN, Sculpture, hairline, mirror_columns, sculpt, vertex_normals
 from facetalk.sculpting.topology import MOUTH_LEVELS
 from facetalk.vision.ibug import IBUG_FROM_MEDIAPIPE
@@ -78,9 +80,23 @@ def regions(face: Face) -> dict[str, np.ndarray]:
         "upper_face": np.flatnonzero(on_skin & (y > -12) & (y < 64) & (x < 78)),
         "eyes": np.unique(eye_rings),
         "brows": np.flatnonzero(on_skin & (gap < 4.0)),
+        "irises": irises(head),
+        "mouth_lining": np.unique(head.linings["mouth"][3:]),
         "neck": np.flatnonzero(on_skin & ((y < -150) | ((x > 150) & (y < -75)))),
     }
     return sets | {name: head.groups[name] for name in head.groups if name != SKIN}
+
+
+def irises(head: Sculpture) -> np.ndarray:
+    """Vertices of both irises with their dark rims, without the pupils."""
+    found = []
+    for side, name in ((1.0, "left_eyeball"), (-1.0, "right_eyeball")):
+        members = head.groups[name]
+        offset = head.points[members] - np.array(EYE_CENTRE) * [side, 1, 1]
+        reach = np.hypot(offset[:, 0], offset[:, 1])
+        ring = (offset[:, 2] > 0) & (reach > PUPIL_RADIUS * 1.04) & (reach < IRIS_RADIUS * 1.04)
+        found.append(members[ring])
+    return np.concatenate(found)
 
 
 def uv_layout(head: Sculpture) -> tuple[np.ndarray, np.ndarray]:
@@ -114,8 +130,19 @@ def vertex_colors(head: Sculpture) -> np.ndarray:
         for row, tone in zip(head.linings[name], NOSTRIL_TONES, strict=True):
             colors[row] = tone
     for name in ("left_eye", "right_eye"):
-        colors[head.linings[name]] = [0.93, 0.90, 0.90]
+        colors[head.linings[name]] = lid_rim_colors(head.linings[name])
     return colors
+
+
+def lid_rim_colors(rows: np.ndarray) -> np.ndarray:
+    """Multipliers of the wet rim's pink: shaded by the lashes above, redder at the tear's corner, (rows, n, 3)."""
+    columns = np.arange(rows.shape[1])
+    half = rows.shape[1] // 2
+    upper = np.clip(np.sin(np.pi * columns / half), 0, 1) ** 0.5
+    corner = smoothstep(5.5, 1.5, np.abs(columns - half))
+    tone = np.array([0.93, 0.90, 0.90]) * (1 - 0.45 * upper[:, None])
+    tone += corner[:, None] * (np.array([0.92, 0.74, 0.74]) - tone)
+    return np.repeat(tone[None], len(rows), 0)
 
 
 def gloss_of(head: Sculpture) -> np.ndarray:
@@ -128,6 +155,8 @@ def gloss_of(head: Sculpture) -> np.ndarray:
     gloss[hair] = [0.05, 10.0]
     for name in ("left_nostril", "right_nostril"):
         gloss[np.unique(head.linings[name])] = [0.0, 10.0]
+    for name in ("left_eye", "right_eye"):
+        gloss[np.unique(head.linings[name])] = [0.45, 45.0]
     for name in ("left_ear", "right_ear"):
         gloss[np.unique(head.linings[name])] = [0.10, 14.0]
     for name, value in (("eyeball", (0.75, 90.0)), ("teeth", (0.30, 45.0)), ("tongue", (0.25, 30.0))):
@@ -143,6 +172,12 @@ def read_calibration() -> np.ndarray:
         return file["offsets"].astype(np.float64)
 
 
+def read_channel_bias() -> np.ndarray:
+    """`HeadAssets.detector_bias`, see `calibrating.py`, (53, 478, 3) metres."""
+    with np.load(Path(__file__).with_name("calibration.npz"), allow_pickle=False) as file:
+        return file["by_channel"].astype(np.float64)
+
+
 def build_head(calibrated: bool = True) -> HeadAssets:
     """The bundled head, always the same.
 
@@ -153,8 +188,11 @@ def build_head(calibrated: bool = True) -> HeadAssets:
     head = sculpt(measurements)
     face = Face(head)
     identity = all_directions(head, measurements)
+    channels = all_channels(head)
+    correctives, pairs = all_correctives(face, channels)
     triangles, weights = embed(head, read_calibration() if calibrated else None)
     uv, uv_faces = uv_layout(head)
+    texture, layers = paint.paint(head)
     joint_identity = np.zeros((len(identity), 5, 3))
     for joint, name in ((3, "left_eyeball"), (4, "right_eyeball")):
         joint_identity[:, joint] = identity[:, head.groups[name][0]]
@@ -170,7 +208,7 @@ def build_head(calibrated: bool = True) -> HeadAssets:
         template=tensor(head.points * METRES),
         identity_dirs=tensor(identity * METRES),
         identity_names=identity_names(measurements),
-        expression_dirs=tensor(all_channels(head) * METRES),
+        expression_dirs=tensor(channels * METRES),
         expression_names=ARKIT_NAMES,
         faces=torch.tensor(np.ascontiguousarray(head.faces)),
         joints=tensor(JOINTS * METRES),
@@ -184,6 +222,10 @@ def build_head(calibrated: bool = True) -> HeadAssets:
         gloss=tensor(gloss_of(head)),
         uv_coords=tensor(uv),
         uv_faces=torch.tensor(uv_faces),
-        texture=paint.paint(head),
-        meta={"licence": "as facetalk", "source": "python -m facetalk.sculpting"},
+        texture=texture,
+        texture_layers=layers,
+        corrective_dirs=tensor(correctives * METRES),
+        corrective_pairs=torch.tensor(pairs),
+        detector_bias=tensor(read_channel_bias()) if calibrated else None,
+        meta={"look": PAINTED, "licence": "as facetalk", "source": "python -m facetalk.sculpting"},
     )

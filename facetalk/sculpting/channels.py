@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.sculpting import parts
 from facetalk.sculpting.domain import bump, smoothstep
-from facetalk.sculpting.muscles import BOTH, SIDED, SIDEWAYS, SIDEWAYS_FAR, SQUEEZE, Pull
+from facetalk.sculpting.muscles import BOTH, SIDED, SIDEWAYS, SIDEWAYS_FAR, Pull
 from facetalk.sculpting.sculpture import LID_GAP, SKIN, Sculpture, keep_closed, mirror_columns
 from facetalk.sculpting.topology import EYE_COUNT, EYE_LEVELS, MOUTH_LEVELS
 
 JAW_PIVOT = np.array([0.0, -19.0, -68.0])
 """Middle of the axis through both condyles."""
-JAW_ANGLE = np.deg2rad(25.0)
-"""Opening at jawOpen 1: about 42 mm between the incisors, near the adult maximum."""
+JAW_ANGLE = np.deg2rad(22.0)
+JAW_GLIDE = np.array([0.0, -4.0, 9.0])
+"""At jawOpen 1 the condyles turn and glide down the slope of their joint: the chin drops more than it goes back. About
+35 mm between the incisors."""
 
 
 class Face:
@@ -45,8 +48,8 @@ class Face:
         give = np.ones(len(self.points))
         for name in ("left_eye", "right_eye"):
             for level, ring in zip(EYE_LEVELS, self.head.rings[name], strict=True):
-                give[ring] = np.interp(level, [0, 0.4, 1, 2], [0.12, 0.2, 0.55, 1.0])
-            give[self.head.linings[name]] = 0.12
+                give[ring] = np.interp(level, [0, 0.4, 1, 2], [0.06, 0.16, 0.55, 1.0])
+            give[self.head.linings[name]] = 0.06
         # The root of the nose stays: skin there slides over the bone by little.
         x, y = np.abs(self.places[:, 0]), self.places[:, 1]
         root = smoothstep(22, 6, x) * smoothstep(24, 0, y) * smoothstep(-22, -4, y)
@@ -74,10 +77,10 @@ class Face:
         x, y = np.abs(self.places[:, 0]), self.places[:, 1]
         weight = self.lower.copy()
         # The cheek hands over gradually, the further back the more.
-        back = smoothstep(60, 112, x)
+        back = smoothstep(45, 120, x)
         weight *= 1 - back
         jaw_line = np.interp(x, [0, 20, 50, 85, 110], [-113, -112, -95, -70, -50])
-        under = smoothstep(-186, jaw_line - 8, y)
+        under = smoothstep(-225, jaw_line + 6, y)
         weight *= under
         weight[~self.skin] = 0
         rim = self.head.rings["mouth"][0]
@@ -121,16 +124,20 @@ class Face:
             total[:, 1:] += strength[:, None] * np.array(pull.move[1:])
         return total
 
-    def squeezed(self, share: float) -> np.ndarray:
-        """Lips drawn together towards the midline in proportion to their distance, the cheeks following."""
-        x, y = np.abs(self.places[:, 0]), self.places[:, 1]
-        beyond = np.maximum(x - self.corner[0] + 2, 0)
-        above = np.maximum(np.abs(y - self.corner[1]) - 5, 0)
-        weight = np.exp(-0.5 * (beyond / 14) ** 2 - 0.5 * (above / 10) ** 2) * self.skin
-        total = np.zeros_like(self.points)
-        reach = np.clip(self.points[:, 0], -26, 26)
-        total[:, 0] = -share * weight * reach
-        return total
+    def spread(self, move: np.ndarray, reach: float) -> None:
+        """Carry what the mouth's rings do on to the skin round them, fading with the distance on the map."""
+        rings = self.head.rings["mouth"]
+        done = np.append(np.unique(rings), self.head.linings["mouth"])
+        rest = np.setdiff1d(np.flatnonzero(self.skin & (np.abs(self.places[:, 0]) < 80)), done)
+        outer = rings[-1]
+        offset = self.places[rest][:, None] - self.places[outer][None]
+        distance = np.sqrt((offset**2).sum(-1))
+        weight = np.exp(-0.5 * ((distance - distance.min(1, keepdims=True)) / 5) ** 2)
+        weight /= weight.sum(1, keepdims=True)
+        x, y = np.abs(self.places[rest].T)
+        nose = smoothstep(24, 14, x) * smoothstep(50, 43, y)
+        fade = np.exp(-0.5 * (distance.min(1) / reach) ** 2) * self.hold[rest] * (1 - 0.8 * nose)
+        move[rest] = fade[:, None] * (weight @ move[outer])
 
 
 def turned(points: np.ndarray, pivot: np.ndarray, angle: float | np.ndarray) -> np.ndarray:
@@ -143,7 +150,7 @@ def turned(points: np.ndarray, pivot: np.ndarray, angle: float | np.ndarray) -> 
 def jaw_channels(face: Face) -> dict[str, np.ndarray]:
     """Movements of the mandible with what hangs on it."""
     weight = face.jaw[:, None]
-    open_jaw = weight * turned(face.points, JAW_PIVOT, JAW_ANGLE)
+    open_jaw = weight * (turned(face.points, JAW_PIVOT, JAW_ANGLE) + JAW_GLIDE)
     # The upper lip and the cheeks give a little; the corners are drawn in as the lips lengthen.
     corner = Pull(61, (10, 12), (-2.4, 0.0, -1.4))
     open_jaw += face.both(
@@ -174,19 +181,58 @@ def mouth_close(face: Face, open_jaw: np.ndarray) -> np.ndarray:
     rim_move = meet + 0.03 * np.sign(sign)[:, None] * [0, 1, 0] - opened
     total = np.zeros_like(face.points)
     for level, ring in zip(MOUTH_LEVELS, rings, strict=True):
-        total[ring] = rim_move * np.interp(level, [0, 1, 2, 3, 4], [1, 1, 0.98, 0.93, 0.60])
+        total[ring] = rim_move * np.interp(level, [0, 1, 2, 3, 4], [1, 1, 0.98, 0.93, 0.74])
     for index, row in enumerate(face.head.linings["mouth"]):
         total[row] = rim_move * (0.95, 0.75, 0.5, 0.25, 0.1, 0.0, 0.0, 0.0, 0.0)[index]
-    # Around the rings the move fades out on the map.
-    done = np.append(np.unique(rings), face.head.linings["mouth"])
-    rest = np.setdiff1d(np.flatnonzero(face.skin & (np.abs(face.places[:, 0]) < 80)), done)
-    outer = rings[-1]
-    offset = face.places[rest][:, None] - face.places[outer][None]
-    distance = np.sqrt((offset**2).sum(-1))
-    weight = np.exp(-0.5 * ((distance - distance.min(1, keepdims=True)) / 5) ** 2)
-    weight /= weight.sum(1, keepdims=True)
-    fade = np.exp(-0.5 * (distance.min(1) / 13) ** 2)
-    total[rest] = fade[:, None] * (weight @ total[outer])
+    face.spread(total, 15.0)
+    return total
+
+
+class Rounding(NamedTuple):
+    """A round mouth: profiles over the levels of the lips' rings, 0 inner rim to 4 skin beyond the border."""
+
+    squeeze: tuple[float, ...]
+    """Share of the distance to the midline by which the lips are drawn in."""
+    forward: tuple[float, ...]
+    """Millimetres at the midline of both lips."""
+    forward_corner: tuple[float, ...]
+    apart: tuple[float, ...]
+    """Millimetres away from the line of the lips at the midline, the upper lip up, the lower one down."""
+    reach: float
+    """How far the skin around follows, mm."""
+
+
+PUCKER = Rounding(
+    (0.40, 0.40, 0.40, 0.38, 0.28), (3.4, 5.4, 6.4, 5.4, 3.2), (4.6, 5.0, 5.0, 4.4, 2.8), (0.0, 0.5, 0.9, 0.8, 0.2), 9.0
+)
+FUNNEL = Rounding(
+    (0.34, 0.34, 0.33, 0.30, 0.20),
+    (5.8, 7.0, 7.4, 6.0, 3.2),
+    (4.2, 4.4, 4.4, 4.0, 2.6),
+    (5.0, 5.2, 4.6, 3.2, 1.4),
+    10.0,
+)
+
+
+def rounded(face: Face, shape: Rounding) -> np.ndarray:
+    """Lips drawn together and pushed forward."""
+    rings = face.head.rings["mouth"]
+    columns = rings.shape[1]
+    sign = np.cos(2 * np.pi * np.arange(columns) / columns)
+    middle = sign**2
+    total = np.zeros_like(face.points)
+
+    def at(level: float, profile: tuple[float, ...]) -> float:
+        return float(np.interp(level, range(5), profile))
+
+    for level, ring in zip(MOUTH_LEVELS, rings, strict=True):
+        total[ring, 0] = -at(level, shape.squeeze) * face.points[ring, 0]
+        total[ring, 1] = at(level, shape.apart) * np.sign(sign) * np.abs(sign) ** 0.7
+        corner, front = at(level, shape.forward_corner), at(level, shape.forward)
+        total[ring, 2] = corner + (front - corner) * middle
+    for index, row in enumerate(face.head.linings["mouth"]):
+        total[row] = total[rings[0]] * (1.0, 0.85, 0.6, 0.3, 0.1, 0.0, 0.0, 0.0, 0.0)[index]
+    face.spread(total, shape.reach)
     return total
 
 
@@ -195,15 +241,18 @@ def roll(face: Face, upper: bool) -> np.ndarray:
     rings = face.head.rings["mouth"]
     columns = rings.shape[1]
     sign = np.cos(2 * np.pi * np.arange(columns) / columns)
-    side = np.clip(sign if upper else -sign, 0, 1)[:, None] ** 0.6
+    side = smoothstep(0.08, 0.8, sign if upper else -sign)[:, None]
     up = 1.0 if upper else -1.0
     total = np.zeros_like(face.points)
     levels = [0, 1, 2, 3, 3.5, 4]
-    height = [0.1, -0.6, -2.6, -3.6, -2.4, -1.2]
-    depth = [-5.0, -4.6, -3.8, -2.0, -1.0, -0.4]
+    # Share of its height over the rim that each ring comes down, so that thin lips at the corners do not fold.
+    lowered = [0.0, 0.45, 0.60, 0.64, 0.42, 0.15]
+    depth = [-4.2, -4.8, -4.8, -3.2, -2.0, -0.8]
+    rim = face.points[rings[0]]
     for level, ring in zip(MOUTH_LEVELS, rings, strict=True):
-        y, z = up * np.interp(level, levels, height), np.interp(level, levels, depth)
-        total[ring] = side * np.array([0.0, y * (1.0 if upper else 0.9), z])
+        height = face.points[ring, 1:2] - rim[:, 1:2]
+        total[ring, 1:2] = -np.interp(level, levels, lowered) * height * side
+        total[ring, 2:] = np.interp(level, levels, depth) * side
     for row in face.head.linings["mouth"][:3]:
         total[row] = total[rings[0]]
     only = "upper" if upper else "lower"
@@ -273,7 +322,8 @@ class Lids:
         angle = -(self.meeting - self.elevation) * share
         falloff = np.interp(EYE_LEVELS, *LID_FALLOFF)
         for level, ring in enumerate(self.rings):
-            rate = falloff[level]
+            # A lid that opens takes the fold above it along; one that closes leaves it.
+            rate = np.where(share < 0, falloff[level] ** 0.35, falloff[level])
             here = self.face.points[ring]
             lower_rate = np.where(self.upper, rate, rate * np.exp(-EYE_LEVELS[level]))
             move[ring] = turned(here, self.centre, angle * lower_rate)
@@ -305,11 +355,11 @@ def lid_channels(face: Face, side: float) -> dict[str, np.ndarray]:
     return {
         "eyeBlink": lids.close(1.0, 1.0) + crease,
         "eyeLookDown": lids.close(0.42, -0.45),
-        "eyeLookUp": lids.close(-0.30, 0.5) + brow * 0.6,
+        "eyeLookUp": lids.close(-0.26, 0.5) + brow * 0.6,
         "eyeLookIn": lids.shift(-0.5 * side),
         "eyeLookOut": lids.shift(0.5 * side),
         "eyeSquint": lids.close(0.24, 2.0) + cheek,
-        "eyeWide": lids.close(-0.46, -0.4) + brow,
+        "eyeWide": lids.close(-0.42, -0.4) + brow,
     }
 
 
@@ -318,9 +368,10 @@ def tongue_out(face: Face) -> np.ndarray:
     move = np.zeros_like(face.points)
     tongue = face.head.groups["tongue"]
     z = face.points[tongue, 2]
-    reach = smoothstep(-34, 6, z)
-    move[tongue, 2] = 32.0 * reach**1.3
-    move[tongue, 1] = 5.0 * reach * (1 - reach) * 4 - 3.5 * reach**3
+    reach = smoothstep(-36, 8, z)
+    # Over the lower teeth, then down over the lip.
+    move[tongue, 2] = 46.0 * reach**1.4
+    move[tongue, 1] = 9.0 * reach - 14.0 * reach**6
     return move
 
 
@@ -330,10 +381,10 @@ def all_channels(sculpture: Sculpture) -> np.ndarray:
     moves = jaw_channels(face)
     moves["mouthClose"] = mouth_close(face, moves["jawOpen"])
     moves["mouthRollUpper"], moves["mouthRollLower"] = roll(face, True), roll(face, False)
+    moves["mouthPucker"], moves["mouthFunnel"] = rounded(face, PUCKER), rounded(face, FUNNEL)
     moves["tongueOut"] = tongue_out(face)
     for name, pulls in BOTH.items():
-        moves[name] = face.both(pulls)
-        moves[name] += face.squeezed(SQUEEZE.get(name, 0.0))
+        moves[name] = moves.get(name, 0) + face.both(pulls)
     left = np.zeros_like(face.points)
     for pull in SIDEWAYS:
         left += face.hill(pull)[:, None] * np.array(pull.move)

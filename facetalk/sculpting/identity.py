@@ -1,4 +1,4 @@
-"""Identity directions: how measured people differ, carried on over the whole head, and a few of the skull and neck."""
+"""Identity directions: how measured people differ, carried on over the whole head, and traits with a meaning."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ import numpy as np
 
 from facetalk.sculpting import parts
 from facetalk.sculpting.anatomy import Measurements
+from facetalk.sculpting.channels import Face
 from facetalk.sculpting.domain import ThinPlate, smoothstep
 from facetalk.sculpting.sculpture import SKIN, Sculpture, keep_closed
+from facetalk.sculpting.traits import TRAITS, trait_moves
+
+OPENING_KEPT = 0.2
+"""Share of people's different lid openings that identity carries: a blink goes as far on every face, so that wider lids
+would not close. The rest is for eyeWide and eyeSquint."""
 
 GLOBAL_NAMES = ("skullWidth", "skullHeight", "neckWidth")
 
 
 def identity_names(measurements: Measurements) -> tuple[str, ...]:
     """Names of the directions."""
-    return (*(f"face{i + 1}" for i in range(len(measurements.modes))), *GLOBAL_NAMES)
+    return (*(f"face{i + 1}" for i in range(len(measurements.modes))), *GLOBAL_NAMES, *TRAITS)
 
 
 def affine_through(points: np.ndarray, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -45,6 +51,11 @@ def face_mode(head: Sculpture, measurements: Measurements, mode: np.ndarray) -> 
     return move
 
 
+def ears(head: Sculpture) -> np.ndarray:
+    """Vertices of both ears: they go with the head beside them."""
+    return np.unique(np.concatenate([head.linings["left_ear"], head.linings["right_ear"]]))
+
+
 def carry_parts(head: Sculpture, move: np.ndarray) -> None:
     """Eyeballs, teeth and tongue follow rigidly what surrounds them; lids stay on their eyeball."""
     for side, name in ((1.0, "left"), (-1.0, "right")):
@@ -58,7 +69,10 @@ def carry_parts(head: Sculpture, move: np.ndarray) -> None:
             relative = move[ring] - shift
             radial = (relative * direction).sum(1, keepdims=True) * direction
             keep = np.clip(level / 6, 0, 1) ** 2
-            move[ring] = shift + 0.8 * (relative - radial * (1 - keep))
+            tangential = 0.8 * (relative - radial * (1 - keep))
+            opening = tangential[:, 1] - tangential[-np.arange(len(ring)) % len(ring), 1]
+            tangential[:, 1] -= (1 - keep) * (1 - OPENING_KEPT) * opening / 2
+            move[ring] = shift + tangential
         for row in head.linings[f"{name}_eye"]:
             move[row] = move[rings[0]]
     keep_closed(head, move)
@@ -76,7 +90,7 @@ def carry_parts(head: Sculpture, move: np.ndarray) -> None:
     for name in ("left_ear", "right_ear"):
         base = move[head.rings[name][0]].mean(0)
         for row in head.linings[name]:
-            move[row] = base
+            move[row] += base
 
 
 def global_modes(head: Sculpture) -> list[np.ndarray]:
@@ -99,6 +113,9 @@ def global_modes(head: Sculpture) -> list[np.ndarray]:
 def all_directions(head: Sculpture, measurements: Measurements) -> np.ndarray:
     """Displacements for one standard deviation of each direction, (n, vertices, 3) mm; each mirror-symmetrical."""
     moves = [face_mode(head, measurements, mode) for mode in measurements.modes] + global_modes(head)
+    for move in moves:
+        move[ears(head)] = 0
+    moves += trait_moves(Face(head)).values()
     for move in moves:
         carry_parts(head, move)
     stack = np.stack(moves)

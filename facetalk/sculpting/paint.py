@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
+from facetalk.head.looks import HAIRS, PAINTED, SKINS
 from facetalk.sculpting.anatomy import EYE_CONTOURS, MOUTH_CONTOURS
 from facetalk.sculpting.domain import PER_RADIAN, TOP, bump, smoothstep
 from facetalk.sculpting.sculpture import Sculpture, hairline
@@ -14,9 +15,10 @@ SIZE = 1024
 STRIP = 0.05
 """Lowest part of the texture, white: for pieces that are coloured by vertex."""
 
-SKIN_TONE = np.array([0.875, 0.700, 0.605])
-LIP_TONE = np.array([0.735, 0.420, 0.395])
-HAIR_TONE = np.array([0.190, 0.135, 0.105])
+SKIN_TONE, LIP_TONE = (np.array(tone) for tone in SKINS[PAINTED["skin"]][:2])
+HAIR_TONE = np.array(HAIRS[PAINTED["hair"]])
+LAYERS = ("skin", "lips", "hair")
+"""What `looks` can repaint; lashes are none of them."""
 BOTTOM = -330.0
 PINK = np.array([0.76, 0.55, 0.49])
 """The wet rim of the lids."""
@@ -59,6 +61,7 @@ class Canvas:
         self.places = pixel_places()
         self.flat = self.places.reshape(-1, 2)
         self.color = np.tile(SKIN_TONE, (SIZE, SIZE, 1))
+        self.layers = np.tile(np.eye(len(LAYERS))[0], (SIZE, SIZE, 1))
         self.chance = np.random.default_rng(seed)
 
     def map_noise(self, across: float, along: float) -> np.ndarray:
@@ -86,9 +89,11 @@ class Canvas:
         covered = inside(self.flat, outline) | inside(self.flat, outline * [-1, 1])
         return gaussian_filter(covered.reshape(SIZE, SIZE).astype(float), soft_px)
 
-    def blend(self, color: np.ndarray, share: np.ndarray) -> None:
-        """Lay a colour over what is there."""
-        self.color += np.clip(share, 0, 1)[..., None] * (color - self.color)
+    def blend(self, color: np.ndarray, share: np.ndarray, layer: str) -> None:
+        """Lay a colour over what is there, as part of a layer; lashes are none."""
+        share = np.clip(share, 0, 1)[..., None]
+        self.color += share * (color - self.color)
+        self.layers += share * (membership(layer) - self.layers)
 
     def tint(self, factor: tuple[float, float, float], share: np.ndarray) -> None:
         """Multiply by a colour."""
@@ -130,10 +135,17 @@ class Canvas:
         cover = np.clip(taper + 0.5 - gap, 0, 1).max(-1) * opacity
         block = self.color[low[1] : high[1], low[0] : high[0]]
         block += cover[..., None] * (color - block)
+        shares = self.layers[low[1] : high[1], low[0] : high[0]]
+        shares += cover[..., None] * (membership("hair") - shares)
 
 
-def paint(head: Sculpture) -> np.ndarray:
-    """The texture, uint8 sRGB (SIZE, SIZE, 3)."""
+def membership(layer: str) -> np.ndarray:
+    """1 for one layer, 0 for the others."""
+    return np.array([float(layer == name) for name in LAYERS])
+
+
+def paint(head: Sculpture) -> tuple[np.ndarray, np.ndarray]:
+    """The texture, sRGB, and the share of each of `LAYERS` in it, both uint8 (SIZE, SIZE, 3)."""
     canvas = Canvas()
     at = head.face_at
     _skin(canvas, at)
@@ -145,7 +157,9 @@ def paint(head: Sculpture) -> np.ndarray:
     image = canvas.color
     image[int(SIZE * (1 - STRIP * 0.8)) :] = 1.0
     image[int(SIZE * (1 - STRIP * 0.8)) :, : SIZE // 4] = PINK
-    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    canvas.layers[int(SIZE * (1 - STRIP * 0.8)) :] = 0
+    image, layers = ((np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8) for values in (image, canvas.layers))
+    return image, layers
 
 
 def _skin(canvas: Canvas, at: np.ndarray) -> None:
@@ -155,11 +169,14 @@ def _skin(canvas: Canvas, at: np.ndarray) -> None:
     canvas.tint((1.01, 0.93, 0.92), 0.7 * canvas.hill(at[129], (5, 6)))
     canvas.tint((1.02, 1.01, 0.96), 0.6 * canvas.hill(at[151], (35, 18)))
     canvas.tint((0.90, 0.84, 0.86), 0.6 * canvas.hill(at[230], (12, 4.5)))
-    canvas.tint((0.90, 0.84, 0.82), 0.5 * canvas.hill(at[27], (13, 5)))
+    canvas.tint((0.94, 0.88, 0.86), 0.4 * canvas.hill(at[27], (13, 5)))
     canvas.tint((0.93, 0.86, 0.84), 0.5 * canvas.hill(at[133] + [2.5, 1], (4, 5)))
     canvas.tint((1.01, 0.90, 0.88), 0.8 * canvas.hill(np.array([171.0, -19.0]), (14, 26)))
     canvas.tint((0.93, 0.90, 0.90), smoothstep(-125, -165, canvas.places[..., 1]) * 0.5)
-    mottle = sum(0.009 * canvas.map_noise(cell, cell) for cell in (14.0, 6.0, 2.4)) + 0.006 * canvas.map_noise(0.8, 0.8)
+    # On the neck the map is stretched: there only the finest grain.
+    face = smoothstep(-150, -110, canvas.places[..., 1])
+    mottle = face * sum(0.006 * canvas.map_noise(cell, cell) for cell in (14.0, 6.0, 2.4))
+    mottle += 0.006 * canvas.map_noise(0.8, 0.8)
     canvas.color *= 1 + mottle[..., None] * np.array([0.7, 1.15, 1.2])
 
 
@@ -167,8 +184,8 @@ def _folds(canvas: Canvas, at: np.ndarray) -> None:
     """Fine shade where skin folds."""
     lid, under_eye = at[[130, 247, 30, 29, 27, 28, 56, 190]], at[[110, 24, 23, 22, 26]]
     down, right = np.array([0.0, -1.0]), np.array([-1.0, 0.0])
-    canvas.crease(lid - 0.6 * down, 0.8, (0.66, 0.54, 0.50), 0.75)
-    canvas.crease(lid - 1.6 * down, 2.0, (0.86, 0.78, 0.75), 0.6)
+    canvas.crease(lid - 0.6 * down, 0.8, (0.66, 0.54, 0.50), 0.35)
+    canvas.crease(lid - 1.6 * down, 2.0, (0.86, 0.78, 0.75), 0.25)
     canvas.crease(under_eye + 1.5 * down, 1.4, (0.88, 0.78, 0.76), 0.5)
     beside_nose, beside_mouth = at[129] + 2.5 * right + down, at[186] + 6 * right - 2 * down
     fold = np.stack([beside_nose, at[203], (at[206] + at[165]) / 2 + 3 * right, beside_mouth])
@@ -184,7 +201,7 @@ def _lips(canvas: Canvas, at: np.ndarray) -> None:
     outline = np.concatenate([right, right[-2:0:-1] * [-1, 1]])
     red = canvas.area(outline, 2.2)
     fine = canvas.noise(1.2)
-    canvas.blend(LIP_TONE * (1 + 0.03 * fine[..., None]), red * 0.92)
+    canvas.blend(LIP_TONE * (1 + 0.03 * fine[..., None]), red * 0.92, "lips")
     line = at[[78, 13]]
     x = np.abs(canvas.places[..., 0])
     middle = line[0, 1] + (at[[13, 14], 1].mean() - line[0, 1]) * smoothstep(abs(line[0, 0]), 0, x)
@@ -209,7 +226,7 @@ def _eyes(canvas: Canvas, at: np.ndarray) -> None:
         upper = which < 8 * 12
         shade = np.zeros(canvas.places.shape[:2])
         shade[window] = np.exp(-((gap / np.where(upper, 1.9, 0.7)) ** 2)) * np.where(upper, 0.93, 0.5)
-        canvas.blend(np.array([0.12, 0.08, 0.065]), shade)
+        canvas.blend(np.array([0.12, 0.08, 0.065]), shade, "lashes")
 
 
 def brow_curve(at: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -227,24 +244,24 @@ def _brows(canvas: Canvas, at: np.ndarray) -> None:
     middle = (lower + upper) / 2
     thick = np.interp(t, [0, 0.15, 0.6, 1], [0.42, 0.52, 0.40, 0.10])[:, None]
     outline = np.concatenate([middle + (upper - middle) * thick * 1.1, (middle + (lower - middle) * thick * 1.1)[::-1]])
-    canvas.blend(HAIR_TONE * 1.25, canvas.area(outline, 4.0) * 0.62)
-    for _ in range(520):
+    canvas.blend(HAIR_TONE * 1.5, canvas.area(outline, 6.0) * 0.42, "hair")
+    for _ in range(1100):
         s = canvas.chance.uniform(0, 1)
         low, high = brow_curve(at, np.array([s]))
         mid = (low + high)[0] / 2
         across = (high - low)[0] / 2 * np.interp(s, [0, 0.15, 0.6, 1], [0.48, 0.58, 0.44, 0.14])
-        start = mid + across * canvas.chance.uniform(-1, 0.55)
+        start = mid + across * canvas.chance.uniform(-1.15, 0.6)
         lean = np.interp(s, [0, 0.25, 0.6, 1], [1.35, 0.75, 0.2, -0.35]) + canvas.chance.normal(0, 0.12)
         reach = canvas.chance.uniform(3.0, 5.2) * np.interp(s, [0, 0.2, 1], [0.9, 1.0, 0.75])
         end = start + reach * np.array([-np.cos(lean), np.sin(lean)])
-        tone = HAIR_TONE * canvas.chance.uniform(0.75, 1.35)
-        opacity = canvas.chance.uniform(0.45, 0.85)
+        tone = HAIR_TONE * canvas.chance.uniform(0.9, 1.7)
+        opacity = canvas.chance.uniform(0.12, 0.42)
         for sign in (1, -1):
             canvas.stroke(start * [sign, 1], end * [sign, 1], tone, opacity)
 
 
 def _hair(canvas: Canvas) -> None:
-    ragged = 1.6 * canvas.map_noise(1.6, 6.0) + 1.2 * canvas.map_noise(5.0, 7.0)
-    share = smoothstep(-5.0, 7.0, hairline(canvas.places) + ragged) * 0.94
+    ragged = 1.5 * canvas.map_noise(0.9, 3.5) + 1.8 * canvas.map_noise(9.0, 9.0)
+    share = smoothstep(-8.0, 13.0, hairline(canvas.places) + ragged) ** 1.2 * 0.94
     grain = 1 + 0.17 * canvas.map_noise(0.9, 3.5) + 0.10 * canvas.map_noise(3.0, 8.0)
-    canvas.blend(HAIR_TONE * np.clip(grain, 0.5, 1.6)[..., None], share)
+    canvas.blend(HAIR_TONE * np.clip(grain, 0.5, 1.6)[..., None], share, "hair")

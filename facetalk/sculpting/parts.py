@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from facetalk.sculpting.domain import closed_curve, smoothstep
+from facetalk.sculpting.domain import smoothstep
 from facetalk.sculpting.topology import strip
 
 EYE_RADIUS = 12.2
@@ -21,13 +21,6 @@ EYE_CENTRE = (31.5, 0.6, -5.1)
 UPPER_WIDTHS = (8.6, 6.7, 7.6, 7.0, 6.8, 10.0, 9.6)
 LOWER_WIDTHS = (5.4, 6.0, 6.8, 7.0, 7.1, 11.0, 10.5)
 """Crown widths from the midline backwards, mm (Ash and Nelson, dental anatomy)."""
-
-# Outline of the ear seen from its side: backwards and upwards from the middle of the concha, mm.
-EAR_OUTLINE = (
-    (17.5, 3), (18.5, 11), (17.5, 19), (14.5, 26), (9, 31), (2, 32.5), (-4.5, 30), (-8.5, 24), (-10, 16), (-10, 8),
-    (-9.5, 1), (-10, -6), (-10, -13), (-9, -19), (-8, -25), (-4.5, -30), (1, -31.5), (6.5, -28), (9.5, -22),
-    (11.5, -15), (13.8, -8), (16, -2),
-)
 # fmt: on
 
 
@@ -82,7 +75,7 @@ def eyeball() -> Part:
     pupil = np.arcsin(PUPIL_RADIUS / EYE_RADIUS)
     inner = np.linspace(pupil, iris, 7)[1:-1]
     angles = np.concatenate(
-        [[pupil * 0.96, pupil], inner, [iris, iris * 1.09], np.linspace(iris * 1.3, np.pi * 0.97, 11)]
+        [[pupil * 0.96, pupil], inner, [iris, iris * 1.09], [iris * 1.3, 0.85, 1.05, 1.3, 1.6, 2.2, 3.05]]
     )
     count = 32
     turn = 2 * np.pi * np.arange(count) / count
@@ -101,7 +94,7 @@ def eyeball() -> Part:
     white, blood = np.array([0.93, 0.91, 0.89]), np.array([0.86, 0.68, 0.64])
     colors = white + (blood - white) * smoothstep(0.8, 1.6, angle)[:, None]
     # The shadow of the upper lid and its lashes.
-    colors *= 1 - 0.30 * smoothstep(1.5, 7.0, points[:, 1])[:, None]
+    colors *= 1 - 0.42 * smoothstep(1.0, 6.5, points[:, 1])[:, None]
     part = Part(points + EYE_CENTRE, faces, colors)
     spokes = 0.5 + 0.5 * np.sin(np.append(np.tile(np.arange(count) * 2.6, len(angles)), [0, 0]) + 9 * angle)
     depth = smoothstep(pupil, iris, angle)
@@ -109,7 +102,7 @@ def eyeball() -> Part:
     inside = angle <= iris + 1e-6
     part.colors[inside] = brown[inside]
     part.colors[np.abs(angle - iris) < 1e-6] = [0.13, 0.09, 0.07]
-    part.colors[np.abs(angle - iris * 1.09) < 1e-6] = [0.72, 0.69, 0.67]
+    part.colors[np.abs(angle - iris * 1.09) < 1e-6] = [0.74, 0.71, 0.69]
     part.colors[angle <= pupil + 1e-6] = [0.015, 0.012, 0.012]
     return part
 
@@ -226,51 +219,3 @@ def tongue() -> Part:
     points[-1, 2] += 1.5
     shade = 1 - 0.35 * smoothstep(-5, -36, points[:, 2])[:, None]
     return Part(points, faces, np.array([0.72, 0.36, 0.36]) * shade)
-
-
-def ear_rings(base: np.ndarray) -> np.ndarray:
-    """Rings of the left ear from the head outwards, over the rim and into the concha, (rings, n, 3).
-
-    Args:
-        base: the loop on the head that the ear grows from, (n, 3), counter-clockwise seen from outside, starting at
-            the back.
-    """
-    count = len(base)
-    centre = base.mean(0)
-    outline = np.array(EAR_OUTLINE, float)
-    start = len(outline) * np.arange(count) / count
-    rim = closed_curve(outline, start)
-    up = np.array([0.0, np.cos(0.16), -np.sin(0.16)])
-    back = np.array([0.0, -np.sin(0.16), -np.cos(0.16)])
-    out = np.array([1.0, 0.0, 0.0])
-    p, q = rim[:, 0], rim[:, 1]
-    # How far the rim stands off the head: the front grows out of it, the back stands free.
-    flare = 4.5 + 9.5 * smoothstep(-11, 15, p) + 1.0 * smoothstep(10, 30, q) - 3.0 * smoothstep(-14, -30, q)
-    behind = smoothstep(-6, 8, p) * smoothstep(-20, -8, q)
-    lobe = smoothstep(-14, -24, q)
-    crest = np.maximum(behind, smoothstep(8, 20, q))
-    tragus = np.exp(-(((p + 10) / 4.5) ** 2) - ((q + 6) / 6) ** 2)
-    root = np.exp(-(((p + 10) / 5) ** 2) - ((q - 7) / 5) ** 2)
-    # Share of the outline, and offset from the flare: back, rim, fold of the helix, scapha, antihelix, concha.
-    rows = (
-        (0.84, -0.45 * flare - 3.0), (0.93, -3.6 + 0 * p), (0.985, -2.0 + 0 * p), (1.0, -0.2 + 0 * p),
-        (0.985, 1.2 - 0.6 * lobe),
-        (0.945, 1.9 - 1.0 * lobe), (0.90, 1.3 - 0.4 * lobe), (0.865, -0.5 * crest + 0.6 * lobe),
-        (0.82, -1.9 * crest + 0.3),
-        (0.755, -2.3 * crest), (0.68, -1.2 * crest), (0.61, 0.1 * crest + 2.2 * tragus),
-        (0.54, -0.3 * crest - 0.4 + 3.4 * tragus),
-        (0.47, -2.4 * crest - 1.0 + 2.6 * tragus + 0.8 * root), (0.40, -5.0 - 1.0 * crest), (0.30, -7.0 - 1.0 * crest),
-        (0.16, -8.5 - 0.5 * crest),
-    )  # fmt: skip
-    rings = []
-    for share, offset in rows:
-        level = flare.mean() + (flare - flare.mean()) * share
-        height = level + offset
-        middle = (1 - share) * np.array([-2.0, -4.0])
-        rings.append(
-            centre
-            + (share * p + middle[0])[:, None] * back
-            + (share * q + middle[1])[:, None] * up
-            + height[:, None] * out
-        )
-    return np.stack(rings)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from facetalk.sculpting import parts
 from facetalk.sculpting.anatomy import HeadSurface, Measurements, face_places
 from facetalk.sculpting.domain import smoothstep
-from facetalk.sculpting.topology import MOUTH_HALF, MOUTH_LEVELS, Sheet, lay_out, strip
+from facetalk.sculpting.ears import ear_rings
+from facetalk.sculpting.topology import EYE_LEVELS, MOUTH_HALF, MOUTH_LEVELS, Sheet, lay_out, strip
 
 LID_GAP = 1.2
 """Height of the lid margin over the eyeball, mm: room for half-closed lids, which move in straight lines."""
@@ -74,6 +76,15 @@ class _Growing:
         self.count += len(points)
         return np.arange(self.count - len(points), self.count)
 
+    def close_bottom(self) -> None:
+        """A plate under the bust."""
+        low = np.flatnonzero(self.sheet_places[:, 1] < self.sheet_places[:, 1].min() + 1e-6)
+        low = low[np.argsort(self.sheet_places[low, 0])]
+        edge = self.points[0][low]
+        inner = self.add(edge.mean(0) + 0.93 * (edge - edge.mean(0)) - [0, 5, 0], self.sheet_places[low])
+        tip = self.add((edge.mean(0) - [0, 5, 0])[None], self.sheet_places[low[len(low) // 2]][None])
+        self.faces += [strip(inner, low, True), parts.fan(inner, int(tip[0]))[:, ::-1]]
+
     def line(self, rings: np.ndarray, points: np.ndarray, tip: np.ndarray | None = None) -> np.ndarray:
         """Continue an opening inwards by rows of points; `tip` closes the end."""
         rim, next_ring = rings[0], rings[1]
@@ -95,18 +106,70 @@ class _Growing:
 
 
 def close_lips(points: np.ndarray, rings: np.ndarray) -> None:
-    """Let the inner rims of both lips touch, and shape the red: fullness and a soft border."""
+    """Let the inner rims of both lips touch, and shape the red: fullness, corners and a soft border."""
     rim = rings[0]
     partner = rim[mirror_columns(len(rim))]
+    fill_lips(points, rings)
     points[rim] = (points[rim] + points[partner]) / 2
     sign = np.cos(2 * np.pi * np.arange(len(rim)) / len(rim))
     points[rim, 1] += 0.03 * sign
     points[rim, 2] -= 1.2 * np.abs(sign)
 
 
+def fill_lips(points: np.ndarray, rings: np.ndarray) -> None:
+    """Tubercle and bow of the upper lip, two pillows of the lower, the border's pale roll and the corners' pits."""
+    sign = np.cos(2 * np.pi * np.arange(rings.shape[1]) / rings.shape[1])
+    upper, lower = np.clip(sign, 0, 1) ** 0.5, np.clip(-sign, 0, 1) ** 0.5
+    corner = points[rings[0], 0].max()
+    for level, ring in zip(MOUTH_LEVELS, rings, strict=True):
+        x = np.abs(points[ring, 0])
+        red = np.exp(-(((level - 1.6) / 0.9) ** 2))
+        border = np.exp(-(((level - 3.1) / 0.35) ** 2))
+        middle, beside = np.exp(-((x / 4.0) ** 2)), np.exp(-(((x - 7.5) / 4.5) ** 2))
+        peak = np.exp(-(((x - 5.2) / 2.6) ** 2))
+        points[ring, 2] += upper * (red * (0.9 * middle + 0.5 * beside) + 0.35 * border)
+        points[ring, 2] += lower * (red * (1.0 * beside + 0.55 * middle) + 0.15 * border)
+        points[ring, 1] += upper * np.exp(-(((level - 3.0) / 0.7) ** 2)) * (0.65 * peak - 0.35 * middle)
+        pit = np.exp(-(((x - corner - 1.2) / 2.6) ** 2)) * np.exp(-(((level - 2.6) / 1.2) ** 2))
+        points[ring, 2] -= 1.1 * pit
+
+
+def shape_philtrum(points: np.ndarray) -> None:
+    """The groove over the upper lip between its two ridges, and the hollow beside the nose's wings."""
+    x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
+    here = smoothstep(-44.5, -48.5, y) * smoothstep(-61.5, -57.0, y) * (z > 15)
+    width = 1 + 0.25 * smoothstep(-47, -58, y)
+    points[:, 2] += here * (0.55 * np.exp(-(((x / width - 4.9) / 2.0) ** 2)) - 0.95 * np.exp(-((x / width / 2.9) ** 2)))
+    along = np.clip((-37 - y) / 24, 0, 1)
+    gap = x - (22.5 + 11.5 * along)
+    fold = smoothstep(-33, -40, y) * smoothstep(-66, -56, y) * (z > 0)
+    points[:, 2] += fold * (0.7 * np.exp(-(((gap - 5.5) / 4.0) ** 2)) - 0.7 * np.exp(-((gap / 3.4) ** 2)))
+
+
+LID_FOLD = ((0, 0.18, 0.4, 0.62, 0.82, 1, 1.3, 1.65, 2), (0, -0.25, -0.9, -1.55, -0.35, 0.75, 0.75, 0.3, 0))
+"""How far the upper lid lies over the measured skin, mm, by the ring's level: sunk on the eyeball up to the crease."""
+LID_HANG = ((0, 0.62, 0.82, 1, 1.3, 1.65, 2), (0, -0.2, -1.3, -1.5, -0.9, -0.3, 0))
+"""How far the skin over the crease hangs down, mm."""
+LID_OPEN = ((0, 0.18, 0.4, 0.62, 0.82), (0.55, 0.5, 0.35, 0.15, 0))
+"""The measured lids include lashes: the margin itself is higher, mm."""
+
+
+def fold_lids(points: np.ndarray, rings: np.ndarray, side: float) -> None:
+    """The upper lid's crease: skin over it hangs, skin under it follows the eyeball."""
+    centre = np.array(parts.EYE_CENTRE) * [side, 1, 1]
+    columns = np.arange(rings.shape[1]) / (rings.shape[1] / 2)
+    over = np.clip(np.sin(np.pi * columns), 0, 1) ** 0.6
+    for level, ring in zip(EYE_LEVELS, rings, strict=True):
+        out = points[ring] - centre
+        out /= np.linalg.norm(out, axis=1, keepdims=True)
+        points[ring] += (over * np.interp(level, *LID_FOLD))[:, None] * out
+        points[ring, 1] += over * (np.interp(level, *LID_HANG) + np.interp(level, *LID_OPEN))
+
+
 def seat_lids(points: np.ndarray, rings: np.ndarray, side: float) -> None:
     """Move the lids onto the eyeball and carve the fold of the upper lid."""
     centre = np.array(parts.EYE_CENTRE) * [side, 1, 1]
+    fold_lids(points, rings, side)
     for level, ring in enumerate(rings):
         offset = points[ring] - centre
         distance = np.linalg.norm(offset, axis=1)
@@ -193,9 +256,10 @@ def sculpt(measurements: Measurements) -> Sculpture:
         nostril = sheet.rings[f"{name}_nostril"]
         linings[f"{name}_nostril"] = growing.line(nostril, *nostril_lining(points, nostril[0], side))
         ear = sheet.rings[f"{name}_ear"]
-        rows = parts.ear_rings(points[ear[0]] * [side, 1, 1]) * [side, 1, 1]
+        rows = ear_rings(points[ear[0]] * [side, 1, 1]) * [side, 1, 1]
         linings[f"{name}_ear"] = growing.line(ear, rows, rows[-1].mean(0))
     linings["mouth"] = growing.line(sheet.rings["mouth"], *mouth_lining(points, sheet.rings["mouth"][0]))
+    growing.close_bottom()
     groups = {SKIN: np.arange(growing.count)}
     colors = [np.ones((growing.count, 3))]
     ball = parts.eyeball()
@@ -250,21 +314,21 @@ def mirror_vertices(sculpture: Sculpture) -> np.ndarray:
     return partner
 
 
-HAIR_THICKNESS = 4.0
+HAIR_THICKNESS = 3.0
 
 
 def hairline(places: np.ndarray) -> np.ndarray:
     """How far a place lies inside the hair, mm; negative on bare skin."""
     x, y = np.abs(places[..., 0]), places[..., 1]
-    around = [0, 25, 48, 62, 72, 88, 112, 128, 140, 152, 164, 182, 192, 203, 214, 245, 315]
-    border = [74, 73, 67, 55, 38, 24, 14, 2, -14, 0, 12, 15, 4, -20, -42, -68, -80]
+    around = [0, 25, 46, 60, 72, 90, 110, 124, 134, 146, 153, 164, 182, 192, 203, 214, 245, 315]
+    border = [74, 73, 68, 58, 43, 29, 19, 4, -9, -13, 0, 12, 15, 4, -20, -42, -68, -80]
     return y - np.interp(x, around, border)
 
 
 def raise_hair(points: np.ndarray, sheet: Sheet) -> None:
     """Give the cropped hair a little volume."""
     normal = vertex_normals(points, sheet.faces)
-    points += HAIR_THICKNESS * smoothstep(-1, 17, hairline(sheet.places))[:, None] * normal
+    points += HAIR_THICKNESS * smoothstep(-6, 26, hairline(sheet.places))[:, None] * normal
 
 
 def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -276,20 +340,45 @@ def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return normal / np.linalg.norm(normal, axis=1, keepdims=True)
 
 
-def shape_nose(points: np.ndarray) -> None:
-    """Wings of the nose set off by a groove from cheek and tip."""
-    for side in (1.0, -1.0):
-        wing = np.exp(-(((points - [14.5 * side, -38.5, 27.5]) / [4.5, 4.5, 5.5]) ** 2).sum(1))
-        points += wing[:, None] * [1.1 * side, -0.3, 0.5]
-        behind = np.exp(-(((points - [19.5 * side, -36.5, 19.5]) / [2.6, 6.0, 4.5]) ** 2).sum(1))
-        points += behind[:, None] * [-0.5 * side, 0.0, -1.5]
-        above = np.exp(-(((points - [15.0 * side, -30.0, 26.5]) / [4.5, 2.4, 6.0]) ** 2).sum(1))
-        points += above[:, None] * [-0.7 * side, 0.0, -0.6]
+WING_GROOVE = ((19.8, -42.0, 20.0), (21.8, -37.0, 18.0), (20.6, -32.0, 20.5), (17.0, -28.5, 26.0), (12.5, -28.6, 34.0))
+"""Along the back and top of the left wing of the nose, mm."""
+
+
+def ridge(points: np.ndarray, path: np.ndarray, width: float) -> np.ndarray:
+    """1 on a line through points, falling off as a Gaussian across it and towards its ends."""
+    best = np.zeros(len(points))
+    for index, (start, end) in enumerate(pairwise(path)):
+        along = np.clip((points - start) @ (end - start) / ((end - start) @ (end - start)), 0, 1)
+        gap = np.linalg.norm(points - start - along[:, None] * (end - start), axis=1)
+        strength = np.interp((index + along) / (len(path) - 1), [0, 0.25, 0.6, 1], [0.5, 1, 0.8, 0.25])
+        best = np.maximum(best, strength * np.exp(-((gap / width) ** 2)))
+    return best
+
+
+def shape_nose(points: np.ndarray, rings: dict[str, np.ndarray]) -> None:
+    """Wings of the nose set off by a groove from cheek and tip, their rims drawn over the nostrils."""
+
+    def hill(centre: tuple[float, float, float], size: tuple[float, float, float], side: float) -> np.ndarray:
+        return np.exp(-(((points - np.array(centre) * [side, 1, 1]) / size) ** 2).sum(1))[:, None]
+
+    for side, name in ((1.0, "left"), (-1.0, "right")):
+        points += hill((15.5, -36.0, 28.5), (4.0, 4.2, 6.5), side) * [1.2 * side, 0.0, 0.9]
+        points += hill((19.0, -42.0, 23.5), (3.4, 2.8, 4.5), side) * [-2.0 * side, 1.3, 0.0]
+        points += hill((11.6, -33.0, 38.0), (2.0, 4.2, 3.0), side) * [-0.5 * side, 0.0, -0.6]
+        groove = ridge(points, np.array(WING_GROOVE) * [side, 1, 1], 2.2)[:, None]
+        points += groove * [-0.7 * side, 0.1, -1.9]
+        points += hill((2.2, -42.5, 36.0), (3.0, 3.5, 6.0), side) * [0.0, -0.7, 0.0]
+        rim = rings[f"{name}_nostril"]
+        for ring, share in zip(rim, (1.0, 0.85, 0.4), strict=True):
+            height = points[ring, 1] - points[ring, 1].mean()
+            over = smoothstep(-0.6, 1.3, height / max(np.abs(height).max(), 1e-6) * 1.3)
+            points[ring] += (share * over)[:, None] * [0.3 * side, -1.0, 0.7]
 
 
 def refine(points: np.ndarray, rings: dict[str, np.ndarray]) -> None:
     """What the measured points are too coarse for: lips, lids."""
     close_lips(points, rings["mouth"])
-    shape_nose(points)
+    shape_philtrum(points)
+    shape_nose(points, rings)
     for side, name in ((1.0, "left"), (-1.0, "right")):
         seat_lids(points, rings[f"{name}_eye"], side)

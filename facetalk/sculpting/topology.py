@@ -15,7 +15,7 @@ EYE_LEVELS = np.array([0, 0.18, 0.4, 0.62, 0.82, 1, 1.3, 1.65, 2])
 MOUTH_LEVELS = np.array([0, 0.5, 1, 1.5, 2, 2.4, 2.75, 3, 3.3, 3.65, 4])
 NOSTRIL = ((8.2, -40.4), (3.6, 1.9), -0.25)
 """Centre, half axes and turn of the left nostril's rim on the map."""
-EAR = ((171.0, -19.0), (7.0, 21.0), 0.12)
+EAR = ((171.5, -19.0), (10.2, 21.5), 0.14)
 
 
 @dataclass(eq=False)
@@ -82,9 +82,10 @@ def background(outlines: list[np.ndarray]) -> np.ndarray:
     def grid(xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
         return np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
 
-    nose = grid(np.arange(0, 27, 2.6), np.arange(-52, 2, 2.6))
-    nose = nose[nose[:, 0] < 12 - 0.28 * (nose[:, 1])]
+    nose = grid(np.arange(0, 30, 2.4), np.arange(-52, 2, 2.4))
+    nose = nose[nose[:, 0] < 15 - 0.30 * (nose[:, 1])]
     face = grid(np.arange(0, 100, 5.0), np.arange(-125, 60, 5.0))
+    jaw = grid(np.arange(100, 152, 6.5), np.arange(-119, -44, 6.5))
     coarse = grid(
         np.linspace(0, np.pi * PER_RADIAN, 31), np.concatenate([np.arange(-325, -150, 8.75), np.arange(-150, 31, 9.0)])
     )
@@ -92,7 +93,7 @@ def background(outlines: list[np.ndarray]) -> np.ndarray:
     for along in np.arange(39, TOP - 2, 8.5):
         columns = max(3, round(30 * np.cos((along - DOME_Y) / DOME_RADIUS)))
         dome.append(grid(np.linspace(0, np.pi * PER_RADIAN, columns + 1), np.array([along])))
-    for group, distance in ((nose, 2.0), (face, 3.4), (np.concatenate([coarse, *dome]), 6.2)):
+    for group, distance in ((nose, 2.0), (face, 3.4), (jaw, 4.6), (np.concatenate([coarse, *dome]), 6.2)):
         outside = np.ones(len(group), bool)
         for outline in outlines:
             outside &= ~inside(group, outline)

@@ -116,8 +116,7 @@ class FaceEnergy:
 
     def posed(self, rest: Float[Tensor, "frames points 3"], state: State) -> Tensor:
         """The points before rotation, relative to the pivot, (frames, points, 3) metres."""
-        moved = (state.channels @ self.basis.expression_dirs.flatten(1)).unflatten(1, (-1, 3))
-        return rest + moved - self.basis.pivot
+        return rest + self.basis.moved(state.channels) - self.basis.pivot
 
     def linearise(self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation) -> NormalEquations:
         """The energy around a state.

@@ -74,14 +74,21 @@ def calibrate(
 
 
 def estimate_gaze(
-    eyes: EyeModel, seen: Observation, state: State, basis: FaceBasis, rest: Float[Tensor, "frames points 3"]
+    eyes: EyeModel,
+    seen: Observation,
+    state: State,
+    basis: FaceBasis,
+    rest: Float[Tensor, "frames points 3"],
+    *,
+    consecutive: bool = True,
 ) -> tuple[Float[Tensor, "frames 3"], Float[Tensor, "frames 3"]]:
-    """Rotations of the left and the right eyeball, steady through blinks.
+    """Rotations of the left and the right eyeball, steady through blinks where frames are consecutive.
 
     Both eyes share their direction; the angle between them stays near that of looking at somebody.
     """
     raw = raw_gaze(eyes, seen, state, basis, rest)
-    raw = _steady(_bridge(raw, seen.lid_opening > _CLOSED * eyes.usual_opening))
+    if consecutive:
+        raw = _steady(_bridge(raw, seen.lid_opening > _CLOSED * eyes.usual_opening))
     yaw, pitch = raw.mean(1).unbind(1)
     yaw = (yaw - eyes.offset[0]).clamp(-FULL_OUT, FULL_OUT)
     pitch = (pitch - eyes.offset[1]).clamp(-FULL_UP, FULL_DOWN)

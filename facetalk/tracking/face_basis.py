@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from facetalk.head.channels import GAZE_NAMES
+from facetalk.head.correctives import corrective_weights
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.tracking import face_points
 from facetalk.tracking.settings import HELD_AT_ZERO
@@ -37,6 +38,10 @@ class FaceBasis:
     free_names: tuple[str, ...]
     gaze: tuple[int, ...]
     """Columns of the `eyeLook*` channels."""
+    corrective_dirs: Float[Tensor, "n_correctives points 3"]
+    """Correctives among the channels that are solved for."""
+    corrective_pairs: Int[Tensor, "n_correctives 2"]
+    """Rows of `expression_dirs` that each goes with."""
     pivot: Float[Tensor, "3"]
     """Middle of the points at rest: the fit turns the head about it, which keeps turning and shifting apart."""
     pairs: Int[Tensor, "pairs 2"]
@@ -57,6 +62,15 @@ class FaceBasis:
         own = self.template + torch.einsum("s,spc->pc", betas, self.identity_dirs)
         return own + torch.einsum("te,epc->tpc", gaze, self.gaze_dirs)
 
+    def moved(self, channels: Float[Tensor, "frames free"]) -> Float[Tensor, "frames points 3"]:
+        """What the channels do to the points, alone and together.
+
+        The correctives are small, so the fit takes them for constant within one step (their derivative is left out).
+        """
+        weights = torch.cat([channels, corrective_weights(channels, self.corrective_pairs)], 1)
+        dirs = torch.cat([self.expression_dirs, self.corrective_dirs])
+        return (weights @ dirs.flatten(1)).unflatten(1, (-1, 3))
+
 
 def reduce_head(head: HeadModel) -> FaceBasis:
     """The basis of a head's skin points."""
@@ -70,13 +84,15 @@ def reduce_head(head: HeadModel) -> FaceBasis:
     def on_points(values: Tensor) -> Tensor:
         return assets.mediapipe.on(values)[..., rows, :].float()
 
-    template = on_points(assets.template)
-    expression_dirs = on_points(assets.expression_dirs)
+    # The points are where the detector sees them, so that the fitted head's picture reads as the person's does.
+    template, expression_dirs = on_points(assets.template), on_points(assets.expression_dirs)
+    if assets.detector_bias is not None:
+        template = template + assets.detector_bias[0, rows]
+        expression_dirs = expression_dirs + assets.detector_bias[1:, rows]
     pairs, pair_weights = _pairs(ids.tolist())
     weights = _point_weights(ids)
-    first, second = pairs.unbind(1)
-    row_dirs = expression_dirs[list(free)]
-    row_dirs = torch.cat([row_dirs, row_dirs[:, first] - row_dirs[:, second]], 1)
+    row_dirs = _row_dirs(expression_dirs[list(free)], pairs)
+    corrective_dirs, corrective_pairs = _correctives(assets, free)
     edge = torch.isin(ids, torch.tensor(face_points.CONTOUR + face_points.TEMPLES))
     return FaceBasis(
         ids=ids,
@@ -88,6 +104,8 @@ def reduce_head(head: HeadModel) -> FaceBasis:
         free=free,
         free_names=tuple(names[i] for i in free),
         gaze=gaze,
+        corrective_dirs=on_points(corrective_dirs),
+        corrective_pairs=corrective_pairs,
         pivot=template.mean(0),
         pairs=pairs,
         point_weights=weights,
@@ -96,6 +114,33 @@ def reduce_head(head: HeadModel) -> FaceBasis:
         row_dirs=row_dirs,
         products=_products(row_dirs),
     )
+
+
+def _correctives(assets: HeadAssets, free: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Vertex directions of the correctives whose channels are all free, and their pairs of free channels."""
+    if assets.corrective_dirs is None or assets.corrective_pairs is None:
+        return assets.template.new_zeros(0, *assets.template.shape), torch.zeros(0, 2, dtype=torch.long)
+    place = torch.full((len(assets.expression_names),), -1)
+    place[list(free)] = torch.arange(len(free))
+    pairs = place[assets.corrective_pairs]
+    solved = (pairs >= 0).all(1)
+    return assets.corrective_dirs[solved], pairs[solved]
+
+
+def with_points(
+    basis: FaceBasis, template: Float[Tensor, "points 3"], expression_dirs: Float[Tensor, "free points 3"]
+) -> FaceBasis:
+    """The basis with its points, and what the channels do to them, elsewhere."""
+    row_dirs = _row_dirs(expression_dirs, basis.pairs)
+    return replace(
+        basis, template=template, expression_dirs=expression_dirs, row_dirs=row_dirs, products=_products(row_dirs)
+    )
+
+
+def _row_dirs(expression_dirs: Tensor, pairs: Tensor) -> Tensor:
+    """Directions of the points and, after them, of the pairs' distance vectors."""
+    first, second = pairs.unbind(1)
+    return torch.cat([expression_dirs, expression_dirs[:, first] - expression_dirs[:, second]], 1)
 
 
 def _used(numbers: Tensor) -> Tensor:

@@ -24,17 +24,17 @@ def pick_frames(confidence: Float[Tensor, " frames"], rotation: Float[Tensor, "f
 
 
 def fit_identity(
-    energy: FaceEnergy, seen: Observation, state: State, rounds: int
+    energy: FaceEnergy, seen: Observation, state: State, rounds: int, start: Float[Tensor, " n_betas"] | None = None
 ) -> tuple[Float[Tensor, " n_betas"], State]:
     """Identity shared by some frames, and the frames' own states.
 
     Poses and channels are solved with the identity fixed; then the identity moves with poses and inner channels free
     to follow (their best response is eliminated: a Schur complement), and so on. The prior N(0, 1) is weighed against
     the mean over frames, because the errors of one person's frames are alike: a clip of one second and one of an hour
-    are pulled equally.
+    are pulled equally. It begins at `start`, the mean person if not given.
     """
     basis = energy.basis
-    betas = basis.template.new_zeros(len(basis.identity_dirs))
+    betas = basis.template.new_zeros(len(basis.identity_dirs)) if start is None else start
     gaze = state.channels.new_zeros(len(state.channels), 8)
     for round_index in range(rounds):
         rest = basis.rest(betas, gaze)

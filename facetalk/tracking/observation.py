@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -18,29 +20,77 @@ from facetalk.tracking.settings import FitSettings
 INTEROCULAR_M = 0.089
 """Mean distance of the outer eye corners of adults."""
 
+_BLOCK = 512
+"""Rows that are looked at together."""
+
 _FOCAL_OVER_SIDE = 1.2
 """Focal length of an ordinary camera over the longer side of its picture: about 45 degrees of view."""
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """Points row by row: a tensor, or a table that is too long for the memory."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> Tensor:
+        """The rows of a slice, (rows, points, 3)."""
+        ...
+
+
+class EvenFrames:
+    """Detections at facetalk's frame rate, holes filled, made when they are asked for.
+
+    `times` are the moments of the frames. Holes are interpolated, ends held. `confidence` says how surely a face was
+    seen in each frame: 0 inside a hole.
+    """
+
+    def __init__(self, points: Rows, times: Float[Tensor, " rows"]) -> None:
+        """Find where faces were seen.
+
+        Args:
+            points: (rows, points, 3) pixels; NaN rows where no face was found.
+            times: moments of the rows in seconds, increasing; the first frame stands for second 0.
+        """
+        starts = range(0, len(points), _BLOCK)
+        found = torch.cat([torch.isfinite(points[s : s + _BLOCK]).flatten(1).all(-1) for s in starts])
+        if not bool(found.any()):
+            raise FacetalkError(f"no face was found in any of the {len(points)} frames")
+        times = times.to(torch.float64)
+        step = float(torch.diff(times).median()) if len(times) > 1 else 1 / FPS
+        self._points, self._times = points, times
+        self._known = found.nonzero()[:, 0]
+        self._hole_s = 4 * float(torch.diff(times[self._known]).median()) if len(self._known) > 1 else step
+        self.times = frame_times(frames_for(float(times[-1]) + step))
+        self.confidence = _seen_share(found, times, self.times)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __getitem__(self, frames: slice) -> Float[Tensor, "frames points 3"]:
+        """The points of consecutive or of evenly spaced frames."""
+        target = self.times[frames]
+        if frames.step not in (None, 1):
+            return torch.cat([self[index : index + 1] for index in range(*frames.indices(len(self)))])
+        known = self._times[self._known]
+        # Two rows on either side: the curve through the nearest ones bends with the next.
+        first = max(int(torch.searchsorted(known, target[0])) - 2, 0)
+        last = min(int(torch.searchsorted(known, target[-1])) + 2, len(known))
+        first = max(min(first, last - 2), 0)
+        rows = self._known[first:last]
+        start = int(rows[0])
+        values = self._points[start : int(rows[-1]) + 1][rows - start].float()
+        return interpolate(values, self._times[rows], target, hole_s=self._hole_s)
 
 
 def even_frames(
     points: Float[Tensor, "rows points 3"], times: Float[Tensor, " rows"]
 ) -> tuple[Float[Tensor, "frames points 3"], Float[Tensor, " frames"]]:
-    """Detections at facetalk's frame rate, holes filled, and how surely a face was seen in each frame.
-
-    Args:
-        points: pixels; NaN rows where no face was found.
-        times: moments of the rows in seconds, increasing; the first frame stands for second 0.
-
-    Returns:
-        Points without NaN (holes are interpolated, ends held) and confidence in [0, 1], 0 inside a hole.
-    """
-    found = torch.isfinite(points).all(-1).all(-1)
-    if not bool(found.any()):
-        raise FacetalkError(f"no face was found in any of the {len(points)} frames")
-    times = times.to(torch.float64)
-    step = float(torch.diff(times).median()) if len(times) > 1 else 1 / FPS
-    target = frame_times(frames_for(float(times[-1]) + step))
-    return interpolate(points[found], times[found], target), _seen_share(found, times, target)
+    """All points and the confidence of `EvenFrames` at once."""
+    frames = EvenFrames(points, times)
+    return frames[:], frames.confidence
 
 
 def _seen_share(found: Bool[Tensor, " rows"], times: Tensor, target: Tensor) -> Tensor:
@@ -52,9 +102,20 @@ def _seen_share(found: Bool[Tensor, " rows"], times: Tensor, target: Tensor) -> 
 
 
 def interpolate(
-    values: Float[Tensor, "rows *width"], times: Float[Tensor, " rows"], target: Float[Tensor, " frames"]
+    values: Float[Tensor, "rows *width"],
+    times: Float[Tensor, " rows"],
+    target: Float[Tensor, " frames"],
+    *,
+    hole_s: float | None = None,
 ) -> Float[Tensor, "frames *width"]:
-    """Values at other moments on Catmull-Rom curves, which keep peaks that straight lines would cut; ends held."""
+    """Values at other moments on Catmull-Rom curves, which keep peaks that straight lines would cut; ends held.
+
+    Args:
+        values: at the known moments.
+        times: known moments, seconds.
+        target: wanted moments, seconds.
+        hole_s: straight lines over longer gaps; four times the usual step if not given.
+    """
     if len(times) < 3:
         return resample(values, times, target)
     last = len(times) - 1
@@ -67,7 +128,7 @@ def interpolate(
     slopes[1:-1] = (chords[:-1] * span[1:] + chords[1:] * span[:-1]) / (span[1:] + span[:-1])
     slopes[0], slopes[-1] = chords[0], chords[-1]
     # Across a long hole a curve would swing out: straight lines there.
-    hole = span[:, 0] > 4 * span.median()
+    hole = span[:, 0] > (4 * span.median() if hole_s is None else hole_s)
     width = span[left]
     u = ((target - times[left]).to(flat)[:, None] / width).clamp(0, 1)
     start, stop = flat[left], flat[right]

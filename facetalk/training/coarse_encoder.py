@@ -18,13 +18,11 @@ from facetalk.core.errors import FacetalkError
 from facetalk.data.crops import KEPT_SCALE
 from facetalk.data.faces import FACE_SIDE, FaceDataConfig, FaceExample, face_pictures, share_of
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
-from facetalk.io.heads import read_head
 from facetalk.io.weights import half_precision, write_tensors
 from facetalk.models.face_encoder import CoarseEncoder, FaceCode, FaceEncoderConfig
 from facetalk.models.face_scene import face_middle
-from facetalk.models.registry import load_coarse_encoder
+from facetalk.models.registry import load_coarse_encoder, load_head
 from facetalk.training.face_corpus import TrackedRenderer, film_light, head_places, read_corpus
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
@@ -196,7 +194,7 @@ def read_task_config(options: Mapping[str, Any]) -> CoarseTrainingConfig:
 def make_task(config: CoarseTrainingConfig, data_dir: Path | None) -> CoarseEncoderTask:
     """Read the dataset and build the encoder."""
     corpus = read_corpus(data_dir, config.data, "coarse-encoder")
-    renderer = TrackedRenderer(HeadModel(read_head(config.head)))
+    renderer = TrackedRenderer(load_head(config.head))
     faces = [[taught_face(example, renderer) for example in part] for part in corpus]
     encoder = CoarseEncoder(config.encoder)
     if config.start:

@@ -19,11 +19,10 @@ from torch import Tensor
 from facetalk.core.config import build, plain
 from facetalk.core.errors import FacetalkError
 from facetalk.data.faces import FaceDataConfig, FaceExample, face_pictures, share_of
-from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
-from facetalk.io.heads import read_head
 from facetalk.io.weights import half_precision, write_tensors
 from facetalk.models.expression_net import EMOTIONS, ExpressionNet, ExpressionNetConfig
+from facetalk.models.registry import load_head
 from facetalk.training.face_corpus import FaceCorpus, TrackedRenderer, film_light, read_corpus
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
@@ -187,7 +186,7 @@ def read_task_config(options: Mapping[str, Any]) -> ExpressionTrainingConfig:
 def make_task(config: ExpressionTrainingConfig, data_dir: Path | None) -> ExpressionNetTask:
     """Read the labelled clips of the dataset; the network has fresh weights."""
     corpus = read_corpus(data_dir, config.data, "expression-net")
-    renderer = TrackedRenderer(HeadModel(read_head(config.head)))
+    renderer = TrackedRenderer(load_head(config.head))
     return ExpressionNetTask(config, ExpressionNet(config.net), renderer, corpus)
 
 

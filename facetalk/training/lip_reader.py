@@ -24,14 +24,12 @@ from facetalk.core.config import build, plain
 from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import FPS, frame_times, resample
 from facetalk.data.faces import FaceDataConfig, FaceExample, mouth_pictures, share_of
-from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
 from facetalk.io.files import replacing
-from facetalk.io.heads import read_head
 from facetalk.io.weights import half_precision, write_tensors
 from facetalk.losses.perceptual import LIP_PAIRS, mouth_distances
 from facetalk.models.lip_reader import LipReaderConfig, PhonemeLipReader
-from facetalk.models.registry import load_lip_reader, load_speech_encoder
+from facetalk.models.registry import load_head, load_lip_reader, load_speech_encoder
 from facetalk.models.speech_encoder import SpeechEncoder
 from facetalk.training.face_corpus import TrackedRenderer, read_corpus, rendered_mouths
 from facetalk.training.loop import LoopConfig
@@ -241,7 +239,7 @@ def make_task(config: LipReaderTrainingConfig, data_dir: Path | None) -> LipRead
     """Read the dataset, hear its sounds and render part of it; the reader has fresh weights."""
     corpus = read_corpus(data_dir, config.data, "lip-reader")
     speech = load_speech_encoder(config.speech)
-    renderer = TrackedRenderer(HeadModel(read_head(config.head)))
+    renderer = TrackedRenderer(load_head(config.head))
     learn, judge = ([e for e in part if is_synced(e)] for part in corpus)
     faces = []
     for part in (learn, judge):

@@ -16,9 +16,7 @@ from facetalk.core.config import build, plain
 from facetalk.core.errors import FacetalkError
 from facetalk.data.faces import FaceDataConfig, FaceExample, face_pictures, mouth_pictures, share_of
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
-from facetalk.io.heads import read_head
 from facetalk.io.weights import half_precision, write_tensors
 from facetalk.losses.perceptual import (
     correction_size,
@@ -37,6 +35,7 @@ from facetalk.models.registry import (
     load_coarse_encoder,
     load_expression_net,
     load_face_encoder,
+    load_head,
     load_lip_reader,
     load_speech_encoder,
 )
@@ -274,7 +273,7 @@ def make_task(config: SpectreTrainingConfig, data_dir: Path | None) -> SpectreTa
         load_lip_reader(config.lip_reader) if weights.lip_reading else None,
         load_expression_net(config.expression_net) if weights.emotion else None,
     )
-    scene = FaceScene(HeadModel(read_head(config.head)))
+    scene = FaceScene(load_head(config.head))
     speech, reader = load_speech_encoder(config.speech), load_lip_reader(config.lip_reader)
     lags = config.data.sound_lags_ms
     judge = [Judged(e, heard_phonemes(e, speech, lags) if is_synced(e) else None) for e in corpus.judge]

@@ -51,7 +51,7 @@ def test_fit_then_render_over_the_video(short_video: Path, tmp_path: Path, monke
     motion = read_motion(tmp_path / "short.npz")
     assert motion.channel("mouthSmileLeft").mean() > 0.2, "the reference smiles"
     with VideoReader(tmp_path / "short_preview.mp4") as preview:
-        assert preview.size == (640, 320)
+        assert preview.size == (960, 320)
     run("render", "short.npz", "--camera", "tracked", "--over", short_video, "-o", "over.mp4")
     with VideoReader(tmp_path / "over.mp4") as over:
         assert over.size == (320, 320)
@@ -118,3 +118,20 @@ def test_train_makes_a_talker_that_animate_takes(tmp_path: Path, monkeypatch: py
     assert read_motion(tmp_path / "a/a.npz").head == "facetalk"
     again = CliRunner().invoke(app, ["train", "styletalk-tiny", "--data", "data", "-o", "runs/tiny", *short])
     assert again.exit_code == 1 and "is not empty" in again.stderr
+
+
+def test_a_head_is_rendered_in_the_colours_that_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = load_head()
+    names = head.assets.expression_names
+    write_motion(tmp_path / "m.npz", still_motion("facetalk", torch.zeros(2, len(names)), names, FPS, head.num_betas))
+    brightness = {}
+    for skin in ("porcelain", "deep"):
+        run("render", "m.npz", "--skin", skin, "--eyes", "green", "--hair", "black", "--size", 96, "-o", f"{skin}.mp4")
+        with VideoReader(tmp_path / f"{skin}.mp4") as video:
+            brightness[skin] = next(iter(video))[1][40:70, 36:60].mean()
+    assert brightness["porcelain"] > 1.6 * brightness["deep"]
+    for command in (["render", "m.npz"], ["animate", str(REFERENCE)]):
+        refused = CliRunner().invoke(app, [*command, "--skin", "plaid"])
+        assert refused.exit_code != 0
+        assert "known: porcelain, light, olive, tan, brown, dark, deep" in str(refused.exception) + refused.output

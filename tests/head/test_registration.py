@@ -10,6 +10,7 @@ from facetalk.head.registration import (
     nearest_on_surface,
     register,
     similarity,
+    slide,
     spread_points,
     vertex_normals,
 )
@@ -96,3 +97,25 @@ def test_spread_points_are_far_apart() -> None:
     picks = spread_points(points, 20)
     gaps = np.linalg.norm(points[picks][:, None] - points[picks], axis=-1) + 9 * np.eye(20)
     assert len(set(picks.tolist())) == 20 and gaps.min() > 0.8
+
+
+def test_points_slide_along_their_own_sheet() -> None:
+    # Two sheets, half a millimetre apart, joined along one edge: a lip on a lip.
+    x, y = np.meshgrid(np.arange(11.0), np.arange(11.0), indexing="ij")
+    low = np.stack([x, y, 0 * x], -1).reshape(-1, 3) * 0.004
+    corner = (np.arange(10)[:, None] * 11 + np.arange(10)).ravel()
+    sheet = np.concatenate(
+        [np.stack([corner, corner + 11, corner + 12], 1), np.stack([corner, corner + 12, corner + 1], 1)]
+    )
+    vertices = np.concatenate([low, low + np.array([0, 0, 0.0005])])
+    seam = np.stack([np.arange(10), np.arange(1, 11), 121 + np.arange(10)], 1)
+    faces = np.concatenate([sheet, sheet + 121, seam])
+    start = np.array([[60, 71, 72], [60 + 121, 71 + 121, 72 + 121]])
+    weights = np.full((2, 3), 1 / 3)
+    before = (vertices[start] * weights[..., None]).sum(1)
+    offsets = np.array([[0.005, -0.003, 0.0005], [0.005, -0.003, -0.0005]])  # each towards the other sheet
+    triangles, shares = slide(start, weights, offsets, vertices, faces)
+    after = (vertices[triangles] * shares[..., None]).sum(1)
+    np.testing.assert_allclose(after[:, :2], before[:, :2] + offsets[:, :2], atol=1e-9)
+    np.testing.assert_allclose(after[:, 2], before[:, 2], atol=1e-12)
+    assert (triangles[0] < 121).all() and (triangles[1] >= 121).all()

@@ -14,11 +14,12 @@ import trimesh
 from PIL import Image
 
 from facetalk.core.types import Motion
+from facetalk.head.correctives import shape_names
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.io.gltf import write_glb
 from facetalk.io.heads import read_head
 from facetalk.io.mesh import part_faces
-from tests.conftest import make_toy_head
+from tests.conftest import make_corrected_toy_head, make_toy_head
 from tests.io.motions import lively_motion
 
 DTYPES = {5126: np.float32, 5125: np.uint32, 5123: np.uint16, 5121: np.uint8}
@@ -150,7 +151,12 @@ def few_joints_head() -> HeadAssets:
     return HeadAssets(**{**assets.__dict__, **seams})
 
 
-HEADS = {"plain": make_toy_head, "textured": textured_head, "few_joints": few_joints_head}
+HEADS = {
+    "plain": make_toy_head,
+    "textured": textured_head,
+    "few_joints": few_joints_head,
+    "corrected": make_corrected_toy_head,
+}
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -199,8 +205,8 @@ def test_the_file_obeys_the_standard(tmp_path: Path, kind: str) -> None:
 
 def check_mesh(reader: Reader, assets: HeadAssets) -> None:
     (mesh,) = reader.file.meshes
-    assert mesh.extras["targetNames"] == list(assets.expression_names)
-    assert len(mesh.weights) == len(assets.expression_names)
+    assert mesh.extras["targetNames"] == list(shape_names(assets))
+    assert len(mesh.weights) == len(shape_names(assets))
     faces = 0
     for primitive in mesh.primitives:
         attributes = primitive.attributes
@@ -210,7 +216,7 @@ def check_mesh(reader: Reader, assets: HeadAssets) -> None:
         indices = reader.array(primitive.indices)
         assert indices.max() < counts.pop()
         faces += len(indices) // 3
-        assert len(primitive.targets) == len(assets.expression_names)
+        assert len(primitive.targets) == len(shape_names(assets))
         assert reader.file.accessors[attributes.POSITION].min
         assert all(reader.file.accessors[target["POSITION"]].min for target in primitive.targets)
         np.testing.assert_allclose(np.linalg.norm(reader.array(attributes.NORMAL), axis=1), 1, atol=1e-5)

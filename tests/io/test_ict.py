@@ -10,7 +10,7 @@ import torch
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.ict import arkit_shapes
+from facetalk.head.ict import LANDMARKS68, arkit_shapes
 from facetalk.head.model import HeadModel
 from facetalk.io.heads import read_head
 from facetalk.io.ict import _expected, _read_folder
@@ -65,6 +65,18 @@ def test_eyeballs_look_ahead_and_turn_about_their_centres(ict: HeadModel) -> Non
         others = torch.ones(len(turned), dtype=torch.bool)
         others[members] = False
         torch.testing.assert_close(turned[others], ict.template[others], atol=1e-6, rtol=0)
+
+
+def test_the_lips_that_are_published_apart_meet_at_rest(ict: HeadModel) -> None:
+    with np.load(SHARED / "heads" / "ict_facekit" / "ict_facekit_light.npz") as file:
+        published = torch.from_numpy(file["vertices"] * 0.01)
+    upper, lower = ([LANDMARKS68[i] for i in row] for row in ((61, 62, 63), (67, 66, 65)))
+    gaps = [float((shape[upper] - shape[lower])[:, 1].mean()) for shape in (published, ict.template)]
+    assert 0.0005 < gaps[0] - gaps[1] < 0.0012, "metres; the published gap is 0.8 mm"
+    still = torch.ones(len(ict.template), dtype=torch.bool)
+    still[ict.assets.regions["mouth"]] = False
+    still[torch.cat([ict.assets.regions[f"{side}_eyeball"] for side in ("left", "right")])] = False
+    assert (ict.template - published[: len(ict.template)])[still].norm(dim=1).max() < 0.0012
 
 
 def test_the_jaw_turns_the_lower_teeth_as_jaw_open_does(ict: HeadModel) -> None:

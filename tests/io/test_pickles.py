@@ -169,3 +169,109 @@ def test_broken_files_say_so(tmp_path: Path) -> None:
         archive.writestr("a.npy", b"\x93NUMPY\x01\x00")
     with pytest.raises(FacetalkError, match=r"cut\.npz"):
         read_arrays(tmp_path / "cut.npz")
+
+
+def op(*parts: bytes) -> bytes:
+    return b"\x80\x04" + b"".join(parts) + b"."
+
+
+def name(module: str, attribute: str) -> bytes:
+    return b"c" + f"{module}\n{attribute}\n".encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        op(b"\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R"),  # STACK_GLOBAL
+        op(name("builtins", "eval"), b"\x8c\x011\x85R"),
+        op(name("posix", "system"), b"\x8c\x04true\x85\x81"),  # NEWOBJ
+        op(b"(\x8c\x04true", b"iposix\nsystem\n"),  # INST
+        op(b"(", name("os", "system"), b"\x8c\x04trueo"),  # OBJ
+        op(b"}\x8c\x01a", name("functools", "partial"), b")R\x85s"),  # nested
+        op(b"Pname\n"),  # PERSID
+        op(name("_codecs", "encode"), b"N}\x8c\x0c__defaults__\x8c\x03hex\x85s\x86b"),  # BUILD on a function
+        op(name("_codecs", "encode"), b"\x8c\x01a\x8c\x05rot13\x86R"),
+        op(name("copyreg", "_reconstructor"), name("builtins", "dict"), name("builtins", "object"), b"N\x87R"),
+    ],
+)
+def test_every_instruction_that_reaches_for_code_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "evil.pkl"
+    path.write_bytes(content)
+    with pytest.raises(FacetalkError, match="would run"):
+        read_arrays(path)
+
+
+def test_registered_extensions_are_refused(tmp_path: Path) -> None:
+    import copyreg
+
+    path = tmp_path / "evil.pkl"
+    path.write_bytes(op(b"\x82\xef", b"\x8c\x04true\x85R"))  # EXT1 239
+    with pytest.raises(FacetalkError, match="not a file with arrays"):
+        read_arrays(path)
+    copyreg.add_extension("os", "system", 239)
+    try:
+        with pytest.raises(FacetalkError, match=r"would run os\.system"):
+            read_arrays(path)
+    finally:
+        copyreg.remove_extension("os", "system", 239)
+
+
+def test_arrays_of_objects_do_not_hide_code(tmp_path: Path) -> None:
+    trace, path = tmp_path / "it_ran", tmp_path / "evil.pkl"
+    inner = pickle.dumps(Marker(trace))
+    path.write_bytes(pickle.dumps({"a": np.array([[Marker(trace)], [None]], object), "b": inner}, 2))
+    with pytest.raises(FacetalkError, match="would run"):
+        read_arrays(path)
+    path.write_bytes(pickle.dumps({"b": np.array(inner, object), "c": inner}))
+    assert read_arrays(path)["c"] == inner, "bytes stay bytes"
+    storage = (
+        b"\x80\x02ctorch.storage\n_load_from_bytes\n" + b"B" + len(inner).to_bytes(4, "little") + inner + b"\x85R."
+    )
+    path.write_bytes(storage)
+    with pytest.raises(FacetalkError):
+        read_arrays(path)
+    assert not trace.exists()
+
+
+def lists_of_lists(depth: int) -> list:
+    inner: list = [0]
+    for _ in range(depth):
+        inner = [inner] * 10
+    return inner
+
+
+def endless() -> list:
+    own: list = []
+    own.append(own)
+    return own
+
+
+def large_sparse() -> scipy.sparse.coo_matrix:
+    return scipy.sparse.coo_matrix(([1.0], ([0], [0])), (300_000, 300_000))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pickle.dumps({"a": lists_of_lists(30)}),
+        pickle.dumps({"a": endless()}),
+        pickle.dumps({"a": large_sparse()}),
+        pickle.dumps({"a": torch.zeros(1).expand(2**31)}),
+        b"\x80\x04\x8e" + (2**45).to_bytes(8, "little") + b"aaa.",  # BINBYTES8 of 32 TiB
+        op(name("numpy.core.multiarray", "scalar"), name("numpy", "dtype"), b"\x8c\x02f8K\x00K\x01\x87R",
+           b"\x8a\x06" + (2**44).to_bytes(6, "little"), b"\x86R"),
+    ],
+    ids=["lists", "endless", "sparse", "strides", "bytes", "scalar"],
+)  # fmt: skip
+def test_small_files_do_not_fill_the_memory(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "flood.pkl"
+    path.write_bytes(content)
+    with pytest.raises(FacetalkError, match="not a file with arrays"):
+        read_arrays(path)
+
+
+def test_a_packed_flood_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(tmp_path / "flood.npz", a=np.zeros(1 << 20))
+    monkeypatch.setattr("facetalk.io.pickles._MOST_BYTES", 1 << 20)
+    with pytest.raises(FacetalkError, match="an array of 8 MiB"):
+        read_arrays(tmp_path / "flood.npz")

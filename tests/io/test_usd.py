@@ -10,14 +10,14 @@ import pytest
 
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.io.usd import write_usd
-from tests.conftest import make_toy_head
+from tests.conftest import make_corrected_toy_head, make_toy_head
 from tests.io.motions import lively_motion
 from tests.io.test_gltf import few_joints_head
 
 pxr = pytest.importorskip("pxr", reason="usd-core is not installed")
 
 
-@pytest.mark.parametrize("make_head", [make_toy_head, few_joints_head])
+@pytest.mark.parametrize("make_head", [make_toy_head, few_joints_head, make_corrected_toy_head])
 def test_usd_skel_computes_what_the_head_model_computes(tmp_path: Path, make_head: Callable[[], HeadAssets]) -> None:
     from pxr import Usd, UsdGeom, UsdSkel, Vt
 

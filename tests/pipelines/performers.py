@@ -7,6 +7,7 @@ import torch
 
 from facetalk.core.errors import UsageError
 from facetalk.core.timing import SAMPLE_RATE, frames_for
+from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.models.motion_decoder import DecoderConfig
 from facetalk.models.style_encoder import StyleEncoderConfig
@@ -47,7 +48,7 @@ def use_toys(monkeypatch: pytest.MonkeyPatch) -> None:
             raise UsageError(f"unknown talker {name!r}")
         return toy_talker()
 
-    def load_head(name: str) -> HeadModel:
+    def load_head(name: str, look: Look | None = None) -> HeadModel:
         if name != "facetalk":
             raise UsageError(f"unknown head {name!r}")
         return HeadModel(make_toy_head())

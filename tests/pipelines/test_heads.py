@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
 from facetalk.head.model import HeadModel
 from facetalk.io.heads import read_head
 from facetalk.io.installed import installed_heads
+from facetalk.pipelines import heads as pipeline
 from facetalk.pipelines.assets import list_heads
 from facetalk.pipelines.heads import install_head, remove_head, show_head
 from tests.conftest import make_toy_head
 from tests.io.gnm_files import gnm_like, write_gnm
+from tests.io.serving import served
 
 runner = CliRunner()
 
@@ -71,21 +74,52 @@ def test_a_flame_file_is_installed_with_what_lies_beside_it(likeness_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        (
-            "https://flame.is.tue.mpg.de/download.php",
-            "does not fetch.*register at.*facetalk heads install PATH",
-        ),
-        ("https://github.com/ICT-VGL/ICT-FaceKit", "clone"),
-        ("https://huggingface.co/google/gnm-v3", "download v3_0"),
-        ("https://example.org/head.pkl", "download it yourself"),
-        ("/nowhere/head.pkl", "nothing at /nowhere"),
-    ],
+    "source",
+    ["https://flame.is.tue.mpg.de/download.php", "https://download.is.tue.mpg.de/x.zip", "flame.is.tue.mpg.de"],
 )
-def test_addresses_get_instructions(source: str, message: str) -> None:
-    with pytest.raises(MissingAssetError, match=message):
+def test_where_one_must_register_nothing_is_fetched(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "download", lambda *_, **__: pytest.fail("fetched"))
+    with pytest.raises(MissingAssetError, match=r"registered users only: register at.*facetalk heads install PATH"):
         install_head(source)
+
+
+def test_pages_stand_for_the_files_they_offer(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = []
+
+    def fetch(address: str, folder: Path, **_: object) -> Path:
+        fetched.append(address)
+        return folder / "nothing"
+
+    monkeypatch.setattr(pipeline, "download", fetch)
+    for source in ("https://github.com/ICT-VGL/ICT-FaceKit.git", "github.com/ICT-VGL/ICT-FaceKit/",
+                   "https://huggingface.co/google/gnm-v3", "https://example.org/head.npz"):  # fmt: skip
+        with pytest.raises(MissingAssetError, match="nothing at"):
+            install_head(source)
+    assert [address.rpartition("/")[2] for address in fetched] == ["HEAD.zip", "HEAD.zip", "gnm_head.npz", "head.npz"]
+    with pytest.raises(MissingAssetError, match="nothing at /nowhere"):
+        install_head("/nowhere/head.pkl")
+
+
+def test_a_head_is_fetched_checked_and_installed(gnm_path: Path, tmp_path: Path, private_data: Path) -> None:
+    packed = tmp_path / "site" / "release.zip"
+    packed.parent.mkdir()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(gnm_path, "model-1/v3_0/gnm_head.npz")
+        archive.writestr("model-1/LICENSE", "The licence at the top")
+    checksum = hashlib.sha256(packed.read_bytes()).hexdigest()
+    with served(packed.parent) as address:
+        with pytest.raises(FacetalkError, match=r"release\.zip has the SHA-256"):
+            install_head(f"{address}/release.zip", sha256="0" * 64)
+        assert not installed_heads()
+        installed = install_head(f"{address}/release.zip", name="google", sha256=checksum)
+    assert installed.source == f"{address}/release.zip" and "at the top" in installed.licence_text
+    assert installed.sha256 == hashlib.sha256(gnm_path.read_bytes()).hexdigest()
+    assert read_head("google").name == "google"
+    assert install_head(str(packed), name="again").kind == "gnm", "an archive on disk does as well"
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
+        archive.writestr("readme.txt", "nothing here")
+    with pytest.raises(UsageError, match="holds no head model"):
+        install_head(str(tmp_path / "empty.zip"))
 
 
 def test_what_cannot_be_used_is_not_installed(gnm_path: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from facetalk.core.types import Camera, Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader, VideoWriter
-from facetalk.pipelines.render import BLOCK, head_surface, make_renderer, posed, render_motion, render_preview, rendered
+from facetalk.pipelines.render import BLOCK, head_surface, make_renderer, posed, render_motion, rendered
 from facetalk.render.camera import project
 from facetalk.render.renderer import CpuRenderer
 
@@ -101,23 +101,6 @@ def test_the_original_lies_behind_the_head(tmp_path: Path, toy_head: HeadModel) 
     assert VideoReader(path).has_audio
     # The corner, where no head is, shows the frame of the same number.
     np.testing.assert_allclose(frames(path)[:, :4, :4].mean((1, 2, 3)), 20 + 20 * np.arange(10), atol=3)
-
-
-def test_a_preview_has_both_halves_in_step(tmp_path: Path, toy_head: HeadModel) -> None:
-    source = write_clip(tmp_path / "source.mp4", 10)
-    path = render_preview(fitted(toy_motion(12)), source, tmp_path / "preview.mp4", head=toy_head)
-    with VideoReader(path) as video:
-        assert (video.size, video.fps, video.has_audio) == ((160, 60), 25.0, True)
-    shown = frames(path)
-    np.testing.assert_allclose(shown[:, :, :70].mean((1, 2, 3)), 20 + 20 * np.arange(10), atol=3)
-    alone = frames(render_motion(fitted(toy_motion(12)), tmp_path / "a.mp4", head=toy_head, camera="tracked"))
-    assert np.abs(shown[:, :, 80:] - alone).mean() < 2
-
-
-def test_a_large_video_gets_a_smaller_preview(tmp_path: Path, toy_head: HeadModel) -> None:
-    source = write_clip(tmp_path / "source.mp4", 2, size=(1600, 900))
-    path = render_preview(fitted(toy_motion(3), size=(1600, 900)), source, tmp_path / "p.mp4", head=toy_head)
-    assert VideoReader(path).size == (1440, 404)
 
 
 @pytest.mark.parametrize("num_frames", [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])

@@ -44,6 +44,9 @@ def performance(own: HeadModel, frames: int = 60, seed: int = 0) -> Motion:
     gaze = gaze_pose(yaw, pitch)
     for name in IMPOSSIBLE:
         expression[:, ARKIT_NAMES.index(name)] = 0
+    left, right = indices(("jawLeft", "jawRight"))
+    sideways = expression[:, left] - expression[:, right]  # a jaw is on one side at a time
+    expression[:, left], expression[:, right] = sideways.clamp_min(0), (-sideways).clamp_min(0)
     expression[15:30] = 0  # the lips meet in the second half second
     expression[:, indices(GAZE_NAMES)] = gaze_to_channels(gaze, gaze)
     motion = still_motion(own.name, expression, ARKIT_NAMES, 30.0, own.num_betas)

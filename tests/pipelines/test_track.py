@@ -9,7 +9,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoWriter
-from facetalk.pipelines import track
+from facetalk.pipelines import detect, track
 from facetalk.pipelines.track import clip_names, detect_landmarks, find_videos, fit_to_file, fit_video, fit_videos
 from tests.tracking.synthetic import IMAGE_SIZE, make_point_head, see, swaying
 
@@ -51,7 +51,8 @@ def write_clip(path: Path, brightness: int, size: tuple[int, int] = (160, 120)) 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, head: HeadModel) -> None:
     """The toy head and a detector that needs no face, in this process."""
-    monkeypatch.setattr(track, "MediaPipeDetector", lambda: FakeDetector(head))
+    monkeypatch.setattr(detect, "MediaPipeDetector", lambda **options: FakeDetector(head))
+    monkeypatch.setattr(track, "RenderedReader", lambda head: None)
     monkeypatch.setattr(track, "read_head", lambda name: head.assets)
 
 
@@ -69,10 +70,10 @@ def test_points_of_a_picture_made_smaller_are_in_the_videos_own_pixels(
 ) -> None:
     path = write_clip(tmp_path / "a.mp4", 200)
     whole = detect_landmarks(path, detector=FakeDetector(head))
-    monkeypatch.setattr(track, "MAX_SIDE", 80)
+    monkeypatch.setattr(detect, "MAX_SIDE", 80)
     small = detect_landmarks(path, detector=FakeDetector(head))
     assert small.image_size == whole.image_size == (160, 120)
-    assert torch.allclose(small.points[..., :2], whole.points[..., :2], atol=0.01)
+    assert torch.allclose(small.points[:][..., :2], whole.points[:][..., :2], atol=0.01)
 
 
 def test_a_video_without_a_face_says_so(tmp_path: Path, head: HeadModel) -> None:

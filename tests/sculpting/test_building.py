@@ -11,7 +11,7 @@ import torch
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadAssets
 from facetalk.io.heads import read_head
-from facetalk.sculpting.calibrating import head_turn, plain_surface, portrait
+from facetalk.models.calibration import head_turn, plain_surface, portrait
 from facetalk.sculpting.domain import ThinPlate, conformal, smoothstep, to_map
 from facetalk.sculpting.embedding import barycentric, nearest_on_surface
 from facetalk.sculpting.measuring import align, level, mirror_pairs, symmetric

@@ -3,7 +3,7 @@ import torch
 
 from facetalk.core.errors import FacetalkError
 from facetalk.tracking.face_basis import reduce_head
-from facetalk.tracking.observation import estimate_camera, even_frames, interpolate, observe
+from facetalk.tracking.observation import EvenFrames, estimate_camera, even_frames, interpolate, observe
 from facetalk.tracking.settings import FitSettings
 from tests.tracking.synthetic import IMAGE_SIZE, make_camera, make_point_head, see, swaying
 
@@ -66,3 +66,13 @@ def test_the_first_guess_of_the_pose_is_close() -> None:
 
     expected = (axis_angle_to_matrix(turn) @ pivot) + head.joints[0] + transl
     assert (state.place - expected).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("part", [slice(0, 7), slice(5, 30), slice(20, 46), slice(None, None, 4)], ids=str)
+def test_a_window_of_frames_is_cut_from_the_whole(part: slice) -> None:
+    chance = torch.Generator().manual_seed(0)
+    times = torch.cumsum(0.02 + 0.04 * torch.rand(40, generator=chance, dtype=torch.float64), 0)
+    points = torch.randn(40, 478, 3, generator=chance)
+    points[[3, 4, 15, 16, 17, 18, 19, 30, 39]] = torch.nan
+    frames = EvenFrames(points, times)
+    torch.testing.assert_close(frames[part], frames[:][part])

@@ -1,0 +1,88 @@
+"""A table with a row for each picture of a video of any length: its start in memory, the rest in a temporary file."""
+
+from __future__ import annotations
+
+import tempfile
+from types import TracebackType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+IN_MEMORY = 64 * 2**20
+"""Bytes: half an hour of pictures with ten thousand numbers each stay far above it, a clip of a minute below."""
+
+
+class SpooledRows:
+    """Rows of float32 that are appended by number and read in slices; those that were never given are NaN."""
+
+    def __init__(self, *shape: int) -> None:
+        """An empty table.
+
+        Args:
+            shape: of one row.
+        """
+        self.row_shape = shape
+        self._row_bytes = 4 * int(np.prod(shape))
+        # Lives as long as the table does; the system removes it with the process.
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+        self._numbers: list[int] = []
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of a tensor."""
+        return (self._length, *self.row_shape)
+
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of the rows that were given, rising."""
+        return self._numbers
+
+    def append(self, number: int, row: np.ndarray) -> None:
+        """Give a row; its number is larger than that of any before."""
+        if self._numbers and number <= self._numbers[-1]:
+            raise ValueError(f"row {number} comes after row {self._numbers[-1]}")
+        self._file.seek(len(self._numbers) * self._row_bytes)
+        self._file.write(np.ascontiguousarray(row, np.float32).tobytes())
+        self._numbers.append(number)
+        self._length = max(self._length, number + 1)
+
+    def extend_to(self, length: int) -> None:
+        """So many rows, those at the end without values."""
+        self._length = max(self._length, length)
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        """The rows of a slice as a tensor."""
+        wanted = range(*rows.indices(self._length))
+        result = np.full((len(wanted), *self.row_shape), np.nan, np.float32)
+        if len(wanted) == 0:
+            return torch.from_numpy(result)
+        numbers = np.asarray(self._numbers, np.int64)
+        first, last = np.searchsorted(numbers, [wanted[0], wanted[-1] + 1])
+        if wanted.step == 1:
+            self._file.seek(int(first) * self._row_bytes)
+            values = np.frombuffer(self._file.read(int(last - first) * self._row_bytes), np.float32)
+            result[numbers[first:last] - wanted[0]] = values.reshape(-1, *self.row_shape)
+            return torch.from_numpy(result)
+        for place in range(int(first), int(last)):
+            if numbers[place] in wanted:
+                self._file.seek(place * self._row_bytes)
+                values = np.frombuffer(self._file.read(self._row_bytes), np.float32)
+                result[wanted.index(int(numbers[place]))] = values.reshape(self.row_shape)
+        return torch.from_numpy(result)
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._file.close()
+
+    def __enter__(self) -> SpooledRows:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

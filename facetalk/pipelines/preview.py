@@ -1,0 +1,122 @@
+"""A fitted motion to look through: the original, the head over it, and moving curves of mouth, eyes and brows."""
+
+from __future__ import annotations
+
+from itertools import tee
+from pathlib import Path
+
+import numpy as np
+
+from facetalk.core.types import Camera, Motion
+from facetalk.head.model import HeadModel
+from facetalk.io.video import VideoReader, VideoWriter
+from facetalk.pipelines.render import (
+    Progress,
+    fitted_camera,
+    free_path,
+    head_surface,
+    make_renderer,
+    matching_head,
+    posed,
+    rendered,
+    video_frames,
+)
+from facetalk.pipelines.retarget import to_arkit
+from facetalk.render.camera import resized_camera
+from facetalk.vision.curve_panel import CurvePanel, Graph
+
+PREVIEW_SIDE = 720
+"""Longest side of each picture of a preview, pixels."""
+SMALLEST_SIDE = 240
+"""Smaller pictures are shown larger, or nothing could be seen and read."""
+
+GRAPHS: tuple[Graph, ...] = (
+    ("mouth", (0.0, 1.0), ("open", "closed over jaw")),
+    ("lips", (-1.0, 1.0), ("wide - round",)),
+    ("eyes", (0.0, 1.0), ("left shut", "right shut")),
+    ("brows", (-1.0, 1.0), ("up - down",)),
+)
+
+_CURVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "open": (("jawOpen",), ()),
+    "closed over jaw": (("mouthClose",), ()),
+    "wide - round": (("mouthSmileLeft", "mouthSmileRight"), ("mouthPucker", "mouthFunnel")),
+    "left shut": (("eyeBlinkLeft",), ()),
+    "right shut": (("eyeBlinkRight",), ()),
+    "up - down": (("browInnerUp", "browOuterUpLeft", "browOuterUpRight"), ("browDownLeft", "browDownRight")),
+}
+"""Of each curve, the channels whose mean counts up and those whose mean counts down."""
+
+
+def render_preview(
+    motion: Motion,
+    video_path: Path | str,
+    out_path: Path | str,
+    *,
+    head: HeadModel | None = None,
+    backend: str = "cpu",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a video with the original, the fitted head over it, and moving curves of what it does.
+
+    The three stand side by side; under a wide picture the curves go below, so that nothing gets small.
+
+    Args:
+        motion: fitted to the video.
+        video_path: the original; its sound is used.
+        out_path: `.mp4` file.
+        head: see `render_motion`.
+        backend: see `render_motion`.
+        overwrite: replace an existing file.
+        progress: see `Progress`.
+    """
+    out_path = free_path(out_path, overwrite)
+    motion, head = matching_head(motion, head)
+    view, fps = _shown_camera(fitted_camera(motion)), motion.source_fps or motion.fps
+    motion = motion.to_fps(fps)
+    renderer = make_renderer(backend, head_surface(head.assets), view)
+    with VideoReader(video_path) as video:
+        audio = Path(video_path) if video.has_audio else None
+    originals, backdrops = tee(video_frames(video_path, motion.num_frames, fps, view.image_size))
+    below = view.image_size[0] > 1.2 * view.image_size[1]
+    panel = CurvePanel(GRAPHS, preview_curves(motion, head), fps, _panel_size(view.image_size, below))
+    with VideoWriter(out_path, _whole_size(view.image_size, below), fps, audio) as writer:
+        pictures = zip(originals, rendered(renderer, posed(head, motion), backdrops), strict=False)
+        for index, (original, overlay) in enumerate(pictures):
+            row = np.concatenate([original, overlay], 1)
+            writer.write(np.concatenate([row, panel.draw(index)], 0 if below else 1))
+            if progress is not None:
+                progress(writer.frame_count, motion.num_frames)
+    return out_path
+
+
+def preview_curves(motion: Motion, head: HeadModel) -> dict[str, np.ndarray]:
+    """Curves of `GRAPHS` by name, one value a frame."""
+    motion = to_arkit(motion, head)
+    names = motion.expression_names
+
+    def mean(members: tuple[str, ...]) -> np.ndarray:
+        present = [names.index(name) for name in members if name in names]
+        return motion.expression[:, present].mean(1).numpy() if present else np.zeros(motion.num_frames)
+
+    return {name: mean(up) - mean(down) for name, (up, down) in _CURVES.items()}
+
+
+def _shown_camera(camera: Camera) -> Camera:
+    """The fitted camera at the size in which a preview shows its picture."""
+    longest = max(camera.image_size)
+    scale = min(max(1.0, SMALLEST_SIDE / longest), PREVIEW_SIDE / longest)
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in camera.image_size)
+    return resized_camera(camera, (width, height))
+
+
+def _panel_size(size: tuple[int, int], below: bool) -> tuple[int, int]:
+    width, height = size
+    return (2 * width, max(2, 2 * round(0.3 * width))) if below else (max(SMALLEST_SIDE, width), height)
+
+
+def _whole_size(size: tuple[int, int], below: bool) -> tuple[int, int]:
+    width, height = size
+    panel = _panel_size(size, below)
+    return (2 * width, height + panel[1]) if below else (2 * width + panel[0], height)

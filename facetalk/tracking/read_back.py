@@ -1,0 +1,70 @@
+"""What the detector would see on pictures of the fitted head, and points that allow for it.
+
+`HeadAssets.detector_bias` says how the detector misreads the mean face in common expressions. A clip has one person,
+its own views and its own use of the channels: a few of its fitted frames, rendered and shown to the detector, tell the
+rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.rotations import axis_angle_to_matrix
+from facetalk.core.types import Motion
+from facetalk.tracking.energy import Observation, State
+from facetalk.tracking.face_basis import FaceBasis, with_points
+
+ReadBack: TypeAlias = Callable[[Motion], Float[Tensor, "frames 478 3"]]
+"""From a motion with a camera to the detector's points on pictures of it, pixels; NaN rows where it saw no face."""
+
+_NOISE_M = 0.001
+"""What stays unexplained of one point in one picture."""
+_REST_M = 0.003
+_CHANNEL_M = 0.001
+"""Expected displacement at rest and per unit of a channel."""
+FEWEST_PICTURES = 10
+"""That are worth learning from."""
+
+
+def learn_reading(
+    basis: FaceBasis, rest: Float[Tensor, "frames points 3"], state: State, read: Observation
+) -> FaceBasis:
+    """The basis with its points where the detector sees them on pictures of the fitted head.
+
+    Args:
+        basis: with which the frames were fitted.
+        rest: its points of the person before expression.
+        state: of the frames that were rendered.
+        read: what the detector saw on the pictures; rows that are not finite are left out.
+    """
+    good = torch.isfinite(read.image_points).all(-1).all(-1)
+    if int(good.sum()) < FEWEST_PICTURES // 2:
+        return basis
+    turn = (axis_angle_to_matrix(state.rotation) @ read.reference)[good]
+    posed = rest + basis.moved(state.channels) - basis.pivot
+    points = posed[good] @ turn.transpose(1, 2) + state.place[good, None]
+    beside = read.image_points[good] * -points[..., 2:] / read.focal_px - points[..., :2]
+    faces = torch.nn.functional.pad(state.channels[good], (1, 0), value=1.0)
+    spread = torch.full((faces.shape[1],), _CHANNEL_M)
+    spread[0] = _REST_M
+    shift = _ridge(faces.double(), turn[:, :2].double(), beside.double(), spread.double()).float()
+    return with_points(basis, basis.template + shift[0], basis.expression_dirs + shift[1:])
+
+
+def _ridge(
+    faces: Float[Tensor, "frames rows"],
+    axes: Float[Tensor, "frames 2 3"],
+    miss: Float[Tensor, "frames points 2"],
+    spread: Float[Tensor, " rows"],
+) -> Float[Tensor, "rows points 3"]:
+    """Displacements in the head's frame, linear in `faces`, whose pictures come closest to `miss`."""
+    design = torch.einsum("tk,tac->takc", faces, axes).flatten(0, 1).flatten(1)
+    target = miss.transpose(1, 2).flatten(0, 1)
+    prior = torch.diag((_NOISE_M / spread).repeat_interleave(3) ** 2)
+    solution = torch.linalg.solve(design.T @ design + prior, design.T @ target)
+    return solution.unflatten(0, (-1, 3)).transpose(1, 2)

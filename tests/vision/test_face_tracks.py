@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facetalk.vision.face_tracks import LOWER, UPPER, FaceTracks
+
+SIZE = (320, 120)
+COLOURS = {"ann": (200, 150, 130), "bob": (120, 80, 60)}
+
+
+def face(x: float, y: float = 60, size: float = 24, mouth: float = 0.0) -> np.ndarray:
+    """Points in a disc about a place, eye corners and lips where they belong."""
+    chance = np.random.default_rng(0)
+    points = np.concatenate([chance.normal(0, size / 4, (478, 2)), np.zeros((478, 1))], 1)
+    points[33, :2], points[263, :2] = (-size / 2, -size / 4), (size / 2, -size / 4)
+    points[13, :2], points[14, :2] = (0, size / 2), (0, size / 2 + mouth * size)
+    return points + np.array([x, y, 0])
+
+
+def picture(people: dict[str, np.ndarray]) -> np.ndarray:
+    image = np.full((SIZE[1], SIZE[0], 3), 30, np.uint8)
+    for name, points in people.items():
+        x, y = points[:, 0].mean(), points[:, 1].mean()
+        image[int(max(y - 30, 0)) : int(y + 30), int(max(x - 18, 0)) : int(x + 18)] = COLOURS[name]
+    return image
+
+
+def follow(frames: list[dict[str, np.ndarray]]) -> tuple[FaceTracks, list[dict[str, int]]]:
+    """Tracks, and of each frame the track of each person; the order of the faces in a picture is shuffled."""
+    tracks, found = FaceTracks(), []
+    chance = np.random.default_rng(1)
+    for index, people in enumerate(frames):
+        names = [str(name) for name in chance.permutation(list(people))]
+        numbers = tracks.add(index, index / 25, picture(people), [people[name] for name in names])
+        found.append(dict(zip(names, numbers, strict=True)))
+    return tracks, found
+
+
+def owners(found: list[dict[str, int]]) -> dict[str, set[int]]:
+    return {name: {frame[name] for frame in found if name in frame} for name in COLOURS}
+
+
+def test_people_keep_their_number_when_they_pass_each_other() -> None:
+    frames = []
+    for index in range(60):
+        left, right = 40 + 4 * index, 280 - 4 * index
+        frames.append({"ann": face(left, 55), "bob": face(right, 65)})
+        if abs(left - right) < 30:
+            del frames[-1]["bob"]  # hidden behind her
+    _, found = follow(frames)
+    assert owners(found) == {"ann": {found[0]["ann"]}, "bob": {found[0]["bob"]}}
+
+
+def test_a_face_that_was_lost_is_known_again() -> None:
+    frames = [{"ann": face(100 + index)} if not 20 <= index < 50 else {} for index in range(80)]
+    tracks, found = follow(frames)
+    assert owners(found)["ann"] == {0} and len(tracks.tracks) == 1
+
+
+def test_somebody_else_in_the_same_place_is_somebody_else() -> None:
+    frames = [{"ann": face(100)} if index < 20 else {"bob": face(104)} for index in range(40)]
+    _, found = follow(frames)
+    assert owners(found)["ann"].isdisjoint(owners(found)["bob"])
+
+
+def test_people_are_counted_from_the_left_and_passers_by_are_not() -> None:
+    frames = [{"bob": face(250), "ann": face(60)} for _ in range(40)]
+    tracks, found = follow(frames)
+    tracks.add(40, 1.6, picture({}), [face(160, 20, 8)])
+    assert tracks.people(41) == [found[0]["ann"], found[0]["bob"]]
+
+
+@pytest.mark.parametrize("speaker", ["ann", "bob"])
+def test_of_two_alike_the_one_who_moves_with_the_sound_is_the_main_one(speaker: str) -> None:
+    loud = (np.arange(80) // 20) % 2
+    chance = np.random.default_rng(2)
+    frames = []
+    for index in range(80):
+        mouths = {name: 0.3 * chance.random() * (loud[index] if name == speaker else 0.05) for name in COLOURS}
+        frames.append({"ann": face(60, mouth=mouths["ann"]), "bob": face(250, mouth=mouths["bob"])})
+    tracks, found = follow(frames)
+    assert tracks.main(80, loud.astype(float)) == found[0][speaker]
+
+
+def test_without_sound_the_largest_is_the_main_one() -> None:
+    tracks, found = follow([{"ann": face(60, size=20), "bob": face(250, size=30)} for _ in range(20)])
+    assert tracks.main(20) == found[0]["bob"]
+
+
+def test_a_hand_over_the_mouth_is_told() -> None:
+    tracks, points, visible = FaceTracks(), face(100), []
+    points[list(UPPER), 1], points[list(LOWER), 1] = 52, 68
+    for index in range(40):
+        image = picture({"ann": points})
+        if 20 <= index < 30:
+            image[62:] = 30
+        tracks.add(index, index / 25, image, [points])
+        visible.append(tracks.tracks[0].visible[-1])
+    assert min(visible[:20]) == 1 and max(visible[20:30]) < 0.8 and min(visible[30:]) == 1
