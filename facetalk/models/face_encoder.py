@@ -31,7 +31,8 @@ REACH = 2
 class FaceEncoderConfig:
     """Sizes of both networks."""
 
-    num_betas: int = 13
+    num_betas: int = 33
+    """Of the head; training takes the number from there."""
     coarse_width: int = 24
     """First stage of the coarse ResNet-18; 64 is the published size."""
     coarse_hidden: int = 256

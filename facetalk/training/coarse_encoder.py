@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +196,7 @@ def make_task(config: CoarseTrainingConfig, data_dir: Path | None) -> CoarseEnco
     corpus = read_corpus(data_dir, config.data, "coarse-encoder")
     renderer = TrackedRenderer(load_head(config.head))
     faces = [[taught_face(example, renderer) for example in part] for part in corpus]
+    config = replace(config, encoder=replace(config.encoder, num_betas=renderer.head.num_betas))
     encoder = CoarseEncoder(config.encoder)
     if config.start:
         encoder.load_state_dict(load_coarse_encoder(config.start)[0].state_dict())
