@@ -73,9 +73,8 @@ class FaceScene:
         return self.head(code.expression, *self.poses(code, betas, shots), betas)
 
     def points(self, code: FaceCode, betas: Float[Tensor, " n_betas"], shots: Shots) -> Float[Tensor, "frames 68 3"]:
-        """The 68 landmarks before the video's camera, metres, without the rest of the mesh."""
-        vertices = self.marks(code.expression, *self.poses(code, betas, shots), betas)
-        return self.marks.assets.landmarks.on(vertices)
+        """The 68 landmarks as the detector would see them, before the video's camera, metres; no mesh is made."""
+        return self.marks(code.expression, *self.poses(code, betas, shots), betas)
 
     def seen(self, points: Float[Tensor, "frames points 3"], shots: Shots) -> Float[Tensor, "frames points 2"]:
         """Where points before the video's camera are seen in the face's crop."""
@@ -83,7 +82,7 @@ class FaceScene:
         return found[..., :2] / found[..., 2:] - 1
 
     def landmarks(self, vertices: Float[Tensor, "frames vertices 3"], shots: Shots) -> Float[Tensor, "frames 68 2"]:
-        """Where the 68 landmarks are seen in the face's crop."""
+        """Where the 68 landmarks of the mesh itself are in the face's crop."""
         return self.seen(self.points_on.on(vertices), shots)
 
     @torch.no_grad()
@@ -143,23 +142,31 @@ def detected_points(assets: HeadAssets) -> SurfacePoints:
 
 
 def landmark_head(head: HeadModel) -> HeadModel:
-    """A head of only the vertices that `detected_points` needs, which are its landmarks: for when nothing is drawn."""
+    """A head whose vertices are the 68 landmarks as the detector would see them on a picture of the head.
+
+    It reads the head as it reads a face, with the same errors (`HeadAssets.detector_bias`), so that like is compared
+    with like; and 68 vertices cost next to nothing.
+    """
     assets, points = head.assets, detected_points(head.assets)
-    kept, corners = torch.unique(points.triangles, return_inverse=True)
-    on_vertices = {
-        name: getattr(assets, name)[:, kept]
-        for name in ("identity_dirs", "expression_dirs", "pose_dirs")
-        if getattr(assets, name) is not None
-    }
+    template, expression_dirs = points.on(assets.template), points.on(assets.expression_dirs)
+    if assets.detector_bias is not None:
+        place = {number: row for row, number in enumerate(assets.mediapipe_ids.tolist())}
+        bias = assets.detector_bias[:, [place[number] for number in IBUG_FROM_MEDIAPIPE]]
+        template, expression_dirs = template + bias[0], expression_dirs + bias[1:]
+    every = torch.arange(len(template))
+    correctives = None if assets.corrective_dirs is None else points.on(assets.corrective_dirs)
     return HeadModel(
         replace(
             assets,
-            template=assets.template[kept],
-            skin_weights=assets.skin_weights[kept],
-            colors=assets.colors[kept],
-            gloss=assets.gloss[kept],
-            landmarks=SurfacePoints(corners, points.barycentric),
-            **on_vertices,
+            template=template,
+            identity_dirs=points.on(assets.identity_dirs),
+            expression_dirs=expression_dirs,
+            corrective_dirs=correctives,
+            pose_dirs=None if assets.pose_dirs is None else points.on(assets.pose_dirs),
+            skin_weights=(assets.skin_weights[points.triangles] * points.barycentric[..., None]).sum(1),
+            colors=torch.zeros(len(template), 3),
+            gloss=torch.zeros(len(template), 2),
+            landmarks=SurfacePoints(every[:, None].repeat(1, 3), torch.eye(3)[torch.zeros_like(every)]),
         )
     )
 

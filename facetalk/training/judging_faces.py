@@ -102,7 +102,7 @@ class _Attempt:
         self.code = scene.anchored(code, betas, shots, seen)
         self.scene, self.shots = scene, shots
         self.vertices = scene.vertices(self.code, betas, shots)
-        landmarks = scene.landmarks(self.vertices, shots)
+        landmarks = scene.seen(scene.points(self.code, betas, shots), shots)
         unit = (seen[:, 36] - seen[:, 45]).norm(dim=-1)[:, None]
         self.error = (landmarks - seen).norm(dim=-1) / unit
         self.mine, self.film = mouth_distances(landmarks) / unit, mouth_distances(seen) / unit

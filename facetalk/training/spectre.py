@@ -136,8 +136,7 @@ def spectre_terms(
         spread: usual spread of each channel, the unit of the correction.
     """
     code, coarse, betas = read_code(encoder, scene, clip)
-    vertices = scene.vertices(code, betas, clip.shots)
-    landmarks, trusted = scene.landmarks(vertices, clip.shots), inner(clip.trusted)
+    landmarks, trusted = scene.seen(scene.points(code, betas, clip.shots), clip.shots), inner(clip.trusted)
     added = (code.expression - coarse) / spread
     jaw = (code.expression - coarse)[:, ARKIT_NAMES.index("jawOpen")]
     terms = {
@@ -149,6 +148,7 @@ def spectre_terms(
     }
     if critics.lip_reader is None and critics.expression_net is None:
         return terms
+    vertices = scene.vertices(code, betas, clip.shots)
     normals = scene.normals(vertices)
     if critics.lip_reader is not None:
         with torch.no_grad():

@@ -21,7 +21,7 @@ from facetalk.models.face_scene import FaceScene
 from facetalk.models.lip_reader import LipReaderConfig, PhonemeLipReader
 from facetalk.models.registry import load_coarse_encoder, load_expression_net, load_head, load_lip_reader
 from facetalk.training.coarse_encoder import CoarseEncoderTask, CoarseTrainingConfig, taught_face
-from facetalk.training.exemplar import RefineSettings, _batches, refine_encoder, unsteadiness
+from facetalk.training.exemplar import RefineLossWeights, RefineSettings, _batches, refine_encoder, unsteadiness
 from facetalk.training.expression_net import ExpressionNetTask, ExpressionTrainingConfig
 from facetalk.training.face_corpus import FaceCorpus, TrackedRenderer, head_places, read_corpus
 from facetalk.training.judging_faces import Judged, closures, judge_encoder
@@ -197,7 +197,10 @@ def test_refinement_brings_the_landmarks_nearer_and_leaves_the_given_encoder_alo
     encoder = tiny_encoder(head.num_betas)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     clip = see(example, slice(16))
-    taught = refine_encoder(encoder, scene, None, clip, RefineSettings(passes=10, learning_rate=1e-2))
+    # The little network says random things: only the landmarks are worth following.
+    weights = RefineLossWeights(landmarks=100.0, steadiness=0.0, acceleration=0.0)
+    settings = RefineSettings(passes=20, learning_rate=1e-3, loss_weights=weights)
+    taught = refine_encoder(encoder, scene, None, clip, settings)
 
     def error(network: torch.nn.Module) -> float:
         code = network.encode(clip.faces)
@@ -205,7 +208,7 @@ def test_refinement_brings_the_landmarks_nearer_and_leaves_the_given_encoder_alo
         code = scene.anchored(code, betas, clip.shots, clip.landmarks)
         return float((scene.seen(scene.points(code, betas, clip.shots), clip.shots) - clip.landmarks).abs().mean())
 
-    assert error(taught) < 0.95 * error(encoder)
+    assert error(taught) < 0.85 * error(encoder)
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
     kept = [name for name in before if "running" in name or "num_batches" in name]
     assert kept and all(torch.equal(taught.state_dict()[name], before[name]) for name in kept)
