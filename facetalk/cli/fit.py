@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from facetalk.cli.curation import CurateFlag, LaughTimes, ReportFlag, RuleChanges, report_on, report_on_clip
+from facetalk.cli.curation import curate as curate_and_print
 from facetalk.cli.output import HeadName, JsonFlag, OverwriteFlag, SkipFlag, print_failures, print_json, progress_bar
 
 
@@ -40,6 +42,10 @@ def fit(
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Videos at the same time.  [default: one a core]")
     ] = None,
+    curate: CurateFlag = False,
+    rules: RuleChanges = None,
+    laughs: LaughTimes = None,
+    report: ReportFlag = False,
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
@@ -47,10 +53,22 @@ def fit(
     """Turn videos of a face into motion files.
 
     Several videos become a dataset folder: a motion and a sound file for each, manifest.csv, and rejected.csv with the
-    reason for each that failed.
+    reason for each that failed. With --curate the folder holds the clips of the videos that are worth learning from,
+    and rejected.csv the reason for every other second.
     """
+    if (rules or laughs) and not curate:
+        raise typer.BadParameter("--set and --laughs change what --curate keeps: give --curate too")
+    if curate:
+        if method != "landmarks" or refine:
+            raise typer.BadParameter("--curate fits by landmarks: leave --method and --refine out")
+        if preview or face is not None:
+            raise typer.BadParameter("--curate looks at every face: use --report in place of --preview and --face")
+        options = {"head": head, "jobs": jobs, "about": about, "laughs": laughs}
+        options |= {"overwrite": overwrite, "skip_existing": skip_existing}
+        curate_and_print(videos, out or Path("fits"), rules or (), as_json, report, **options)
+        return
     if len(videos) == 1 and not videos[0].is_dir():
-        _fit_one(videos[0], out, head, method, refine, preview, face, overwrite, skip_existing, as_json)
+        _fit_one(videos[0], out, head, method, refine, preview, report, face, overwrite, skip_existing, as_json)
         return
     if face is not None:
         raise typer.BadParameter("--face chooses among the people of one video: give one video")
@@ -72,6 +90,8 @@ def fit(
             about=about,
             progress=show,
         )
+    if report:
+        report_on(out or Path("fits"), head, as_json)
     if as_json:
         print_json({"written": summary.written, "skipped": summary.skipped, "failed": summary.failed})
     else:
@@ -90,6 +110,7 @@ def _fit_one(
     method: str,
     refine: bool,
     preview: bool,
+    report: bool,
     face: int | None,
     overwrite: bool,
     skip_existing: bool,
@@ -101,6 +122,8 @@ def _fit_one(
     out_path = Path(f"{video.stem}.npz") if out is None else out if out.suffix == ".npz" else out / f"{video.stem}.npz"
     if skip_existing and out_path.exists():
         typer.echo(f"{out_path} is there already", err=True)
+        if report:
+            report_on_clip(out_path, head)
         if as_json:
             print_json({"motion": out_path, "skipped": True})
         return
@@ -123,6 +146,8 @@ def _fit_one(
             f"motion stability {before['stability']:.3f} -> {after['stability']:.3f} s2/m",
             err=True,
         )
+    if report:
+        report_on_clip(out_path, head)
     if not as_json:
         typer.echo(out_path)
         return

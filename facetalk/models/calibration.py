@@ -168,6 +168,7 @@ def portrait(distance: float = 0.62, focal: float = 1150.0) -> Camera:
 
 
 def head_turn(yaw_deg: float, pitch_deg: float) -> np.ndarray:
+    """Rotation matrix of a head that turns to its left and then looks down."""
     yaw = axis_angle_to_matrix(torch.tensor([0.0, math.radians(yaw_deg), 0.0], dtype=torch.float64))
     pitch = axis_angle_to_matrix(torch.tensor([math.radians(pitch_deg), 0.0, 0.0], dtype=torch.float64))
     return (pitch @ yaw).numpy()

@@ -18,6 +18,7 @@ from facetalk.models.calibration import calibrated
 from facetalk.models.experts import ExpressionReader, LipReader, frozen
 from facetalk.models.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.models.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig
+from facetalk.models.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.models.lip_reader import LipReaderConfig, PhonemeLipReader
 from facetalk.models.published import published_expression_net, published_lip_reader
 from facetalk.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
@@ -78,6 +79,19 @@ def load_speech_encoder(name: str = "speech-encoder") -> SpeechEncoder:
     encoder = SpeechEncoder(config)
     encoder.load_state_dict(_full_precision(folder))
     return encoder.eval()
+
+
+def load_laughter_detector(name: str = "laughter") -> LaughterDetector:
+    """A laughter detector: waveform at 16 kHz -> probability of laughter per frame at 30 fps.
+
+    Args:
+        name: a bundled detector, or a folder that `facetalk train` wrote.
+    """
+    folder = Path(name) if (Path(name) / "model.safetensors").is_file() else bundled(name)
+    config = build(LaughterDetectorConfig, read_config(folder / "config.yaml").get("detector", {}), "detector")
+    detector = LaughterDetector(config)
+    detector.load_state_dict(_full_precision(folder))
+    return detector.eval()
 
 
 def _full_precision(folder: Path) -> dict[str, Tensor]:

@@ -99,7 +99,7 @@ class SpeechEncoder(nn.Module):
         x = self.stem(((mel - self.mel_mean) / self.mel_std).transpose(1, 2))
         for layer in self.layers:
             x = layer(x)
-        rows = _at_frames(x, num_frames)
+        rows = at_frames(x, num_frames)
         return SpeechHeads(
             self.to_phonemes(rows), self.to_articulation(rows), self.to_mouth(rows), torch.tanh(self.to_hidden(rows))
         )
@@ -131,7 +131,7 @@ class SpeechEncoder(nn.Module):
         return torch.cat(rows)
 
     def _columns(self, heads: SpeechHeads, mel: Tensor, num_frames: int) -> Tensor:
-        loudness = _at_frames(mel.logsumexp(2)[:, None], num_frames, 100.0) / 4
+        loudness = at_frames(mel.logsumexp(2)[:, None], num_frames, 100.0) / 4
         parts = (heads.phonemes.softmax(-1), heads.articulation, heads.mouth, loudness, heads.hidden)
         return torch.cat(parts, -1)
 
@@ -165,7 +165,7 @@ def loud_level(mel: Float[Tensor, "batch steps mels"]) -> Float[Tensor, " batch"
     return torch.nanquantile(speech, 0.9, dim=1).clamp_min(_QUIETEST)
 
 
-def _at_frames(
+def at_frames(
     x: Float[Tensor, "batch width steps"], num_frames: int, rate: float = _STEP_RATE
 ) -> Float[Tensor, "batch frames width"]:
     """Rows at the middle of each video frame, linear between steps."""

@@ -32,7 +32,9 @@ CELL = 176
 _COLUMNS = 10
 _CAPTION = 16
 _OWN_CHANNELS = 40
-_IDENTITIES = 30
+_IDENTITIES = 40
+_JAW_WITH = {"mouthClose": 0.7, "tongueOut": 0.5}
+"""Channels that mean nothing while the jaw is shut, and how far it is open on their pictures."""
 _STRENGTH = 2.0
 """Identity and statistical channels are shown at two standard deviations."""
 
@@ -181,7 +183,7 @@ def show_head(
         raise UsageError(f"a contact sheet is a PNG picture; {out_path} does not end in .png")
     regions, template = head.assets.regions, head.template
     face = np.setdiff1d(regions["skin"].numpy(), regions["neck"].numpy())
-    camera = front_camera(template[torch.from_numpy(face)], (cell, cell), fill=0.8, centre_v=0.5)
+    camera = front_camera(template[torch.from_numpy(face)], (cell, cell), fill=0.95, centre_v=0.52)
     renderer = make_renderer("cpu", head_surface(head.assets), camera)
     pictures = []
     poses = list(_sheet_poses(head))
@@ -200,10 +202,8 @@ def _sheet_poses(head: HeadModel) -> Iterator[tuple[str, torch.Tensor]]:
         yield title, _posed(head, yaw=np.radians(degrees), about=middle)
     view = head if is_arkit(head.assets) else arkit_view(head)
     for name in ARKIT_NAMES:
-        if name == "mouthClose":  # it closes what jawOpen opens, and means nothing by itself
-            yield "mouthClose, jawOpen", _posed(view, {"jawOpen": 1.0, "mouthClose": 0.9})
-        else:
-            yield name, _posed(view, {name: 1.0})
+        jaw = _JAW_WITH.get(name, 0.0)
+        yield f"{name}, jawOpen {jaw:g}" if jaw else name, _posed(view, {"jawOpen": jaw} | {name: 1.0})
     if view is not head:
         for name in head.assets.expression_names[:_OWN_CHANNELS]:
             yield f"{name} +{_STRENGTH:g}", _posed(head, {name: _STRENGTH})

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -112,15 +113,20 @@ def fit_by_method(
         face: see `detect_landmarks`.
         progress: see `detect_landmarks`.
     """
+    check_method(method, refine)
     if method == "spectre":
         from facetalk.pipelines.spectre import fit_video_spectre
 
         return fit_video_spectre(path, head=head, refine=refine, face=face, progress=progress)
-    if method != "landmarks":
-        raise UsageError(f"unknown method {method!r}; there are: {', '.join(METHODS)}")
-    if refine:
-        raise UsageError("--refine teaches SPECTRE's networks a clip: add --method spectre")
     return fit_video(path, head=head, settings=settings, face=face, progress=progress)
+
+
+def check_method(method: str, refine: bool) -> None:
+    """Refuse methods that do not exist, and refinement where there is nothing to refine."""
+    if method not in METHODS:
+        raise UsageError(f"unknown method {method!r}; there are: {', '.join(METHODS)}")
+    if refine and method != "spectre":
+        raise UsageError("--refine teaches SPECTRE's networks a clip: add --method spectre")
 
 
 def fit_to_file(
@@ -190,8 +196,9 @@ def fit_videos(
     """
     if skip_existing and overwrite:
         raise UsageError("--skip-existing and --overwrite exclude each other")
+    check_method(method, refine)
     names = clip_names(find_videos(paths))
-    notes = _read_notes(Path(about)) if about is not None else {}
+    notes = read_notes(Path(about)) if about is not None else {}
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     summary, waiting = TrackSummary(), []
@@ -296,7 +303,8 @@ def _work(job: _Job) -> str | None:
     return None
 
 
-def _read_notes(path: Path) -> dict[str, dict[str, str]]:
+def read_notes(path: Path) -> dict[str, dict[str, str]]:
+    """What a CSV file says of videos, by path."""
     if not path.is_file():
         raise UsageError(f"no file {path} to read speakers and labels from")
     with path.open(encoding="utf-8", newline="") as file:
@@ -306,14 +314,17 @@ def _read_notes(path: Path) -> dict[str, dict[str, str]]:
     return {row["path"]: row for row in rows}
 
 
-def _note(video: Path, notes: dict[str, dict[str, str]]) -> dict[str, str]:
-    """What the notes say of a video: by the longest end of its path that they list."""
+Note = TypeVar("Note")
+
+
+def find_note(video: Path, notes: Mapping[str, Note]) -> Note | None:
+    """What notes say of a video: by the longest end of its path that they list."""
     parts = video.absolute().parts
     for start in range(len(parts)):
         row = notes.get("/".join(parts[start:]))
         if row is not None:
             return row
-    return {}
+    return None
 
 
 def _write_tables(
@@ -323,7 +334,7 @@ def _write_tables(
     rows = []
     for video, name in names.items():
         if out_dir / f"{name}.npz" in present:
-            rows.append(_manifest_row(name, video, out_dir, _note(video, notes)))
+            rows.append(_manifest_row(name, video, out_dir, find_note(video, notes) or {}))
     _write_csv(out_dir / MANIFEST, MANIFEST_COLUMNS, rows)
     rejected = [{"source": source, "reason": reason} for source, reason in summary.failed.items()]
     _write_csv(out_dir / REJECTED, ("source", "reason"), rejected)

@@ -13,6 +13,8 @@ from facetalk.sculpting.topology import EYE_LEVELS, MOUTH_LEVELS
 
 _LID_PARTNERS = ("eyeSquint", "eyeLookDown", "eyeLookUp", "eyeWide")
 """Channels that move the lids' margins; under a closed lid they must not."""
+_WAY_TAKEN = 0.5
+"""Share of a lid's way up that another channel has taken, or that a lowered brow stands in."""
 
 
 def half_blink(lids: Lids) -> np.ndarray:
@@ -59,6 +61,10 @@ def all_correctives(face: Face, channels: np.ndarray) -> tuple[np.ndarray, np.nd
         moves[blink, blink] = half_blink(lids)
         for partner in _LID_PARTNERS:
             moves[blink, partner + word] = -lids_only(lids, by_name[partner + word])
+        # A lid that is wide open already has little way left.
+        up, wide = f"eyeLookUp{word}", f"eyeWide{word}"
+        moves[up, wide] = -_WAY_TAKEN * lids_only(lids, by_name[up])
+        moves[f"browDown{word}", wide] = -_WAY_TAKEN * lids_only(lids, by_name[wide])
     for (first, second), pulls in TOGETHER.items():
         if second.endswith("Left") and not first.endswith("Left"):
             moves[first, second] = face.pulled(pulls)

@@ -73,8 +73,7 @@ def test_no_triangle_folds_or_collapses_over_a_thousand_expressions(head: HeadMo
     assert areas.min() > 1e-3, "mm^2"
     # Lips at the corner of a closing mouth and the skin at the inner corner of a shut eye crease by up to 132 degrees;
     # a triangle that is turned over would come near -1.
-    # One in a thousand may: the fold over a lid that is wide open, looks up and bears a lowered brow all at once.
-    assert (cosines < -0.75).sum() <= 1
+    assert cosines.min() > -0.75
 
 
 CLOSED = (

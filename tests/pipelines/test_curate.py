@@ -1,0 +1,165 @@
+"""Curation of drawn videos with a detector that needs no face, a mouth that follows the sound, and no networks."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facetalk.core.errors import UsageError
+from facetalk.curation.select import select_spans
+from facetalk.curation.settings import CurationRules, LengthRules, SpeakerRules
+from facetalk.head.model import HeadModel
+from facetalk.io.audio import read_waveform
+from facetalk.io.motion import read_motion
+from facetalk.io.video import VideoWriter
+from facetalk.pipelines import curate, scan
+from facetalk.pipelines.curate import curate_videos
+from facetalk.pipelines.report import write_report
+from tests.pipelines.test_track import FakeDetector
+from tests.pipelines.test_track import head as head  # a fixture
+
+RULES = CurationRules(
+    length=LengthRules(min_s=0.4),
+    speaker=SpeakerRules(check=False),
+)
+
+
+class FakeFaces(FakeDetector):
+    """One face where the picture is bright."""
+
+    def detect_all(self, image: np.ndarray) -> list[np.ndarray]:
+        points = self.detect(image)
+        return [] if points is None else [points]
+
+
+class Deaf:
+    """Stands for a detector of laughter that hears none."""
+
+    def probability(self, waveform: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(max(1, round(len(waveform) / 16_000 * 30)))
+
+
+def write_video(path: Path, shades: list[int]) -> Path:
+    """Ten frames of each shade; below 100 there is no face."""
+    sound = 0.1 * torch.sin(torch.arange(len(shades) * 6400) * 0.2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with VideoWriter(path, (160, 120), 25.0, sound) as writer:
+        for shade in np.repeat(shades, 10):
+            writer.write(np.full((120, 160, 3), shade, np.uint8))
+    return path
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, head: HeadModel) -> None:
+    monkeypatch.setattr(scan, "MediaPipeDetector", lambda max_faces: FakeFaces(head))
+    monkeypatch.setattr(curate, "read_head", lambda name: head.assets)
+    monkeypatch.setattr(curate, "load_laughter_detector", Deaf)
+    monkeypatch.setattr(curate, "RenderedReader", lambda head: None)
+    monkeypatch.setattr("facetalk.curation.select.face_checks", _only_seen)
+
+
+def _only_seen(track, rules):
+    from facetalk.curation.spans import Check
+
+    return (Check("no face", track.seen.float(), 1.0, at_least=True),)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.usefixtures("fake")
+def test_clips_are_written_and_the_rest_has_reasons(tmp_path: Path) -> None:
+    write_video(tmp_path / "in/a.mp4", [200, 200, 20, 200, 200])
+    (tmp_path / "in/broken.mp4").write_text("no video")
+    out_dir = tmp_path / "out"
+    summary = curate_videos([tmp_path / "in"], out_dir, rules=RULES, jobs=1)
+    manifest = rows_of(out_dir / "manifest.csv")
+    assert [row["name"] for row in manifest] == ["a_001", "a_002"]
+    for row in manifest:
+        motion, sound = read_motion(out_dir / f"{row['name']}.npz"), read_waveform(out_dir / f"{row['name']}.wav")
+        assert motion.num_frames == int(row["num_frames"]) == round(len(sound) / 16_000 * 30)
+        assert float(row["end_s"]) - float(row["start_s"]) == pytest.approx(motion.duration_s, abs=2e-3)
+        assert motion.meta["start_s"] == pytest.approx(float(row["start_s"]), abs=1e-3)
+    rejected = rows_of(out_dir / "rejected.csv")
+    assert {row["reason"] for row in rejected if row["source"].endswith("a.mp4")} == {"no face"}
+    assert "not a video" in next(row["reason"] for row in rejected if row["source"].endswith("broken.mp4"))
+    whole = summary.kept_s + sum(summary.seconds_by_reason().values())
+    assert whole == pytest.approx(summary.durations_s[str(tmp_path / "in/a.mp4")], abs=0.01)
+    assert not list((out_dir / ".curation").glob("*/points.f32")), "points are needed no longer"
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_run_resumes_and_refuses_other_rules(tmp_path: Path) -> None:
+    videos = [write_video(tmp_path / f"{name}.mp4", [200, 200]) for name in "ab"]
+    out_dir = tmp_path / "out"
+    curate_videos(videos[:1], out_dir, rules=RULES, jobs=1)
+    again = curate_videos(videos, out_dir, rules=RULES, jobs=1, skip_existing=True)
+    assert again.skipped == [str(videos[0])] and len(again.clips) == 2 and not again.failed
+    assert "use --skip-existing" in curate_videos(videos, out_dir, rules=RULES, jobs=1).failed[str(videos[0])]
+    other = CurationRules(length=LengthRules(min_s=0.3), speaker=SpeakerRules(check=False))
+    refused = curate_videos(videos[:1], out_dir, rules=other, jobs=1, skip_existing=True)
+    assert "other thresholds" in refused.failed[str(videos[0])]
+    assert len(curate_videos(videos, out_dir, rules=other, jobs=1, overwrite=True).clips) == 2
+    with pytest.raises(UsageError, match="exclude each other"):
+        curate_videos(videos, out_dir, skip_existing=True, overwrite=True)
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_video_that_was_looked_through_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video, out_dir = write_video(tmp_path / "a.mp4", [200, 200]), tmp_path / "out"
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(curate, "fit_landmarks", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            curate_videos([video], out_dir, rules=RULES, jobs=1)
+    assert rows_of(out_dir / "manifest.csv") == []
+    monkeypatch.setattr(scan, "VideoReader", None)
+    assert len(curate_videos([video], out_dir, rules=RULES, jobs=1, skip_existing=True).clips) == 1
+
+
+@pytest.mark.usefixtures("fake")
+def test_listed_laughs_count_in_place_of_the_detectors(tmp_path: Path) -> None:
+    video, times = write_video(tmp_path / "a.mp4", [200] * 3), tmp_path / "laughs.csv"
+    times.write_text("path,start_s,end_s\na.mp4,0.1,1.1\n", encoding="utf-8")
+    (row,) = curate_videos([video], tmp_path / "out", rules=RULES, jobs=1, laughs=times).clips
+    assert row["laughter_s"] == 1.0 and row["label"] == "laughing"
+    times.write_text("path,from\na.mp4,0.2\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="not a table of path, start_s, end_s"):
+        curate_videos([video], tmp_path / "out2", rules=RULES, laughs=times)
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_report_shows_clips_and_reasons(tmp_path: Path, head: HeadModel) -> None:
+    out_dir = tmp_path / "out"
+    curate_videos([write_video(tmp_path / "a.mp4", [200, 200, 20, 20])], out_dir, rules=RULES, jobs=1)
+    html = write_report(out_dir, head=head, pictures=False).read_text(encoding="utf-8")
+    assert "a_001" in html and "no face" in html and html.count("<article") == 1
+
+
+def test_sound_heard_in_pieces_is_heard_like_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curate, "load_laughter_detector", Deaf)
+    steady = 0.1 * torch.randn(10 * 16_000, generator=torch.Generator().manual_seed(0))
+    whole = curate.hear(steady, 300, CurationRules().laughter)
+    monkeypatch.setattr(curate, "_PIECE_FRAMES", 99)
+    pieces = curate.hear(steady, 300, CurationRules().laughter)
+    assert torch.equal(whole.voiced, pieces.voiced)
+    assert float(torch.corrcoef(torch.stack([whole.expected_mouth, pieces.expected_mouth]))[0, 1]) > 0.95
+
+
+@pytest.mark.data
+def test_the_right_sound_passes_and_another_sound_is_left_out(data_dir: Path, tmp_path: Path) -> None:
+    videos = [data_dir / "video/elospheres" / f"{name}.mp4" for name in ("T4_matrix1605", "T1_matrix0507")]
+    rules = CurationRules()
+    scanned = scan.scan_video(videos[0], tmp_path, rules.scenes, rules.face)
+    for sound, passes in ((videos[0], True), (videos[1], False)):
+        hearing = curate.hear(read_waveform(sound), scanned.num_frames, rules.laughter)
+        selection = select_spans(scanned.tracks(), scanned.num_frames, hearing, rules)
+        assert bool(selection.kept) == passes
+        assert {row.rejection.reason for row in selection.rejected} <= {"not speaking"}
