@@ -25,7 +25,7 @@ class Knowing:
         middle = head.assets.landmarks.on(head.template)[17:].mean(0)
         for shape in calibration.expressions(head, head):
             for yaw, pitch in calibration.VIEWS_DEG:
-                turn = torch.from_numpy(calibration._head_turn(yaw, pitch)).float()
+                turn = torch.from_numpy(calibration.head_turn(yaw, pitch)).float()
                 at = truth.on((shape - middle) @ turn.T)
                 depth = 0.62 - at[:, 2]
                 self.answers.append((256 + 1150 * at[:, :2] * torch.tensor([1.0, -1.0]) / depth[:, None]).numpy())

@@ -53,7 +53,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, head: HeadModel) -> None:
     """The toy head and a detector that needs no face, in this process."""
     monkeypatch.setattr(detect, "MediaPipeDetector", lambda **options: FakeDetector(head))
     monkeypatch.setattr(track, "RenderedReader", lambda head: None)
-    monkeypatch.setattr(track, "read_head", lambda name: head.assets)
+    monkeypatch.setattr(track, "load_head", lambda name: head)
 
 
 def test_a_video_becomes_a_motion_with_its_camera(tmp_path: Path, head: HeadModel) -> None:
