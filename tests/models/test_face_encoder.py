@@ -17,6 +17,7 @@ from facetalk.models.face_encoder import (
     chunks,
     code_width,
 )
+from facetalk.models.registry import load_expression_net, load_face_encoder, load_lip_reader
 
 TINY = FaceEncoderConfig(
     num_betas=3,
@@ -105,3 +106,11 @@ def test_normalisations_are_measured_once_and_then_kept(backbone: str) -> None:
 def test_an_unknown_backbone_is_refused() -> None:
     with pytest.raises(ValueError, match="perceptual='vit' must be mobilenet or resnet"):
         FaceEncoderConfig(perceptual="vit")
+
+
+def test_the_bundled_networks_see_a_face() -> None:
+    code = load_face_encoder().encode(pictures(3, 112))
+    assert code.expression.shape == (3, 52) and torch.isfinite(code.joined()).all()
+    assert load_lip_reader().features(torch.rand(1, 2, 88, 88)).shape == (1, 2, 192)
+    net = load_expression_net()
+    assert net.features(pictures(2, net.image_size)).shape == (2, 128)

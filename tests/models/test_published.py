@@ -102,7 +102,7 @@ def test_files_are_read_through_the_restricted_reader(tmp_path: Path) -> None:
     assert load_lip_reader(str(tmp_path / "reader.pth")).features(torch.rand(1, 2, 88, 88)).shape == (1, 2, 32)
     torch.save(published_resnet50(""), tmp_path / "emotion.pt")
     assert load_expression_net(str(tmp_path / "emotion.pt")).image_size == 224
-    (tmp_path / "evil.pth").write_bytes(pickle.dumps(Path))
+    (tmp_path / "evil.pth").write_bytes(pickle.dumps(Path, protocol=2))
     with pytest.raises(FacetalkError, match="cannot be read as plain weights"):
         read_published(tmp_path / "evil.pth")
     with pytest.raises(MissingAssetError, match="no weights at"):

@@ -198,7 +198,7 @@ def test_refinement_brings_the_landmarks_nearer_and_leaves_the_given_encoder_alo
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     clip = see(example, slice(16))
     # The little network says random things: only the landmarks are worth following.
-    weights = RefineLossWeights(landmarks=100.0, steadiness=0.0, acceleration=0.0)
+    weights = RefineLossWeights(landmarks=100.0, steadiness=0.0, relative=0.0, acceleration=0.0)
     settings = RefineSettings(passes=20, learning_rate=1e-3, loss_weights=weights)
     taught = refine_encoder(encoder, scene, None, clip, settings)
 
