@@ -20,7 +20,7 @@ def fit(
     ] = None,
     head: HeadName = "facetalk",
     method: Annotated[
-        str, typer.Option("--method", help="landmarks (fast), or spectre: networks that look at the pictures.")
+        str, typer.Option("--method", help="landmarks, or spectre: networks on the pictures, less exact.")
     ] = "landmarks",
     refine: Annotated[
         bool, typer.Option("--refine", help="With spectre: teach the networks each video first; takes minutes.")
