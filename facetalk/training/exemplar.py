@@ -29,8 +29,8 @@ class RefineLossWeights:
     """Weight of each term.
 
     NeuFace's 10 for the landmarks and 100 for the steadiness of the rotation (METHODS 2.6) let the rotation drift away
-    from the landmarks here: on an unseen speaker the error grew from 0.024 to 0.096 instead of falling to 0.014. Without
-    the mouth's relative distances, and with a dearer acceleration, the lips stop moving.
+    from the landmarks here: on an unseen speaker the error grew from 0.024 to 0.096 instead of falling to 0.014.
+    Without the mouth's relative distances, and with a dearer acceleration, the lips stop moving.
     """
 
     landmarks: float = 50.0
