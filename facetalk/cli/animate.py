@@ -24,9 +24,14 @@ from facetalk.cli.output import (
 def animate(
     speech: Annotated[list[Path], typer.Argument(metavar="SPEECH...", help="Recordings, or videos with sound.")],
     style: Annotated[
-        Path | None,
-        typer.Option("--style", metavar="REF", help="Video or motion file whose manner of speaking is taken over."),
+        str | None,
+        typer.Option(
+            "--style", metavar="REF", help="Manner of speaking: a video, motion file, style's name, or mix A:0.4,B:0.6."
+        ),
     ] = None,
+    style_strength: Annotated[
+        float, typer.Option("--style-strength", help="0 neutral, 1 as the reference, up to 1.5: more of it.")
+    ] = 1.0,
     talker: Annotated[str, typer.Option("--talker", help="A released talker, or a folder of trained weights.")] = (
         "styletalk"
     ),
@@ -55,6 +60,7 @@ def animate(
 
     options = pipeline.AnimateOptions(
         style=style,
+        style_strength=style_strength,
         talker=talker,
         head=head,
         look=Look(skin, eyes, hair),

@@ -15,6 +15,7 @@ from facetalk.cli.evaluate import evaluate
 from facetalk.cli.fit import fit
 from facetalk.cli.heads import heads
 from facetalk.cli.render import render
+from facetalk.cli.styles import styles
 from facetalk.cli.train import train
 from facetalk.cli.weights import weights
 from facetalk.core.errors import FacetalkError
@@ -53,6 +54,7 @@ app = typer.Typer(
 for command in (fit, train, animate, render, evaluate, weights, doctor):
     app.command()(command)
 app.add_typer(heads, name="heads")
+app.add_typer(styles, name="styles")
 app.add_typer(config, name="config")
 
 

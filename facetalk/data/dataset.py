@@ -94,13 +94,13 @@ class Batch:
     reference: Float[Tensor, "batch reference_frames n_expression"]
     reference_present: Bool[Tensor, "batch reference_frames"]
     style_ids: tuple[str, ...]
+    indices: tuple[int, ...]
+    """Of the examples in the sampler's list."""
 
 
 def read_example(clip: Clip, encode: Encode, config: DataConfig) -> Example:
     """One clip's features and motion at every speed; the first entry is the recording's own speed."""
-    motion = read_motion(clip.motion_path).to_fps(FPS)
-    if motion.expression_names != ARKIT_NAMES:
-        raise FacetalkError(f"{clip.motion_path} is a motion for {motion.head!r}; training needs the 52 ARKit channels")
+    motion = _read_arkit(clip)
     waveform = read_waveform(clip.audio_path)
     speeds = sorted(config.speeds, key=lambda speed: speed != 1.0)
     lag_s = setting_for(clip.speaker, config.lags_ms, 0.0) / 1000
@@ -109,6 +109,12 @@ def read_example(clip: Clip, encode: Encode, config: DataConfig) -> Example:
     measured = clip.av_corr if motion.duration_s >= config.shortest_measured_s else None
     weight = sync_weight(measured, config) * setting_for(clip.speaker, config.shares, 1.0)
     return Example(clip, features, expression, trusted, weight)
+
+
+def read_mute_example(clip: Clip, config: DataConfig) -> Example:
+    """A clip without sound: nobody can learn to speak from it, but it shows a manner."""
+    motion = _read_arkit(clip)
+    return Example(clip, (), (motion.expression,), (_trusted(motion, config.min_confidence),), 0.0)
 
 
 def setting_for(speaker: str, settings: Mapping[str, float], default: float) -> float:
@@ -127,13 +133,15 @@ def sync_weight(av_corr: float | None, config: DataConfig) -> float:
 class Sampler:
     """Draws batches: clips by their length and weight, each with a style reference that does not give it away."""
 
-    def __init__(self, examples: Sequence[Example], config: DataConfig) -> None:
+    def __init__(self, examples: Sequence[Example], config: DataConfig, mute: Sequence[Example] = ()) -> None:
+        """Draw from `examples`; `mute` clips only serve as references."""
         if not examples:
             raise FacetalkError("there is no clip to learn from; check the dataset and dev_speakers")
         self.examples = list(examples)
+        self.members = [*examples, *mute]
         self.config = config
         self.styles: dict[str, list[int]] = defaultdict(list)
-        for index, example in enumerate(self.examples):
+        for index, example in enumerate(self.members):
             self.styles[example.clip.style].append(index)
         lengths = [min(example.num_frames, 20 * config.length) * example.weight for example in self.examples]
         self.chances = torch.tensor(lengths, dtype=torch.float64)
@@ -142,7 +150,7 @@ class Sampler:
         """One batch; the same generator state gives the same batch."""
         chosen = torch.multinomial(self.chances, self.config.batch_size, replacement=True, generator=chance)
         parts = [self._stretch(self.examples[int(index)], chance) for index in chosen]
-        references = [self._reference(int(index), chance) for index in chosen]
+        references = [self.reference(int(index), chance) for index in chosen]
         features, expression, trusted = ([part[i] for part in parts] for i in range(3))
         padded_reference, reference_present = pad(references)
         padded_features, present = pad(features)
@@ -154,6 +162,7 @@ class Sampler:
             reference=padded_reference,
             reference_present=reference_present,
             style_ids=tuple(self.examples[int(index)].clip.style for index in chosen),
+            indices=tuple(chosen.tolist()),
         )
 
     def _stretch(self, example: Example, chance: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -163,7 +172,7 @@ class Sampler:
         part = slice(start, start + self.config.length)
         return example.features[view][part], example.expression[view][part], example.trusted[view][part]
 
-    def _reference(self, index: int, chance: torch.Generator) -> Tensor:
+    def reference(self, index: int, chance: torch.Generator) -> Tensor:
         """Rows that show the style of a clip but not when the clip does what.
 
         Otherwise the talker would learn to read the motion off the style code. So they are other clips of the style,
@@ -172,14 +181,14 @@ class Sampler:
         """
         shortest, longest = self.config.reference_frames
         length = shortest + _below(longest - shortest + 1, chance)
-        others = [other for other in self.styles[self.examples[index].clip.style] if other != index]
+        others = [other for other in self.styles[self.members[index].clip.style] if other != index]
         own = torch.rand((), generator=chance).item() < self.config.own_share
         if own or not others:
-            rows = self.examples[index].expression[0]
+            rows = self.members[index].expression[0]
             return rows[torch.randperm(len(rows), generator=chance)[:length]]
         parts: list[Tensor] = []
         while sum(map(len, parts)) < length and len(parts) < MAX_PARTS:
-            rows = self.examples[others[_below(len(others), chance)]].expression[0]
+            rows = self.members[others[_below(len(others), chance)]].expression[0]
             start = _below(max(1, len(rows) - length + 1), chance)
             parts.append(rows[start : start + length])
         return torch.cat(parts)[:length]
@@ -202,9 +211,22 @@ def _at_speed(
     times = frame_times(num_frames) * speed - lag_s
     own_times = frame_times(motion.num_frames)
     expression = resample(motion.expression, own_times, times)
-    confidence = torch.ones(motion.num_frames) if motion.confidence is None else motion.confidence
-    trusted = (resample(confidence, own_times, times) >= min_confidence).to(expression)
+    trusted = (resample(_trusted(motion, min_confidence), own_times, times) > 0.99).to(expression)
     return features[:num_frames], expression, trusted
+
+
+def _read_arkit(clip: Clip) -> Motion:
+    motion = read_motion(clip.motion_path).to_fps(FPS)
+    if motion.expression_names != ARKIT_NAMES:
+        raise FacetalkError(f"{clip.motion_path} is a motion for {motion.head!r}; training needs the 52 ARKit channels")
+    return motion
+
+
+def _trusted(motion: Motion, min_confidence: float) -> Float[Tensor, " frames"]:
+    """1 where the fit of a frame is trusted, else 0."""
+    if motion.confidence is None:
+        return torch.ones(motion.num_frames)
+    return (motion.confidence >= min_confidence).float()
 
 
 def _below(limit: int, chance: torch.Generator) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from facetalk.core.errors import FacetalkError
+from facetalk.core.errors import FacetalkError, UsageError
 
 MANIFEST = "manifest.csv"
 
@@ -38,6 +38,11 @@ class Clip:
         return self.folder / f"{self.name}.wav"
 
     @property
+    def has_audio(self) -> bool:
+        """Whether the clip's sound is there; clips without show a manner only."""
+        return self.audio_path.is_file()
+
+    @property
     def style(self) -> str:
         """Clips with the same style show one person in one mood (METHODS 3.7)."""
         return f"{self.speaker or self.name}/{self.label}"
@@ -63,6 +68,13 @@ def read_manifest(folder: Path) -> tuple[Clip, ...]:
         notes = {key: row.get(key) or "" for key in ("speaker", "label", "source")}
         clips.append(Clip(folder, row["name"], av_corr=av_corr, **notes))
     return tuple(clips)
+
+
+def read_clips(folder: Path | None, method: str) -> tuple[Clip, ...]:
+    """The clips that a method learns from; says how to get some where no folder is given."""
+    if folder is None:
+        raise UsageError(f"{method} learns from clips: give --data DIR, a folder made by facetalk fit VIDEO... -o DIR")
+    return read_manifest(folder)
 
 
 def split_by_speaker(clips: Iterable[Clip], dev_speakers: Sequence[str]) -> tuple[list[Clip], list[Clip]]:

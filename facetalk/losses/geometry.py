@@ -41,4 +41,26 @@ class LipGeometry(nn.Module):
         return expression @ self.curve_dirs
 
 
+class MouthVertices(nn.Module):
+    """Expression -> some vertices of the mouth, evenly chosen among its region: what the sync critic looks at."""
+
+    dirs: Tensor
+    rest: Tensor
+
+    def __init__(self, assets: HeadAssets, num_vertices: int) -> None:
+        super().__init__()
+        region = assets.regions["mouth"]
+        chosen = region[torch.linspace(0, len(region) - 1, min(num_vertices, len(region))).long()]
+        rest = assets.template[chosen]
+        self.register_buffer("dirs", 1000 * assets.expression_dirs[:, chosen].flatten(1))
+        self.register_buffer("rest", 100 * (rest - rest.mean(0)))
+
+    def forward(
+        self, expression: Float[Tensor, "batch frames n_expression"]
+    ) -> Float[Tensor, "batch frames vertices 3"]:
+        """Displacement from the mean over the stretch, millimetres: the manner's level says nothing about sync."""
+        moved = expression - expression.mean(1, keepdim=True)
+        return (moved @ self.dirs).unflatten(2, (-1, 3))
+
+
 assert set(UPPER_INNER + LOWER_INNER) <= set(INNER_LIPS)

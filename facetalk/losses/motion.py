@@ -122,6 +122,31 @@ def spread_error(
     return _mean_over_clips((log_spread(predicted) - log_spread(target)).square(), weight)
 
 
+def closure_error(
+    logit: Float[Tensor, "batch frames"],
+    gap: Float[Tensor, "batch frames"],
+    true_gap: Float[Tensor, "batch frames"],
+    weight: Float[Tensor, "batch frames"],
+    closed: float,
+    shut_weight: float = 1.0,
+) -> Float[Tensor, ""]:
+    """Cross entropy of the lips' being shut, and the gap that is left where they should be.
+
+    Args:
+        logit: of the lips' being shut.
+        gap: between the lips, in the same unit as `closed`.
+        true_gap: the true one.
+        weight: of each frame.
+        closed: gaps up to this count as shut.
+        shut_weight: how much worse an open mouth is that should be shut than the other way round.
+    """
+    shut = (true_gap <= closed).to(gap)
+    left = shut * (gap - closed).relu()
+    dear = logit.new_tensor(shut_weight)
+    entropy = functional.binary_cross_entropy_with_logits(logit, shut, pos_weight=dear, reduction="none")
+    return weighted_mean(entropy + left, weight)
+
+
 def _centred(curves: Tensor, weight: Tensor) -> Tensor:
     """Curves less their weighted mean over time."""
     total = weight.sum(1).clamp_min(1e-8)[:, None]

@@ -14,15 +14,17 @@ from facetalk.head.model import HeadModel
 from facetalk.io.heads import BUNDLED_HEADS, read_head
 from facetalk.io.published import read_published
 from facetalk.io.weights import bundled, read_config, read_tensors
+from facetalk.models import phoneme_features
 from facetalk.models.calibration import calibrated
 from facetalk.models.experts import ExpressionReader, LipReader, frozen
 from facetalk.models.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.models.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig
 from facetalk.models.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.models.lip_reader import LipReaderConfig, PhonemeLipReader
+from facetalk.models.phoneme_features import PhonemeFeatures
 from facetalk.models.published import published_expression_net, published_lip_reader
 from facetalk.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from facetalk.models.talker import Talker, TalkerConfig
+from facetalk.models.talker import SpeechFeatures, Talker, TalkerConfig
 
 TALKERS = {"styletalk": "styletalk"}
 """Talker names a user can give, and the weights folder of each."""
@@ -60,12 +62,17 @@ def load_talker(name: str = "styletalk") -> Talker:
     described = read_config(folder / "config.yaml")
     try:
         config = build(TalkerConfig, described["talker"], "talker")
-        speech = load_speech_encoder(described["speech"])
+        speech = load_speech(described["speech"])
     except KeyError as error:
         raise FacetalkError(f"{folder / 'config.yaml'} does not describe a talker: {error} is missing") from None
     talker = Talker(config, speech.width, speech)
     talker.load_state_dict(_full_precision(folder))
     return talker.eval()
+
+
+def load_speech(name: str) -> SpeechFeatures:
+    """What turns a recording into a talker's input: `pocketsphinx`, or a speech encoder by name or folder."""
+    return PhonemeFeatures() if name == phoneme_features.NAME else load_speech_encoder(name)
 
 
 def load_speech_encoder(name: str = "speech-encoder") -> SpeechEncoder:

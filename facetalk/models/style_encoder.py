@@ -21,7 +21,7 @@ class StyleEncoderConfig:
     num_heads: int = 4
     dropout: float = 0.1
     max_frames: int = 256
-    """Longer references are cut to this many frames, spread over their whole length in one stretch."""
+    """Longest stretch that is looked at in one piece; longer references are cut into equal ones."""
 
 
 class StyleEncoder(nn.Module):
@@ -68,6 +68,12 @@ class StyleEncoder(nn.Module):
             expression: reference motion, at most `max_frames` frames.
             present: False where a row is only padding; the code does not depend on what stands there.
         """
+        return torch.cat([self.pool(expression, present), *self.measure(expression, present)], 1)
+
+    def measure(
+        self, expression: Float[Tensor, "batch frames n_expression"], present: Bool[Tensor, "batch frames"]
+    ) -> tuple[Float[Tensor, "batch n_expression"], Float[Tensor, "batch n_expression"]]:
+        """Level and spread of every channel; of references of any length."""
         counted = present[..., None].to(expression)
         total = counted.sum(1)
         level = (expression * counted).sum(1) / total
@@ -75,10 +81,22 @@ class StyleEncoder(nn.Module):
             rows = expression[..., self.with_median].masked_fill(~present[..., None], torch.nan)
             level = level.index_copy(1, level.new_tensor(self.with_median, dtype=torch.long), rows.nanmedian(1).values)
         variance = ((expression - level[:, None]).square() * counted).sum(1) / total
-        spread = (variance + 1e-8).sqrt()
+        return level, (variance + 1e-8).sqrt()
+
+    def pool(
+        self, expression: Float[Tensor, "batch frames n_expression"], present: Bool[Tensor, "batch frames"]
+    ) -> Float[Tensor, "batch pooled"]:
+        """The learned part of the code; of at most `max_frames` frames."""
         x = self.embed(expression) + self.positions[: expression.shape[1]]
         for layer in self.layers:
             x = layer(x, present[:, None, None, :])
         scores = self.score(x).masked_fill(~present[..., None], -torch.inf)
-        pooled = (scores.softmax(1) * x).sum(1)
-        return torch.cat([pooled, level, spread], 1)
+        return (scores.softmax(1) * x).sum(1)
+
+    def encode_long(self, expression: Float[Tensor, "frames n_expression"]) -> Float[Tensor, " style"]:
+        """The style code of a reference of any length: its learned part is the mean over equal stretches."""
+        parts = expression.tensor_split(-(-len(expression) // self.config.max_frames))
+        pooled = [self.pool(part[None], torch.ones(1, len(part), dtype=torch.bool)) * len(part) for part in parts]
+        present = torch.ones(1, len(expression), dtype=torch.bool)
+        measured = self.measure(expression[None], present)
+        return torch.cat([torch.stack(pooled).sum(0) / len(expression), *measured], 1)[0]

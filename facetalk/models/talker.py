@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,6 +13,7 @@ from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.core.types import Motion
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.models.attention import EncoderLayer, LocalBias
+from facetalk.models.lip_closing import bilabial_closure, close_lips, resting
 from facetalk.models.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.models.style_encoder import StyleEncoder, StyleEncoderConfig
 
@@ -22,8 +23,15 @@ IDLE_NAMES = BLINK_NAMES + GAZE_NAMES
 """Channels that speech does not drive and `models/idle.py` moves. The talker holds the lids at the style's level and
 looks straight ahead: where somebody looked in the reference depends on where the camera stood."""
 
+PARTING_MM = 3.0
+"""Channels that part the lips by more than this when they are 1."""
+
 CHUNK_FRAMES = 240
 """Longest stretch that is decoded in one piece; longer speech is cut into such pieces with exact seams."""
+
+
+DIRECT_TAPS, DIRECT_DILATION = 7, 2
+"""Moments that the straight line from features to motion sees: every second frame of 13."""
 
 
 @runtime_checkable
@@ -51,8 +59,19 @@ class TalkerConfig:
     dropout: float = 0.1
     feature_dropout: float = 0.1
     """Share of the features that are silenced at random in training, each for a whole clip."""
-    spread_range: tuple[float, float] = (0.6, 1.6)
+    decoder_share: float = 1.0
+    """How much of what the decoders add to the straight line is used when they have learned. They learn a few speakers'
+    mouths by heart, and of what they find there a part does not hold for others."""
+    spread_range: tuple[float, float] = (0.5, 2.0)
     """How much stiller or livelier than the average a reference may make the talker, per channel."""
+    parting_share: float = 1.0
+    """How much of a style's level above the neutral one is taken over by the channels that part the lips."""
+    closing: bool = True
+    """Learn apart from the style when the lips meet, and shut them then in any style."""
+    bilabials: tuple[int, ...] = ()
+    """Columns of the features that hold the probabilities of P, B and M, which always shut the lips."""
+    silence: int | None = None
+    """Column of the features that holds the probability of silence, in which the mouth of any style comes to rest."""
     style: StyleEncoderConfig = field(default_factory=StyleEncoderConfig)
     lower: DecoderConfig = field(default_factory=DecoderConfig)
     upper: DecoderConfig = field(default_factory=lambda: DecoderConfig(num_layers=1))
@@ -64,7 +83,8 @@ class TalkerConfig:
     @property
     def context(self) -> int:
         """Frames to either side that can change a frame of the result."""
-        return self.reach * (self.num_layers + 2 * max(self.lower.num_layers, self.upper.num_layers))
+        by_layers = self.reach * (self.num_layers + 2 * max(self.lower.num_layers, self.upper.num_layers))
+        return max(by_layers, DIRECT_DILATION * (DIRECT_TAPS // 2))
 
 
 class AudioEncoder(nn.Module):
@@ -93,6 +113,15 @@ class AudioEncoder(nn.Module):
         return x
 
 
+class Spoken(NamedTuple):
+    """What the generator makes of speech."""
+
+    expression: Float[Tensor, "batch frames n_expression"]
+    """Before it is limited to [0, 1]."""
+    closure: Float[Tensor, "batch frames"]
+    """Logit of the lips' being shut."""
+
+
 class Talker(nn.Module):
     """The generator. `forward` is what is trained; `speak` is what is used."""
 
@@ -103,6 +132,8 @@ class Talker(nn.Module):
     columns: Tensor
     driven: Tensor
     steady: Tensor
+    gap_dirs: Tensor
+    amplitude: Tensor
 
     def __init__(self, config: TalkerConfig, num_features: int, speech: SpeechFeatures | None = None) -> None:
         super().__init__()
@@ -115,9 +146,13 @@ class Talker(nn.Module):
         self.decoder_bias = LocalBias(config.lower.num_heads, config.reach)
         self.silencer = nn.Dropout1d(config.feature_dropout)
         # A straight line from the features, which hold a first guess of the mouth; the decoders add to it.
-        self.direct = nn.Linear(num_features, len(ARKIT_NAMES))
+        reach = DIRECT_DILATION * (DIRECT_TAPS // 2)
+        self.direct = nn.Conv1d(num_features, len(ARKIT_NAMES), DIRECT_TAPS, dilation=DIRECT_DILATION, padding=reach)
         nn.init.zeros_(self.direct.weight)
-        nn.init.zeros_(self.direct.bias)
+        nn.init.zeros_(self.direct.bias)  # type: ignore[arg-type]
+        self.closing = nn.Sequential(nn.Linear(config.lower.width, 32), nn.ReLU(), nn.Linear(32, 1))
+        self.register_buffer("gap_dirs", torch.zeros(len(ARKIT_NAMES)))
+        self.register_buffer("amplitude", torch.ones(len(ARKIT_NAMES)))
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_scale", torch.ones(num_features))
         self.register_buffer("usual_spread", torch.full((len(ARKIT_NAMES),), 0.1))
@@ -138,8 +173,8 @@ class Talker(nn.Module):
         features: Float[Tensor, "batch frames features"],
         present: Bool[Tensor, "batch frames"],
         style_code: Float[Tensor, "batch style"],
-    ) -> Float[Tensor, "batch frames n_expression"]:
-        """Expression before it is limited to [0, 1].
+    ) -> Spoken:
+        """Expression, and when the lips are shut.
 
         Args:
             features: of the speech, one row per frame.
@@ -150,16 +185,43 @@ class Talker(nn.Module):
         # A padding row may see itself, so that its softmax has something to sum; nobody reads it.
         own = torch.eye(features.shape[1], dtype=torch.bool, device=features.device)
         allowed = allowed.expand(-1, -1, features.shape[1], -1).masked_fill(own, 0.0)
-        heard = (features - self.feature_mean) / self.feature_scale
+        heard = (features - self.feature_mean) / self.feature_scale * present[..., None]
         heard = self.silencer(heard.transpose(1, 2)).transpose(1, 2)
         speech = self.audio_encoder(heard, allowed)
         mask = self.decoder_bias(features.shape[1]) + allowed
         groups = [group(speech, self._style(style_code), mask) for group in (self.lower, self.upper)]
-        moves = self.direct(heard) + torch.cat(groups, -1)[..., self.columns]
+        share = 1.0 if self.training else self.config.decoder_share
+        moves = self.direct(heard.transpose(1, 2)).transpose(1, 2) + share * torch.cat(groups, -1)[..., self.columns]
         _, level, spread = self.style_encoder.split(style_code)
+        level = (level * self.steady)[:, None]
+        if not self.training:
+            level = self._calmed(level, features)
         low, high = self.config.spread_range
-        spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven
-        return (level * self.steady)[:, None] + spread[:, None] * moves
+        spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven * self.amplitude
+        expression = level + spread[:, None] * moves
+        closure = self.closing(speech)[..., 0]
+        if self.config.closing:
+            shut = closure.sigmoid()
+            if self.config.bilabials:
+                heard_shut = bilabial_closure(features[..., list(self.config.bilabials)].sum(-1))
+                shut = 1 - (1 - shut) * (1 - heard_shut)
+            expression = close_lips(expression, shut, self.gap_dirs)
+        return Spoken(expression, closure)
+
+    def _calmed(
+        self, level: Float[Tensor, "batch 1 n_expression"], features: Float[Tensor, "batch frames features"]
+    ) -> Float[Tensor, "batch _ n_expression"]:
+        """Levels of a style, with those of the jaw and of parted lips brought nearer to the neutral ones.
+
+        A lively mouth is open on average because it opens far. What is foreseen of its openings is less, and with the
+        whole level the lips would stay ajar; in silence the mouth rests as the neutral one does.
+        """
+        neutral = self.style_encoder.split(self.neutral_style[None])[1]
+        taken = torch.full_like(features[..., :1], self.config.parting_share)
+        if self.config.silence is not None:
+            taken = taken * (1 - resting(features[..., self.config.silence]))[..., None]
+        excess = (level - neutral).clamp_min(0) * (self.gap_dirs > PARTING_MM)
+        return level - (1 - taken) * excess
 
     def _style(self, style_code: Tensor) -> Tensor:
         """The style code with its measured parts in like units."""
@@ -168,17 +230,14 @@ class Talker(nn.Module):
 
     @torch.no_grad()
     def encode_style(self, motion: Motion) -> Float[Tensor, " style"]:
-        """The style code of a reference motion; codes may be averaged to mix styles."""
+        """The style code of a reference motion of any length; codes may be averaged to mix styles."""
         if motion.expression_names != ARKIT_NAMES:
             raise ValueError(f"a style needs the 52 ARKit channels; {motion.head!r} motion has other names")
         expression = motion.to_fps(FPS).expression.to(self.neutral_style)
         if motion.confidence is not None:
             seen = motion.to_fps(FPS).confidence.to(expression) > 0.5  # type: ignore[union-attr]
             expression = expression[seen] if bool(seen.sum() >= 8) else expression
-        longest = self.config.style.max_frames
-        start = max(0, (len(expression) - longest) // 2)
-        expression = expression[None, start : start + longest]
-        return self.style_encoder(expression, torch.ones(expression.shape[:2], dtype=torch.bool))[0]
+        return self.style_encoder.encode_long(expression)
 
     @torch.no_grad()
     def decode(
@@ -190,7 +249,7 @@ class Talker(nn.Module):
         for window in windows(len(features), CHUNK_FRAMES + 2 * margin, margin):
             piece = features[None, window.read]
             present = torch.ones(piece.shape[:2], dtype=torch.bool, device=piece.device)
-            pieces.append(self(piece, present, style_code[None])[0, window.keep])
+            pieces.append(self(piece, present, style_code[None]).expression[0, window.keep])
         return torch.cat(pieces).clamp(0, 1)
 
     @torch.no_grad()

@@ -18,29 +18,28 @@ from facetalk.core.progress import Progress, silent
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
 from facetalk.core.types import Motion, still_motion
-from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.head.retargeting import is_arkit
 from facetalk.io.audio import read_waveform
-from facetalk.io.motion import read_motion, write_motion
+from facetalk.io.motion import write_motion
 from facetalk.models.idle import add_idle
 from facetalk.models.registry import load_head, load_talker
 from facetalk.models.talker import Talker
+from facetalk.pipelines.styles import TALKERS_HEAD, resolve_style
 
 FORMATS = {"mp4": ".mp4", "npz": ".npz", "glb": ".glb", "csv": ".csv", "obj": "_obj", "ply": "_ply", "usd": ".usda"}
 """What can be written, and what follows the recording's name in each output's name."""
-
-TALKERS_HEAD = "facetalk"
-"""The head whose channels talkers move, where the wanted head has others."""
 
 
 @dataclass(frozen=True)
 class AnimateOptions:
     """How recordings are animated."""
 
-    style: Path | None = None
-    """Video or motion file whose manner of speaking is taken over; the talker's neutral one if there is none."""
+    style: str | Path | None = None
+    """Whose manner of speaking is taken over, see `styles.resolve_style`; the talker's neutral one if there is none."""
+    style_strength: float = 1.0
+    """How far to go from the neutral style: 0 not at all, 1 all the way, at most 1.5."""
     talker: str = "styletalk"
     """A released talker, or a folder that `train` wrote."""
     head: str = "facetalk"
@@ -115,7 +114,7 @@ def animate(
         progress: told how far the work is.
         options: any other field of `AnimateOptions`.
     """
-    chosen = AnimateOptions(style=None if style is None else Path(style), **options)  # type: ignore[arg-type]
+    chosen = AnimateOptions(style=style, **options)  # type: ignore[arg-type]
     batch = animate_all([Path(speech)], chosen, out=out, overwrite=overwrite, progress=progress)
     for error in batch.failed.values():
         raise error
@@ -169,30 +168,20 @@ def animate_all(
 
 def load_performer(options: AnimateOptions, timings: dict[str, float], progress: Progress = silent) -> Performer:
     """Load head and talker, and take the style from its file."""
-    if options.style is not None and not options.style.exists():
-        raise FacetalkError(f"no such style reference: {options.style}")
     with _timed(timings, "load"):
         head, talker = load_head(options.head, options.look), load_talker(options.talker)
     if options.style is None:
         return Performer(head, talker, None)
     with _timed(timings, "style"):
-        return Performer(head, talker, talker.encode_style(read_style(options.style, head, progress)))
-
-
-def read_style(path: Path, head: HeadModel, progress: Progress = silent) -> Motion:
-    """The performance in a motion file or in a video."""
-    if path.suffix == ".npz":
-        motion = read_motion(path)
-    else:
-        from facetalk.pipelines.track import fit_video
-
-        own = head if is_arkit(head.assets) else TALKERS_HEAD
-        motion = fit_video(path, head=own, progress=progress)
-    if motion.expression_names != ARKIT_NAMES:
-        from facetalk.pipelines.retarget import to_arkit
-
-        motion = to_arkit(motion, head if motion.head == head.name else None)
-    return motion
+        code = resolve_style(
+            options.style,
+            talker,
+            talker_name=options.talker,
+            head=head,
+            strength=options.style_strength,
+            progress=progress,
+        )
+    return Performer(head, talker, code)
 
 
 def perform(performer: Performer, waveform: Float[Tensor, " samples"], options: AnimateOptions) -> Motion:
@@ -274,12 +263,20 @@ def _meta(speech: Path, options: AnimateOptions) -> dict[str, object]:
     return {
         "command": "animate",
         "speech": speech.name,
-        "style": options.style.name if options.style else "neutral",
+        "style": _style_name(options.style),
+        "style_strength": options.style_strength,
         "talker": options.talker,
         "head_motion": options.head_motion,
         "blinks": options.blinks,
         "seed": options.seed,
     }
+
+
+def _style_name(style: str | Path | None) -> str:
+    """What the motion file says of its style: of a file the name only."""
+    if style is None:
+        return "neutral"
+    return Path(style).name if Path(style).exists() else str(style)
 
 
 Writer = Callable[[Path, HeadModel, Motion], None]

@@ -27,7 +27,9 @@ METHODS = {
     "lip-reader": "facetalk.training.lip_reader",
     "spectre": "facetalk.training.spectre",
     "speech-encoder": "facetalk.training.speech_encoder",
+    "style-critic": "facetalk.training.style_critic",
     "styletalk": "facetalk.training.styletalk",
+    "sync-critic": "facetalk.training.sync_critic",
 }
 """Trainable methods and the module of each: it has `read_task_config(mapping)` and `make_task(config, data_dir)`."""
 

@@ -1,16 +1,20 @@
-"""Everything a run needs to go on as if it had not stopped."""
+"""Everything a run needs to go on as if it had not stopped, and the model that it leaves behind."""
 
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+import yaml
 from torch import nn
 
 from facetalk.core.errors import FacetalkError
 from facetalk.io.files import replacing
+from facetalk.io.weights import write_tensors
 from facetalk.training.optim import WeightAverage
 
 
@@ -24,11 +28,14 @@ class TrainingState:
     chance: torch.Generator
     """Draws the examples; layers that drop out draw from torch's own generator."""
     step: int = 0
+    critic: nn.Module | None = None
+    """Learns to tell the model's results from real ones; most runs have none."""
+    critic_optimizer: torch.optim.Optimizer | None = None
 
 
 def save_checkpoint(path: Path, state: TrainingState, identity: str) -> None:
     """Write the state of a run; `identity` names what must be the same when it is resumed."""
-    values = {
+    values: dict[str, Any] = {
         "identity": identity,
         "step": state.step,
         "model": state.model.state_dict(),
@@ -38,6 +45,9 @@ def save_checkpoint(path: Path, state: TrainingState, identity: str) -> None:
         "chance": state.chance.get_state(),
         "torch_chance": torch.get_rng_state(),
     }
+    if state.critic is not None and state.critic_optimizer is not None:
+        values["critic"] = state.critic.state_dict()
+        values["critic_optimizer"] = state.critic_optimizer.state_dict()
     with replacing(path) as temporary:
         torch.save(values, temporary)
 
@@ -59,3 +69,14 @@ def load_checkpoint(path: Path, state: TrainingState, identity: str) -> None:
     state.chance.set_state(values["chance"])
     torch.set_rng_state(values["torch_chance"])
     state.step = values["step"]
+    if state.critic is not None and state.critic_optimizer is not None:
+        state.critic.load_state_dict(values["critic"])
+        state.critic_optimizer.load_state_dict(values["critic_optimizer"])
+
+
+def write_model(run_dir: Path, model: nn.Module, described: Mapping[str, Any], method: str) -> None:
+    """Write `model.safetensors`, large tensors in half precision, and `config.yaml`."""
+    tensors = {name: value.half() if value.numel() > 1000 else value for name, value in model.state_dict().items()}
+    write_tensors(run_dir / "model.safetensors", tensors, {"method": method})
+    with replacing(run_dir / "config.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(dict(described), sort_keys=False), encoding="utf-8")

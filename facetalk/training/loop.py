@@ -61,6 +61,20 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class AdversarialTask(Task, Protocol):
+    """A task with a critic that learns to tell the model's results from real ones, one step for each of the model's."""
+
+    @property
+    def critic(self) -> nn.Module | None:
+        """The critic; None where the run does without."""
+        ...
+
+    def critic_loss(self) -> Tensor:
+        """What the critic minimises on the batch that `loss_terms` drew last; no gradient reaches the model."""
+        ...
+
+
 def run(
     task: Task, config: LoopConfig, optim: OptimConfig, run_dir: Path, identity: str = "", resume: bool = False
 ) -> dict[str, float]:
@@ -77,6 +91,8 @@ def run(
     optimizer = make_optimizer(task.model.parameters(), optim)
     chance = torch.Generator().manual_seed(config.seed)
     state = TrainingState(task.model, optimizer, WeightAverage(task.model, optim.average), chance)
+    if isinstance(task, AdversarialTask) and task.critic is not None:
+        state.critic, state.critic_optimizer = task.critic, make_optimizer(task.critic.parameters(), optim)
     checkpoint_path = run_dir / "checkpoint.pt"
     if resume:
         load_checkpoint(checkpoint_path, state, identity)
@@ -114,7 +130,23 @@ def train_step(task: Task, state: TrainingState, optim: OptimConfig, step_size: 
     torch.nn.utils.clip_grad_norm_(task.model.parameters(), optim.clip_norm)
     state.optimizer.step()
     state.average.update(task.model)
-    return {name: term.item() for name, term in terms.items()} | {"total": total.item()}
+    values = {name: term.item() for name, term in terms.items()} | {"total": total.item()}
+    return values | critic_step(task, state, optim, step_size)
+
+
+def critic_step(task: Task, state: TrainingState, optim: OptimConfig, step_size: float) -> dict[str, float]:
+    """One change of the critic's weights, where there is a critic; returns its loss before it."""
+    if state.critic is None or state.critic_optimizer is None or not isinstance(task, AdversarialTask):
+        return {}
+    for group in state.critic_optimizer.param_groups:
+        group["lr"] = step_size
+    # The model's own step left gradients behind in the critic.
+    state.critic_optimizer.zero_grad(set_to_none=True)
+    loss = task.critic_loss()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(state.critic.parameters(), optim.clip_norm)
+    state.critic_optimizer.step()
+    return {"critic": loss.item()}
 
 
 def validate(task: Task, state: TrainingState) -> dict[str, float]:

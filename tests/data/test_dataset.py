@@ -66,10 +66,10 @@ def test_a_reference_does_not_tell_when_its_clip_does_what() -> None:
     examples = [make_example("a", 100), make_example("b", 40), make_example("c", 30, "other")]
     sampler = Sampler(examples, DataConfig(own_share=0.0, reference_frames=(64, 64)))
     chance = torch.Generator().manual_seed(0)
-    joined = sampler._reference(0, chance)[:, 0]
+    joined = sampler.reference(0, chance)[:, 0]
     assert len(joined) == 64
     assert joined.max() < 40  # clip b, and b again
-    alone = sampler._reference(2, chance)[:, 0]
+    alone = sampler.reference(2, chance)[:, 0]
     assert sorted(alone.tolist()) == list(range(30))
     assert alone.tolist() != list(range(30))
 
@@ -78,7 +78,7 @@ def test_own_frames_are_taken_as_often_as_asked() -> None:
     examples = [make_example("a", 100), make_example("b", 40)]
     sampler = Sampler(examples, DataConfig(own_share=0.5, reference_frames=(64, 64)))
     chance = torch.Generator().manual_seed(0)
-    own = [bool(sampler._reference(0, chance).max() >= 40) for _ in range(200)]
+    own = [bool(sampler.reference(0, chance).max() >= 40) for _ in range(200)]
     assert 0.4 < sum(own) / 200 < 0.6
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from facetalk.head.model import HeadAssets, HeadModel
-from facetalk.losses.geometry import CORNERS, LOWER_INNER, UPPER_INNER, LipGeometry
+from facetalk.losses.geometry import CORNERS, LOWER_INNER, UPPER_INNER, LipGeometry, MouthVertices
 
 
 def test_lips_and_curves_are_what_the_head_does_in_millimetres(toy_assets: HeadAssets, toy_head: HeadModel) -> None:
@@ -16,3 +16,12 @@ def test_lips_and_curves_are_what_the_head_does_in_millimetres(toy_assets: HeadA
     gap = moved[:, list(UPPER_INNER), 1].mean(1) - moved[:, list(LOWER_INNER), 1].mean(1)
     width = moved[:, CORNERS[1], 0] - moved[:, CORNERS[0], 0]
     torch.testing.assert_close(geometry.curves(expression), torch.stack([gap, width], 1), atol=1e-3, rtol=1e-4)
+
+
+def test_mouth_vertices_move_as_the_head_moves_them(toy_assets: HeadAssets, toy_head: HeadModel) -> None:
+    expression = torch.rand(1, 6, 52, generator=torch.Generator().manual_seed(0))
+    mouth = MouthVertices(toy_assets, 5)
+    posed = toy_head(expression[0], torch.zeros(6, 5, 3), torch.zeros(6, 3), torch.zeros(toy_head.num_betas))
+    region = toy_assets.regions["mouth"]
+    moved = 1000 * posed[:, region[torch.linspace(0, len(region) - 1, 5).long()]]
+    torch.testing.assert_close(mouth(expression)[0], moved - moved.mean(0), atol=1e-3, rtol=1e-4)

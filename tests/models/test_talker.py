@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -56,10 +58,10 @@ def test_what_lies_beyond_the_context_changes_nothing(talker: Talker) -> None:
 
 def test_a_clip_does_not_depend_on_its_batch_or_padding(talker: Talker) -> None:
     code = talker.style_encoder(reference()[None], torch.ones(1, 80, dtype=torch.bool))
-    alone = talker(features(30)[None], torch.ones(1, 30, dtype=torch.bool), code)
+    alone = talker(features(30)[None], torch.ones(1, 30, dtype=torch.bool), code).expression
     rows = torch.stack([torch.cat([features(30), 7 * torch.ones(20, NUM_FEATURES)]), features(50, 1)])
     present = torch.arange(50) < torch.tensor([[30], [50]])
-    together = talker(rows, present, code.expand(2, -1))
+    together = talker(rows, present, code.expand(2, -1)).expression
     torch.testing.assert_close(together[:1, :30], alone, atol=1e-5, rtol=1e-4)
 
 
@@ -72,6 +74,20 @@ def test_the_style_code_does_not_see_padding() -> None:
     assert alone.shape[1] == encoder.code_width
 
 
+@pytest.mark.parametrize("num_frames", [64, 256, 257, 700])
+def test_a_reference_of_any_length_counts_as_a_whole(num_frames: int) -> None:
+    torch.manual_seed(0)
+    encoder = StyleEncoder(52, SMALL.style).eval()
+    rows = reference(num_frames)
+    code = encoder.encode_long(rows)
+    parts = rows.tensor_split(-(-num_frames // SMALL.style.max_frames))
+    codes = [encoder(part[None], torch.ones(1, len(part), dtype=torch.bool))[0] for part in parts]
+    pooled = sum(code[:16] * len(part) for code, part in zip(codes, parts, strict=True)) / num_frames
+    torch.testing.assert_close(code[:16], pooled, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(code[16:68], rows.mean(0), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(code[68:], rows.std(0, correction=0), atol=1e-4, rtol=1e-3)
+
+
 def test_a_smile_in_the_reference_reaches_the_result(talker: Talker) -> None:
     smile = ARKIT_NAMES.index("mouthSmileLeft")
     calm, happy = torch.full((90, 52), 0.1), torch.full((90, 52), 0.1)
@@ -80,6 +96,22 @@ def test_a_smile_in_the_reference_reaches_the_result(talker: Talker) -> None:
     waveform = torch.zeros(SAMPLE_RATE)
     first, second = (talker.speak(waveform, motion)[:, smile].mean() for motion in motions)
     assert second > first + 0.4
+
+
+def test_of_an_open_reference_only_a_share_opens_the_mouth() -> None:
+    torch.manual_seed(0)
+    talker = Talker(replace(SMALL, parting_share=0.5, silence=3), NUM_FEATURES).eval()
+    jaw, smile = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("mouthSmileLeft")
+    talker.gap_dirs[jaw] = 30.0
+    talker.neutral_style[-104:] = 0.1
+    rows = torch.zeros(1, 40, NUM_FEATURES)
+    rows[:, 20:, 3] = 1.0  # silence
+    calmed = talker._calmed(torch.full((1, 1, 52), 0.5), rows)[0]
+    assert calmed[0, jaw] == pytest.approx(0.3) and calmed[-1, jaw] == pytest.approx(0.1)
+    assert calmed[:, jaw].diff().abs().max() < 0.03  # it comes to rest without a jump
+    assert (calmed[:, smile] == 0.5).all()
+    # What is calmer than the neutral style stays so.
+    assert (talker._calmed(torch.zeros(1, 1, 52), rows)[..., jaw] == 0).all()
 
 
 def test_speech_does_not_drive_lids_and_gaze(talker: Talker) -> None:

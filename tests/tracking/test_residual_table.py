@@ -20,7 +20,7 @@ from facetalk.tracking.observation import even_frames, interocular_px
 from facetalk.tracking.settings import FitSettings
 from tests.conftest import SHARED
 
-SPEAKERS, FRAMES, NUM_BETAS = 20, 24, 13
+SPEAKERS, FRAMES, NUM_BETAS = 20, 24, 30
 SETTINGS = FitSettings(personal_share=0.0)
 """No constant offsets: only the head's own parameters explain a face."""
 
@@ -53,6 +53,7 @@ def residual(head: HeadModel, points: torch.Tensor, times: torch.Tensor, size: t
 
 
 def with_betas(head: HeadModel, count: int) -> HeadModel:
+    """The head with its first identity directions, and without the detector's bias, which only the bundled one has."""
     assets = head.assets
     return HeadModel(
         replace(
@@ -60,6 +61,7 @@ def with_betas(head: HeadModel, count: int) -> HeadModel:
             identity_dirs=assets.identity_dirs[:count],
             identity_names=assets.identity_names[:count],
             joint_identity_dirs=assets.joint_identity_dirs[:count],
+            detector_bias=None,
         )
     )
 

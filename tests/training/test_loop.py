@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from facetalk.core.errors import FacetalkError
-from facetalk.training.loop import LoopConfig, run
-from facetalk.training.optim import OptimConfig, learning_rate
+from facetalk.training.checkpoint import TrainingState
+from facetalk.training.loop import LoopConfig, critic_step, run
+from facetalk.training.optim import OptimConfig, WeightAverage, learning_rate
 
 OPTIM = OptimConfig(learning_rate=0.05, warmup_steps=5, average=0.5)
 
@@ -105,3 +106,54 @@ def test_the_step_size_warms_up_and_falls() -> None:
     assert max(rates) == rates[4] == pytest.approx(0.05)
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert rates[-1] < 0.002
+
+
+class ContestTask(LineTask):
+    """A line, and a critic that learns to tell its answers from true ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.critic = nn.Linear(1, 1)
+        self.loss_weights = {"fit": 1.0, "size": 0.01, "contest": 0.1}
+
+    def loss_terms(self, step: int, chance: torch.Generator) -> dict[str, Tensor]:
+        terms = super().loss_terms(step, chance)
+        x = torch.randn(16, 2, generator=chance)
+        made, true = self.model(x), (x @ torch.tensor([2.0, -1.0]))[:, None] + 3
+        self.pair = true, made.detach()
+        return terms | {"contest": -self.critic(made).mean()}
+
+    def critic_loss(self) -> Tensor:
+        true, made = (self.critic(values) for values in self.pair)
+        return (1 - true).relu().mean() + (1 + made).relu().mean()
+
+    def export(self, run_dir: Path) -> None:
+        torch.save(self.model.state_dict() | self.critic.state_dict(prefix="critic."), run_dir / "weights.pt")
+
+
+def test_a_critic_learns_beside_the_model_and_is_resumed_with_it(tmp_path: Path) -> None:
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    before = ContestTask().critic.weight.clone()
+    run(ContestTask(), config(), OPTIM, tmp_path / "whole")
+    assert weights(tmp_path / "whole")["critic.weight"].item() > before.item() + 0.1
+    assert "critic" in next(csv.DictReader((tmp_path / "whole" / "log.csv").open()))
+    task = ContestTask()
+    task.stop_at = 37
+    with pytest.raises(KeyboardInterrupt):
+        run(task, config(), OPTIM, tmp_path / "broken")
+    run(ContestTask(), config(), OPTIM, tmp_path / "broken", resume=True)
+    for key, value in weights(tmp_path / "whole").items():
+        assert torch.equal(value, weights(tmp_path / "broken")[key])
+
+
+def test_the_critics_step_does_not_move_the_model() -> None:
+    task = ContestTask()
+    optimizer = torch.optim.SGD(task.model.parameters(), 0.1)
+    chance = torch.Generator().manual_seed(0)
+    state = TrainingState(task.model, optimizer, WeightAverage(task.model, 0.5), chance)
+    state.critic, state.critic_optimizer = task.critic, torch.optim.SGD(task.critic.parameters(), 0.1)
+    task.loss_terms(0, chance)
+    before = {name: value.clone() for name, value in task.model.state_dict().items()}
+    critic_step(task, state, OPTIM, 0.1)
+    assert all(torch.equal(value, before[name]) for name, value in task.model.state_dict().items())

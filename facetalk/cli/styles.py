@@ -1,0 +1,106 @@
+"""`facetalk styles`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facetalk.cli.heads import ListByDefault
+from facetalk.cli.output import JsonFlag, OverwriteFlag, print_json, print_table, progress_bar
+
+styles = typer.Typer(
+    cls=ListByDefault,
+    help="Save, mix, list and draw manners of speaking. Without a command: list.",
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+TalkerName = Annotated[str, typer.Option("--talker", help="A released talker, or a folder of trained weights.")]
+Reference = Annotated[
+    str, typer.Argument(metavar="REF", help="A video, a motion file, a style's name, or a mixture A:0.4,B:0.6.")
+]
+Strength = Annotated[float, typer.Option("--strength", help="0 neutral, 1 as it is, up to 1.5: more of it.")]
+
+
+@styles.command("list")
+def list_all(talker: TalkerName = "styletalk", as_json: JsonFlag = False) -> None:
+    """List the styles that --style takes by name."""
+    from facetalk.pipelines.styles import list_styles
+
+    entries = list_styles(talker)
+    if as_json:
+        print_json([asdict(entry) for entry in entries])
+    else:
+        print_table(("name", "kind", "from"), [(entry.name, entry.kind, entry.source) for entry in entries])
+
+
+@styles.command()
+def save(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="How --style calls it from then on.")],
+    reference: Reference,
+    strength: Strength = 1.0,
+    talker: TalkerName = "styletalk",
+    overwrite: OverwriteFlag = False,
+) -> None:
+    """Keep the style of a reference, or a mixture of styles, under a name."""
+    _save(reference, name, strength, talker, overwrite)
+
+
+@styles.command()
+def extract(
+    reference: Reference,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Ends in .safetensors; --style takes it.")],
+    strength: Strength = 1.0,
+    talker: TalkerName = "styletalk",
+    overwrite: OverwriteFlag = False,
+) -> None:
+    """Write the style of a reference, or a mixture of styles, to a file."""
+    from facetalk.core.errors import UsageError
+
+    if out.suffix != ".safetensors":
+        raise UsageError(f"a style file ends in .safetensors; {out} does not")
+    _save(reference, out, strength, talker, overwrite)
+
+
+@styles.command()
+def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A saved style.")]) -> None:
+    """Delete a saved style."""
+    from facetalk.pipelines.styles import remove_style
+
+    remove_style(name)
+    typer.echo(f"{name} removed", err=True)
+
+
+@styles.command()
+def plot(
+    references: Annotated[
+        list[Path], typer.Argument(metavar="REF...", help="Videos, motion files, or a dataset folder.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.png", help="The page OUT.html goes beside it.")] = (
+        Path("styles.png")
+    ),
+    by: Annotated[str, typer.Option("--by", help="Colours: speaker or emotion.")] = "speaker",
+    talker: TalkerName = "styletalk",
+    overwrite: OverwriteFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw a t-SNE map of styles: a picture, and a page to explore it."""
+    from facetalk.pipelines.style_map import plot_styles
+
+    with progress_bar(as_json) as show:
+        made = plot_styles(references, out, by=by, talker=talker, overwrite=overwrite, progress=show)
+    if as_json:
+        print_json(asdict(made))
+    else:
+        typer.echo(f"{made.picture}\n{made.page}")
+
+
+def _save(reference: str, target: str | Path, strength: float, talker: str, overwrite: bool) -> None:
+    from facetalk.pipelines.styles import save_style
+
+    with progress_bar() as show:
+        path = save_style(reference, target, talker=talker, strength=strength, overwrite=overwrite, progress=show)
+    typer.echo(path)

@@ -1,0 +1,70 @@
+"""Saved styles: `.safetensors` with one `style_code` and text about it; the user's own lie in the data folder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.io.cache import data_dir
+from facetalk.io.weights import read_tensors, write_tensors
+
+FORMAT = "facetalk-style"
+SUFFIX = ".safetensors"
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, eq=False)
+class SavedStyle:
+    """A style code and the talker that it is for."""
+
+    code: Float[Tensor, " style"]
+    talker: str
+    """Fingerprint of the talker: another one would read something else from the code."""
+    source: str = ""
+    """What it was made from, for people."""
+
+
+def styles_dir() -> Path:
+    """Folder of the styles that a user saved."""
+    return data_dir() / "styles"
+
+
+def style_path(name: str) -> Path:
+    """Where a style of this name is saved."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name for a style; use letters, digits, dots, dashes, a letter first")
+    return styles_dir() / f"{name}{SUFFIX}"
+
+
+def saved_names() -> list[str]:
+    """Names of the styles that the user saved."""
+    return sorted(path.name[: -len(SUFFIX)] for path in styles_dir().glob(f"*{SUFFIX}"))
+
+
+def write_style(path: Path, style: SavedStyle, overwrite: bool = False) -> None:
+    """Write a style file; the folder is made if needed."""
+    if path.exists() and not overwrite:
+        raise FacetalkError(f"{path} exists already; choose another name or --overwrite")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {"format": FORMAT, "talker": style.talker, "source": style.source}
+    write_tensors(path, {"style_code": style.code}, about)
+
+
+def read_style_file(path: Path) -> SavedStyle:
+    """The style in a file that `write_style` wrote."""
+    tensors, about = read_tensors(path)
+    if about.get("format") != FORMAT or "style_code" not in tensors:
+        raise FacetalkError(f"{path} is not a saved style; facetalk styles save makes one from a video")
+    return SavedStyle(tensors["style_code"].float(), about.get("talker", ""), about.get("source", ""))
+
+
+def remove_style(name: str) -> None:
+    """Delete a style that the user saved."""
+    if name not in saved_names():
+        raise UsageError(f"no saved style is named {name!r}; there are: {', '.join(saved_names()) or 'none'}")
+    style_path(name).unlink()

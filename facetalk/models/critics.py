@@ -1,0 +1,134 @@
+"""Judges of motion that only training uses (METHODS 3.6): in sync with the speech? whose manner? like a real face?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+SYNC_FRAMES = 5
+"""Frames that the sync critic compares: the mouth at t-2..t+2 against the speech at t-2..t+2."""
+
+
+@dataclass(frozen=True)
+class SyncCriticConfig:
+    """Sizes of the sync critic."""
+
+    point_widths: tuple[int, ...] = (32, 64, 128)
+    """Widths of the network that every mouth vertex goes through by itself."""
+    width: int = 128
+    """Length of the embeddings that are compared."""
+    dropout: float = 0.2
+
+
+class SyncCritic(nn.Module):
+    """Mouth vertices and speech -> likeness in [0, 1] for every frame that has two neighbours on each side.
+
+    The mouth goes through a PointNet: a network shared by all vertices, and the largest answer of each kind. Both
+    embeddings are positive (ReLU), so their cosine is a probability.
+    """
+
+    speech_mean: Tensor
+    speech_scale: Tensor
+
+    def __init__(self, num_features: int, config: SyncCriticConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or SyncCriticConfig()
+        widths = (6, *config.point_widths)
+        self.points = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.mouth = nn.Conv1d(widths[-1], config.width, SYNC_FRAMES)
+        self.embed = nn.Linear(num_features, config.width)
+        self.speech = nn.Sequential(
+            nn.Conv1d(config.width, config.width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv1d(config.width, config.width, 3, padding=1),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Conv1d(config.width, config.width, SYNC_FRAMES),
+        )
+        self.register_buffer("speech_mean", torch.zeros(num_features))
+        self.register_buffer("speech_scale", torch.ones(num_features))
+
+    def forward(
+        self,
+        mouth: Float[Tensor, "batch frames vertices 3"],
+        rest: Float[Tensor, "vertices 3"],
+        features: Float[Tensor, "batch frames features"],
+    ) -> Float[Tensor, "batch inner_frames"]:
+        """How well mouth and speech fit.
+
+        Args:
+            mouth: displacement of the mouth's vertices from rest, millimetres, identity taken out.
+            rest: where the vertices are at rest, centimetres from their middle: tells the vertices apart.
+            features: of the speech.
+        """
+        x = torch.cat([mouth, rest.expand_as(mouth)], -1)
+        for layer in self.points:
+            x = layer(x).relu()
+        seen = self.mouth(x.amax(2).transpose(1, 2)).relu()
+        heard = self.embed((features - self.speech_mean) / self.speech_scale)
+        heard = self.speech(heard.transpose(1, 2)).relu()
+        return functional.cosine_similarity(seen, heard, dim=1)
+
+
+@dataclass(frozen=True)
+class PatchCriticConfig:
+    """Sizes of the critics that look at stretches of motion."""
+
+    widths: tuple[int, ...] = (64, 96, 128)
+    """Channels after each convolution that halves the number of frames."""
+    dropout: float = 0.2
+
+
+class MotionPatches(nn.Module):
+    """Convolutions over a motion: each row of the result describes a stretch of it (PatchGAN's shape, in time)."""
+
+    def __init__(self, num_channels: int, config: PatchCriticConfig) -> None:
+        super().__init__()
+        widths = (num_channels, *config.widths)
+        self.layers = nn.ModuleList(nn.Conv1d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths))
+        self.dropout = nn.Dropout(config.dropout)
+        self.width = widths[-1]
+
+    def forward(self, motion: Float[Tensor, "batch frames channels"]) -> Float[Tensor, "batch width patches"]:
+        """Patches of the motion; the level of the channels counts, so nothing is normalised away."""
+        x = motion.transpose(1, 2)
+        for layer in self.layers:
+            x = self.dropout(functional.leaky_relu(layer(x), 0.2))
+        return x
+
+
+class StyleCritic(nn.Module):
+    """Motion -> logits over the styles of the training clips."""
+
+    unit: Tensor
+    centre: Tensor
+
+    def __init__(self, num_channels: int, num_styles: int, config: PatchCriticConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or PatchCriticConfig()
+        self.patches = MotionPatches(num_channels, self.config)
+        self.to_styles = nn.Linear(self.patches.width, num_styles)
+        self.register_buffer("centre", torch.zeros(num_channels))
+        self.register_buffer("unit", torch.ones(num_channels))
+
+    def forward(self, motion: Float[Tensor, "batch frames channels"]) -> Float[Tensor, "batch styles"]:
+        """Logits of each style, from the mean over the patches."""
+        return self.to_styles(self.patches((motion - self.centre) / self.unit).mean(2))
+
+
+class TemporalCritic(nn.Module):
+    """Motion -> one score a stretch: above 0 for a real one. It learns together with the generator."""
+
+    def __init__(self, num_channels: int, config: PatchCriticConfig | None = None) -> None:
+        super().__init__()
+        self.patches = MotionPatches(num_channels, config or PatchCriticConfig(dropout=0.0))
+        self.score = nn.Conv1d(self.patches.width, 1, 3, padding=1)
+
+    def forward(self, motion: Float[Tensor, "batch frames channels"]) -> Float[Tensor, "batch patches"]:
+        """Scores; the motion is in units of the channels' usual spread, less its own mean over time."""
+        return self.score(self.patches(motion - motion.mean(1, keepdim=True)))[:, 0]

@@ -1,0 +1,30 @@
+"""pocketsphinx's phonemes as the talker's input: what StyleTalk itself reads (METHODS 3.2)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.audio.phonemes import PHONEMES, find_phonemes, frame_labels
+from facetalk.core.timing import SAMPLE_RATE, frames_for
+
+NAME = "pocketsphinx"
+"""What a configuration calls this input."""
+
+
+class PhonemeFeatures:
+    """Recording -> one row per frame with a one in the column of the phoneme that is heard.
+
+    The talker's first linear layer is then an embedding of 41 phonemes, and its window of 11 frames StyleTalk's.
+    """
+
+    @property
+    def width(self) -> int:
+        """Number of phonemes."""
+        return len(PHONEMES)
+
+    def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames phonemes"]:
+        """Rows of a mono recording at 16 kHz."""
+        labels = frame_labels(find_phonemes(waveform), frames_for(len(waveform) / SAMPLE_RATE))
+        return torch.nn.functional.one_hot(labels, len(PHONEMES)).to(torch.float32)

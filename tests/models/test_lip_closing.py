@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.models.lip_closing import PRESSED_MM, bilabial_closure, close_lips
+
+OPEN, CLOSE, SMILE, UPPER = (
+    ARKIT_NAMES.index(name) for name in ("jawOpen", "mouthClose", "mouthSmileLeft", "mouthUpperUpLeft")
+)
+
+
+def gap_dirs(close: float = -30.0) -> torch.Tensor:
+    dirs = torch.zeros(52)
+    dirs[OPEN], dirs[UPPER], dirs[CLOSE] = 30.0, 5.0, close
+    return dirs
+
+
+def mouths(seed: int = 0) -> torch.Tensor:
+    rows = 0.6 * torch.rand(1, 40, 52, generator=torch.Generator().manual_seed(seed))
+    rows[..., CLOSE] *= 0.3
+    return rows
+
+
+@pytest.mark.parametrize("closure", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("close", [-30.0, 0.0, 4.0])
+def test_the_wanted_share_of_the_gap_goes_away(closure: float, close: float) -> None:
+    dirs = gap_dirs(close)
+    before, after = mouths(), close_lips(mouths(), torch.full((1, 40), closure), dirs)
+    gap = before @ dirs
+    wanted = gap - closure * (gap + PRESSED_MM).clamp_min(0)
+    if close >= 0:  # without a channel that presses them together the lips can only just meet
+        wanted = wanted.clamp_min(0)
+    torch.testing.assert_close(after @ dirs, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_lips_that_are_pressed_already_and_other_channels_stay() -> None:
+    dirs = gap_dirs()
+    rows = mouths()
+    rows[..., CLOSE] = 1.0
+    torch.testing.assert_close(close_lips(rows, torch.ones(1, 40), dirs), rows)
+    after = close_lips(mouths(), torch.ones(1, 40), dirs)
+    kept = [index for index in range(52) if index not in (OPEN, CLOSE, UPPER)]
+    assert torch.equal(after[..., kept], mouths()[..., kept])
+    assert (after[..., OPEN] >= 0).all() and after[..., OPEN].mean() > 0.1  # lips meet over a lowered jaw
+
+
+def test_a_likely_bilabial_shuts_the_lips_for_three_frames() -> None:
+    probability = torch.zeros(1, 12)
+    probability[0, 5], probability[0, 10] = 0.9, 0.2
+    shut = bilabial_closure(probability)[0]
+    torch.testing.assert_close(shut[2:9], torch.tensor([0.0, 0.25, 0.75, 1.0, 0.75, 0.25, 0.0]))
+    assert shut[10] == 0
+
+
+def test_a_head_without_lips_is_left_alone() -> None:
+    torch.testing.assert_close(close_lips(mouths(), torch.ones(1, 40), torch.zeros(52)), mouths())

@@ -1,0 +1,108 @@
+"""Styles by name, file and mixture, with an untrained little talker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.types import still_motion
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.io.motion import write_motion
+from facetalk.io.weights import write_tensors
+from facetalk.models.talker import Talker
+from facetalk.pipelines import style_map, styles
+from tests.pipelines.performers import toy_talker
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(styles, "load_talker", lambda name: toy_talker())
+    monkeypatch.setattr(styles, "load_head", lambda name: None)
+    monkeypatch.setattr(styles, "bundled_styles", lambda name: {"glad": toy_talker().neutral_style + 0.25})
+    monkeypatch.setattr(style_map, "load_talker", lambda name: toy_talker())
+
+
+def write_reference(path: Path, level: float) -> Path:
+    rows = level + 0.1 * torch.rand(80, 52, generator=torch.Generator().manual_seed(round(100 * level)))
+    write_motion(path, still_motion("facetalk", rows, ARKIT_NAMES, 30.0, 3))
+    return path
+
+
+def resolve(text: str, talker: Talker, strength: float = 1.0) -> torch.Tensor:
+    return styles.resolve_style(text, talker, strength=strength)
+
+
+def test_a_saved_style_is_the_reference_under_a_name() -> None:
+    talker = toy_talker()
+    write_reference(Path("calm.npz"), 0.1)
+    styles.save_style("calm.npz", "mine")
+    torch.testing.assert_close(resolve("mine", talker), resolve("calm.npz", talker))
+    assert [(entry.name, entry.kind) for entry in styles.list_styles()] == [
+        ("neutral", "bundled"),
+        ("glad", "bundled"),
+        ("mine", "saved"),
+    ]
+    with pytest.raises(FacetalkError, match="exists already"):
+        styles.save_style("calm.npz", "mine")
+    styles.save_style("calm.npz", "mine", strength=0.5, overwrite=True)
+    torch.testing.assert_close(resolve("mine", talker), resolve("calm.npz", talker, 0.5))
+    styles.remove_style("mine")
+    with pytest.raises(FacetalkError, match="no such style reference: mine; it is neither a file nor one of"):
+        resolve("mine", talker)
+    with pytest.raises(UsageError, match="no saved style is named 'mine'"):
+        styles.remove_style("mine")
+
+
+def test_mixtures_take_names_and_files() -> None:
+    talker = toy_talker()
+    write_reference(Path("a.npz"), 0.1)
+    write_reference(Path("b.npz"), 0.6)
+    styles.save_style("b.npz", "out.safetensors")
+    a, b, glad = (resolve(name, talker) for name in ("a.npz", "out.safetensors", "glad"))
+    torch.testing.assert_close(b, resolve("b.npz", talker))
+    torch.testing.assert_close(
+        resolve("a.npz:0.25,out.safetensors:1.25,glad:-0.5", talker), 0.25 * a + 1.25 * b - 0.5 * glad
+    )
+    torch.testing.assert_close(resolve("glad", talker, strength=0.0), talker.neutral_style)
+
+
+def test_what_cannot_be_a_style_is_refused() -> None:
+    talker = toy_talker()
+    for name, complaint in (("9lives", "no name for a style"), ("glad", "name of a bundled style")):
+        with pytest.raises(UsageError, match=complaint):
+            styles.save_style(str(write_reference(Path("a.npz"), 0.1)), name)
+    write_tensors(Path("other.safetensors"), {"x": torch.zeros(3)})
+    with pytest.raises(FacetalkError, match="not a saved style"):
+        resolve("other.safetensors", talker)
+    with pytest.raises(UsageError, match="between 0 and"):
+        resolve("glad", talker, strength=-1.0)
+
+
+def test_a_style_of_another_talker_is_refused() -> None:
+    write_reference(Path("a.npz"), 0.1)
+    styles.save_style("a.npz", "mine")
+    other = toy_talker()
+    with torch.no_grad():
+        other.style_encoder.embed.weight.add_(0.5)
+    with pytest.raises(FacetalkError, match="saved for another talker"):
+        resolve("mine", other)
+
+
+def test_a_map_is_a_picture_and_a_page_with_every_name() -> None:
+    references = [write_reference(Path(f"clip<{index}>.npz"), 0.1 * index) for index in range(5)]
+    made = style_map.plot_styles(references, Path("map.png"), by="speaker")
+    assert made.picture.read_bytes()[1:4] == b"PNG"
+    page = made.page.read_text("utf-8")
+    assert all(f'"clip<{index}>.npz"' in page for index in range(5))
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page
+    with pytest.raises(FacetalkError, match="exists already"):
+        style_map.plot_styles(references, Path("map.png"))
+    with pytest.raises(UsageError, match="three references"):
+        style_map.plot_styles(references[:2], Path("few.png"))
+    with pytest.raises(UsageError, match="speaker or emotion"):
+        style_map.plot_styles(references, Path("few.png"), by="hair")
