@@ -19,6 +19,11 @@ def fit(
         typer.Option("-o", "--out", help="For one video a .npz file; else a folder.  [default: VIDEO.npz or fits]"),
     ] = None,
     head: HeadName = "facetalk",
+    # Hidden as long as SPECTRE's briefly trained networks are less exact than the landmarks; see weights/spectre/CARD.md.
+    method: Annotated[str, typer.Option("--method", hidden=True, help="landmarks or spectre.")] = "landmarks",
+    refine: Annotated[
+        bool, typer.Option("--refine", hidden=True, help="With spectre: teach the networks each video first.")
+    ] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Also write a video: original, head over it, curves.")
     ] = False,
@@ -53,6 +58,8 @@ def fit(
     if (rules or laughs) and not curate:
         raise typer.BadParameter("--set and --laughs change what --curate keeps: give --curate too")
     if curate:
+        if method != "landmarks" or refine:
+            raise typer.BadParameter("--curate fits by landmarks: leave --method and --refine out")
         if preview or face is not None:
             raise typer.BadParameter("--curate looks at every face: use --report in place of --preview and --face")
         options = {"head": head, "jobs": jobs, "about": about, "laughs": laughs}
@@ -60,7 +67,7 @@ def fit(
         curate_and_print(videos, out or Path("fits"), rules or (), as_json, report, **options)
         return
     if len(videos) == 1 and not videos[0].is_dir():
-        _fit_one(videos[0], out, head, preview, report, face, overwrite, skip_existing, as_json)
+        _fit_one(videos[0], out, head, method, refine, preview, report, face, overwrite, skip_existing, as_json)
         return
     if face is not None:
         raise typer.BadParameter("--face chooses among the people of one video: give one video")
@@ -73,6 +80,8 @@ def fit(
             videos,
             out or Path("fits"),
             head=head,
+            method=method,
+            refine=refine,
             preview=preview,
             skip_existing=skip_existing,
             overwrite=overwrite,
@@ -97,6 +106,8 @@ def _fit_one(
     video: Path,
     out: Path | None,
     head: str,
+    method: str,
+    refine: bool,
     preview: bool,
     report: bool,
     face: int | None,
@@ -117,7 +128,22 @@ def _fit_one(
         return
     with progress_bar(as_json) as show:
         motion = fit_to_file(
-            video, out_path, head=load_head(head), preview=preview, overwrite=overwrite, face=face, progress=show
+            video,
+            out_path,
+            head=load_head(head),
+            method=method,
+            refine=refine,
+            preview=preview,
+            overwrite=overwrite,
+            face=face,
+            progress=show,
+        )
+    if "refined" in motion.meta:
+        before, after = motion.meta["refined"]["before"], motion.meta["refined"]["after"]
+        typer.echo(
+            f"landmark error {before['landmark_error']:.4f} -> {after['landmark_error']:.4f} inter-ocular units, "
+            f"motion stability {before['stability']:.3f} -> {after['stability']:.3f} s2/m",
+            err=True,
         )
     if report:
         report_on_clip(out_path, head)

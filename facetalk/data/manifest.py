@@ -24,6 +24,8 @@ class Clip:
     """The emotion as the source names it."""
     av_corr: float | None = None
     """Correlation of mouth opening and loudness; low where sound and picture may not belong together."""
+    source: str = ""
+    """The video it was fitted to."""
 
     @property
     def motion_path(self) -> Path:
@@ -63,7 +65,8 @@ def read_manifest(folder: Path) -> tuple[Clip, ...]:
             av_corr = float(row["av_corr"]) if row.get("av_corr") else None
         except ValueError:
             raise FacetalkError(f"{path}: av_corr of {row['name']} is {row['av_corr']!r}, not a number") from None
-        clips.append(Clip(folder, row["name"], row.get("speaker") or "", row.get("label") or "", av_corr))
+        notes = {key: row.get(key) or "" for key in ("speaker", "label", "source")}
+        clips.append(Clip(folder, row["name"], av_corr=av_corr, **notes))
     return tuple(clips)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import safetensors
 import yaml
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.io.files import replacing
@@ -51,6 +51,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     with replacing(path) as temporary:
         # Not save_file, which hides the file from other users.
         temporary.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}, dict(metadata or {})))
+
+
+def half_precision(model: nn.Module) -> dict[str, Tensor]:
+    """A model's state as it is shipped: large tensors in half precision."""
+    return {name: value.half() if value.numel() > 1000 else value for name, value in model.state_dict().items()}
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -32,6 +32,9 @@ from facetalk.pipelines.retarget import arkit_view, from_view
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.settings import FitSettings
 
+METHODS = ("landmarks", "spectre")
+"""Ways to fit a video: by the detector's points, or by networks that look at the pictures."""
+
 MANIFEST = "manifest.csv"
 REJECTED = "rejected.csv"
 MANIFEST_COLUMNS = (
@@ -89,23 +92,65 @@ def fit_video(
     return from_view(motion, model)
 
 
+def fit_by_method(
+    path: Path | str,
+    method: str,
+    *,
+    head: HeadModel,
+    refine: bool = False,
+    settings: FitSettings | None = None,
+    face: int | None = None,
+    progress: Progress = silent,
+) -> Motion:
+    """The motion of a video's face by one of `METHODS`.
+
+    Args:
+        path: any video that ffmpeg reads.
+        method: `landmarks` is `fit_video`, `spectre` is `spectre.fit_video_spectre`.
+        head: the head to move.
+        refine: teach SPECTRE's networks the clip first.
+        settings: weights of the landmark fit.
+        face: see `detect_landmarks`.
+        progress: see `detect_landmarks`.
+    """
+    check_method(method, refine)
+    if method == "spectre":
+        from facetalk.pipelines.spectre import fit_video_spectre
+
+        return fit_video_spectre(path, head=head, refine=refine, face=face, progress=progress)
+    return fit_video(path, head=head, settings=settings, face=face, progress=progress)
+
+
+def check_method(method: str, refine: bool) -> None:
+    """Refuse methods that do not exist, and refinement where there is nothing to refine."""
+    if method not in METHODS:
+        raise UsageError(f"unknown method {method!r}; there are: {', '.join(METHODS)}")
+    if refine and method != "spectre":
+        raise UsageError("--refine teaches SPECTRE's networks a clip: add --method spectre")
+
+
 def fit_to_file(
     path: Path | str,
     out_path: Path | str,
     *,
     head: HeadModel | str = "facetalk",
+    method: str = "landmarks",
+    refine: bool = False,
     preview: bool = False,
     overwrite: bool = False,
     settings: FitSettings | None = None,
     face: int | None = None,
     progress: Progress = silent,
 ) -> Motion:
-    """Fit one video and write its motion file; `preview` adds `<out>_preview.mp4`."""
+    """Fit one video and write its motion file; `preview` adds `<out>_preview.mp4`.
+
+    `method` and `refine` as in `fit_by_method`.
+    """
     out_path = Path(out_path)
     if out_path.exists() and not overwrite:
         raise FacetalkError(f"{out_path} exists already; give another name or --overwrite")
     model = load_head(head) if isinstance(head, str) else head
-    motion = fit_video(path, head=model, settings=settings, face=face, progress=progress)
+    motion = fit_by_method(path, method, head=model, refine=refine, settings=settings, face=face, progress=progress)
     if preview:
         from facetalk.pipelines.preview import render_preview
 
@@ -119,6 +164,8 @@ def fit_videos(
     out_dir: Path | str,
     *,
     head: str = "facetalk",
+    method: str = "landmarks",
+    refine: bool = False,
     preview: bool = False,
     skip_existing: bool = False,
     overwrite: bool = False,
@@ -136,6 +183,8 @@ def fit_videos(
         paths: videos, or folders that are searched for videos.
         out_dir: the dataset; made if needed.
         head: name of the head.
+        method: see `fit_by_method`.
+        refine: see `fit_by_method`.
         preview: write `NAME_preview.mp4` too.
         skip_existing: leave clips out whose motion file is there.
         overwrite: replace motion files that are there; without either, such a clip fails.
@@ -147,13 +196,14 @@ def fit_videos(
     """
     if skip_existing and overwrite:
         raise UsageError("--skip-existing and --overwrite exclude each other")
+    check_method(method, refine)
     names = clip_names(find_videos(paths))
     notes = read_notes(Path(about)) if about is not None else {}
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     summary, waiting = TrackSummary(), []
     for video, name in names.items():
-        job = _Job(video, out_dir / f"{name}.npz", head, preview, settings)
+        job = _Job(video, out_dir / f"{name}.npz", head, preview, settings, method, refine)
         if job.out_path.exists() and skip_existing:
             summary.skipped.append(job.out_path)
         elif job.out_path.exists() and not overwrite:
@@ -207,6 +257,8 @@ class _Job:
     head: str
     preview: bool
     settings: FitSettings | None
+    method: str = "landmarks"
+    refine: bool = False
 
 
 def _run(waiting: Sequence[_Job], jobs: int | None) -> Iterable[tuple[_Job, str | None]]:
@@ -236,7 +288,8 @@ def _work(job: _Job) -> str | None:
         with VideoReader(job.video) as video:
             has_audio = video.has_audio
         waveform = read_waveform(job.video) if has_audio else None
-        motion = fit_video(job.video, head=job.head, settings=job.settings)
+        model = load_head(job.head)
+        motion = fit_by_method(job.video, job.method, head=model, refine=job.refine, settings=job.settings)
         if waveform is not None:
             write_wav(sound_path, waveform)
         if job.preview:

@@ -21,7 +21,11 @@ from facetalk.io.weights import read_config
 from facetalk.training.loop import run
 
 METHODS = {
+    "coarse-encoder": "facetalk.training.coarse_encoder",
+    "expression-net": "facetalk.training.expression_net",
     "laughter": "facetalk.training.laughter",
+    "lip-reader": "facetalk.training.lip_reader",
+    "spectre": "facetalk.training.spectre",
     "speech-encoder": "facetalk.training.speech_encoder",
     "style-critic": "facetalk.training.style_critic",
     "styletalk": "facetalk.training.styletalk",

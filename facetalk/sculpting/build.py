@@ -16,12 +16,13 @@ from facetalk.sculpting.anatomy import read_measurements
 from facetalk.sculpting.channels import Face, all_channels
 from facetalk.sculpting.correctives import all_correctives
 from facetalk.sculpting.domain import PER_RADIAN, smoothstep
-from facetalk.sculpting.embedding import IBUG_FROM_MEDIAPIPE, embed
+from facetalk.sculpting.embedding import embed
 from facetalk.sculpting.identity import all_directions, identity_names
 from facetalk.sculpting.occlusion import openness, smoothed
 from facetalk.sculpting.parts import EYE_CENTRE, IRIS_RADIUS, PUPIL_RADIUS
 from facetalk.sculpting.sculpture import SKIN, Sculpture, hairline, mirror_columns, sculpt, vertex_normals
 from facetalk.sculpting.topology import MOUTH_LEVELS
+from facetalk.vision.ibug import IBUG_FROM_MEDIAPIPE
 
 METRES = 1e-3
 JOINTS = np.array(

@@ -1,0 +1,119 @@
+"""Faces and mouths cut out of a dataset's videos, kept on disk so that training never decodes a video twice.
+
+Beside each clip's motion lie, in a folder of their own, `NAME.face.npy` and `NAME.mouth.npy` (pixels, read through a
+memory map) and `NAME.track.npz` (moments, landmarks and boxes). Frames are the video's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from facetalk.core.errors import FacetalkError
+from facetalk.io.files import replacing
+from facetalk.io.video import VideoReader
+from facetalk.vision.crop import FACE_SCALE, cut, face_boxes, fill_gaps, landmarks_68, mouth_boxes, to_grey
+
+FACE_PIXELS = 128
+"""Side of a kept face. A training crop of 112 pixels is a part of it, larger or smaller."""
+
+KEPT_SCALE = FACE_SCALE * FACE_PIXELS / 112
+"""Side of a kept face's box over the size of its landmarks: its middle 112 pixels show `FACE_SCALE`."""
+
+MOUTH_PIXELS = 96
+
+MAX_SIDE = 1280
+"""Larger pictures are made smaller before detection and cutting."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTrack:
+    """Where the face is in each picture of a video."""
+
+    times: Float[Tensor, " frames"]
+    """Seconds."""
+    landmarks: Float[Tensor, "frames 68 2"]
+    """Pixels of the picture as shown, without gaps."""
+    found: Tensor
+    """False in frames whose landmarks are only interpolated."""
+    image_size: tuple[int, int]
+    face_boxes: Float[Tensor, "frames 3"]
+    """At `FACE_SCALE`."""
+    mouth_boxes: Float[Tensor, "frames 3"]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceCrops:
+    """The pictures of one clip."""
+
+    track: FaceTrack
+    faces: UInt8[np.ndarray, "frames 128 128 3"]
+    """Boxes of `KEPT_SCALE`."""
+    mouths: UInt8[np.ndarray, "frames 96 96"]
+
+
+def face_track(
+    points: Float[Tensor, "frames 478 3"], times: Float[Tensor, " frames"], image_size: tuple[int, int]
+) -> FaceTrack:
+    """Boxes of a clip out of its detected points; NaN rows where no face was found."""
+    found = torch.isfinite(points).all(-1).all(-1)
+    landmarks = fill_gaps(landmarks_68(points.numpy().astype(np.float32)))
+    faces = face_boxes(landmarks)
+    mouths = mouth_boxes(landmarks, faces)
+    boxes = (torch.from_numpy(faces), torch.from_numpy(mouths))
+    return FaceTrack(times.to(torch.float64), torch.from_numpy(landmarks), found, image_size, *boxes)
+
+
+def cut_frames(path: Path, track: FaceTrack) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Face (128, 128, 3) and grey mouth (96, 96) of every frame of a track, as the video is decoded."""
+    with VideoReader(path, max_side=MAX_SIDE) as video:
+        scale = video.size[0] / video.info.size[0]
+        kept = track.face_boxes.numpy() * scale * np.array([1, 1, KEPT_SCALE / FACE_SCALE], np.float32)
+        small = track.mouth_boxes.numpy() * scale
+        for face, mouth, (_, image) in zip(kept, small, video, strict=False):
+            yield cut(image, face, FACE_PIXELS), to_grey(cut(image, mouth, MOUTH_PIXELS))
+
+
+def cut_video(path: Path, track: FaceTrack) -> FaceCrops:
+    """Face and mouth of every frame of a track at once."""
+    faces, mouths = zip(*cut_frames(path, track), strict=True)
+    if len(faces) != len(track.times):
+        raise FacetalkError(f"{path} has {len(faces)} pictures now, {len(track.times)} were tracked; fit it again")
+    return FaceCrops(track, np.stack(faces), np.stack(mouths))
+
+
+def write_crops(folder: Path, name: str, crops: FaceCrops) -> None:
+    """Keep the crops of a clip; the track comes last and says that they are complete."""
+    for kind, pixels in (("face", crops.faces), ("mouth", crops.mouths)):
+        with replacing(folder / f"{name}.{kind}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, pixels)
+    track = crops.track
+    with replacing(folder / f"{name}.track.npz") as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            times=track.times.numpy(),
+            landmarks=track.landmarks.numpy(),
+            found=track.found.numpy(),
+            image_size=np.array(track.image_size),
+            face_boxes=track.face_boxes.numpy(),
+            mouth_boxes=track.mouth_boxes.numpy(),
+        )
+
+
+def read_crops(folder: Path, name: str) -> FaceCrops:
+    """The crops of a clip; pixels stay on disk until they are used."""
+    path = folder / f"{name}.track.npz"
+    if not path.is_file():
+        raise FacetalkError(f"no crops of the clip {name} in {folder}; training makes them from the dataset's videos")
+    with np.load(path, allow_pickle=False) as stored:
+        values = {key: torch.from_numpy(stored[key]) for key in stored.files}
+    width, height = values.pop("image_size").tolist()
+    track = FaceTrack(image_size=(width, height), **values)
+    faces, mouths = (np.load(folder / f"{name}.{kind}.npy", mmap_mode="r") for kind in ("face", "mouth"))
+    return FaceCrops(track, faces, mouths)

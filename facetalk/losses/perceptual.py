@@ -1,0 +1,85 @@
+"""SPECTRE's losses: does a render read and feel like the film, and do its landmarks lie right (METHODS 4.3)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+INNER = 2
+"""Frames at both ends of a clip that no loss sees: there the convolution over time saw padding."""
+
+RELATIVE_PAIRS = ((57, 8), (51, 33), (48, 54), (60, 64), (61, 67), (62, 66), (63, 65))
+"""Landmarks whose distances say how open and how wide the mouth is."""
+
+LIP_PAIRS = RELATIVE_PAIRS[2:]
+"""Those of them that lie on the lips."""
+
+
+def inner(rows: Float[Tensor, "frames *width"]) -> Float[Tensor, "inner *width"]:
+    """The frames that losses see."""
+    return rows[INNER:-INNER]
+
+
+def landmark_weights() -> Float[Tensor, "68"]:
+    """How much each landmark counts: the mouth nothing, because its distances are judged instead."""
+    weights = torch.ones(68)
+    weights[[5, 6, 10, 11]] = 2.0
+    weights[27:36] = 1.5
+    weights[[30, 31, 35]] = 3.0
+    weights[48:] = 0.0
+    return weights
+
+
+def landmark_error(
+    predicted: Float[Tensor, "frames 68 2"], seen: Float[Tensor, "frames 68 2"], trusted: Float[Tensor, " frames"]
+) -> Float[Tensor, ""]:
+    """Weighted mean of absolute differences, in units of the landmarks."""
+    weights = landmark_weights().to(predicted)
+    per_frame = ((predicted - seen).abs().sum(-1) * weights).sum(-1) / (2 * weights.sum())
+    return _trusted_mean(per_frame, trusted)
+
+
+def relative_error(
+    predicted: Float[Tensor, "frames 68 2"], seen: Float[Tensor, "frames 68 2"], trusted: Float[Tensor, " frames"]
+) -> Float[Tensor, ""]:
+    """Mean absolute difference of the mouth's distances, in units of the landmarks."""
+    return _trusted_mean((mouth_distances(predicted) - mouth_distances(seen)).abs().mean(-1), trusted)
+
+
+def mouth_distances(landmarks: Float[Tensor, "frames 68 2"]) -> Float[Tensor, "frames 7"]:
+    """Lengths of `RELATIVE_PAIRS`."""
+    first, second = (list(side) for side in zip(*RELATIVE_PAIRS, strict=True))
+    apart = landmarks[:, first] - landmarks[:, second]
+    return (apart.square().sum(-1) + 1e-10).sqrt()
+
+
+def lip_reading_error(
+    film: Float[Tensor, "frames features"], render: Float[Tensor, "frames features"], trusted: Float[Tensor, " frames"]
+) -> Float[Tensor, ""]:
+    """Mean cosine distance of what a lip reader sees in both."""
+    return _trusted_mean(1 - torch.nn.functional.cosine_similarity(film, render, dim=-1), trusted)
+
+
+def emotion_error(
+    film: Float[Tensor, "frames features"], render: Float[Tensor, "frames features"], trusted: Float[Tensor, " frames"]
+) -> Float[Tensor, ""]:
+    """Mean squared difference of what an expression network sees in both."""
+    return _trusted_mean((film - render).square().mean(-1), trusted)
+
+
+def correction_size(
+    expression: Float[Tensor, "frames n_expression"], coarse: Float[Tensor, "frames n_expression"]
+) -> Float[Tensor, ""]:
+    """Half the squared correction of a frame, summed over channels; what goes beyond 40 counts twice as much."""
+    size = (expression - coarse).square().sum(-1) / 2
+    return (torch.where(size < 40, 1.0, 2.0) * size).mean()
+
+
+def out_of_bounds(expression: Float[Tensor, "frames n_expression"]) -> Float[Tensor, ""]:
+    """Squared distance of the channels from [0, 1], summed over channels."""
+    return (expression - expression.clamp(0, 1)).square().sum(-1).mean()
+
+
+def _trusted_mean(values: Float[Tensor, " frames"], trusted: Float[Tensor, " frames"]) -> Float[Tensor, ""]:
+    return (values * trusted).sum() / trusted.sum().clamp_min(1.0)

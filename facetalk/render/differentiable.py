@@ -1,0 +1,183 @@
+"""Pictures with gradients: which triangle is seen where comes from the rasteriser, everything after it from torch.
+
+The barycentric coordinates of a pixel are computed again from the projected corners, so that colours depend smoothly
+on vertices, normals, albedo and light. Which triangle a pixel shows does not: silhouettes carry no gradient
+(METHODS 1.7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from facetalk.render.harmonics import shade
+from facetalk.render.rasterizer import cover, set_up
+
+_FAR = 10.0
+"""A scaled-orthographic camera has no distance; vertices are put this far away, only to tell which is nearer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Projected:
+    """Vertices as a camera sees them."""
+
+    homogeneous: Float[Tensor, "frames vertices 3"]
+    """(u w, v w, w) with pixels u, v; weights are perspective-correct with respect to w."""
+    distance: Float[Tensor, "frames vertices"]
+    """Along the camera's axis, positive; decides what hides what."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fragments:
+    """The pixels of a batch of pictures that show the surface, and where on it each of them looks."""
+
+    num_frames: int
+    image_size: tuple[int, int]
+    """Width and height."""
+    frame: Int64[Tensor, " pixels"]
+    place: Int64[Tensor, " pixels"]
+    """row * width + column."""
+    corners: Int64[Tensor, "pixels 3"]
+    """Vertices of the triangle that is seen."""
+    barycentric: Float[Tensor, "pixels 3"]
+
+    def interpolate(self, attributes: Float[Tensor, "frames vertices width"]) -> Float[Tensor, "pixels width"]:
+        """Values at the pixels of something that is known at the vertices of every frame."""
+        rows = (self.frame[:, None] * attributes.shape[1] + self.corners).flatten()
+        at_corners = attributes.flatten(0, 1).index_select(0, rows).unflatten(0, (-1, 3))
+        return (at_corners * self.barycentric[..., None]).sum(1)
+
+    def picture(
+        self, values: Float[Tensor, "pixels width"], background: float = 0.0
+    ) -> Float[Tensor, "frames width height columns"]:
+        """Pictures of values at the pixels."""
+        width, height = self.image_size
+        flat = values.new_full((self.num_frames * height * width, values.shape[1]), background)
+        flat = flat.index_copy(0, self.frame * (height * width) + self.place, values)
+        return flat.unflatten(0, (self.num_frames, height, width)).permute(0, 3, 1, 2)
+
+
+def perspective(points: Float[Tensor, "frames vertices 3"], K: Float[Tensor, "frames 3 3"]) -> Projected:
+    """Points in front of a pinhole camera.
+
+    Args:
+        points: in the camera's frame: x right, y up, looking down -z.
+        K: intrinsics in pixels, y down; skew is ignored.
+    """
+    distance = -points[..., 2]
+    across = K[:, 0, 2, None] * distance + K[:, 0, 0, None] * points[..., 0]
+    down = K[:, 1, 2, None] * distance - K[:, 1, 1, None] * points[..., 1]
+    return Projected(torch.stack([across, down, distance], -1), distance)
+
+
+def orthographic(points: Float[Tensor, "frames vertices 3"], camera: Float[Tensor, "frames 3"], size: int) -> Projected:
+    """Points under a scaled-orthographic camera: `u = s (X + tx)`, `v = -s (Y + ty)` in [-1, 1] of a square picture.
+
+    Args:
+        points: metres, turned as the camera sees them.
+        camera: s, tx and ty.
+        size: of the picture in pixels.
+    """
+    scale, shift = camera[:, None, :1], camera[:, None, 1:]
+    flipped = scale * (points[..., :2] + shift) * points.new_tensor([1.0, -1.0])
+    pixels = (flipped + 1) * (size / 2)
+    return Projected(torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1), _FAR - points[..., 2])
+
+
+def rasterize(projected: Projected, faces: Int64[Tensor, "faces 3"], image_size: tuple[int, int]) -> Fragments:
+    """What each pixel's centre sees.
+
+    Args:
+        projected: the vertices of every frame.
+        faces: triangles, counter-clockwise seen from outside; their backs are not drawn.
+        image_size: width and height in pixels.
+    """
+    seen = visible_faces(projected, faces.numpy().astype(np.int32), image_size)
+    frame, place = torch.nonzero(seen.flatten(1) >= 0, as_tuple=True)
+    corners = faces[seen.flatten(1)[frame, place]]
+    barycentric = _barycentric(projected.homogeneous, frame, place, corners, image_size[0])
+    return Fragments(len(seen), image_size, frame, place, corners, barycentric)
+
+
+@torch.no_grad()
+def visible_faces(
+    projected: Projected, faces: np.ndarray, image_size: tuple[int, int]
+) -> Int64[Tensor, "frames height columns"]:
+    """Number of the triangle that each pixel shows, -1 for none."""
+    width, height = image_size
+    on_screen = projected.homogeneous / projected.homogeneous[..., 2:]
+    ordered = (on_screen * projected.distance[..., None]).double().cpu().numpy()
+    face_of, planes = np.empty(len(faces), np.int32), np.empty((len(faces), 9), np.float32)
+    boxes = np.empty((len(faces), 8), np.int32)
+    nearness, triangle = np.empty((height, width), np.float32), np.empty((height, width), np.int32)
+    result = np.empty((len(ordered), height, width), np.int64)
+    for index, pixels in enumerate(ordered):
+        count = set_up(np.ascontiguousarray(pixels), faces, width, height, face_of, planes, boxes)
+        cover(count, planes, boxes, nearness, triangle)
+        result[index] = np.where(triangle >= 0, face_of[triangle.clip(0)], -1)
+    return torch.from_numpy(result)
+
+
+def _barycentric(
+    homogeneous: Tensor, frame: Tensor, place: Tensor, corners: Tensor, width: int
+) -> Float[Tensor, "pixels 3"]:
+    """Perspective-correct weights of the corners at the pixels' centres (Olano and Greer 1997)."""
+    rows = (frame[:, None] * homogeneous.shape[1] + corners).flatten()
+    at = homogeneous.flatten(0, 1).index_select(0, rows).unflatten(0, (-1, 3))
+    centre = torch.stack([place % width, place // width], -1).to(homogeneous) + 0.5
+    # Around the pixel's centre the numbers are small and the products exact enough for single precision.
+    x, y = (at[..., :2] - centre[:, None] * at[..., 2:]).unbind(-1)
+    volumes = x.roll(-1, 1) * y.roll(-2, 1) - x.roll(-2, 1) * y.roll(-1, 1)
+    return volumes / volumes.sum(1, keepdim=True)
+
+
+def smooth_normals(
+    vertices: Float[Tensor, "frames vertices 3"], faces: Int64[Tensor, "faces 3"]
+) -> Float[Tensor, "frames vertices 3"]:
+    """Unit normals, each the mean of the triangles around the vertex weighted by their areas."""
+    corners = vertices.index_select(1, faces.flatten()).unflatten(1, (-1, 3))
+    first = corners[:, :, 1] - corners[:, :, 0]
+    second = corners[:, :, 2] - corners[:, :, 0]
+    across = torch.linalg.cross(first, second, dim=-1)
+    total = torch.zeros_like(vertices)
+    for corner in range(3):
+        total = total.index_add(1, faces[:, corner], across)
+    return torch.nn.functional.normalize(total, dim=-1, eps=1e-12)
+
+
+def grey(images: Float[Tensor, "frames 3 height columns"]) -> Float[Tensor, "frames height columns"]:
+    """Luma of sRGB pictures (ITU-R BT.601, as in `vision.crop.to_grey`)."""
+    return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
+
+
+def render_shaded(
+    vertices: Float[Tensor, "frames vertices 3"],
+    projected: Projected,
+    faces: Int64[Tensor, "faces 3"],
+    albedo: Float[Tensor, "vertices 3"],
+    light: Float[Tensor, "frames 9 3"],
+    image_size: tuple[int, int],
+    normals: Float[Tensor, "frames vertices 3"] | None = None,
+) -> Float[Tensor, "frames 4 height columns"]:
+    """Red, green, blue and coverage of a lit head on black.
+
+    Args:
+        vertices: in the camera's frame.
+        projected: the same vertices in the picture.
+        faces: triangles.
+        albedo: colour of the vertices under white light.
+        light: spherical harmonics in the camera's frame.
+        image_size: width and height in pixels.
+        normals: of the vertices, where they are known already.
+    """
+    seen = rasterize(projected, faces, image_size)
+    normals = smooth_normals(vertices, faces) if normals is None else normals
+    look = torch.cat([normals, albedo.expand(len(vertices), -1, -1)], -1)
+    towards, color = seen.interpolate(look).split([3, 3], -1)
+    towards = torch.nn.functional.normalize(towards, dim=-1, eps=1e-12)
+    shaded = shade(towards, color, light[seen.frame])
+    return seen.picture(torch.cat([shaded, torch.ones_like(shaded[:, :1])], -1))
