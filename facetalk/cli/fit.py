@@ -19,7 +19,7 @@ def fit(
         typer.Option("-o", "--out", help="For one video a .npz file; else a folder.  [default: VIDEO.npz or fits]"),
     ] = None,
     head: HeadName = "facetalk",
-    # Hidden as long as SPECTRE's briefly trained networks are less exact than the landmarks; see weights/spectre/CARD.md.
+    # Hidden while SPECTRE's briefly trained networks are less exact than the landmarks, see weights/spectre/CARD.md.
     method: Annotated[str, typer.Option("--method", hidden=True, help="landmarks or spectre.")] = "landmarks",
     refine: Annotated[
         bool, typer.Option("--refine", hidden=True, help="With spectre: teach the networks each video first.")
