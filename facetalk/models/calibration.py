@@ -21,11 +21,10 @@ from facetalk.head import registration, retargeting
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
 from facetalk.head.registration import slide
-from facetalk.head.translucency import mouth_exposure, translucency
 from facetalk.io.cache import arrays_in, cached_arrays
+from facetalk.models.appearance import head_surface
 from facetalk.models.landmark_detector import LandmarkDetector, MediaPipeDetector
 from facetalk.render.renderer import CpuRenderer
-from facetalk.render.surface import Surface
 
 SIZE = 512
 VIEWS_DEG = ((0, 0), (-14, 0), (14, 0), (-26, 0), (26, 0), (0, -12), (0, 12), (-12, 10), (12, 10))
@@ -141,7 +140,7 @@ def _observations(
     ids = assets.mediapipe_ids.numpy()
     middle = assets.landmarks.on(assets.template)[17:].mean(0).double().numpy()
     camera = portrait()
-    renderer = CpuRenderer(plain_surface(assets), camera)
+    renderer = CpuRenderer(head_surface(assets), camera)
     focal, shift = float(camera.K[0, 0]), camera.world_to_camera[:3, 3].double().numpy()
     for number, shape in enumerate(shapes):
         vertices = shape.double().numpy() - middle
@@ -172,17 +171,3 @@ def head_turn(yaw_deg: float, pitch_deg: float) -> np.ndarray:
     yaw = axis_angle_to_matrix(torch.tensor([0.0, math.radians(yaw_deg), 0.0], dtype=torch.float64))
     pitch = axis_angle_to_matrix(torch.tensor([math.radians(pitch_deg), 0.0, 0.0], dtype=torch.float64))
     return (pitch @ yaw).numpy()
-
-
-def plain_surface(assets: HeadAssets) -> Surface:
-    """The head's look for pictures that only a detector sees."""
-    return Surface(
-        faces=assets.faces.numpy(),
-        colors=assets.colors.numpy(),
-        gloss=assets.gloss.numpy(),
-        uv_coords=assets.uv_coords.numpy(),
-        uv_faces=assets.uv_faces.numpy(),
-        texture=assets.texture,
-        translucency=translucency(assets),
-        exposure=mouth_exposure(assets),
-    )

@@ -23,7 +23,8 @@ from facetalk.io.flame import file_checksum
 from facetalk.io.heads import BUNDLED_HEADS, KINDS, read_foreign_head
 from facetalk.io.installed import InstalledHead, installed_heads, remove_installed, write_installed
 from facetalk.io.pickles import read_arrays
-from facetalk.pipelines.render import head_surface, make_renderer
+from facetalk.models.appearance import head_surface
+from facetalk.pipelines.render import make_renderer
 from facetalk.pipelines.retarget import arkit_view
 from facetalk.render.camera import front_camera
 

@@ -10,11 +10,11 @@ import numpy as np
 from facetalk.core.types import Camera, Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader, VideoWriter
+from facetalk.models.appearance import head_surface
 from facetalk.pipelines.render import (
     Progress,
     fitted_camera,
     free_path,
-    head_surface,
     make_renderer,
     matching_head,
     posed,

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
+from facetalk.models.appearance import head_surface
 from facetalk.models.landmark_detector import NUM_POINTS, MediaPipeDetector
-from facetalk.pipelines.render import head_surface, make_renderer, posed, rendered
+from facetalk.pipelines.render import make_renderer, posed, rendered
 from facetalk.pipelines.retarget import from_view
 from facetalk.render.camera import resized_camera
 

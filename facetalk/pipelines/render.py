@@ -18,9 +18,9 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.types import Camera, Motion
-from facetalk.head.model import HeadAssets, HeadModel
-from facetalk.head.translucency import mouth_exposure, translucency
+from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader, VideoWriter
+from facetalk.models.appearance import head_surface
 from facetalk.models.registry import load_head
 from facetalk.render.camera import front_camera
 from facetalk.render.surface import Surface
@@ -115,20 +115,6 @@ def make_renderer(backend: str, surface: Surface, camera: Camera) -> Renderer:
 
         return PyrenderRenderer(surface, camera)
     raise UsageError(f"unknown backend {backend!r}; there are: {', '.join(BACKENDS)}")
-
-
-def head_surface(assets: HeadAssets) -> Surface:
-    """How a head looks: its colours, gloss and texture, and how light behaves on skin, eyes and inside the mouth."""
-    return Surface(
-        faces=assets.faces.numpy(),
-        colors=assets.colors.numpy(),
-        gloss=assets.gloss.numpy(),
-        uv_coords=assets.uv_coords.numpy(),
-        uv_faces=assets.uv_faces.numpy(),
-        texture=assets.texture,
-        translucency=translucency(assets),
-        exposure=mouth_exposure(assets),
-    )
 
 
 def posed(head: HeadModel, motion: Motion) -> Iterator[Float[np.ndarray, "vertices 3"]]:

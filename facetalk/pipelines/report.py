@@ -22,7 +22,8 @@ from facetalk.io.files import replacing
 from facetalk.io.heads import read_head
 from facetalk.io.motion import read_motion
 from facetalk.io.pictures import read_picture
-from facetalk.pipelines.render import head_surface, make_renderer, posed
+from facetalk.models.appearance import head_surface
+from facetalk.pipelines.render import make_renderer, posed
 from facetalk.pipelines.retarget import to_arkit
 from facetalk.pipelines.track import MANIFEST, REJECTED
 from facetalk.render.camera import project, resized_camera

@@ -16,7 +16,8 @@ import torch
 
 from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.head.model import HeadAssets, HeadModel
-from facetalk.models.calibration import displacement, expressions, plain_surface
+from facetalk.models.appearance import head_surface
+from facetalk.models.calibration import displacement, expressions
 from facetalk.models.detector_bias import readings, solve_bias
 from facetalk.models.landmark_detector import MediaPipeDetector
 from facetalk.sculpting.anatomy import read_measurements
@@ -44,7 +45,7 @@ def channel_displacements(assets: HeadAssets, count: int = PICTURES) -> np.ndarr
     """`HeadAssets.detector_bias` of a head, alike on both sides, (53, 478, 3) metres."""
     head, chance = HeadModel(replace(assets, detector_bias=None)).eval(), torch.Generator().manual_seed(0)
     with MediaPipeDetector() as detector:
-        measured = solve_bias(list(readings(head, plain_surface(assets), detector, count, chance)))
+        measured = solve_bias(list(readings(head, head_surface(assets), detector, count, chance)))
     others = [0, *(1 + ARKIT_NAMES.index(mirrored(name)) for name in ARKIT_NAMES)]
     return (measured + measured[others][:, point_partners()] * [-1, 1, 1]) / 2
 

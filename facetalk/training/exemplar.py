@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from facetalk.core.config import plain
 from facetalk.core.progress import Progress, silent
 from facetalk.core.rotations import matrix_to_quaternion
+from facetalk.core.threads import one_torch_thread
 from facetalk.losses.perceptual import correction_size, lip_reading_error, relative_error
 from facetalk.models.experts import LipReader
 from facetalk.models.face_encoder import REACH, FaceCode, FaceEncoder
@@ -90,7 +91,9 @@ def refine_encoder(
             terms = refine_terms(own, scene, part, first.expression[frames], spread, reader, goal)
             total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
             optimizer.zero_grad(set_to_none=True)
-            total.backward()
+            # On two threads torch 2.13 corrupts the heap here; not on one, and not without oneDNN.
+            with one_torch_thread():
+                total.backward()
             torch.nn.utils.clip_grad_norm_(learning, 10.0)
             optimizer.step()
         progress("refining", number + 1, settings.passes)

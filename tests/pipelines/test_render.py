@@ -12,7 +12,8 @@ from facetalk.core.types import Camera, Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader, VideoWriter
-from facetalk.pipelines.render import BLOCK, head_surface, make_renderer, posed, render_motion, rendered
+from facetalk.models.appearance import head_surface
+from facetalk.pipelines.render import BLOCK, make_renderer, posed, render_motion, rendered
 from facetalk.render.camera import project
 from facetalk.render.renderer import CpuRenderer
 

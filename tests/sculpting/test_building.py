@@ -11,7 +11,8 @@ import torch
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadAssets
 from facetalk.io.heads import read_head
-from facetalk.models.calibration import head_turn, plain_surface, portrait
+from facetalk.models.appearance import head_surface
+from facetalk.models.calibration import head_turn, portrait
 from facetalk.sculpting.domain import ThinPlate, conformal, smoothstep, to_map
 from facetalk.sculpting.embedding import barycentric, nearest_on_surface
 from facetalk.sculpting.measuring import align, level, mirror_pairs, symmetric
@@ -106,7 +107,7 @@ def seen_by_mediapipe(assets: HeadAssets, yaw: float, pitch: float, **channels: 
     shape = assets.template + torch.einsum("e,evc->vc", weights, assets.expression_dirs)
     turned = shape @ torch.tensor(head_turn(yaw, pitch)).float().T
     with MediaPipeDetector(follow=False) as detector:
-        seen = detector.detect(CpuRenderer(plain_surface(assets), portrait()).render(turned.numpy()))
+        seen = detector.detect(CpuRenderer(head_surface(assets), portrait()).render(turned.numpy()))
     assert seen is not None, "no face found"
     return seen[:, :2], project(assets.mediapipe.on(turned), portrait()).numpy()
 

@@ -12,7 +12,8 @@ import torch
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.heads import read_head
-from facetalk.models.calibration import head_turn, plain_surface, portrait
+from facetalk.models.appearance import head_surface
+from facetalk.models.calibration import head_turn, portrait
 from tests.sculpting.face_geometry import expression_of
 
 See = Callable[..., "np.ndarray | None"]
@@ -33,7 +34,7 @@ def see() -> Iterator[See]:
     from facetalk.render.renderer import CpuRenderer
 
     head = HeadModel(read_head("facetalk"))
-    renderer = CpuRenderer(plain_surface(head.assets), portrait())
+    renderer = CpuRenderer(head_surface(head.assets), portrait())
     still, names = (torch.zeros(1, 5, 3), torch.zeros(1, 3)), head.assets.identity_names
     with MediaPipeDetector(follow=False) as detector:
 

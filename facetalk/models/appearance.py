@@ -1,0 +1,21 @@
+"""How a head looks, for renderers."""
+
+from __future__ import annotations
+
+from facetalk.head.model import HeadAssets
+from facetalk.head.translucency import mouth_exposure, translucency
+from facetalk.render.surface import Surface
+
+
+def head_surface(assets: HeadAssets) -> Surface:
+    """A head's colours, gloss and texture, and how light behaves on skin, eyes and inside the mouth."""
+    return Surface(
+        faces=assets.faces.numpy(),
+        colors=assets.colors.numpy(),
+        gloss=assets.gloss.numpy(),
+        uv_coords=assets.uv_coords.numpy(),
+        uv_faces=assets.uv_faces.numpy(),
+        texture=assets.texture,
+        translucency=translucency(assets),
+        exposure=mouth_exposure(assets),
+    )
