@@ -76,15 +76,18 @@ def cut_frames(path: Path, track: FaceTrack) -> Iterator[tuple[np.ndarray, np.nd
         scale = video.size[0] / video.info.size[0]
         kept = track.face_boxes.numpy() * scale * np.array([1, 1, KEPT_SCALE / FACE_SCALE], np.float32)
         small = track.mouth_boxes.numpy() * scale
-        for face, mouth, (_, image) in zip(kept, small, video, strict=False):
-            yield cut(image, face, FACE_PIXELS), to_grey(cut(image, mouth, MOUTH_PIXELS))
+        count = 0
+        for count, (_, image) in enumerate(video, 1):
+            if count <= len(kept):
+                face, mouth = kept[count - 1], small[count - 1]
+                yield cut(image, face, FACE_PIXELS), to_grey(cut(image, mouth, MOUTH_PIXELS))
+    if count != len(kept):
+        raise FacetalkError(f"{path} has {count} pictures now, {len(kept)} were tracked; fit it again")
 
 
 def cut_video(path: Path, track: FaceTrack) -> FaceCrops:
     """Face and mouth of every frame of a track at once."""
     faces, mouths = zip(*cut_frames(path, track), strict=True)
-    if len(faces) != len(track.times):
-        raise FacetalkError(f"{path} has {len(faces)} pictures now, {len(track.times)} were tracked; fit it again")
     return FaceCrops(track, np.stack(faces), np.stack(mouths))
 
 

@@ -81,7 +81,7 @@ def load_speech_encoder(name: str = "speech-encoder") -> SpeechEncoder:
     Args:
         name: a bundled encoder, or a folder that `facetalk train` wrote.
     """
-    folder = Path(name) if (Path(name) / "model.safetensors").is_file() else bundled(name)
+    folder = _folder(name)
     config = build(SpeechEncoderConfig, read_config(folder / "config.yaml").get("encoder", {}), "encoder")
     encoder = SpeechEncoder(config)
     encoder.load_state_dict(_full_precision(folder))
@@ -94,11 +94,16 @@ def load_laughter_detector(name: str = "laughter") -> LaughterDetector:
     Args:
         name: a bundled detector, or a folder that `facetalk train` wrote.
     """
-    folder = Path(name) if (Path(name) / "model.safetensors").is_file() else bundled(name)
+    folder = _folder(name)
     config = build(LaughterDetectorConfig, read_config(folder / "config.yaml").get("detector", {}), "detector")
     detector = LaughterDetector(config)
     detector.load_state_dict(_full_precision(folder))
     return detector.eval()
+
+
+def _folder(name: str) -> Path:
+    """A folder of trained weights, or the bundled one of that name."""
+    return Path(name) if (Path(name) / "model.safetensors").is_file() else bundled(name)
 
 
 def _full_precision(folder: Path) -> dict[str, Tensor]:
@@ -155,7 +160,3 @@ def load_face_encoder(name: str = "spectre") -> FaceEncoder:
     encoder.coarse.load_state_dict(coarse.state_dict())
     encoder.perceptual.load_state_dict(_full_precision(folder))
     return frozen(encoder)
-
-
-def _folder(name: str) -> Path:
-    return Path(name) if (Path(name) / "model.safetensors").is_file() else bundled(name)

@@ -82,7 +82,7 @@ def render_preview(
     below = view.image_size[0] > 1.2 * view.image_size[1]
     panel = CurvePanel(GRAPHS, preview_curves(motion, head), fps, _panel_size(view.image_size, below))
     with VideoWriter(out_path, _whole_size(view.image_size, below), fps, audio) as writer:
-        pictures = zip(originals, rendered(renderer, posed(head, motion), backdrops), strict=False)
+        pictures = zip(originals, rendered(renderer, posed(head, motion), backdrops), strict=True)
         for index, (original, overlay) in enumerate(pictures):
             row = np.concatenate([original, overlay], 1)
             writer.write(np.concatenate([row, panel.draw(index)], 0 if below else 1))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +25,7 @@ from facetalk.models.landmark_detector import LandmarkDetector
 from facetalk.models.registry import load_head
 from facetalk.pipelines.detect import Detections as Detections
 from facetalk.pipelines.detect import detect_landmarks as detect_landmarks
+from facetalk.pipelines.parallel import each_in_parallel
 from facetalk.pipelines.read_back import RenderedReader
 from facetalk.pipelines.retarget import arkit_view, from_view
 from facetalk.tracking.fit import fit_landmarks
@@ -211,7 +210,7 @@ def fit_videos(
         else:
             waiting.append(job)
     try:
-        for done, (job, reason) in enumerate(_run(waiting, jobs), 1):
+        for done, (job, reason) in enumerate(each_in_parallel(_work, waiting, jobs), 1):
             if reason is None:
                 summary.written.append(job.out_path)
             else:
@@ -261,26 +260,6 @@ class _Job:
     refine: bool = False
 
 
-def _run(waiting: Sequence[_Job], jobs: int | None) -> Iterable[tuple[_Job, str | None]]:
-    """Every job with the reason why it failed, None if it did not, in the order in which they end."""
-    workers = min(jobs or len(os.sched_getaffinity(0)), len(waiting))
-    if workers <= 1:
-        for job in waiting:
-            yield job, _work(job)
-        return
-    from multiprocessing import get_context
-
-    # Spawned, because MediaPipe's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        running = {pool.submit(_work, job): job for job in waiting}
-        for future in as_completed(running):
-            yield running[future], future.result()
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def _work(job: _Job) -> str | None:
     """Fit one clip of a dataset; the motion file comes last and says that the clip is complete."""
     try:
@@ -296,7 +275,7 @@ def _work(job: _Job) -> str | None:
             from facetalk.pipelines.preview import render_preview
 
             preview_path = job.out_path.with_name(f"{job.out_path.stem}_preview.mp4")
-            render_preview(motion, job.video, preview_path, overwrite=True)
+            render_preview(motion, job.video, preview_path, head=model, overwrite=True)
         write_motion(job.out_path, motion)
     except FacetalkError as error:
         return str(error)

@@ -56,6 +56,8 @@ def test_a_video_is_cut_where_its_face_is(tmp_path: Path) -> None:
     assert crops.mouths[:, 44:52, 44:52].min() > 200 and crops.mouths[:, :10].max() < 40
     with pytest.raises(FacetalkError, match="4 pictures now, 6 were tracked"):
         cut_video(tmp_path / "a.mp4", face_track(points(6), torch.arange(6) / 25, (256, 256)))
+    with pytest.raises(FacetalkError, match="4 pictures now, 3 were tracked"):
+        cut_video(tmp_path / "a.mp4", face_track(points(3), torch.arange(3) / 25, (256, 256)))
 
 
 def test_clips_are_spread_over_the_dataset() -> None:
