@@ -17,6 +17,9 @@ BY_JAW = 0.5
 PRESSED_MM = 0.5
 """Shut lips are pressed together by this much: lips that only just touch show a slit."""
 
+PARTING_MM = 1.0
+"""Channels that part the lips by less than this when they are 1 shape the mouth but do not open it: a pucker stays."""
+
 DOUBTFUL, CERTAIN = 0.3, 0.8
 """Probability of a P, B or M below which nothing closes because of it, and from which on the lips are shut."""
 
@@ -29,7 +32,8 @@ def close_lips(
     """The expression with `closure` of the gap between its lips taken away.
 
     Channels that part the lips are scaled down together and `mouthClose` is raised. Nothing else moves, so a smile
-    stays a smile. At closure 0, and where the lips are pressed together already, nothing changes.
+    stays a smile and rounded lips stay round. At closure 0, and where the lips are pressed together already, nothing
+    changes.
 
     Args:
         expression: ARKit channels.
@@ -37,13 +41,14 @@ def close_lips(
         gap_dirs: by how many millimetres each channel parts the lips (negative: brings them together).
     """
     held = expression.clamp(0, 1)
-    opened = (held * gap_dirs.clamp_min(0)).sum(-1)
-    gap = opened + (held * gap_dirs.clamp_max(0)).sum(-1)
-    away = closure * (gap + PRESSED_MM).clamp_min(0)
     has_close = bool(gap_dirs[CLOSE] < -1)  # not every head's mouthClose brings the lips together
+    parts = gap_dirs > (PARTING_MM if has_close else 0.0)
+    opened = (held * gap_dirs * parts).sum(-1)
+    gap = (held * gap_dirs).sum(-1)
+    away = closure * (gap + PRESSED_MM).clamp_min(0)
     taken = torch.minimum((BY_JAW if has_close else 1.0) * away, opened)
     factor = 1 - taken / opened.clamp_min(1e-6)
-    scaled = torch.where(gap_dirs > 0, expression * factor[..., None], expression)
+    scaled = torch.where(parts, expression * factor[..., None], expression)
     if not has_close:
         return scaled
     shut = torch.zeros_like(gap_dirs)

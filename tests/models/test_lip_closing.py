@@ -6,14 +6,15 @@ import torch
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.models.lip_closing import PRESSED_MM, bilabial_closure, close_lips
 
-OPEN, CLOSE, SMILE, UPPER = (
-    ARKIT_NAMES.index(name) for name in ("jawOpen", "mouthClose", "mouthSmileLeft", "mouthUpperUpLeft")
+OPEN, CLOSE, PUCKER, UPPER = (
+    ARKIT_NAMES.index(name) for name in ("jawOpen", "mouthClose", "mouthPucker", "mouthUpperUpLeft")
 )
 
 
 def gap_dirs(close: float = -30.0) -> torch.Tensor:
     dirs = torch.zeros(52)
     dirs[OPEN], dirs[UPPER], dirs[CLOSE] = 30.0, 5.0, close
+    dirs[PUCKER] = 0.4
     return dirs
 
 
@@ -35,7 +36,7 @@ def test_the_wanted_share_of_the_gap_goes_away(closure: float, close: float) -> 
     torch.testing.assert_close(after @ dirs, wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_lips_that_are_pressed_already_and_other_channels_stay() -> None:
+def test_lips_that_are_pressed_already_and_channels_that_only_shape_them_stay() -> None:
     dirs = gap_dirs()
     rows = mouths()
     rows[..., CLOSE] = 1.0
