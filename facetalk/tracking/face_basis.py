@@ -184,13 +184,13 @@ def _pairs(ids: list[int]) -> tuple[Tensor, Tensor]:
 
 def _products(dirs: Tensor) -> Tensor:
     """Table of `E E'` for the six numbers of a point's 3x3 matrix, (6 points, free (free + 1) / 2)."""
-    free = dirs.shape[0]
+    free, rows = dirs.shape[:2]
     upper = torch.triu_indices(free, free)
-    by_point = dirs.transpose(0, 1)
-    table = dirs.new_empty(by_point.shape[0], 6, upper.shape[1])
+    by_axis = dirs.permute(2, 1, 0)
+    first, second = (by_axis.index_select(2, one) for one in upper)
+    table = dirs.new_empty(rows, 6, upper.shape[1])
     for index, (i, j) in enumerate(zip(_ROWS, _COLUMNS, strict=True)):
-        outer = by_point[:, upper[0], i] * by_point[:, upper[1], j]
+        torch.mul(first[i], second[j], out=table[:, index])
         if i != j:
-            outer = outer + by_point[:, upper[0], j] * by_point[:, upper[1], i]
-        table[:, index] = outer
+            table[:, index].addcmul_(first[j], second[i])
     return table.flatten(0, 1)

@@ -178,11 +178,13 @@ def fit_window(
     seen, state = observe(points, clip.camera, basis, clip.reference)
     rest = basis.rest(clip.betas, points.new_zeros(len(points), 8))
     early = settings.iterations // 2
-    state = refine(clip.energy, rest + clip.offsets, seen, state, iterations=early, smooth=consecutive)
+    state, hessian = refine(clip.energy, rest + clip.offsets, seen, state, iterations=early, smooth=consecutive)
     leye_pose, reye_pose = estimate_gaze(clip.eyes, seen, state, basis, rest, consecutive=consecutive)
     rest = basis.rest(clip.betas, gaze_to_channels(leye_pose, reye_pose))
     late = settings.iterations - early
-    state = refine(clip.energy, rest + clip.offsets, seen, state, iterations=late, smooth=consecutive)
+    state, _ = refine(
+        clip.energy, rest + clip.offsets, seen, state, iterations=late, smooth=consecutive, hessian=hessian
+    )
     error = _point_error(clip, rest, seen, state) / interocular_px(points)
     return FrameFits(state.rotation, state.place, state.channels, leye_pose, reye_pose, error)
 

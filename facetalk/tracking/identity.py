@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -36,11 +38,15 @@ def fit_identity(
     basis = energy.basis
     betas = basis.template.new_zeros(len(basis.identity_dirs)) if start is None else start
     gaze = state.channels.new_zeros(len(state.channels), 8)
+    hessian = None
     for round_index in range(rounds):
         rest = basis.rest(betas, gaze)
-        state = refine(energy, rest, seen, state, iterations=4 if round_index == 0 else 1, smooth=False)
-        betas = _identity_step(energy, rest, seen, state, betas)
-    return betas, refine(energy, basis.rest(betas, gaze), seen, state, iterations=3, smooth=False)
+        iterations = 4 if round_index == 0 else 1
+        state, _ = refine(energy, rest, seen, state, iterations=iterations, smooth=False, hessian=hessian)
+        equations = _joint_equations(energy, rest, seen, state)
+        betas, hessian = _identity_step(energy, equations, state, betas), equations.hessian
+    rest = basis.rest(betas, gaze)
+    return betas, refine(energy, rest, seen, state, iterations=3, smooth=False, hessian=hessian).state
 
 
 def personal_offsets(
@@ -58,8 +64,20 @@ def personal_offsets(
     return (weights * across).sum(0) / weights.sum(0).clamp_min(1e-6)
 
 
-def _identity_step(energy: FaceEnergy, rest: Tensor, seen: Observation, state: State, betas: Tensor) -> Tensor:
-    hessian, gradient, cross, own, slope = _joint_equations(energy, rest, seen, state)
+class JointEquations(NamedTuple):
+    """Frame and identity blocks of the normal equations."""
+
+    hessian: Float[Tensor, "frames n n"]
+    gradient: Float[Tensor, "frames n"]
+    cross: Float[Tensor, "frames n n_betas"]
+    own: Float[Tensor, "n_betas n_betas"]
+    """Mean over frames."""
+    slope: Float[Tensor, " n_betas"]
+    """Mean over frames."""
+
+
+def _identity_step(energy: FaceEnergy, equations: JointEquations, state: State, betas: Tensor) -> Tensor:
+    hessian, gradient, cross, own, slope = (value.double() for value in equations)
     held = torch.zeros_like(gradient, dtype=torch.bool)
     values = state.flat()
     held[:, 6:] = (values[:, 6:] <= 1e-4) & (gradient[:, 6:] > 0) | (values[:, 6:] >= 1 - 1e-4) & (gradient[:, 6:] < 0)
@@ -70,33 +88,39 @@ def _identity_step(energy: FaceEnergy, rest: Tensor, seen: Observation, state: S
     hessian = hessian + 1e-3 * torch.diag_embed(diagonal)
     cross, gradient = cross * free[:, :, None], gradient * free
     answer = torch.linalg.solve(hessian, torch.cat([cross, gradient[..., None]], -1))
-    reduced = own.mean(0) - (cross.transpose(1, 2) @ answer[..., :-1]).mean(0)
-    pull = slope.mean(0) - (cross.transpose(1, 2) @ answer[..., -1:]).squeeze(-1).mean(0)
+    reduced = own - (cross.transpose(1, 2) @ answer[..., :-1]).mean(0)
+    pull = slope - (cross.transpose(1, 2) @ answer[..., -1:]).squeeze(-1).mean(0)
     weight = energy.settings.betas_weight
     eye = torch.eye(len(betas), dtype=reduced.dtype)
     step = torch.linalg.solve(reduced + weight * eye, -(pull + weight * betas.double()))
     return (betas.double() + step).clamp(-3, 3).to(betas)
 
 
-def _joint_equations(
-    energy: FaceEnergy, rest: Tensor, seen: Observation, state: State
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Frame and identity blocks of the normal equations, float64."""
+def _joint_equations(energy: FaceEnergy, rest: Tensor, seen: Observation, state: State) -> JointEquations:
     basis = energy.basis
     terms = energy.point_terms(rest, state, seen)
     equations = energy.equations(terms, state)
     first, second = basis.pairs.unbind(1)
     dirs = basis.identity_dirs
     dirs = torch.cat([dirs, dirs[:, first] - dirs[:, second]], 1)
-    inner = torch.stack([terms.inner[..., [0, 3, 4]], terms.inner[..., [3, 1, 5]], terms.inner[..., [4, 5, 2]]], -1)
-    weighted = torch.einsum("trij,srj->tris", inner, dirs)
-    own = torch.einsum("sri,triz->tsz", dirs, weighted)
-    slope = torch.einsum("spi,tpi->ts", basis.identity_dirs, terms.pull)
-    pose = torch.einsum("ritk,sri->tks", terms.mixed, dirs)
-    channels = torch.einsum("eri,tris->tes", basis.row_dirs, weighted)
+    frames = len(rest)
+    weighted = _by_identity(terms.inner, dirs)
+    pose = (dirs.flatten(1) @ terms.mixed.flatten(2).flatten(0, 1)).unflatten(1, (frames, 6)).permute(1, 2, 0)
+    channels = (basis.row_dirs.flatten(1) @ weighted.flatten(1)).unflatten(1, (frames, -1)).transpose(0, 1)
+    own = dirs.flatten(1) @ weighted.sum(1)
+    slope = basis.identity_dirs.flatten(1) @ terms.pull.sum(0).flatten()
     common = terms.common_points.flatten(1)
     by_betas = common @ basis.identity_dirs.flatten(1).T
     by_frame = torch.cat([terms.common_pose, common @ basis.expression_dirs.flatten(1).T], 1)
-    own = own - by_betas[:, :, None] * by_betas[:, None]
     cross = torch.cat([pose, channels], 1) - by_frame[:, :, None] * by_betas[:, None]
-    return tuple(value.double() for value in (equations.hessian, equations.gradient, cross, own, slope))  # type: ignore[return-value]
+    own = (own - by_betas.T @ by_betas) / frames
+    return JointEquations(equations.hessian, equations.gradient, cross, own, slope / frames)
+
+
+def _by_identity(
+    inner: Float[Tensor, "frames rows 6"], dirs: Float[Tensor, "n_betas rows 3"]
+) -> Float[Tensor, "coordinates frames n_betas"]:
+    """Each row's symmetric matrix times what the identities do to the row; rows and their axes share the first axis."""
+    whole = inner[..., [0, 3, 4, 3, 1, 5, 4, 5, 2]].unflatten(2, (3, 3))
+    stacked = whole.permute(1, 2, 0, 3).flatten(1, 2) @ dirs.permute(1, 2, 0)
+    return stacked.unflatten(1, (3, len(inner))).flatten(0, 1)

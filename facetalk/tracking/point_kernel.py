@@ -155,6 +155,7 @@ def add_points(
     depth_precision: np.ndarray,
     pair_precision: np.ndarray,
     robust: float,
+    curved: bool,
     pose_hessian: np.ndarray,
     pose_gradient: np.ndarray,
     inner: np.ndarray,
@@ -179,6 +180,8 @@ def add_points(
         pair_precision: (pairs,) likewise of distance vectors.
         robust: metres; larger point errors lose weight. The Cauchy cost `c^2/2 log(1 + e^2/c^2)` is majorised by a
             square, so that every step lowers the true cost.
+        curved: whether the second derivatives are wanted: they are most of the work. Without, they are left as they
+            are, and may be empty.
         pose_hessian: (frames, 6, 6) out, added to.
         pose_gradient: (frames, 6) out, added to.
         inner: (frames, rows, 6) out: second derivative by each row's place in the head's frame, as 00 11 22 01 02 12.
@@ -206,11 +209,12 @@ def add_points(
             cost[t] += 0.5 * (weight * limit * math.log1p(square / limit) + depth_weight * toward * toward)
             _push(forces[p], slopes[p], weight * doubt, right, up)
             forces[p, 2] += depth_weight * toward
-            _add_curvature(
-                offsets[p], slopes[p], weight * doubt, depth_weight, 1.0, turn[t], jacobian[t], pose_hessian[t],
-                inner[t, p], own, spin, weighted,
-            )  # fmt: skip
-            mixed[p, :, t] = own
+            if curved:
+                _add_curvature(
+                    offsets[p], slopes[p], weight * doubt, depth_weight, 1.0, turn[t], jacobian[t], pose_hessian[t],
+                    inner[t, p], own, spin, weighted,
+                )  # fmt: skip
+                mixed[p, :, t] = own
         for q in range(len(pairs)):
             a, b = pairs[q]
             row = num_points + q
@@ -219,11 +223,12 @@ def add_points(
             cost[t] += 0.5 * weight * (right * right + up * up)
             _push(forces[a], slopes[a], weight, right, up)
             _push(forces[b], slopes[b], -weight, right, up)
-            # A distance vector hardly changes when the head shifts, and its depth is not compared. Its slope is taken
-            # at the middle, which is exact enough for a second derivative.
-            _add_curvature(
-                offsets[a] - offsets[b], (slopes[a] + slopes[b]) / 2, weight, 0.0, 0.0, turn[t], jacobian[t],
-                pose_hessian[t], inner[t, row], own, spin, weighted,
-            )  # fmt: skip
-            mixed[row, :, t] = own
+            if curved:
+                # A distance vector hardly changes when the head shifts, and its depth is not compared. Its slope is
+                # taken at the middle, which is exact enough for a second derivative.
+                _add_curvature(
+                    offsets[a] - offsets[b], (slopes[a] + slopes[b]) / 2, weight, 0.0, 0.0, turn[t], jacobian[t],
+                    pose_hessian[t], inner[t, row], own, spin, weighted,
+                )  # fmt: skip
+                mixed[row, :, t] = own
         _gather_forces(forces, offsets, turn[t], jacobian[t], pose_gradient[t], pull[t])

@@ -60,7 +60,7 @@ class FitSettings:
     """Frames solved at once."""
     margin: int = 24
     """Frames that windows share at a seam."""
-    identity_frames: int = 48
+    identity_frames: int = 24
     identity_rounds: int = 6
     read_back_frames: int = 48
     """Fitted frames that are rendered and shown to the detector, to learn how it misreads this clip; 0: none."""
