@@ -1,7 +1,9 @@
-"""Who it is: identity coefficients from a handful of frames, together with their poses and channels."""
+"""Who it is and through which lens: what all frames share, together with poses and channels of a handful of them."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -10,7 +12,12 @@ from torch import Tensor
 
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.tracking.energy import FaceEnergy, Observation, State
+from facetalk.tracking.lens import lens_terms
 from facetalk.tracking.refine import refine
+
+
+_LENS_STEP = 0.2
+"""Largest step of the focal length's logarithm in one round."""
 
 
 def pick_frames(confidence: Float[Tensor, " frames"], rotation: Float[Tensor, "frames 3"], count: int) -> Tensor:
@@ -25,28 +32,79 @@ def pick_frames(confidence: Float[Tensor, " frames"], rotation: Float[Tensor, "f
     return good[picks]
 
 
-def fit_identity(
-    energy: FaceEnergy, seen: Observation, state: State, rounds: int, start: Float[Tensor, " n_betas"] | None = None
-) -> tuple[Float[Tensor, " n_betas"], State]:
-    """Identity shared by some frames, and the frames' own states.
+@dataclass(frozen=True, eq=False)
+class Person:
+    """What some frames share, and the frames themselves."""
 
-    Poses and channels are solved with the identity fixed; then the identity moves with poses and inner channels free
-    to follow (their best response is eliminated: a Schur complement), and so on. The prior N(0, 1) is weighed against
-    the mean over frames, because the errors of one person's frames are alike: a clip of one second and one of an hour
-    are pulled equally. It begins at `start`, the mean person if not given.
+    betas: Float[Tensor, " n_betas"]
+    seen: Observation
+    """With the focal length that was found."""
+    state: State
+
+
+def fit_identity(
+    energy: FaceEnergy,
+    seen: Observation,
+    state: State,
+    rounds: int,
+    usual_focal_px: float,
+    start: Float[Tensor, " n_betas"] | None = None,
+) -> Person:
+    """Identity and focal length shared by some frames, and the frames' own states.
+
+    Poses and channels are solved with both fixed; then identity and focal length move with poses and inner channels
+    free to follow (their best response is eliminated: a Schur complement), and so on. The priors, N(0, 1) and a
+    log-normal one, are weighed against the mean over frames, because the errors of one person's frames are alike: a
+    clip of one second and one of an hour are pulled equally.
+
+    Args:
+        energy: of one frame.
+        seen: the frames, with the focal length to begin with.
+        state: of the frames, to begin with.
+        rounds: of both steps.
+        usual_focal_px: middle of the focal length's prior.
+        start: identity to begin with; the mean person if not given.
     """
     basis = energy.basis
     betas = basis.template.new_zeros(len(basis.identity_dirs)) if start is None else start
     gaze = state.channels.new_zeros(len(state.channels), 8)
-    hessian = None
-    for round_index in range(rounds):
-        rest = basis.rest(betas, gaze)
-        iterations = 4 if round_index == 0 else 1
-        state, _ = refine(energy, rest, seen, state, iterations=iterations, smooth=False, hessian=hessian)
+    best: _Round | None = None
+    shared = torch.cat([betas, betas.new_tensor([math.log(seen.focal_px / usual_focal_px)])]).double()
+    share = 1.0
+    for _ in range(rounds):
+        rest = basis.rest(shared[:-1].to(betas), gaze)
+        state = refine(
+            energy, rest, seen, state, iterations=4 if best is None else 1, smooth=False,
+            hessian=None if best is None else best.equations.hessian,
+        ).state  # fmt: skip
         equations = _joint_equations(energy, rest, seen, state)
-        betas, hessian = _identity_step(energy, equations, state, betas), equations.hessian
-    rest = basis.rest(betas, gaze)
-    return betas, refine(energy, rest, seen, state, iterations=3, smooth=False, hessian=hessian).state
+        cost = float(equations.cost) + _shared_cost(energy, shared)
+        if best is None or cost < 1.001 * best.cost:
+            best, share = _Round(shared, seen, state, equations, cost), min(1.0, 2 * share)
+        else:
+            share *= 0.3
+        shared = best.shared + share * _shared_step(energy, best.equations, best.state, best.shared)
+        seen, state = _through_lens(best.seen, best.state, usual_focal_px * math.exp(float(shared[-1])))
+    assert best is not None
+    betas = shared[:-1].to(betas)
+    rest, hessian = basis.rest(betas, gaze), best.equations.hessian
+    return Person(betas, seen, refine(energy, rest, seen, state, iterations=3, smooth=False, hessian=hessian).state)
+
+
+class _Round(NamedTuple):
+    """The frames where their identity and lens stood best."""
+
+    shared: Float[Tensor, " shared"]
+    seen: Observation
+    state: State
+    equations: JointEquations
+    cost: float
+
+
+def _through_lens(seen: Observation, state: State, focal_px: float) -> tuple[Observation, State]:
+    """The frames with another focal length, the head moved away so that it keeps its size."""
+    longer = state.place.new_tensor([1, 1, focal_px / seen.focal_px])
+    return replace(seen, focal_px=focal_px), replace(state, place=state.place * longer)
 
 
 def personal_offsets(
@@ -65,19 +123,35 @@ def personal_offsets(
 
 
 class JointEquations(NamedTuple):
-    """Frame and identity blocks of the normal equations."""
+    """Frame and shared blocks of the normal equations; shared are the identity and the logarithm of the focal length."""
 
     hessian: Float[Tensor, "frames n n"]
     gradient: Float[Tensor, "frames n"]
-    cross: Float[Tensor, "frames n n_betas"]
-    own: Float[Tensor, "n_betas n_betas"]
+    cross: Float[Tensor, "frames n shared"]
+    own: Float[Tensor, "shared shared"]
     """Mean over frames."""
-    slope: Float[Tensor, " n_betas"]
+    slope: Float[Tensor, " shared"]
+    """Mean over frames."""
+    cost: Float[Tensor, ""]
     """Mean over frames."""
 
 
-def _identity_step(energy: FaceEnergy, equations: JointEquations, state: State, betas: Tensor) -> Tensor:
-    hessian, gradient, cross, own, slope = (value.double() for value in equations)
+def _shared_prior(energy: FaceEnergy, shared: Float[Tensor, " shared"]) -> Float[Tensor, " shared"]:
+    """Weight of the square of each shared unknown."""
+    prior = torch.full_like(shared, energy.settings.betas_weight)
+    prior[-1] = energy.settings.focal_weight / energy.settings.focal_spread**2
+    return prior
+
+
+def _shared_cost(energy: FaceEnergy, shared: Float[Tensor, " shared"]) -> float:
+    return 0.5 * float((_shared_prior(energy, shared) * shared**2).sum())
+
+
+def _shared_step(
+    energy: FaceEnergy, equations: JointEquations, state: State, shared: Float[Tensor, " shared"]
+) -> Float[Tensor, " shared"]:
+    """By how much identity, and logarithm of the focal length over its usual one, should change."""
+    hessian, gradient, cross, own, slope = (value.double() for value in equations[:5])
     held = torch.zeros_like(gradient, dtype=torch.bool)
     values = state.flat()
     held[:, 6:] = (values[:, 6:] <= 1e-4) & (gradient[:, 6:] > 0) | (values[:, 6:] >= 1 - 1e-4) & (gradient[:, 6:] < 0)
@@ -90,10 +164,12 @@ def _identity_step(energy: FaceEnergy, equations: JointEquations, state: State, 
     answer = torch.linalg.solve(hessian, torch.cat([cross, gradient[..., None]], -1))
     reduced = own - (cross.transpose(1, 2) @ answer[..., :-1]).mean(0)
     pull = slope - (cross.transpose(1, 2) @ answer[..., -1:]).squeeze(-1).mean(0)
-    weight = energy.settings.betas_weight
-    eye = torch.eye(len(betas), dtype=reduced.dtype)
-    step = torch.linalg.solve(reduced + weight * eye, -(pull + weight * betas.double()))
-    return (betas.double() + step).clamp(-3, 3).to(betas)
+    prior = _shared_prior(energy, shared)
+    step = -torch.linalg.solve(reduced + torch.diag(prior), pull + prior * shared)
+    # The frames follow a step of the lens to first order only.
+    step[-1] = step[-1].clamp(-_LENS_STEP, _LENS_STEP)
+    limit = torch.full_like(shared, 3.0)
+    return (shared + step).clamp(-limit, limit) - shared
 
 
 def _joint_equations(energy: FaceEnergy, rest: Tensor, seen: Observation, state: State) -> JointEquations:
@@ -113,8 +189,19 @@ def _joint_equations(energy: FaceEnergy, rest: Tensor, seen: Observation, state:
     by_betas = common @ basis.identity_dirs.flatten(1).T
     by_frame = torch.cat([terms.common_pose, common @ basis.expression_dirs.flatten(1).T], 1)
     cross = torch.cat([pose, channels], 1) - by_frame[:, :, None] * by_betas[:, None]
-    own = (own - by_betas.T @ by_betas) / frames
-    return JointEquations(equations.hessian, equations.gradient, cross, own, slope / frames)
+    lens = lens_terms(energy, rest, state, seen)
+    pulled = lens.pull.flatten(1)
+    cross_lens = torch.cat([lens.pose, pulled @ basis.expression_dirs.flatten(1).T], 1)
+    own_lens = pulled.sum(0) @ basis.identity_dirs.flatten(1).T
+    own = own - by_betas.T @ by_betas
+    own = torch.cat(
+        [torch.cat([own, own_lens[:, None]], 1), torch.cat([own_lens, lens.own.sum()[None]])[None]]
+    )
+    slope = torch.cat([slope, lens.slope.sum()[None]])
+    cross = torch.cat([cross, cross_lens[..., None]], 2)
+    return JointEquations(
+        equations.hessian, equations.gradient, cross, own / frames, slope / frames, equations.cost.mean()
+    )
 
 
 def _by_identity(
