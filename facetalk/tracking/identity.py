@@ -16,7 +16,7 @@ from facetalk.tracking.lens import lens_terms
 from facetalk.tracking.refine import refine
 
 
-_LENS_STEP = 0.2
+_LENS_STEP = 0.3
 """Largest step of the focal length's logarithm in one round."""
 
 
@@ -71,7 +71,7 @@ def fit_identity(
     best: _Round | None = None
     shared = torch.cat([betas, betas.new_tensor([math.log(seen.focal_px / usual_focal_px)])]).double()
     share = 1.0
-    for _ in range(rounds):
+    for number in range(rounds):
         rest = basis.rest(shared[:-1].to(betas), gaze)
         state = refine(
             energy, rest, seen, state, iterations=4 if best is None else 1, smooth=False,
@@ -83,7 +83,9 @@ def fit_identity(
             best, share = _Round(shared, seen, state, equations, cost), min(1.0, 2 * share)
         else:
             share *= 0.3
-        shared = best.shared + share * _shared_step(energy, best.equations, best.state, best.shared)
+        # The lens waits until the face has its rough shape.
+        step = _shared_step(energy, best.equations, best.state, best.shared, with_lens=number >= rounds // 3)
+        shared = best.shared + share * step
         seen, state = _through_lens(best.seen, best.state, usual_focal_px * math.exp(float(shared[-1])))
     assert best is not None
     betas = shared[:-1].to(betas)
@@ -148,7 +150,12 @@ def _shared_cost(energy: FaceEnergy, shared: Float[Tensor, " shared"]) -> float:
 
 
 def _shared_step(
-    energy: FaceEnergy, equations: JointEquations, state: State, shared: Float[Tensor, " shared"]
+    energy: FaceEnergy,
+    equations: JointEquations,
+    state: State,
+    shared: Float[Tensor, " shared"],
+    *,
+    with_lens: bool,
 ) -> Float[Tensor, " shared"]:
     """By how much identity, and logarithm of the focal length over its usual one, should change."""
     hessian, gradient, cross, own, slope = (value.double() for value in equations[:5])
@@ -165,7 +172,10 @@ def _shared_step(
     reduced = own - (cross.transpose(1, 2) @ answer[..., :-1]).mean(0)
     pull = slope - (cross.transpose(1, 2) @ answer[..., -1:]).squeeze(-1).mean(0)
     prior = _shared_prior(energy, shared)
-    step = -torch.linalg.solve(reduced + torch.diag(prior), pull + prior * shared)
+    moving = len(shared) if with_lens else len(shared) - 1
+    full, wanted = reduced + torch.diag(prior), pull + prior * shared
+    step = torch.zeros_like(shared)
+    step[:moving] = -torch.linalg.solve(full[:moving, :moving], wanted[:moving])
     # The frames follow a step of the lens to first order only.
     step[-1] = step[-1].clamp(-_LENS_STEP, _LENS_STEP)
     limit = torch.full_like(shared, 3.0)

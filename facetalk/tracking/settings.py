@@ -44,7 +44,7 @@ class FitSettings:
     """Weight of the identity prior N(0, 1) against one frame's points."""
     focal_spread: float = 0.35
     """Of the natural logarithm of the focal length about its usual one."""
-    focal_weight: float = 12.0
+    focal_weight: float = 4.0
     """Weight of the focal length's prior against one frame's points; see `betas_weight`."""
     pose_jerk: tuple[float, float, float, float, float, float] = (0.004, 0.004, 0.004, 0.0006, 0.0006, 0.002)
     """Typical second difference per frame of rotation (radians) and position (metres)."""
