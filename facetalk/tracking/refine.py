@@ -50,41 +50,67 @@ def refine(
             step, so they are found anew at every second step only; the slope, which says where to stop, is exact.
     """
     damping = _FIRST_DAMPING
-    slope = energy.slope(rest, state, seen) if hessian is not None else None
-    for index in range(iterations):
-        if hessian is None or index % _RENEWED == _RENEWED - 1:
-            hessian, *rest_of_it = energy.linearise(rest, state, seen)
-            slope = Slope(*rest_of_it)
-        assert slope is not None
-        values = state.flat()
-        jerk = jerk_weights(energy, values) if smooth else torch.zeros_like(values)
-        total = slope.cost.sum() + _bending(values, jerk)
-        diagonal = torch.diagonal(hessian, dim1=1, dim2=2)
-        lower, upper = bounds(energy, state)
-        wanted = solve_bounded(
-            (hessian + damping * torch.diag_embed(diagonal)).numpy(),
-            slope.gradient.numpy(),
-            values.numpy(),
-            lower.numpy(),
-            upper.numpy(),
-            jerk.numpy(),
-            _SWEEPS,
-            _TOLERANCE,
-        )
-        step = torch.from_numpy(wanted).to(values) - values
-        share = 1.0
-        while True:
-            candidate = State.of(values + share * step)
-            tried = energy.slope(rest, candidate, seen)
-            if tried.cost.sum() + _bending(candidate.flat(), jerk) <= total * 1.001:
-                break
-            share *= 0.4
-            damping *= 10
-            if share < _SMALLEST_STEP:
-                return Refined(state, hessian)
-        state, slope, damping = candidate, tried, max(damping * 0.3, 1e-6)
+    slope = energy.slope(rest, state, seen)
+    age = 1
+    for _ in range(iterations):
+        if hessian is None or age == _RENEWED:
+            hessian, age = energy.linearise(rest, state, seen).hessian, 0
+        found = _descent(energy, rest, seen, state, slope, hessian, damping, smooth)
+        if age > 0 and (found is None or found.share < 1):
+            # The old second derivative may be at fault.
+            hessian, age = energy.linearise(rest, state, seen).hessian, 0
+            found = _descent(energy, rest, seen, state, slope, hessian, damping, smooth)
+        if found is None:
+            break
+        state, slope, damping, age = found.state, found.slope, max(found.damping * 0.3, 1e-6), age + 1
     assert hessian is not None
     return Refined(state, hessian)
+
+
+class _Descent(NamedTuple):
+    state: State
+    slope: Slope
+    damping: float
+    share: float
+    """Of the wanted step."""
+
+
+def _descent(
+    energy: FaceEnergy,
+    rest: Tensor,
+    seen: Observation,
+    state: State,
+    slope: Slope,
+    hessian: Tensor,
+    damping: float,
+    smooth: bool,
+) -> _Descent | None:
+    """A lower state, where the second-order model leads to one."""
+    values = state.flat()
+    jerk = jerk_weights(energy, values) if smooth else torch.zeros_like(values)
+    total = slope.cost.sum() + _bending(values, jerk)
+    diagonal = torch.diagonal(hessian, dim1=1, dim2=2)
+    lower, upper = bounds(energy, state)
+    wanted = solve_bounded(
+        (hessian + damping * torch.diag_embed(diagonal)).numpy(),
+        slope.gradient.numpy(),
+        values.numpy(),
+        lower.numpy(),
+        upper.numpy(),
+        jerk.numpy(),
+        _SWEEPS,
+        _TOLERANCE,
+    )
+    step = torch.from_numpy(wanted).to(values) - values
+    share = 1.0
+    while share >= _SMALLEST_STEP:
+        candidate = State.of(values + share * step)
+        tried = energy.slope(rest, candidate, seen)
+        if tried.cost.sum() + _bending(candidate.flat(), jerk) <= total * 1.001:
+            return _Descent(candidate, tried, damping, share)
+        share *= 0.4
+        damping *= 10
+    return None
 
 
 def bounds(energy: FaceEnergy, state: State) -> tuple[Tensor, Tensor]:
