@@ -14,7 +14,7 @@ from torch import Tensor
 from facetalk.audio.activity import loudness_db
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import Progress, silent
-from facetalk.io.audio import read_waveform
+from facetalk.io.long_sound import BLOCK, LongSound
 from facetalk.io.rows import SpooledRows
 from facetalk.io.video import VideoReader
 from facetalk.models.landmark_detector import NUM_POINTS, LandmarkDetector
@@ -114,5 +114,7 @@ def _choose(path: Path | str, tracks: FaceTracks, times: list[float], face: int 
 def _loudness(path: Path | str, times: list[float]) -> np.ndarray:
     """Loudness of the sound around each picture, decibels."""
     rate = 30.0
-    level = loudness_db(read_waveform(path), rate).numpy()
+    with LongSound(path) as sound:
+        parts = [loudness_db(sound[start : start + BLOCK], rate) for start in range(0, len(sound), BLOCK)]
+    level = torch.cat(parts).numpy()
     return level[np.minimum((np.asarray(times) * rate).astype(int), len(level) - 1)]
