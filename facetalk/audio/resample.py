@@ -51,8 +51,8 @@ def resample_waveform(
 
 
 def resample_blocks(
-    blocks: Iterable[Float[Tensor, "channels samples"]], sample_rate: int, target_rate: int = SAMPLE_RATE
-) -> Iterator[Float[Tensor, "channels resampled"]]:
+    blocks: Iterable[Float[Tensor, "channels _"]], sample_rate: int, target_rate: int = SAMPLE_RATE
+) -> Iterator[Float[Tensor, "channels _"]]:
     """A long sound, block by block, at another sampling rate: joined, what `resample_waveform` makes of the whole.
 
     Args:

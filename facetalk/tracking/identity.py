@@ -77,7 +77,7 @@ def fit_identity(
             energy, rest, seen, state, iterations=4 if best is None else 1, smooth=False,
             hessian=None if best is None else best.equations.hessian,
         ).state  # fmt: skip
-        equations = _joint_equations(energy, rest, seen, state)
+        equations = joint_equations(energy, rest, seen, state)
         cost = float(equations.cost) + _shared_cost(energy, shared)
         if best is None or cost < 1.001 * best.cost:
             best, share = _Round(shared, seen, state, equations, cost), min(1.0, 2 * share)
@@ -86,7 +86,7 @@ def fit_identity(
         # The lens waits until the face has its rough shape.
         step = _shared_step(energy, best.equations, best.state, best.shared, with_lens=number >= rounds // 3)
         shared = best.shared + share * step
-        seen, state = _through_lens(best.seen, best.state, usual_focal_px * math.exp(float(shared[-1])))
+        seen, state = through_lens(best.seen, best.state, usual_focal_px * math.exp(float(shared[-1])))
     assert best is not None
     betas = shared[:-1].to(betas)
     rest, hessian = basis.rest(betas, gaze), best.equations.hessian
@@ -103,7 +103,7 @@ class _Round(NamedTuple):
     cost: float
 
 
-def _through_lens(seen: Observation, state: State, focal_px: float) -> tuple[Observation, State]:
+def through_lens(seen: Observation, state: State, focal_px: float) -> tuple[Observation, State]:
     """The frames with another focal length, the head moved away so that it keeps its size."""
     longer = state.place.new_tensor([1, 1, focal_px / seen.focal_px])
     return replace(seen, focal_px=focal_px), replace(state, place=state.place * longer)
@@ -182,7 +182,7 @@ def _shared_step(
     return (shared + step).clamp(-limit, limit) - shared
 
 
-def _joint_equations(energy: FaceEnergy, rest: Tensor, seen: Observation, state: State) -> JointEquations:
+def joint_equations(energy: FaceEnergy, rest: Tensor, seen: Observation, state: State) -> JointEquations:
     basis = energy.basis
     terms = energy.point_terms(rest, state, seen)
     equations = energy.equations(terms, state)
@@ -204,9 +204,7 @@ def _joint_equations(energy: FaceEnergy, rest: Tensor, seen: Observation, state:
     cross_lens = torch.cat([lens.pose, pulled @ basis.expression_dirs.flatten(1).T], 1)
     own_lens = pulled.sum(0) @ basis.identity_dirs.flatten(1).T
     own = own - by_betas.T @ by_betas
-    own = torch.cat(
-        [torch.cat([own, own_lens[:, None]], 1), torch.cat([own_lens, lens.own.sum()[None]])[None]]
-    )
+    own = torch.cat([torch.cat([own, own_lens[:, None]], 1), torch.cat([own_lens, lens.own.sum()[None]])[None]])
     slope = torch.cat([slope, lens.slope.sum()[None]])
     cross = torch.cat([cross, cross_lens[..., None]], 2)
     return JointEquations(

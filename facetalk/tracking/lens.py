@@ -28,7 +28,9 @@ class LensTerms(NamedTuple):
     """By each point's place in the head's frame as well; pairs are in it."""
 
 
-def lens_terms(energy: FaceEnergy, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation) -> LensTerms:
+def lens_terms(
+    energy: FaceEnergy, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation
+) -> LensTerms:
     """The terms at a state; arguments as for `FaceEnergy.linearise`.
 
     The head moves away as the lens grows longer, so that it keeps its size: what is left is only how much flatter it

@@ -14,7 +14,13 @@ from facetalk.tracking.settings import FitSettings
 from tests.tracking.synthetic import IMAGE_SIZE, make_point_head, see, swaying
 
 EXACT = FitSettings(
-    channel_sigma=5, channel_cost=0.01, side_sigma=5, betas_weight=1e6, focal_weight=1e6, personal_share=0.0, iterations=8
+    channel_sigma=5,
+    channel_cost=0.01,
+    side_sigma=5,
+    betas_weight=1e6,
+    focal_weight=1e6,
+    personal_share=0.0,
+    iterations=8,
 )
 """Hardly any prior on channels, because synthetic points have no errors; the identity held at the true mean, the lens
 at its true length."""
