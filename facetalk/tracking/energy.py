@@ -76,16 +76,18 @@ class Slope(NamedTuple):
 
 
 class PointTerms(NamedTuple):
-    """Points and, after them, pairs: what the energy is made of. Derivatives are in the head's frame.
+    """Points and pairs: what the energy is made of. Derivatives are in the head's frame.
 
-    `pose_hessian`, `inner` and `mixed` have no frames where second derivatives were not asked for.
+    `pose_hessian`, `inner`, `between` and `mixed` have no frames where second derivatives were not asked for.
     """
 
     pose_hessian: Float[Tensor, "frames 6 6"]
     pose_gradient: Float[Tensor, "frames 6"]
-    inner: Float[Tensor, "frames rows 6"]
-    """Second derivative by each row's place: the numbers 00 11 22 01 02 12 of a symmetric matrix."""
-    mixed: Float[Tensor, "rows 3 frames 6"]
+    inner: Float[Tensor, "frames points 6"]
+    """Second derivative by each point's place: the numbers 00 11 22 01 02 12 of a symmetric matrix."""
+    between: Float[Tensor, "frames pairs 9"]
+    """Less the second derivative by the places of a pair's two points: a matrix, row after row."""
+    mixed: Float[Tensor, "points 3 frames 6"]
     """Derivative by place and by pose."""
     pull: Float[Tensor, "frames points 3"]
     """First derivative by each point's place; pairs are in it."""
@@ -156,12 +158,12 @@ class FaceEnergy:
         self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation, *, curved: bool = True
     ) -> PointTerms:
         """The same before the sum over points and pairs; `curved` adds the second derivatives."""
-        frames, rows = len(rest), self.basis.row_dirs.shape[1]
+        frames, points = rest.shape[:2]
         wanted = frames if curved else 0
         new = rest.new_zeros
         sums = (
-            new(wanted, 6, 6), new(frames, 6), new(wanted, rows, 6), new(rows, 3, wanted, 6),
-            new(frames, rest.shape[1], 3), new(frames),
+            new(wanted, 6, 6), new(frames, 6), new(wanted, points, 6), new(wanted, len(self.basis.pairs), 9),
+            new(points, 3, wanted, 6), new(frames, points, 3), new(frames),
         )  # fmt: skip
         body = self.posed(rest, state)
         turn = axis_angle_to_matrix(state.rotation) @ seen.reference
@@ -177,17 +179,16 @@ class FaceEnergy:
         return PointTerms(*sums, *_common_depth(body, turn, jacobian, seen.weights * depth_precision))
 
     def _hessian(self, terms: PointTerms) -> Tensor:
-        frames, free = len(terms.cost), self.basis.row_dirs.shape[0]
-        flat_dirs = self.basis.row_dirs.flatten(1)
+        frames, free = len(terms.cost), len(self.basis.free)
+        flat_dirs = self.basis.expression_dirs.flatten(1)
         hessian = terms.inner.new_empty(frames, 6 + free, 6 + free)
         hessian[:, :6, :6] = terms.pose_hessian
         mixed = (flat_dirs @ terms.mixed.flatten(2).flatten(0, 1)).reshape(free, frames, 6)
         hessian[:, 6:, :6] = mixed.transpose(0, 1)
         hessian[:, :6, 6:] = mixed.permute(1, 2, 0)
-        packed = terms.inner.flatten(1) @ self.basis.products
+        packed = torch.cat([terms.inner.flatten(1), terms.between.flatten(1)], 1) @ self.basis.products
         hessian[:, 6:, 6:] = packed.index_select(1, self._unpacking).unflatten(1, (free, free))
-        point_dirs = self.basis.expression_dirs.flatten(1).T
-        common = torch.cat([terms.common_pose, terms.common_points.flatten(1) @ point_dirs], 1)
+        common = torch.cat([terms.common_pose, terms.common_points.flatten(1) @ flat_dirs.T], 1)
         hessian -= common[:, :, None] * common[:, None]
         return hessian
 

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.tracking.energy import FaceEnergy, Observation, State
+from facetalk.tracking.energy import FaceEnergy, Observation, PointTerms, State
+from facetalk.tracking.face_basis import FaceBasis
 from facetalk.tracking.lens import lens_terms
 from facetalk.tracking.refine import refine
 
@@ -186,13 +187,10 @@ def joint_equations(energy: FaceEnergy, rest: Tensor, seen: Observation, state: 
     basis = energy.basis
     terms = energy.point_terms(rest, state, seen)
     equations = energy.equations(terms, state)
-    first, second = basis.pairs.unbind(1)
-    dirs = basis.identity_dirs
-    dirs = torch.cat([dirs, dirs[:, first] - dirs[:, second]], 1)
-    frames = len(rest)
-    weighted = _by_identity(terms.inner, dirs)
+    dirs, frames = basis.identity_dirs, len(rest)
+    weighted = _by_identity(terms, basis)
     pose = (dirs.flatten(1) @ terms.mixed.flatten(2).flatten(0, 1)).unflatten(1, (frames, 6)).permute(1, 2, 0)
-    channels = (basis.row_dirs.flatten(1) @ weighted.flatten(1)).unflatten(1, (frames, -1)).transpose(0, 1)
+    channels = (basis.expression_dirs.flatten(1) @ weighted.flatten(1)).unflatten(1, (frames, -1)).transpose(0, 1)
     own = dirs.flatten(1) @ weighted.sum(1)
     slope = basis.identity_dirs.flatten(1) @ terms.pull.sum(0).flatten()
     common = terms.common_points.flatten(1)
@@ -212,10 +210,16 @@ def joint_equations(energy: FaceEnergy, rest: Tensor, seen: Observation, state: 
     )
 
 
-def _by_identity(
-    inner: Float[Tensor, "frames rows 6"], dirs: Float[Tensor, "n_betas rows 3"]
-) -> Float[Tensor, "coordinates frames n_betas"]:
-    """Each row's symmetric matrix times what the identities do to the row; rows and their axes share the first axis."""
-    whole = inner[..., [0, 3, 4, 3, 1, 5, 4, 5, 2]].unflatten(2, (3, 3))
-    stacked = whole.permute(1, 2, 0, 3).flatten(1, 2) @ dirs.permute(1, 2, 0)
-    return stacked.unflatten(1, (3, len(inner))).flatten(0, 1)
+def _by_identity(terms: PointTerms, basis: FaceBasis) -> Float[Tensor, "coordinates frames n_betas"]:
+    """Second derivatives by each point's place times what the identities do to the points.
+
+    Points and their three axes share the first axis.
+    """
+    dirs = basis.identity_dirs.permute(1, 2, 0)
+    own = terms.inner[..., [0, 3, 4, 3, 1, 5, 4, 5, 2]].unflatten(2, (3, 3)).permute(1, 2, 0, 3)
+    weighted = own.flatten(1, 2) @ dirs
+    first, second = basis.pairs.unbind(1)
+    between = terms.between.unflatten(2, (3, 3)).permute(1, 2, 0, 3)
+    weighted = weighted.index_add(0, first, between.flatten(1, 2) @ dirs[second], alpha=-1)
+    weighted = weighted.index_add(0, second, between.transpose(1, 3).flatten(1, 2) @ dirs[first], alpha=-1)
+    return weighted.unflatten(1, (3, len(terms.cost))).flatten(0, 1)
