@@ -12,10 +12,9 @@ from torch import Tensor
 from facetalk.audio.torchaudio_compat import load_torchaudio
 from facetalk.core.timing import SAMPLE_RATE
 
-
 _REACH = 16
-"""Samples of the slower of two rates on either side that one sample depends on: 6 zero crossings of the filter, and some
-to spare."""
+"""Samples of the slower rate, on either side, that one sample depends on: six zero crossings of the filter, and some to
+spare."""
 
 
 def mix_down(channels: Float[Tensor, "channels samples"]) -> Float[Tensor, " samples"]:

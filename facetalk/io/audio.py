@@ -25,7 +25,9 @@ def read_waveform(path: Path | str) -> Float[Tensor, " samples"]:
 
 def write_wav(path: Path | str, waveform: Sound, sample_rate: int = SAMPLE_RATE) -> None:
     """Write mono 16-bit sound; samples in [-1, 1]."""
-    with replacing(Path(path)) as temporary:
-        with soundfile.SoundFile(temporary, "w", sample_rate, 1, format="WAV", subtype="PCM_16") as file:
-            for start in range(0, len(waveform), BLOCK):
-                file.write(waveform[start : start + BLOCK].detach().cpu().clamp(-1, 1).numpy())
+    with (
+        replacing(Path(path)) as temporary,
+        soundfile.SoundFile(temporary, "w", sample_rate, 1, format="WAV", subtype="PCM_16") as file,
+    ):
+        for start in range(0, len(waveform), BLOCK):
+            file.write(waveform[start : start + BLOCK].detach().cpu().clamp(-1, 1).numpy())

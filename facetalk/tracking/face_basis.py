@@ -51,9 +51,8 @@ class FaceBasis:
     depth_weights: Float[Tensor, " points"]
     pair_weights: Float[Tensor, " pairs"]
     products: Float[Tensor, "numbers channel_pairs"]
-    """Table of `E E'`, one column for each pair of channels: one row for each of the six numbers of each point's symmetric
-    3x3 matrix; after them, with a minus, one for each of the nine of each pair of points, `E` of the one with `E'` of the
-    other."""
+    """Table of `E E'`: a column for each pair of channels, a row for each of the six numbers of a point's symmetric 3x3
+    matrix. After them, with a minus, a row for each of the nine of a pair of points: `E` of one, `E'` of the other."""
 
     def rest(
         self, betas: Float[Tensor, " n_betas"], gaze: Float[Tensor, "frames 8"]

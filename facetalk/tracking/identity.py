@@ -16,7 +16,6 @@ from facetalk.tracking.face_basis import FaceBasis
 from facetalk.tracking.lens import lens_terms
 from facetalk.tracking.refine import refine
 
-
 _LENS_STEP = 0.3
 """Largest step of the focal length's logarithm in one round."""
 
@@ -69,39 +68,18 @@ def fit_identity(
     basis = energy.basis
     betas = basis.template.new_zeros(len(basis.identity_dirs)) if start is None else start
     gaze = state.channels.new_zeros(len(state.channels), 8)
-    best: _Round | None = None
+    hessian = None
     shared = torch.cat([betas, betas.new_tensor([math.log(seen.focal_px / usual_focal_px)])]).double()
-    share = 1.0
     for number in range(rounds):
         rest = basis.rest(shared[:-1].to(betas), gaze)
-        state = refine(
-            energy, rest, seen, state, iterations=4 if best is None else 1, smooth=False,
-            hessian=None if best is None else best.equations.hessian,
-        ).state  # fmt: skip
+        iterations = 4 if number == 0 else 1
+        state, _ = refine(energy, rest, seen, state, iterations=iterations, smooth=False, hessian=hessian)
         equations = joint_equations(energy, rest, seen, state)
-        cost = float(equations.cost) + _shared_cost(energy, shared)
-        if best is None or cost < 1.001 * best.cost:
-            best, share = _Round(shared, seen, state, equations, cost), min(1.0, 2 * share)
-        else:
-            share *= 0.3
-        # The lens waits until the face has its rough shape.
-        step = _shared_step(energy, best.equations, best.state, best.shared, with_lens=number >= rounds // 3)
-        shared = best.shared + share * step
-        seen, state = through_lens(best.seen, best.state, usual_focal_px * math.exp(float(shared[-1])))
-    assert best is not None
+        shared, hessian = _shared_step(energy, equations, state, shared), equations.hessian
+        seen, state = through_lens(seen, state, usual_focal_px * math.exp(float(shared[-1])))
     betas = shared[:-1].to(betas)
-    rest, hessian = basis.rest(betas, gaze), best.equations.hessian
+    rest = basis.rest(betas, gaze)
     return Person(betas, seen, refine(energy, rest, seen, state, iterations=3, smooth=False, hessian=hessian).state)
-
-
-class _Round(NamedTuple):
-    """The frames where their identity and lens stood best."""
-
-    shared: Float[Tensor, " shared"]
-    seen: Observation
-    state: State
-    equations: JointEquations
-    cost: float
 
 
 def through_lens(seen: Observation, state: State, focal_px: float) -> tuple[Observation, State]:
@@ -126,7 +104,7 @@ def personal_offsets(
 
 
 class JointEquations(NamedTuple):
-    """Frame and shared blocks of the normal equations; shared are the identity and the logarithm of the focal length."""
+    """Frame and shared blocks of the normal equations; shared are identity and the logarithm of the focal length."""
 
     hessian: Float[Tensor, "frames n n"]
     gradient: Float[Tensor, "frames n"]
@@ -135,31 +113,13 @@ class JointEquations(NamedTuple):
     """Mean over frames."""
     slope: Float[Tensor, " shared"]
     """Mean over frames."""
-    cost: Float[Tensor, ""]
-    """Mean over frames."""
-
-
-def _shared_prior(energy: FaceEnergy, shared: Float[Tensor, " shared"]) -> Float[Tensor, " shared"]:
-    """Weight of the square of each shared unknown."""
-    prior = torch.full_like(shared, energy.settings.betas_weight)
-    prior[-1] = energy.settings.focal_weight / energy.settings.focal_spread**2
-    return prior
-
-
-def _shared_cost(energy: FaceEnergy, shared: Float[Tensor, " shared"]) -> float:
-    return 0.5 * float((_shared_prior(energy, shared) * shared**2).sum())
 
 
 def _shared_step(
-    energy: FaceEnergy,
-    equations: JointEquations,
-    state: State,
-    shared: Float[Tensor, " shared"],
-    *,
-    with_lens: bool,
+    energy: FaceEnergy, equations: JointEquations, state: State, shared: Float[Tensor, " shared"]
 ) -> Float[Tensor, " shared"]:
-    """By how much identity, and logarithm of the focal length over its usual one, should change."""
-    hessian, gradient, cross, own, slope = (value.double() for value in equations[:5])
+    """New identity, and logarithm of the focal length over its usual one."""
+    hessian, gradient, cross, own, slope = (value.double() for value in equations)
     held = torch.zeros_like(gradient, dtype=torch.bool)
     values = state.flat()
     held[:, 6:] = (values[:, 6:] <= 1e-4) & (gradient[:, 6:] > 0) | (values[:, 6:] >= 1 - 1e-4) & (gradient[:, 6:] < 0)
@@ -172,42 +132,42 @@ def _shared_step(
     answer = torch.linalg.solve(hessian, torch.cat([cross, gradient[..., None]], -1))
     reduced = own - (cross.transpose(1, 2) @ answer[..., :-1]).mean(0)
     pull = slope - (cross.transpose(1, 2) @ answer[..., -1:]).squeeze(-1).mean(0)
-    prior = _shared_prior(energy, shared)
-    moving = len(shared) if with_lens else len(shared) - 1
-    full, wanted = reduced + torch.diag(prior), pull + prior * shared
-    step = torch.zeros_like(shared)
-    step[:moving] = -torch.linalg.solve(full[:moving, :moving], wanted[:moving])
+    settings = energy.settings
+    prior = torch.full_like(shared, settings.betas_weight)
+    prior[-1] = settings.focal_weight / settings.focal_spread**2
+    step = -torch.linalg.solve(reduced + torch.diag(prior), pull + prior * shared)
     # The frames follow a step of the lens to first order only.
     step[-1] = step[-1].clamp(-_LENS_STEP, _LENS_STEP)
     limit = torch.full_like(shared, 3.0)
-    return (shared + step).clamp(-limit, limit) - shared
+    return (shared + step).clamp(-limit, limit)
 
 
-def joint_equations(energy: FaceEnergy, rest: Tensor, seen: Observation, state: State) -> JointEquations:
+def joint_equations(
+    energy: FaceEnergy, rest: Float[Tensor, "frames points 3"], seen: Observation, state: State
+) -> JointEquations:
+    """The equations at a state, without the shared unknowns' priors; arguments as for `FaceEnergy.linearise`."""
     basis = energy.basis
     terms = energy.point_terms(rest, state, seen)
     equations = energy.equations(terms, state)
-    dirs, frames = basis.identity_dirs, len(rest)
+    frames = len(rest)
+    by_betas, by_channels = basis.identity_dirs.flatten(1).T, basis.expression_dirs.flatten(1).T
     weighted = _by_identity(terms, basis)
-    pose = (dirs.flatten(1) @ terms.mixed.flatten(2).flatten(0, 1)).unflatten(1, (frames, 6)).permute(1, 2, 0)
-    channels = (basis.expression_dirs.flatten(1) @ weighted.flatten(1)).unflatten(1, (frames, -1)).transpose(0, 1)
-    own = dirs.flatten(1) @ weighted.sum(1)
-    slope = basis.identity_dirs.flatten(1) @ terms.pull.sum(0).flatten()
+    pose = (by_betas.T @ terms.mixed.flatten(2).flatten(0, 1)).unflatten(1, (frames, 6)).permute(1, 2, 0)
+    channels = (by_channels.T @ weighted.flatten(1)).unflatten(1, (frames, -1)).transpose(0, 1)
     common = terms.common_points.flatten(1)
-    by_betas = common @ basis.identity_dirs.flatten(1).T
-    by_frame = torch.cat([terms.common_pose, common @ basis.expression_dirs.flatten(1).T], 1)
-    cross = torch.cat([pose, channels], 1) - by_frame[:, :, None] * by_betas[:, None]
+    common_betas = common @ by_betas
+    common_frame = torch.cat([terms.common_pose, common @ by_channels], 1)
+    cross = torch.cat([pose, channels], 1) - common_frame[:, :, None] * common_betas[:, None]
+    own = by_betas.T @ weighted.sum(1) - common_betas.T @ common_betas
+    slope = terms.pull.sum(0).flatten() @ by_betas
+    # The lens adds a row and a column.
     lens = lens_terms(energy, rest, state, seen)
     pulled = lens.pull.flatten(1)
-    cross_lens = torch.cat([lens.pose, pulled @ basis.expression_dirs.flatten(1).T], 1)
-    own_lens = pulled.sum(0) @ basis.identity_dirs.flatten(1).T
-    own = own - by_betas.T @ by_betas
-    own = torch.cat([torch.cat([own, own_lens[:, None]], 1), torch.cat([own_lens, lens.own.sum()[None]])[None]])
+    cross = torch.cat([cross, torch.cat([lens.pose, pulled @ by_channels], 1)[..., None]], 2)
+    corner, edge = lens.own.sum()[None], pulled.sum(0) @ by_betas
+    own = torch.cat([torch.cat([own, edge[:, None]], 1), torch.cat([edge, corner])[None]])
     slope = torch.cat([slope, lens.slope.sum()[None]])
-    cross = torch.cat([cross, cross_lens[..., None]], 2)
-    return JointEquations(
-        equations.hessian, equations.gradient, cross, own / frames, slope / frames, equations.cost.mean()
-    )
+    return JointEquations(equations.hessian, equations.gradient, cross, own / frames, slope / frames)
 
 
 def _by_identity(terms: PointTerms, basis: FaceBasis) -> Float[Tensor, "coordinates frames n_betas"]:

@@ -1,7 +1,7 @@
 """How the points of a picture move with the focal length, which is one unknown of a whole clip.
 
-A longer lens from further away shows a face of the same size, flatter: its middle is less enlarged than its edge. On one
-frontal picture that is a matter of the face's shape; a head that turns, or comes near, tells the two apart.
+A longer lens from further away shows a face of the same size, but flatter: its middle is less enlarged. On one frontal
+picture that might as well be the face's shape; a head that turns, or comes near, tells the two apart.
 """
 
 from __future__ import annotations

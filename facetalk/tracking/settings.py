@@ -59,13 +59,13 @@ class FitSettings:
     personal_share: float = 0.7
     """Share of a clip's constant error that is put down to a face the identities cannot make; channels explain the
     rest. At 0 channels bend a foreign mouth into place all the time, at 1 they never do."""
-    iterations: int = 6
+    iterations: int = 4
     window: int = 450
     """Frames solved at once."""
     margin: int = 24
     """Frames that windows share at a seam."""
     identity_frames: int = 24
-    identity_rounds: int = 6
+    identity_rounds: int = 5
     read_back_frames: int = 48
     """Fitted frames that are rendered and shown to the detector, to learn how it misreads this clip; 0: none."""
     read_back_share: float = 0.4

@@ -28,11 +28,11 @@ def test_a_face_is_found_in_pixels_quietly(data_dir: Path, capfd: pytest.Capture
 
 
 def test_landmarks_are_read_from_their_bytes() -> None:
-    from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
+    from mediapipe.framework.formats import landmark_pb2
 
     values = np.random.default_rng(0).normal(size=(478, 3)).astype(np.float32)
     values[3] = 0
-    face = NormalizedLandmarkList()
+    face = landmark_pb2.NormalizedLandmarkList()  # type: ignore[attr-defined]
     for x, y, z in values.tolist():
         face.landmark.add(x=x, y=y, z=z)
     read = read_landmarks(face.SerializeToString())
