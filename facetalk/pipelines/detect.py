@@ -26,8 +26,9 @@ MAX_SIDE = 1280
 """Larger pictures are made smaller before detection: the detector works at 192 pixels a face anyway."""
 
 FOLLOWERS = 2
-"""Detectors that share a video; a second one does not pay for less than the next number of pictures."""
+"""Detectors that share a video."""
 _FEWEST_SHARED = 24
+"""Pictures for which a second detector pays."""
 
 
 @dataclass(frozen=True, eq=False)
