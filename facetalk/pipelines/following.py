@@ -1,23 +1,23 @@
 """The faces in every picture of a video, by two detectors that take turns with stretches of it, each in its thread.
 
 A detector looks for a face where the last picture had it, so one that begins in the middle needs a few pictures to
-settle: it gets them from the end of the stretch before. After `LEAD` of them its points lie within 0.03 pixels of those
-of a detector that saw the whole video, a thirtieth of the points' own noise.
+settle: it gets them from the end of the stretch before. Where it then sees something else than the detector that came
+all the way, as happens with profiles and blurred faces, the latter goes on and its points are taken.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
 
-from facetalk.core.threads import usable_cores
+from facetalk.core.threads import in_threads
 from facetalk.models.landmark_detector import (
     LandmarkDetector,
     ManyFacesDetector,
@@ -26,16 +26,21 @@ from facetalk.models.landmark_detector import (
 )
 
 Item = TypeVar("Item")
+_EYE_CORNERS = (33, 263)
 
 MAX_FACES = 4
 """That are followed at the same time."""
 
-LEAD = 4
+LEAD = 6
 """Pictures that a detector is shown before those that count."""
 
+_AGREEMENT = 0.005
+"""Mean distance of two detectors' points in the same picture, over that of the eye corners, below which they follow the
+same face: half of what the points of a face at rest change from picture to picture."""
+
 _USUAL_STRETCH = 48
-_MOST_BYTES = 64 * 2**20
-"""Of a stretch's pictures, about three of which are in memory."""
+_MOST_BYTES = 32 * 2**20
+"""Of a stretch's pictures, about four of which are in memory."""
 
 _SCOUTED = 10
 """Pictures from one search for further faces to the next: a third of a second."""
@@ -43,6 +48,8 @@ _SCOUTED = 10
 Image: TypeAlias = UInt8[np.ndarray, "height width 3"]
 Picture: TypeAlias = tuple[float, Image]
 """Its moment in seconds, and its pixels."""
+Stretch: TypeAlias = tuple[list[Picture], int]
+"""Pictures, after some of the stretch before, and the number of these."""
 
 
 @runtime_checkable
@@ -137,31 +144,58 @@ def follow(
     The result does not depend on the number of processors.
 
     Args:
-        pictures: of a video; they are taken a stretch or two ahead.
+        pictures: of a video; the next ones are read while these are looked at.
         length: of a stretch, see `stretch_length`.
         followers: take turns; a single one sees the whole video without gaps.
     """
-    work = enumerate(stretches(pictures, length, LEAD if len(followers) > 1 else 0))
-    if usable_cores() == 1:
-        for turn, (held, ahead) in work:
-            yield from _look(followers[turn % len(followers)], held, ahead)
-        return
-    # A thread for each, so that every follower sees its stretches in order.
-    threads = [ThreadPoolExecutor(1) for _ in followers]
-    waiting: deque[Future[list[tuple[Picture, list[np.ndarray]]]]] = deque()
-    try:
-        for turn, (held, ahead) in work:
-            index = turn % len(followers)
-            waiting.append(threads[index].submit(_look, followers[index], held, ahead))
-            if len(waiting) > len(followers):
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    finally:
-        for thread in threads:
-            thread.shutdown(cancel_futures=True)
+    rounds = _rounds(stretches(pictures, length, LEAD), len(followers))
+    order = list(followers)
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, rounds, None)
+        while (stretch := coming.result()) is not None:
+            coming = reader.submit(next, rounds, None)
+            order, found = _one_round(stretch, order)
+            yield from found
 
 
-def _look(follower: Follower, held: list[Picture], ahead: int) -> list[tuple[Picture, list[np.ndarray]]]:
-    faces = follower.faces([image for _, image in held])
-    return list(zip(held[ahead:], faces[ahead:], strict=True))
+def _rounds(work: Iterator[Stretch], count: int) -> Iterator[list[Stretch]]:
+    """Stretches that are looked at together."""
+    while together := list(itertools.islice(work, count)):
+        yield together
+
+
+def _one_round(
+    together: list[Stretch], order: list[Follower]
+) -> tuple[list[Follower], list[tuple[Picture, list[np.ndarray]]]]:
+    """Followers, the one that saw the last picture of these stretches first, and each picture's faces.
+
+    Args:
+        together: consecutive stretches, one for each follower.
+        order: followers, the first of which saw the picture before these stretches.
+    """
+    images = [[image for _, image in held] for held, _ in together]
+    starts = [0 if index else ahead for index, (_, ahead) in enumerate(together)]
+    work = [(order[index], images[index][start:]) for index, start in enumerate(starts)]
+    seen = in_threads(lambda job: job[0].faces(job[1]), work)
+    last, found = 0, [seen[0]]
+    for index in range(1, len(together)):
+        ahead = together[index][1]
+        if same_faces(found[-1][-1], seen[index][ahead - 1]):
+            last = index
+            found.append(seen[index][ahead:])
+        else:
+            found.append(order[last].faces(images[index][ahead:]))
+    kept = [picture for held, ahead in together for picture in held[ahead:]]
+    return [*order[last:], *order[:last]], list(zip(kept, itertools.chain(*found), strict=True))
+
+
+def same_faces(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> bool:
+    """Whether two detectors see the same faces in a picture."""
+    if len(first) != len(second):
+        return False
+    for points in first:
+        size = np.linalg.norm(points[_EYE_CORNERS[0], :2] - points[_EYE_CORNERS[1], :2])
+        apart = min(np.linalg.norm((points - other)[:, :2], axis=1).mean() for other in second)
+        if apart > _AGREEMENT * size:
+            return False
+    return True
