@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
 from facetalk.core.rotations import axis_angle_to_matrix
+from facetalk.core.threads import one_torch_thread
 from facetalk.core.types import Camera
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
@@ -20,7 +22,13 @@ from facetalk.tracking.observation import estimate_camera, observe
 from facetalk.tracking.settings import FitSettings
 from tests.tracking.synthetic import make_camera, make_point_head, see, swaying
 
-FRAMES = 4
+FRAMES = 2
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    with one_torch_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +85,9 @@ def test_shared_blocks_of_the_normal_equations_agree_with_autograd(
     def errors(values: Tensor, shared: Tensor) -> Tensor:
         return plain_errors(basis, seen, values, shared, state)
 
-    by_values, by_shared = torch.autograd.functional.jacobian(errors, (values, shared))
+    by_values, by_shared = torch.autograd.functional.jacobian(
+        errors, (values, shared), vectorize=True, strategy="forward-mode"
+    )
     now = errors(values, shared)
     own, slope = by_shared.T @ by_shared / FRAMES, by_shared.T @ now / FRAMES
     cross = torch.einsum("rtn,rs->tns", by_values, by_shared)
