@@ -34,9 +34,9 @@ MAX_FACES = 4
 LEAD = 6
 """Pictures that a detector is shown before those that count."""
 
-_AGREEMENT = 0.005
+_AGREEMENT = 0.001
 """Mean distance of two detectors' points in the same picture, over that of the eye corners, below which they follow the
-same face: half of what the points of a face at rest change from picture to picture."""
+same face: a tenth of the points' noise. Detectors that differ by more may see a profile in two ways for seconds."""
 
 _USUAL_STRETCH = 48
 _MOST_BYTES = 32 * 2**20

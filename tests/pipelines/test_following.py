@@ -64,7 +64,7 @@ def test_faces_are_the_same_whatever_their_order_and_others_are_not() -> None:
     chance = np.random.default_rng(0)
     one, two = (chance.uniform(100, 200, (478, 3)).astype(np.float32) for _ in range(2))
     one[33, :2], one[263, :2], two[33, :2], two[263, :2] = (0, 0), (80, 0), (0, 0), (80, 0)
-    assert same_faces([one, two], [two + 0.1, one - 0.1])
+    assert same_faces([one, two], [two + 0.01, one - 0.01])
     assert not same_faces([one, two], [one, one])
     assert not same_faces([one], [])
     assert same_faces([], [])
