@@ -152,5 +152,7 @@ def _fit_one(
         return
     error = None if motion.fit_error is None else motion.fit_error.nanmean().item()
     faces = None if motion.confidence is None else (motion.confidence > 0).float().mean().item()
+    focal_px = None if motion.camera is None else float(motion.camera.K[0, 0])
     document = {"motion": out_path, "frames": motion.num_frames, "seconds": motion.duration_s}
-    print_json({**document, "fit_error": error, "face_frames_ratio": faces, "skipped": False})
+    document |= {"fit_error": error, "face_frames_ratio": faces, "focal_px": focal_px}
+    print_json({**document, "skipped": False})

@@ -1,11 +1,58 @@
-"""How many threads torch uses inside one operation."""
+"""How many threads work at the same time: inside one operation of torch, and side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
+from typing import TypeVar
 
 import torch
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_most_cores = os.cpu_count() or 1
+
+
+def usable_cores() -> int:
+    """Processors that this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, _most_cores)
+
+
+def use_one_core() -> None:
+    """From now on this process leaves the other processors to its siblings."""
+    global _most_cores
+    _most_cores = 1
+    torch.set_num_threads(1)
+
+
+def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """What `work` makes of each item, in order, as many at a time as there are processors.
+
+    It pays for work that mostly runs outside the interpreter: compiled kernels, matrix products, MediaPipe. Work that
+    calls this itself gets no further threads.
+    """
+    if len(items) < 2 or usable_cores() == 1 or getattr(_here, "is_helper", False):
+        return [work(item) for item in items]
+    return list(_helpers().map(work, items))
+
+
+_here = threading.local()
+
+
+@cache
+def _helpers() -> ThreadPoolExecutor:
+    """Threads that stay: new ones would begin with cold memory each time."""
+
+    def start() -> None:
+        _here.is_helper = True
+
+    return ThreadPoolExecutor(usable_cores(), initializer=start)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from facetalk import __version__
@@ -32,9 +31,10 @@ from facetalk.curation.select import Hearing, KeptSpan, select_spans
 from facetalk.curation.settings import CurationRules, LaughterRules
 from facetalk.curation.spans import Span
 from facetalk.head.model import HeadModel
-from facetalk.io.audio import read_waveform, write_wav
+from facetalk.io.audio import Sound, write_wav
 from facetalk.io.files import replacing
 from facetalk.io.heads import read_head
+from facetalk.io.long_sound import LongSound
 from facetalk.io.motion import write_motion
 from facetalk.io.video import read_video_info
 from facetalk.models.registry import load_laughter_detector, load_speech_encoder
@@ -230,7 +230,7 @@ def _forget(job: _Job) -> None:
 
 def _curate(job: _Job) -> dict[str, Any]:
     scan = scan_video(job.video, job.scan_dir, job.rules.scenes, job.rules.face)
-    waveform = read_waveform(job.video) if read_video_info(job.video).has_audio else None
+    waveform = LongSound(job.video) if read_video_info(job.video).has_audio else None
     hearing = None if waveform is None else hear(waveform, scan.num_frames, job.rules.laughter, job.laughs)
     selection = select_spans(scan.tracks(), scan.num_frames, hearing, job.rules)
     rejected = [
@@ -261,7 +261,7 @@ def _curate(job: _Job) -> dict[str, Any]:
 
 
 def hear(
-    waveform: Float[Tensor, " samples"],
+    waveform: Sound,
     num_frames: int,
     rules: LaughterRules,
     laugh_times: Sequence[tuple[float, float]] | None = None,
@@ -313,7 +313,7 @@ def _fit(job: _Job, scan: VideoScan, kept: KeptSpan, model: HeadModel) -> Motion
     return from_view(motion.cut(0, kept.span.length), model)
 
 
-def _sound(waveform: Tensor, span: Span) -> Tensor:
+def _sound(waveform: Sound, span: Span) -> Tensor:
     """The sound of a span, with silence where the recording has ended."""
     first, last = (round(edge / FPS * SAMPLE_RATE) for edge in span)
     return _to_length(waveform[first:last], last - first)

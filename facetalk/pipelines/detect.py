@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,23 +14,21 @@ from torch import Tensor
 from facetalk.audio.activity import loudness_db
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import Progress, silent
-from facetalk.io.audio import read_waveform
+from facetalk.io.long_sound import BLOCK, LongSound
 from facetalk.io.rows import SpooledRows
 from facetalk.io.video import VideoReader
-from facetalk.models.landmark_detector import (
-    NUM_POINTS,
-    LandmarkDetector,
-    ManyFacesDetector,
-    MediaPipeDetector,
-)
+from facetalk.models.landmark_detector import NUM_POINTS, LandmarkDetector
+from facetalk.pipelines.following import MediaPipeFollower, WholeFollower, follow, stretch_length
 from facetalk.tracking.observation import Rows
 from facetalk.vision.face_tracks import FaceTracks
 
 MAX_SIDE = 1280
 """Larger pictures are made smaller before detection: the detector works at 192 pixels a face anyway."""
 
-MAX_FACES = 4
-"""That are followed at the same time."""
+FOLLOWERS = 2
+"""Detectors that share a video."""
+_FEWEST_SHARED = 24
+"""Pictures for which a second detector pays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,25 +66,25 @@ def detect_landmarks(
             not given.
         progress: told the number of pictures done and expected.
     """
-    own = MediaPipeDetector(max_faces=MAX_FACES) if detector is None else detector
     tracks, tables, times = FaceTracks(), [], []
-    try:
-        with VideoReader(path, max_side=MAX_SIDE) as video:
-            expected = round((video.duration_s or 0) * video.fps)
-            shown, read = video.info.size, video.size
-            scale = np.array([shown[0] / read[0], shown[1] / read[1], shown[0] / read[0]], np.float32)
-            for picture, (time_s, image) in enumerate(video):
-                faces = _all_faces(own, image)
-                for number, points in zip(tracks.add(picture, time_s, image, faces), faces, strict=True):
-                    if number == len(tables):
-                        tables.append(SpooledRows(NUM_POINTS, 3))
-                    tables[number].append(picture, points * scale)
-                times.append(time_s)
-                progress(f"tracking {Path(path).name}", len(times), max(expected, len(times)))
-            has_audio = video.has_audio
-    finally:
+    with VideoReader(path, max_side=MAX_SIDE) as video, ExitStack() as stack:
+        expected = round((video.duration_s or 0) * video.fps)
+        shown, read = video.info.size, video.size
+        scale = np.array([shown[0] / read[0], shown[1] / read[1], shown[0] / read[0]], np.float32)
         if detector is None:
-            own.close()
+            count = 1 if 0 < expected < _FEWEST_SHARED else FOLLOWERS
+            followers = [stack.enter_context(MediaPipeFollower()) for _ in range(count)]
+        else:
+            followers = [WholeFollower(detector)]
+        length = stretch_length(expected, read, len(followers))
+        for picture, ((time_s, image), faces) in enumerate(follow(video, length, followers)):
+            for number, points in zip(tracks.add(picture, time_s, image, faces), faces, strict=True):
+                if number == len(tables):
+                    tables.append(SpooledRows(NUM_POINTS, 3))
+                tables[number].append(picture, points * scale)
+            times.append(time_s)
+            progress(f"tracking {Path(path).name}", len(times), max(expected, len(times)))
+        has_audio = video.has_audio
     if not tables:
         raise FacetalkError(f"{path}: no face was found in any of its {len(times)} pictures; give a video of a face")
     people = tracks.people(len(times))
@@ -96,13 +95,6 @@ def detect_landmarks(
     visible[tracks.tracks[chosen].pictures] = torch.tensor(tracks.tracks[chosen].visible)
     moments = torch.tensor(times, dtype=torch.float64)
     return Detections(table, moments, shown, video.fps, visible, len(people))
-
-
-def _all_faces(detector: LandmarkDetector, image: np.ndarray) -> list[np.ndarray]:
-    if isinstance(detector, ManyFacesDetector):
-        return detector.detect_all(image)
-    points = detector.detect(image)
-    return [] if points is None else [points]
 
 
 def _choose(path: Path | str, tracks: FaceTracks, times: list[float], face: int | None, has_audio: bool) -> int:
@@ -123,5 +115,7 @@ def _choose(path: Path | str, tracks: FaceTracks, times: list[float], face: int 
 def _loudness(path: Path | str, times: list[float]) -> np.ndarray:
     """Loudness of the sound around each picture, decibels."""
     rate = 30.0
-    level = loudness_db(read_waveform(path), rate).numpy()
+    with LongSound(path) as sound:
+        parts = [loudness_db(sound[start : start + BLOCK], rate) for start in range(0, len(sound), BLOCK)]
+    level = torch.cat(parts).numpy()
     return level[np.minimum((np.asarray(times) * rate).astype(int), len(level) - 1)]

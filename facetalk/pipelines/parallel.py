@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import TypeVar
 
-import torch
+from facetalk.core.threads import usable_cores, use_one_core
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,20 +23,16 @@ def each_in_parallel(
         items: what it is given, one at a time.
         jobs: processes; as many as there are processors if not given. With one, everything happens in this process.
     """
-    workers = min(jobs or len(os.sched_getaffinity(0)), len(items))
+    workers = min(jobs or usable_cores(), len(items))
     if workers <= 1:
         for item in items:
             yield item, work(item)
         return
     # Spawned, because MediaPipe's threads do not survive a fork.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=use_one_core)
     try:
         running = {pool.submit(work, item): item for item in items}
         for future in as_completed(running):
             yield running[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)

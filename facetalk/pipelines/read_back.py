@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.threads import in_threads
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
 from facetalk.models.appearance import head_surface
@@ -42,14 +45,22 @@ class RenderedReader:
         view = resized_camera(camera, (size[0], size[1]))
         scale = torch.tensor([whole / small for whole, small in zip(camera.image_size, size, strict=True)])
         renderer = make_renderer("cpu", head_surface(self._head.assets), view)
-        rows = torch.full((motion.num_frames, NUM_POINTS, 3), torch.nan)
-        with MediaPipeDetector() as detector:
-            for index, image in enumerate(rendered(renderer, posed(self._head, motion))):
-                # The second look starts from the first one's face, as in a video.
-                seen = None if detector.detect(image) is None else detector.detect(image)
-                if seen is not None:
-                    rows[index] = torch.from_numpy(seen.astype(np.float32))
+        images = list(rendered(renderer, posed(self._head, motion)))
+        half = len(images) // 2
+        rows = torch.cat([torch.from_numpy(part) for part in in_threads(_look, [images[:half], images[half:]])])
         return rows * torch.cat([scale, scale[:1]])
+
+
+def _look(images: Sequence[np.ndarray]) -> Float[np.ndarray, "frames 478 3"]:
+    """MediaPipe's points on some pictures, NaN where it sees no face."""
+    rows = np.full((len(images), NUM_POINTS, 3), np.nan, np.float32)
+    with MediaPipeDetector() as detector:
+        for index, image in enumerate(images):
+            # The second look starts from the first one's face, as in a video.
+            seen = None if detector.detect(image) is None else detector.detect(image)
+            if seen is not None:
+                rows[index] = seen
+    return rows
 
 
 def _shrinking(head: HeadModel, motion: Motion) -> float:

@@ -17,8 +17,9 @@ from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
-from facetalk.io.audio import read_waveform, write_wav
+from facetalk.io.audio import write_wav
 from facetalk.io.files import replacing
+from facetalk.io.long_sound import LongSound
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoReader
 from facetalk.models.landmark_detector import LandmarkDetector
@@ -266,11 +267,11 @@ def _work(job: _Job) -> str | None:
         sound_path = job.out_path.with_suffix(".wav")
         with VideoReader(job.video) as video:
             has_audio = video.has_audio
-        waveform = read_waveform(job.video) if has_audio else None
         model = load_head(job.head)
         motion = fit_by_method(job.video, job.method, head=model, refine=job.refine, settings=job.settings)
-        if waveform is not None:
-            write_wav(sound_path, waveform)
+        if has_audio:
+            with LongSound(job.video) as sound:
+                write_wav(sound_path, sound)
         if job.preview:
             from facetalk.pipelines.preview import render_preview
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from facetalk.core.threads import usable_cores
 from facetalk.core.types import Camera
 from facetalk.render.antialias import mark_edges, shade_edges
 from facetalk.render.background import studio_background
@@ -71,7 +71,7 @@ class CpuRenderer:
         self.image_size = camera.image_size
         width, height = self.image_size
         self.antialias = antialias
-        self.threads = usable_cores()
+        self.threads = min(usable_cores(), MOST_THREADS)
         self.background = studio_background(self.image_size) if background is None else background
         self._pose = np.ascontiguousarray(camera.world_to_camera[:3].numpy(), np.float32)
         self._lens = lens_of(camera)
@@ -164,9 +164,3 @@ def vertex_look(surface: Surface) -> Float[np.ndarray, "vertices look"]:
         look[:, 8] = surface.translucency
     look[:, 9] = 1.0 if surface.exposure is None else surface.exposure
     return look
-
-
-def usable_cores() -> int:
-    """Processors that this process may use, at most `MOST_THREADS`."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_THREADS)

@@ -68,14 +68,26 @@ class NormalEquations(NamedTuple):
     """Robust cost of points, pairs and priors."""
 
 
+class Slope(NamedTuple):
+    """First-order model of the energy of each frame, which is a fraction of the work; see `NormalEquations`."""
+
+    gradient: Float[Tensor, "frames n"]
+    cost: Float[Tensor, " frames"]
+
+
 class PointTerms(NamedTuple):
-    """Points and, after them, pairs: what the energy is made of. Derivatives are in the head's frame."""
+    """Points and pairs: what the energy is made of. Derivatives are in the head's frame.
+
+    `pose_hessian`, `inner`, `between` and `mixed` have no frames where second derivatives were not asked for.
+    """
 
     pose_hessian: Float[Tensor, "frames 6 6"]
     pose_gradient: Float[Tensor, "frames 6"]
-    inner: Float[Tensor, "frames rows 6"]
-    """Second derivative by each row's place: the numbers 00 11 22 01 02 12 of a symmetric matrix."""
-    mixed: Float[Tensor, "rows 3 frames 6"]
+    inner: Float[Tensor, "frames points 6"]
+    """Second derivative by each point's place: the numbers 00 11 22 01 02 12 of a symmetric matrix."""
+    between: Float[Tensor, "frames pairs 9"]
+    """Less the second derivative by the places of a pair's two points: a matrix, row after row."""
+    mixed: Float[Tensor, "points 3 frames 6"]
     """Derivative by place and by pose."""
     pull: Float[Tensor, "frames points 3"]
     """First derivative by each point's place; pairs are in it."""
@@ -113,6 +125,7 @@ class FaceEnergy:
         self.basis = basis
         self.settings = settings
         self.prior_hessian, self.prior_gradient = _prior(basis.free_names, settings, learns_identity)
+        self._unpacking = _unpacking(len(basis.free))
 
     def posed(self, rest: Float[Tensor, "frames points 3"], state: State) -> Tensor:
         """The points before rotation, relative to the pivot, (frames, points, 3) metres."""
@@ -128,17 +141,29 @@ class FaceEnergy:
         """
         return self.equations(self.point_terms(rest, state, seen), state)
 
+    def slope(self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation) -> Slope:
+        """As `linearise`, without second derivatives."""
+        terms = self.point_terms(rest, state, seen, curved=False)
+        slope, cost = self._prior_slope(state)
+        return Slope(self._gradient(terms) + slope, terms.cost + cost)
+
     def equations(self, terms: PointTerms, state: State) -> NormalEquations:
         """The sum over points and pairs, with the prior."""
-        return self._with_prior(*self._normal_equations(terms), terms.cost, state)
+        hessian = self._hessian(terms)
+        hessian[:, 6:, 6:] += self.prior_hessian
+        slope, cost = self._prior_slope(state)
+        return NormalEquations(hessian, self._gradient(terms) + slope, terms.cost + cost)
 
-    def point_terms(self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation) -> PointTerms:
-        """The same before the sum over points and pairs."""
-        frames, rows = len(rest), self.basis.row_dirs.shape[1]
+    def point_terms(
+        self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation, *, curved: bool = True
+    ) -> PointTerms:
+        """The same before the sum over points and pairs; `curved` adds the second derivatives."""
+        frames, points = rest.shape[:2]
+        wanted = frames if curved else 0
         new = rest.new_zeros
         sums = (
-            new(frames, 6, 6), new(frames, 6), new(frames, rows, 6), new(rows, 3, frames, 6),
-            new(frames, rest.shape[1], 3), new(frames),
+            new(wanted, 6, 6), new(frames, 6), new(wanted, points, 6), new(wanted, len(self.basis.pairs), 9),
+            new(points, 3, wanted, 6), new(frames, points, 3), new(frames),
         )  # fmt: skip
         body = self.posed(rest, state)
         turn = axis_angle_to_matrix(state.rotation) @ seen.reference
@@ -149,34 +174,32 @@ class FaceEnergy:
         arguments: list[Any] = [value.contiguous().numpy() for value in inputs]
         arguments += [seen.focal_px, basis.pairs.numpy(), (basis.point_weights / settings.point_sigma_m**2).numpy()]
         arguments += [depth_precision.numpy(), (basis.pair_weights / settings.point_sigma_m**2).numpy()]
-        arguments += [settings.robust_m, *(value.numpy() for value in sums)]
+        arguments += [settings.robust_m, curved, *(value.numpy() for value in sums)]
         add_points(*arguments)
         return PointTerms(*sums, *_common_depth(body, turn, jacobian, seen.weights * depth_precision))
 
-    def _normal_equations(self, terms: PointTerms) -> tuple[Tensor, Tensor]:
-        frames, free = len(terms.cost), self.basis.row_dirs.shape[0]
-        flat_dirs = self.basis.row_dirs.flatten(1)
+    def _hessian(self, terms: PointTerms) -> Tensor:
+        frames, free = len(terms.cost), len(self.basis.free)
+        flat_dirs = self.basis.expression_dirs.flatten(1)
         hessian = terms.inner.new_empty(frames, 6 + free, 6 + free)
         hessian[:, :6, :6] = terms.pose_hessian
         mixed = (flat_dirs @ terms.mixed.flatten(2).flatten(0, 1)).reshape(free, frames, 6)
         hessian[:, 6:, :6] = mixed.transpose(0, 1)
         hessian[:, :6, 6:] = mixed.permute(1, 2, 0)
-        packed = terms.inner.flatten(1) @ self.basis.products
-        upper = torch.triu_indices(free, free)
-        hessian[:, 6 + upper[0], 6 + upper[1]] = packed
-        hessian[:, 6 + upper[1], 6 + upper[0]] = packed
-        point_dirs = self.basis.expression_dirs.flatten(1).T
-        common = torch.cat([terms.common_pose, terms.common_points.flatten(1) @ point_dirs], 1)
+        packed = torch.cat([terms.inner.flatten(1), terms.between.flatten(1)], 1) @ self.basis.products
+        hessian[:, 6:, 6:] = packed.index_select(1, self._unpacking).unflatten(1, (free, free))
+        common = torch.cat([terms.common_pose, terms.common_points.flatten(1) @ flat_dirs.T], 1)
         hessian -= common[:, :, None] * common[:, None]
-        own = terms.pull.flatten(1) @ point_dirs
-        return hessian, torch.cat([terms.pose_gradient, own], 1)
+        return hessian
 
-    def _with_prior(self, hessian: Tensor, gradient: Tensor, cost: Tensor, state: State) -> NormalEquations:
-        hessian[:, 6:, 6:] += self.prior_hessian
+    def _gradient(self, terms: PointTerms) -> Tensor:
+        return torch.cat([terms.pose_gradient, terms.pull.flatten(1) @ self.basis.expression_dirs.flatten(1).T], 1)
+
+    def _prior_slope(self, state: State) -> tuple[Tensor, Tensor]:
+        """First derivative of the channel prior by a frame's unknowns, and its cost."""
         slope = state.channels @ self.prior_hessian
-        gradient[:, 6:] += slope + self.prior_gradient
-        cost = cost + (state.channels * (0.5 * slope + self.prior_gradient)).sum(1)
-        return NormalEquations(hessian, gradient, cost)
+        cost = (state.channels * (0.5 * slope + self.prior_gradient)).sum(1)
+        return torch.nn.functional.pad(slope + self.prior_gradient, (6, 0)), cost
 
 
 def _common_depth(body: Tensor, turn: Tensor, jacobian: Tensor, precision: Tensor) -> tuple[Tensor, Tensor]:
@@ -205,3 +228,11 @@ def _prior(names: tuple[str, ...], settings: FitSettings, learns_identity: bool)
             hessian[row, column] -= stiffness
             hessian[column, row] -= stiffness
     return hessian, settings.channel_cost * weights
+
+
+def _unpacking(free: int) -> Tensor:
+    """For each place of a symmetric matrix, row after row, the number that it has in the upper triangle."""
+    upper = torch.triu_indices(free, free)
+    places = torch.zeros(free, free, dtype=torch.long)
+    places[upper[0], upper[1]] = places[upper[1], upper[0]] = torch.arange(upper.shape[1])
+    return places.flatten()

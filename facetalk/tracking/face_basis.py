@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import torch
@@ -49,11 +50,9 @@ class FaceBasis:
     point_weights: Float[Tensor, " points"]
     depth_weights: Float[Tensor, " points"]
     pair_weights: Float[Tensor, " pairs"]
-    row_dirs: Float[Tensor, "free rows 3"]
-    """What each channel does to points and, after them, to distance vectors."""
     products: Float[Tensor, "numbers channel_pairs"]
-    """Table of `E E'`: one row for each of the six numbers of each point's or pair's symmetric 3x3 matrix, one column
-    for each pair of channels."""
+    """Table of `E E'`: a column for each pair of channels, a row for each of the six numbers of a point's symmetric 3x3
+    matrix. After them, with a minus, a row for each of the nine of a pair of points: `E` of one, `E'` of the other."""
 
     def rest(
         self, betas: Float[Tensor, " n_betas"], gaze: Float[Tensor, "frames 8"]
@@ -91,7 +90,6 @@ def reduce_head(head: HeadModel) -> FaceBasis:
         expression_dirs = expression_dirs + assets.detector_bias[1:, rows]
     pairs, pair_weights = _pairs(ids.tolist())
     weights = _point_weights(ids)
-    row_dirs = _row_dirs(expression_dirs[list(free)], pairs)
     corrective_dirs, corrective_pairs = _correctives(assets, free)
     edge = torch.isin(ids, torch.tensor(face_points.CONTOUR + face_points.TEMPLES))
     return FaceBasis(
@@ -111,8 +109,7 @@ def reduce_head(head: HeadModel) -> FaceBasis:
         point_weights=weights,
         depth_weights=torch.where(edge, 0.0, weights.clamp_max(1.0)),
         pair_weights=pair_weights,
-        row_dirs=row_dirs,
-        products=_products(row_dirs),
+        products=_products(expression_dirs[list(free)], pairs),
     )
 
 
@@ -131,16 +128,8 @@ def with_points(
     basis: FaceBasis, template: Float[Tensor, "points 3"], expression_dirs: Float[Tensor, "free points 3"]
 ) -> FaceBasis:
     """The basis with its points, and what the channels do to them, elsewhere."""
-    row_dirs = _row_dirs(expression_dirs, basis.pairs)
-    return replace(
-        basis, template=template, expression_dirs=expression_dirs, row_dirs=row_dirs, products=_products(row_dirs)
-    )
-
-
-def _row_dirs(expression_dirs: Tensor, pairs: Tensor) -> Tensor:
-    """Directions of the points and, after them, of the pairs' distance vectors."""
-    first, second = pairs.unbind(1)
-    return torch.cat([expression_dirs, expression_dirs[:, first] - expression_dirs[:, second]], 1)
+    products = _products(expression_dirs, basis.pairs)
+    return replace(basis, template=template, expression_dirs=expression_dirs, products=products)
 
 
 def _used(numbers: Tensor) -> Tensor:
@@ -182,15 +171,19 @@ def _pairs(ids: list[int]) -> tuple[Tensor, Tensor]:
     return torch.tensor(found, dtype=torch.long).reshape(-1, 2), torch.tensor(weights, dtype=torch.float32)
 
 
-def _products(dirs: Tensor) -> Tensor:
-    """Table of `E E'` for the six numbers of a point's 3x3 matrix, (6 points, free (free + 1) / 2)."""
-    free = dirs.shape[0]
+def _products(dirs: Tensor, pairs: Tensor) -> Tensor:
+    """The table `FaceBasis.products`."""
+    free, points = dirs.shape[:2]
     upper = torch.triu_indices(free, free)
-    by_point = dirs.transpose(0, 1)
-    table = dirs.new_empty(by_point.shape[0], 6, upper.shape[1])
+    by_axis = dirs.permute(2, 1, 0)
+    first, second = (by_axis.index_select(2, one) for one in upper)
+    table = dirs.new_empty(6 * points + 9 * len(pairs), upper.shape[1])
+    own, between = table[: 6 * points].unflatten(0, (points, 6)), table[6 * points :].unflatten(0, (len(pairs), 9))
     for index, (i, j) in enumerate(zip(_ROWS, _COLUMNS, strict=True)):
-        outer = by_point[:, upper[0], i] * by_point[:, upper[1], j]
+        torch.mul(first[i], second[j], out=own[:, index])
         if i != j:
-            outer = outer + by_point[:, upper[0], j] * by_point[:, upper[1], i]
-        table[:, index] = outer
-    return table.flatten(0, 1)
+            own[:, index].addcmul_(first[j], second[i])
+    a, b = pairs.unbind(1)
+    for index, (i, j) in enumerate(itertools.product(range(3), range(3))):
+        between[:, index] = -first[i, a] * second[j, b] - second[i, a] * first[j, b]
+    return table

@@ -19,7 +19,7 @@ from facetalk.tracking.energy import FaceEnergy, Observation, State
 from facetalk.tracking.eyes import EyeModel, calibrate, estimate_gaze, eye_model
 from facetalk.tracking.face_basis import FaceBasis, reduce_head
 from facetalk.tracking.identity import fit_identity, personal_offsets, pick_frames
-from facetalk.tracking.observation import EvenFrames, Rows, estimate_camera, interocular_px, observe
+from facetalk.tracking.observation import EvenFrames, Rows, estimate_camera, interocular_px, observe, with_focal_length
 from facetalk.tracking.read_back import FEWEST_PICTURES, ReadBack, learn_reading
 from facetalk.tracking.refine import refine
 from facetalk.tracking.settings import FitSettings
@@ -122,13 +122,14 @@ def fit_clip(
     camera = estimate_camera(points, image_size, settings)
     _, guess = observe(points, camera, basis)
     picks = points[pick_frames(confidence, guess.rotation, settings.identity_frames)]
-    clip = _fit_person(basis, picks, camera, head, settings)
+    usual_focal_px = float(camera.K[0, 0])
+    clip = _fit_person(basis, picks, camera, head, settings, usual_focal_px)
     count = min(settings.read_back_frames, max(FEWEST_PICTURES, round(settings.read_back_share * len(points))))
     if read_back is None or settings.read_back_frames == 0:
         return clip
     shown = points[pick_frames(confidence, guess.rotation, count)]
     basis = _basis_as_read(clip, shown, head, settings, read_back)
-    return _fit_person(basis, picks, camera, head, settings, clip.betas)
+    return _fit_person(basis, picks, clip.camera, head, settings, usual_focal_px, clip.betas)
 
 
 def _fit_person(
@@ -137,16 +138,19 @@ def _fit_person(
     camera: Camera,
     head: HeadModel,
     settings: FitSettings,
+    usual_focal_px: float,
     known: Float[Tensor, " n_betas"] | None = None,
 ) -> ClipModel:
-    """Identity, constant offsets and eyes of the person in some frames; `known` is an identity close to it."""
+    """Identity, lens, constant offsets and eyes of the person in some frames; `known` is an identity close to it."""
     seen, state = observe(points, camera, basis)
     strict = FaceEnergy(basis, settings, learns_identity=True)
     rounds = settings.identity_rounds if known is None else settings.read_back_rounds
-    betas, state = fit_identity(strict, seen, state, rounds, known)
+    person = fit_identity(strict, seen, state, rounds, usual_focal_px, known)
+    betas, seen, state = person.betas, person.seen, person.state
     offsets = settings.personal_share * personal_offsets(strict, betas, seen, state)
     rest = basis.rest(betas, state.channels.new_zeros(len(state.channels), 8))
     eyes = calibrate(eye_model(head, basis, betas), seen, state, basis, rest)
+    camera = with_focal_length(camera, seen.focal_px)
     return ClipModel(basis, FaceEnergy(basis, settings), camera, betas, offsets, eyes, seen.reference)
 
 
@@ -178,11 +182,13 @@ def fit_window(
     seen, state = observe(points, clip.camera, basis, clip.reference)
     rest = basis.rest(clip.betas, points.new_zeros(len(points), 8))
     early = settings.iterations // 2
-    state = refine(clip.energy, rest + clip.offsets, seen, state, iterations=early, smooth=consecutive)
+    state, hessian = refine(clip.energy, rest + clip.offsets, seen, state, iterations=early, smooth=consecutive)
     leye_pose, reye_pose = estimate_gaze(clip.eyes, seen, state, basis, rest, consecutive=consecutive)
     rest = basis.rest(clip.betas, gaze_to_channels(leye_pose, reye_pose))
     late = settings.iterations - early
-    state = refine(clip.energy, rest + clip.offsets, seen, state, iterations=late, smooth=consecutive)
+    state, _ = refine(
+        clip.energy, rest + clip.offsets, seen, state, iterations=late, smooth=consecutive, hessian=hessian
+    )
     error = _point_error(clip, rest, seen, state) / interocular_px(points)
     return FrameFits(state.rotation, state.place, state.channels, leye_pose, reye_pose, error)
 

@@ -1,14 +1,23 @@
-"""Who it is: identity coefficients from a handful of frames, together with their poses and channels."""
+"""Who it is and through which lens: what all frames share, together with poses and channels of a handful of them."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.tracking.energy import FaceEnergy, Observation, State
+from facetalk.tracking.energy import FaceEnergy, Observation, PointTerms, State
+from facetalk.tracking.face_basis import FaceBasis
+from facetalk.tracking.lens import lens_terms
 from facetalk.tracking.refine import refine
+
+_LENS_STEP = 0.3
+"""Largest step of the focal length's logarithm in one round."""
 
 
 def pick_frames(confidence: Float[Tensor, " frames"], rotation: Float[Tensor, "frames 3"], count: int) -> Tensor:
@@ -23,24 +32,60 @@ def pick_frames(confidence: Float[Tensor, " frames"], rotation: Float[Tensor, "f
     return good[picks]
 
 
-def fit_identity(
-    energy: FaceEnergy, seen: Observation, state: State, rounds: int, start: Float[Tensor, " n_betas"] | None = None
-) -> tuple[Float[Tensor, " n_betas"], State]:
-    """Identity shared by some frames, and the frames' own states.
+@dataclass(frozen=True, eq=False)
+class Person:
+    """What some frames share, and the frames themselves."""
 
-    Poses and channels are solved with the identity fixed; then the identity moves with poses and inner channels free
-    to follow (their best response is eliminated: a Schur complement), and so on. The prior N(0, 1) is weighed against
-    the mean over frames, because the errors of one person's frames are alike: a clip of one second and one of an hour
-    are pulled equally. It begins at `start`, the mean person if not given.
+    betas: Float[Tensor, " n_betas"]
+    seen: Observation
+    """With the focal length that was found."""
+    state: State
+
+
+def fit_identity(
+    energy: FaceEnergy,
+    seen: Observation,
+    state: State,
+    rounds: int,
+    usual_focal_px: float,
+    start: Float[Tensor, " n_betas"] | None = None,
+) -> Person:
+    """Identity and focal length shared by some frames, and the frames' own states.
+
+    Poses and channels are solved with both fixed; then identity and focal length move with poses and inner channels
+    free to follow (their best response is eliminated: a Schur complement), and so on. The priors, N(0, 1) and a
+    log-normal one, are weighed against the mean over frames, because the errors of one person's frames are alike: a
+    clip of one second and one of an hour are pulled equally.
+
+    Args:
+        energy: of one frame.
+        seen: the frames, with the focal length to begin with.
+        state: of the frames, to begin with.
+        rounds: of both steps.
+        usual_focal_px: middle of the focal length's prior.
+        start: identity to begin with; the mean person if not given.
     """
     basis = energy.basis
     betas = basis.template.new_zeros(len(basis.identity_dirs)) if start is None else start
     gaze = state.channels.new_zeros(len(state.channels), 8)
-    for round_index in range(rounds):
-        rest = basis.rest(betas, gaze)
-        state = refine(energy, rest, seen, state, iterations=4 if round_index == 0 else 1, smooth=False)
-        betas = _identity_step(energy, rest, seen, state, betas)
-    return betas, refine(energy, basis.rest(betas, gaze), seen, state, iterations=3, smooth=False)
+    hessian = None
+    shared = torch.cat([betas, betas.new_tensor([math.log(seen.focal_px / usual_focal_px)])]).double()
+    for number in range(rounds):
+        rest = basis.rest(shared[:-1].to(betas), gaze)
+        iterations = 4 if number == 0 else 1
+        state, _ = refine(energy, rest, seen, state, iterations=iterations, smooth=False, hessian=hessian)
+        equations = joint_equations(energy, rest, seen, state)
+        shared, hessian = _shared_step(energy, equations, state, shared), equations.hessian
+        seen, state = through_lens(seen, state, usual_focal_px * math.exp(float(shared[-1])))
+    betas = shared[:-1].to(betas)
+    rest = basis.rest(betas, gaze)
+    return Person(betas, seen, refine(energy, rest, seen, state, iterations=3, smooth=False, hessian=hessian).state)
+
+
+def through_lens(seen: Observation, state: State, focal_px: float) -> tuple[Observation, State]:
+    """The frames with another focal length, the head moved away so that it keeps its size."""
+    longer = state.place.new_tensor([1, 1, focal_px / seen.focal_px])
+    return replace(seen, focal_px=focal_px), replace(state, place=state.place * longer)
 
 
 def personal_offsets(
@@ -58,8 +103,23 @@ def personal_offsets(
     return (weights * across).sum(0) / weights.sum(0).clamp_min(1e-6)
 
 
-def _identity_step(energy: FaceEnergy, rest: Tensor, seen: Observation, state: State, betas: Tensor) -> Tensor:
-    hessian, gradient, cross, own, slope = _joint_equations(energy, rest, seen, state)
+class JointEquations(NamedTuple):
+    """Frame and shared blocks of the normal equations; shared are identity and the logarithm of the focal length."""
+
+    hessian: Float[Tensor, "frames n n"]
+    gradient: Float[Tensor, "frames n"]
+    cross: Float[Tensor, "frames n shared"]
+    own: Float[Tensor, "shared shared"]
+    """Mean over frames."""
+    slope: Float[Tensor, " shared"]
+    """Mean over frames."""
+
+
+def _shared_step(
+    energy: FaceEnergy, equations: JointEquations, state: State, shared: Float[Tensor, " shared"]
+) -> Float[Tensor, " shared"]:
+    """New identity, and logarithm of the focal length over its usual one."""
+    hessian, gradient, cross, own, slope = (value.double() for value in equations)
     held = torch.zeros_like(gradient, dtype=torch.bool)
     values = state.flat()
     held[:, 6:] = (values[:, 6:] <= 1e-4) & (gradient[:, 6:] > 0) | (values[:, 6:] >= 1 - 1e-4) & (gradient[:, 6:] < 0)
@@ -70,33 +130,56 @@ def _identity_step(energy: FaceEnergy, rest: Tensor, seen: Observation, state: S
     hessian = hessian + 1e-3 * torch.diag_embed(diagonal)
     cross, gradient = cross * free[:, :, None], gradient * free
     answer = torch.linalg.solve(hessian, torch.cat([cross, gradient[..., None]], -1))
-    reduced = own.mean(0) - (cross.transpose(1, 2) @ answer[..., :-1]).mean(0)
-    pull = slope.mean(0) - (cross.transpose(1, 2) @ answer[..., -1:]).squeeze(-1).mean(0)
-    weight = energy.settings.betas_weight
-    eye = torch.eye(len(betas), dtype=reduced.dtype)
-    step = torch.linalg.solve(reduced + weight * eye, -(pull + weight * betas.double()))
-    return (betas.double() + step).clamp(-3, 3).to(betas)
+    reduced = own - (cross.transpose(1, 2) @ answer[..., :-1]).mean(0)
+    pull = slope - (cross.transpose(1, 2) @ answer[..., -1:]).squeeze(-1).mean(0)
+    settings = energy.settings
+    prior = torch.full_like(shared, settings.betas_weight)
+    prior[-1] = settings.focal_weight / settings.focal_spread**2
+    step = -torch.linalg.solve(reduced + torch.diag(prior), pull + prior * shared)
+    # The frames follow a step of the lens to first order only.
+    step[-1] = step[-1].clamp(-_LENS_STEP, _LENS_STEP)
+    limit = torch.full_like(shared, 3.0)
+    return (shared + step).clamp(-limit, limit)
 
 
-def _joint_equations(
-    energy: FaceEnergy, rest: Tensor, seen: Observation, state: State
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Frame and identity blocks of the normal equations, float64."""
+def joint_equations(
+    energy: FaceEnergy, rest: Float[Tensor, "frames points 3"], seen: Observation, state: State
+) -> JointEquations:
+    """The equations at a state, without the shared unknowns' priors; arguments as for `FaceEnergy.linearise`."""
     basis = energy.basis
     terms = energy.point_terms(rest, state, seen)
     equations = energy.equations(terms, state)
-    first, second = basis.pairs.unbind(1)
-    dirs = basis.identity_dirs
-    dirs = torch.cat([dirs, dirs[:, first] - dirs[:, second]], 1)
-    inner = torch.stack([terms.inner[..., [0, 3, 4]], terms.inner[..., [3, 1, 5]], terms.inner[..., [4, 5, 2]]], -1)
-    weighted = torch.einsum("trij,srj->tris", inner, dirs)
-    own = torch.einsum("sri,triz->tsz", dirs, weighted)
-    slope = torch.einsum("spi,tpi->ts", basis.identity_dirs, terms.pull)
-    pose = torch.einsum("ritk,sri->tks", terms.mixed, dirs)
-    channels = torch.einsum("eri,tris->tes", basis.row_dirs, weighted)
+    frames = len(rest)
+    by_betas, by_channels = basis.identity_dirs.flatten(1).T, basis.expression_dirs.flatten(1).T
+    weighted = _by_identity(terms, basis)
+    pose = (by_betas.T @ terms.mixed.flatten(2).flatten(0, 1)).unflatten(1, (frames, 6)).permute(1, 2, 0)
+    channels = (by_channels.T @ weighted.flatten(1)).unflatten(1, (frames, -1)).transpose(0, 1)
     common = terms.common_points.flatten(1)
-    by_betas = common @ basis.identity_dirs.flatten(1).T
-    by_frame = torch.cat([terms.common_pose, common @ basis.expression_dirs.flatten(1).T], 1)
-    own = own - by_betas[:, :, None] * by_betas[:, None]
-    cross = torch.cat([pose, channels], 1) - by_frame[:, :, None] * by_betas[:, None]
-    return tuple(value.double() for value in (equations.hessian, equations.gradient, cross, own, slope))  # type: ignore[return-value]
+    common_betas = common @ by_betas
+    common_frame = torch.cat([terms.common_pose, common @ by_channels], 1)
+    cross = torch.cat([pose, channels], 1) - common_frame[:, :, None] * common_betas[:, None]
+    own = by_betas.T @ weighted.sum(1) - common_betas.T @ common_betas
+    slope = terms.pull.sum(0).flatten() @ by_betas
+    # The lens adds a row and a column.
+    lens = lens_terms(energy, rest, state, seen)
+    pulled = lens.pull.flatten(1)
+    cross = torch.cat([cross, torch.cat([lens.pose, pulled @ by_channels], 1)[..., None]], 2)
+    corner, edge = lens.own.sum()[None], pulled.sum(0) @ by_betas
+    own = torch.cat([torch.cat([own, edge[:, None]], 1), torch.cat([edge, corner])[None]])
+    slope = torch.cat([slope, lens.slope.sum()[None]])
+    return JointEquations(equations.hessian, equations.gradient, cross, own / frames, slope / frames)
+
+
+def _by_identity(terms: PointTerms, basis: FaceBasis) -> Float[Tensor, "coordinates frames n_betas"]:
+    """Second derivatives by each point's place times what the identities do to the points.
+
+    Points and their three axes share the first axis.
+    """
+    dirs = basis.identity_dirs.permute(1, 2, 0)
+    own = terms.inner[..., [0, 3, 4, 3, 1, 5, 4, 5, 2]].unflatten(2, (3, 3)).permute(1, 2, 0, 3)
+    weighted = own.flatten(1, 2) @ dirs
+    first, second = basis.pairs.unbind(1)
+    between = terms.between.unflatten(2, (3, 3)).permute(1, 2, 0, 3)
+    weighted = weighted.index_add(0, first, between.flatten(1, 2) @ dirs[second], alpha=-1)
+    weighted = weighted.index_add(0, second, between.transpose(1, 3).flatten(1, 2) @ dirs[first], alpha=-1)
+    return weighted.unflatten(1, (3, len(terms.cost))).flatten(0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -150,10 +151,9 @@ def interocular_px(points: Float[Tensor, "frames 478 3"]) -> Float[Tensor, " fra
 def estimate_camera(
     points: Float[Tensor, "frames 478 3"], image_size: tuple[int, int], settings: FitSettings
 ) -> Camera:
-    """A camera for a clip: ordinary focal length, but no face nearer than `settings.face_distance_m`.
+    """A likely camera for a clip: ordinary focal length, but no face nearer than `settings.face_distance_m`.
 
-    The focal length of a face alone is hardly observable (it trades against distance); what matters is that an
-    enlarged crop does not become a wide-angle close-up.
+    An enlarged crop should not become a wide-angle close-up. `identity.fit_identity` goes on from here.
     """
     width, height = image_size
     ordinary = _FOCAL_OVER_SIDE * max(width, height)
@@ -161,6 +161,13 @@ def estimate_camera(
     focal = max(ordinary, settings.face_distance_m * size_px / INTEROCULAR_M)
     K = torch.tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
     return Camera(K=K, image_size=(width, height))
+
+
+def with_focal_length(camera: Camera, focal_px: float) -> Camera:
+    """The camera with another lens."""
+    K = camera.K.clone()
+    K[0, 0] = K[1, 1] = focal_px
+    return replace(camera, K=K)
 
 
 def observe(

@@ -58,12 +58,21 @@ def project_rows(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
+def _spin(offset: np.ndarray, jacobian: np.ndarray, spin: np.ndarray) -> None:
+    """Rows of `-[offset]x J`: how a point moves with the rotation's parameters."""
+    for j in range(3):
+        spin[0, j] = offset[2] * jacobian[1, j] - offset[1] * jacobian[2, j]
+        spin[1, j] = offset[0] * jacobian[2, j] - offset[2] * jacobian[0, j]
+        spin[2, j] = offset[1] * jacobian[0, j] - offset[0] * jacobian[1, j]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def _add_curvature(
     offset: np.ndarray,
     slope: np.ndarray,
     weight: float,
     depth_weight: float,
-    shifts: float,
     turn: np.ndarray,
     jacobian: np.ndarray,
     pose_hessian: np.ndarray,
@@ -72,29 +81,25 @@ def _add_curvature(
     spin: np.ndarray,
     weighted: np.ndarray,
 ) -> None:
-    """Add the second derivatives of one point or pair to those of its frame; the last two are scratch space."""
+    """Add the second derivatives of one point to those of its frame; the last two are scratch space."""
     n, a, b = slope[0], slope[1], slope[2]
     # N = A' W A, symmetric; N01 is zero.
     n00, n02, n12 = weight * n * n, weight * n * a, weight * n * b
     n22 = weight * (a * a + b * b) + depth_weight
-    # Rows of `spin = -[offset]x J`.
-    for j in range(3):
-        spin[0, j] = offset[2] * jacobian[1, j] - offset[1] * jacobian[2, j]
-        spin[1, j] = offset[0] * jacobian[2, j] - offset[2] * jacobian[0, j]
-        spin[2, j] = offset[1] * jacobian[0, j] - offset[0] * jacobian[1, j]
+    _spin(offset, jacobian, spin)
     for j in range(3):
         weighted[0, j] = n00 * spin[0, j] + n02 * spin[2, j]
         weighted[1, j] = n00 * spin[1, j] + n12 * spin[2, j]
         weighted[2, j] = n02 * spin[0, j] + n12 * spin[1, j] + n22 * spin[2, j]
-    weighted[0, 3], weighted[0, 4], weighted[0, 5] = shifts * n00, 0.0, shifts * n02
-    weighted[1, 3], weighted[1, 4], weighted[1, 5] = 0.0, shifts * n00, shifts * n12
-    weighted[2, 3], weighted[2, 4], weighted[2, 5] = shifts * n02, shifts * n12, shifts * n22
+    weighted[0, 3], weighted[0, 4], weighted[0, 5] = n00, 0.0, n02
+    weighted[1, 3], weighted[1, 4], weighted[1, 5] = 0.0, n00, n12
+    weighted[2, 3], weighted[2, 4], weighted[2, 5] = n02, n12, n22
     for j in range(6):
         for i in range(3):
             pose_hessian[i, j] += (
                 spin[0, i] * weighted[0, j] + spin[1, i] * weighted[1, j] + spin[2, i] * weighted[2, j]
             )
-            pose_hessian[3 + i, j] += shifts * weighted[i, j]
+            pose_hessian[3 + i, j] += weighted[i, j]
             mixed[i, j] = turn[0, i] * weighted[0, j] + turn[1, i] * weighted[1, j] + turn[2, i] * weighted[2, j]
     for index in range(6):
         i, j = (index, index) if index < 3 else ((0, index - 2) if index < 5 else (1, 2))
@@ -104,6 +109,61 @@ def _add_curvature(
             + n12 * (turn[1, i] * turn[2, j] + turn[2, i] * turn[1, j])
             + n22 * turn[2, i] * turn[2, j]
         )
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _take_coupling(
+    offsets: tuple[np.ndarray, np.ndarray],
+    slopes: tuple[np.ndarray, np.ndarray],
+    weight: float,
+    turn: np.ndarray,
+    jacobian: np.ndarray,
+    pose_hessian: np.ndarray,
+    between: np.ndarray,
+    mixed: tuple[np.ndarray, np.ndarray],
+    spin: np.ndarray,
+    weighted: np.ndarray,
+) -> None:
+    """Take the mixed second derivatives of a pair's two points from those of its frame.
+
+    The square of a difference is two squares, which `_add_curvature` has counted, less twice a product. `between` gets
+    `N = A' W B` of the two projections, row after row, in the head's frame.
+    """
+    for first in range(2):
+        (m, a, b), (n, c, d) = slopes[first], slopes[1 - first]
+        # N00 = N11, N01 = N10 = 0.
+        n00, n02, n12, n20, n21 = weight * m * n, weight * m * c, weight * m * d, weight * a * n, weight * b * n
+        n22 = weight * (a * c + b * d)
+        _spin(offsets[1 - first], jacobian, spin)
+        for j in range(3):
+            weighted[0, j] = n00 * spin[0, j] + n02 * spin[2, j]
+            weighted[1, j] = n00 * spin[1, j] + n12 * spin[2, j]
+            weighted[2, j] = n20 * spin[0, j] + n21 * spin[1, j] + n22 * spin[2, j]
+        weighted[0, 3], weighted[0, 4], weighted[0, 5] = n00, 0.0, n02
+        weighted[1, 3], weighted[1, 4], weighted[1, 5] = 0.0, n00, n12
+        weighted[2, 3], weighted[2, 4], weighted[2, 5] = n20, n21, n22
+        _spin(offsets[first], jacobian, spin)
+        for j in range(6):
+            for i in range(3):
+                pose_hessian[i, j] -= (
+                    spin[0, i] * weighted[0, j] + spin[1, i] * weighted[1, j] + spin[2, i] * weighted[2, j]
+                )
+                pose_hessian[3 + i, j] -= weighted[i, j]
+                mixed[first][i, j] -= (
+                    turn[0, i] * weighted[0, j] + turn[1, i] * weighted[1, j] + turn[2, i] * weighted[2, j]
+                )
+        if first == 0:
+            for i in range(3):
+                for j in range(3):
+                    between[3 * i + j] = (
+                        n00 * (turn[0, i] * turn[0, j] + turn[1, i] * turn[1, j])
+                        + n02 * turn[0, i] * turn[2, j]
+                        + n12 * turn[1, i] * turn[2, j]
+                        + n20 * turn[2, i] * turn[0, j]
+                        + n21 * turn[2, i] * turn[1, j]
+                        + n22 * turn[2, i] * turn[2, j]
+                    )
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -155,9 +215,11 @@ def add_points(
     depth_precision: np.ndarray,
     pair_precision: np.ndarray,
     robust: float,
+    curved: bool,
     pose_hessian: np.ndarray,
     pose_gradient: np.ndarray,
     inner: np.ndarray,
+    between: np.ndarray,
     mixed: np.ndarray,
     pull: np.ndarray,
     cost: np.ndarray,
@@ -179,51 +241,61 @@ def add_points(
         pair_precision: (pairs,) likewise of distance vectors.
         robust: metres; larger point errors lose weight. The Cauchy cost `c^2/2 log(1 + e^2/c^2)` is majorised by a
             square, so that every step lowers the true cost.
+        curved: whether the second derivatives are wanted: they are most of the work. Without, they are left as they
+            are, and may be empty.
         pose_hessian: (frames, 6, 6) out, added to.
         pose_gradient: (frames, 6) out, added to.
-        inner: (frames, rows, 6) out: second derivative by each row's place in the head's frame, as 00 11 22 01 02 12.
-        mixed: (rows, 3, frames, 6) out: derivative by place and by pose.
+        inner: (frames, points, 6) out: second derivative by each point's place in the head's frame, as 00 11 22 01 02
+            12.
+        between: (frames, pairs, 9) out: less that by the places of a pair's first and second point, row after row.
+        mixed: (points, 3, frames, 6) out: derivative by place and by pose.
         pull: (frames, points, 3) out: first derivative by each point's place.
         cost: (frames,) out, added to.
     """
     num_frames, num_points = body.shape[:2]
     offsets, errors = np.empty((num_points, 3)), np.empty((num_points, 3))
     slopes, forces = np.empty((num_points, 3)), np.empty((num_points, 3))
-    own, spin, weighted = np.empty((3, 6)), np.empty((3, 3)), np.empty((3, 6))
+    own, spin, weighted = np.empty((num_points, 3, 6)), np.empty((3, 3)), np.empty((3, 6))
+    stiffness, depth_stiffness = np.empty(num_points), np.empty(num_points)
     limit = robust * robust
     for t in range(num_frames):
         project_rows(body[t], turn[t], place[t], image_points[t], depth[t], focal, offsets, errors, slopes)
         forces[:] = 0.0
         share, middle = 1e-12, 0.0
         for p in range(num_points):
-            share += trust[t, p] * depth_precision[p]
-            middle += trust[t, p] * depth_precision[p] * errors[p, 2]
+            depth_stiffness[p] = trust[t, p] * depth_precision[p]
+            share += depth_stiffness[p]
+            middle += depth_stiffness[p] * errors[p, 2]
         for p in range(num_points):
-            weight, depth_weight = trust[t, p] * point_precision[p], trust[t, p] * depth_precision[p]
+            weight = trust[t, p] * point_precision[p]
             right, up, toward = errors[p, 0], errors[p, 1], errors[p, 2] - middle / share
             square = right * right + up * up
-            doubt = 1 / (1 + square / limit)
-            cost[t] += 0.5 * (weight * limit * math.log1p(square / limit) + depth_weight * toward * toward)
-            _push(forces[p], slopes[p], weight * doubt, right, up)
-            forces[p, 2] += depth_weight * toward
-            _add_curvature(
-                offsets[p], slopes[p], weight * doubt, depth_weight, 1.0, turn[t], jacobian[t], pose_hessian[t],
-                inner[t, p], own, spin, weighted,
-            )  # fmt: skip
-            mixed[p, :, t] = own
+            stiffness[p] = weight / (1 + square / limit)
+            cost[t] += 0.5 * (weight * limit * math.log1p(square / limit) + depth_stiffness[p] * toward * toward)
+            _push(forces[p], slopes[p], stiffness[p], right, up)
+            forces[p, 2] += depth_stiffness[p] * toward
         for q in range(len(pairs)):
             a, b = pairs[q]
-            row = num_points + q
             weight = trust[t, a] * trust[t, b] * pair_precision[q]
             right, up = errors[a, 0] - errors[b, 0], errors[a, 1] - errors[b, 1]
             cost[t] += 0.5 * weight * (right * right + up * up)
             _push(forces[a], slopes[a], weight, right, up)
             _push(forces[b], slopes[b], -weight, right, up)
-            # A distance vector hardly changes when the head shifts, and its depth is not compared. Its slope is taken
-            # at the middle, which is exact enough for a second derivative.
-            _add_curvature(
-                offsets[a] - offsets[b], (slopes[a] + slopes[b]) / 2, weight, 0.0, 0.0, turn[t], jacobian[t],
-                pose_hessian[t], inner[t, row], own, spin, weighted,
-            )  # fmt: skip
-            mixed[row, :, t] = own
+            stiffness[a] += weight
+            stiffness[b] += weight
         _gather_forces(forces, offsets, turn[t], jacobian[t], pose_gradient[t], pull[t])
+        if not curved:
+            continue
+        for p in range(num_points):
+            _add_curvature(
+                offsets[p], slopes[p], stiffness[p], depth_stiffness[p], turn[t], jacobian[t], pose_hessian[t],
+                inner[t, p], own[p], spin, weighted,
+            )  # fmt: skip
+        for q in range(len(pairs)):
+            a, b = pairs[q]
+            weight = trust[t, a] * trust[t, b] * pair_precision[q]
+            _take_coupling(
+                (offsets[a], offsets[b]), (slopes[a], slopes[b]), weight, turn[t], jacobian[t], pose_hessian[t],
+                between[t, q], (own[a], own[b]), spin, weighted,
+            )  # fmt: skip
+        mixed[:, :, t] = own

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.tracking.bounded_solver import solve_bounded
-from facetalk.tracking.energy import FaceEnergy, Observation, State
+from facetalk.tracking.energy import FaceEnergy, Observation, Slope, State
 
 _SWEEPS = 60
 _TOLERANCE = 1e-3
 _SMALLEST_STEP = 0.1
 _FIRST_DAMPING = 1e-5
+_RENEWED = 2
+"""Steps from one second derivative to the next."""
+
+
+class Refined(NamedTuple):
+    """A state, and what can be handed to the next `refine` near it."""
+
+    state: State
+    hessian: Float[Tensor, "frames n n"]
+    """Of `NormalEquations`, at a state a step or two before."""
 
 
 def refine(
@@ -23,7 +35,8 @@ def refine(
     *,
     iterations: int,
     smooth: bool = True,
-) -> State:
+    hessian: Float[Tensor, "frames n n"] | None = None,
+) -> Refined:
     """The state that explains the points best, from a nearby one.
 
     Args:
@@ -33,39 +46,71 @@ def refine(
         state: where to start.
         iterations: Gauss-Newton steps.
         smooth: frames are consecutive in time; else each stands alone.
+        hessian: known from a state near by. Second derivatives are most of the work and hardly change from step to
+            step, so they are found anew at every second step only; the slope, which says where to stop, is exact.
     """
     damping = _FIRST_DAMPING
-    equations = energy.linearise(rest, state, seen)
+    slope = energy.slope(rest, state, seen)
+    age = 1
     for _ in range(iterations):
-        values = state.flat()
-        jerk = jerk_weights(energy, values) if smooth else torch.zeros_like(values)
-        total = equations.cost.sum() + _bending(values, jerk)
-        hessian = equations.hessian
-        diagonal = torch.diagonal(hessian, dim1=1, dim2=2)
-        lower, upper = bounds(energy, state)
-        wanted = solve_bounded(
-            (hessian + damping * torch.diag_embed(diagonal)).numpy(),
-            equations.gradient.numpy(),
-            values.numpy(),
-            lower.numpy(),
-            upper.numpy(),
-            jerk.numpy(),
-            _SWEEPS,
-            _TOLERANCE,
-        )
-        step = torch.from_numpy(wanted).to(values) - values
-        share = 1.0
-        while True:
-            candidate = State.of(values + share * step)
-            tried = energy.linearise(rest, candidate, seen)
-            if tried.cost.sum() + _bending(candidate.flat(), jerk) <= total * 1.001:
-                break
-            share *= 0.4
-            damping *= 10
-            if share < _SMALLEST_STEP:
-                return state
-        state, equations, damping = candidate, tried, max(damping * 0.3, 1e-6)
-    return state
+        if hessian is None or age == _RENEWED:
+            hessian, age = energy.linearise(rest, state, seen).hessian, 0
+        found = _descent(energy, rest, seen, state, slope, hessian, damping, smooth)
+        if age > 0 and (found is None or found.share < 1):
+            # The old second derivative may be at fault.
+            hessian, age = energy.linearise(rest, state, seen).hessian, 0
+            found = _descent(energy, rest, seen, state, slope, hessian, damping, smooth)
+        if found is None:
+            break
+        state, slope, damping, age = found.state, found.slope, max(found.damping * 0.3, 1e-6), age + 1
+    assert hessian is not None
+    return Refined(state, hessian)
+
+
+class _Descent(NamedTuple):
+    state: State
+    slope: Slope
+    damping: float
+    share: float
+    """Of the wanted step."""
+
+
+def _descent(
+    energy: FaceEnergy,
+    rest: Tensor,
+    seen: Observation,
+    state: State,
+    slope: Slope,
+    hessian: Tensor,
+    damping: float,
+    smooth: bool,
+) -> _Descent | None:
+    """A lower state, where the second-order model leads to one."""
+    values = state.flat()
+    jerk = jerk_weights(energy, values) if smooth else torch.zeros_like(values)
+    total = slope.cost.sum() + _bending(values, jerk)
+    diagonal = torch.diagonal(hessian, dim1=1, dim2=2)
+    lower, upper = bounds(energy, state)
+    wanted = solve_bounded(
+        (hessian + damping * torch.diag_embed(diagonal)).numpy(),
+        slope.gradient.numpy(),
+        values.numpy(),
+        lower.numpy(),
+        upper.numpy(),
+        jerk.numpy(),
+        _SWEEPS,
+        _TOLERANCE,
+    )
+    step = torch.from_numpy(wanted).to(values) - values
+    share = 1.0
+    while share >= _SMALLEST_STEP:
+        candidate = State.of(values + share * step)
+        tried = energy.slope(rest, candidate, seen)
+        if tried.cost.sum() + _bending(candidate.flat(), jerk) <= total * 1.001:
+            return _Descent(candidate, tried, damping, share)
+        share *= 0.4
+        damping *= 10
+    return None
 
 
 def bounds(energy: FaceEnergy, state: State) -> tuple[Tensor, Tensor]:

@@ -42,6 +42,10 @@ class FitSettings:
     """Typical difference of a channel's left and right side."""
     betas_weight: float = 12.0
     """Weight of the identity prior N(0, 1) against one frame's points."""
+    focal_spread: float = 0.35
+    """Of the natural logarithm of the focal length about its usual one."""
+    focal_weight: float = 4.0
+    """Weight of the focal length's prior against one frame's points; see `betas_weight`."""
     pose_jerk: tuple[float, float, float, float, float, float] = (0.004, 0.004, 0.004, 0.0006, 0.0006, 0.002)
     """Typical second difference per frame of rotation (radians) and position (metres)."""
     channel_jerk: float = 0.10
@@ -55,13 +59,13 @@ class FitSettings:
     personal_share: float = 0.7
     """Share of a clip's constant error that is put down to a face the identities cannot make; channels explain the
     rest. At 0 channels bend a foreign mouth into place all the time, at 1 they never do."""
-    iterations: int = 6
+    iterations: int = 4
     window: int = 450
     """Frames solved at once."""
     margin: int = 24
     """Frames that windows share at a seam."""
-    identity_frames: int = 48
-    identity_rounds: int = 6
+    identity_frames: int = 24
+    identity_rounds: int = 5
     read_back_frames: int = 48
     """Fitted frames that are rendered and shown to the detector, to learn how it misreads this clip; 0: none."""
     read_back_share: float = 0.4

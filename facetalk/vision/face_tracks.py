@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 _EYES = (33, 263)
 _LIPS = (13, 14)
@@ -161,6 +160,10 @@ def _assign(costs: np.ndarray) -> list[int]:
     num_faces, num_tracks = costs.shape
     if num_faces == 0:
         return []
+    if num_faces == 1 and num_tracks < 2:
+        return [0 if num_tracks and costs[0, 0] < _OTHER else -1]
+    from scipy.optimize import linear_sum_assignment  # loads for a quarter of a second, and most videos show one face
+
     # A column of its own for each face that is somebody new.
     new = np.full((num_faces, num_faces), _MUCH_HIGHER)
     np.fill_diagonal(new, _OTHER)

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from facetalk.audio.resample import mix_down, resample_waveform
+from facetalk.audio.resample import mix_down, resample_blocks, resample_waveform
 
 
 def tone(rate: int, hertz: float = 200.0, seconds: float = 0.5) -> torch.Tensor:
@@ -26,3 +27,11 @@ def test_a_tone_keeps_its_pitch_and_length_at_another_rate() -> None:
 def test_the_right_rate_is_left_alone() -> None:
     wave = tone(16_000)
     assert resample_waveform(wave, 16_000) is wave
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("lengths", [(5000,), (1, 900, 3, 4000, 441), (2000, 2000, 2000)], ids=str)
+def test_blocks_joined_are_the_whole_resampled(rate: int, lengths: tuple[int, ...]) -> None:
+    sound = torch.randn(2, sum(lengths), generator=torch.Generator().manual_seed(0))
+    joined = torch.cat(list(resample_blocks(sound.split(list(lengths), dim=1), rate)), 1)
+    torch.testing.assert_close(joined, resample_waveform(sound, rate), atol=1e-5, rtol=0)

@@ -46,7 +46,7 @@ def test_fit_then_render_over_the_video(short_video: Path, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     document = json.loads(run("fit", short_video, "--preview", "--json").stdout)
     assert document["motion"] == "short.npz" and document["frames"] == 15
-    assert document["face_frames_ratio"] == 1
+    assert document["face_frames_ratio"] == 1 and document["focal_px"] > 0
     assert document["fit_error"] < 0.05
     motion = read_motion(tmp_path / "short.npz")
     assert motion.channel("mouthSmileLeft").mean() > 0.2, "the reference smiles"

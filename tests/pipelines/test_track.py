@@ -1,4 +1,5 @@
 import csv
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoWriter
 from facetalk.pipelines import detect, track
+from facetalk.pipelines.following import WholeFollower
 from facetalk.pipelines.track import clip_names, detect_landmarks, find_videos, fit_to_file, fit_video, fit_videos
 from tests.tracking.synthetic import IMAGE_SIZE, make_point_head, see, swaying
 
@@ -51,7 +53,8 @@ def write_clip(path: Path, brightness: int, size: tuple[int, int] = (160, 120)) 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, head: HeadModel) -> None:
     """The toy head and a detector that needs no face, in this process."""
-    monkeypatch.setattr(detect, "MediaPipeDetector", lambda **options: FakeDetector(head))
+    monkeypatch.setattr(detect, "MediaPipeFollower", lambda: nullcontext(WholeFollower(FakeDetector(head))))
+    monkeypatch.setattr(detect, "FOLLOWERS", 1)
     monkeypatch.setattr(track, "RenderedReader", lambda head: None)
     monkeypatch.setattr(track, "load_head", lambda name: head)
 

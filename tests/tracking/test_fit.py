@@ -14,9 +14,16 @@ from facetalk.tracking.settings import FitSettings
 from tests.tracking.synthetic import IMAGE_SIZE, make_point_head, see, swaying
 
 EXACT = FitSettings(
-    channel_sigma=5, channel_cost=0.01, side_sigma=5, betas_weight=1e6, personal_share=0.0, iterations=8
+    channel_sigma=5,
+    channel_cost=0.01,
+    side_sigma=5,
+    betas_weight=1e6,
+    focal_weight=1e6,
+    personal_share=0.0,
+    iterations=8,
 )
-"""Hardly any prior on channels, because synthetic points have no errors; the identity held at the true mean."""
+"""Hardly any prior on channels, because synthetic points have no errors; the identity held at the true mean, the lens
+at its true length."""
 
 NUM_FRAMES = 45
 
@@ -156,7 +163,7 @@ def test_a_face_that_flashes_up_once_is_held(head: HeadModel, points: torch.Tens
     flash[4] = points[0]
     motion = fit_landmarks(flash, torch.arange(9) / 25 + 0.013, IMAGE_SIZE, head)
     assert motion.confidence is not None and (motion.confidence == 0).all()
-    assert torch.isfinite(motion.transl).all() and (motion.transl - motion.transl[0]).abs().max() < 1e-4
+    assert torch.isfinite(motion.transl).all() and (motion.transl - motion.transl[0]).abs().max() < 2e-4
 
 
 def test_settings_check_themselves() -> None:
