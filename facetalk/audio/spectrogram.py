@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -40,12 +42,25 @@ class LogMel(nn.Module):
 
     def forward(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
         """One row for every started 10 ms."""
-        steps = -(-waveform.shape[1] // HOP)
-        half = WINDOW // 2
-        padded = nn.functional.pad(waveform, (half, (steps - 1) * HOP + WINDOW - half - waveform.shape[1]))
-        pieces = padded.unfold(1, WINDOW, HOP).split(_PIECE, 1)
-        return torch.cat([self._rows(piece) for piece in pieces], 1)
+        return torch.cat([self.rows(waveform, piece) for piece in pieces(waveform.shape[1])], 1)
 
-    def _rows(self, frames: Float[Tensor, "batch steps samples"]) -> Float[Tensor, "batch steps mels"]:
+    def rows(self, waveform: Float[Tensor, "batch samples"], part: slice) -> Float[Tensor, "batch steps mels"]:
+        """Some of the rows of a longer recording, as `forward` gives them; rows beyond its end are left out."""
+        start = part.start * HOP - WINDOW // 2
+        stop = (min(part.stop, num_rows(waveform.shape[1])) - 1) * HOP + WINDOW - WINDOW // 2
+        heard = waveform[:, max(0, start) : stop]
+        padded = nn.functional.pad(heard, (max(0, -start), max(0, stop - waveform.shape[1])))
+        frames = padded.unfold(1, WINDOW, HOP)
         power = torch.view_as_real(torch.fft.rfft(frames * self.window, 512)).square().sum(-1)
         return (power @ self.filters).clamp_min(FLOOR).log()
+
+
+def num_rows(num_samples: int) -> int:
+    """Rows of a recording."""
+    return -(-num_samples // HOP)
+
+
+def pieces(num_samples: int) -> Iterator[slice]:
+    """All rows of a recording, in pieces whose spectra fit into memory."""
+    total = num_rows(num_samples)
+    return (slice(start, min(start + _PIECE, total)) for start in range(0, total, _PIECE))

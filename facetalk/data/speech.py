@@ -5,7 +5,8 @@ A speech folder has `manifest.csv` with the columns `name`, `speaker` and `av_co
 * `NAME.wav`: the sound;
 * `NAME.phones.csv`, optional: `symbol,start_s,end_s,trust`, one row per phoneme; trust 0 to 1 says how far the labels
   can be believed;
-* `NAME.mouth.csv`, optional: `time_s` and the `MOUTH_CURVES`, one row per video frame, in any unit.
+* `NAME.mouth.csv`, optional: `time_s` and the `MOUTH_CURVES`, one row per video frame, in any unit;
+* `NAME.taught.npy`, optional: what a teacher hears (`training/speech_teacher.py`), one row for `TAUGHT_HOP` samples.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -32,6 +34,10 @@ LABEL_RATE = 100.0
 
 MOUTH_RATE = 30.0
 
+TAUGHT_HOP = 384
+"""Samples from one of the teacher's rows to the next; row k describes the sound around sample 384 k + 448."""
+_TAUGHT_MIDDLE = 447.5
+
 
 @dataclass(frozen=True, eq=False)
 class SpeechExample:
@@ -45,6 +51,8 @@ class SpeechExample:
     """How much the phonemes count; 0 where there are none."""
     mouth: Float[Tensor, "rows curves"]
     """Z-scored, 30 rows a second from 0 s on; no rows where the mouth was not seen."""
+    taught: Float[Tensor, "steps components"]
+    """What a teacher hears, in half precision; no rows where there is none."""
 
     @property
     def duration_s(self) -> float:
@@ -67,7 +75,44 @@ def read_speech(clip: Clip) -> SpeechExample:
         articulation=articulation(phonemes, times),
         trust=trust,
         mouth=read_mouth(mouth_path) if mouth_path.is_file() else torch.zeros(0, len(MOUTH_CURVES)),
+        taught=read_taught(taught_path(clip)),
     )
+
+
+def taught_path(clip: Clip) -> Path:
+    """Where what the teacher hears in a recording is kept."""
+    return clip.folder / f"{clip.name}.taught.npy"
+
+
+def read_taught(path: Path) -> Float[Tensor, "steps components"]:
+    """What the teacher hears, in half precision; no rows where there is no such file."""
+    if not path.is_file():
+        return torch.zeros(0, 0, dtype=torch.float16)
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise FacetalkError(
+            f"{path} is not a numpy file: {error}; run facetalk.training.speech_teacher again"
+        ) from None
+    if rows.ndim != 2:
+        raise FacetalkError(
+            f"{path} holds an array of shape {rows.shape}, not rows; run facetalk.training.speech_teacher"
+        )
+    return torch.from_numpy(rows).half()
+
+
+def write_taught(path: Path, rows: Float[Tensor, "steps components"]) -> None:
+    """Write what the teacher hears."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, rows.half().numpy())
+
+
+def taught_at(
+    rows: Float[Tensor, "steps components"], times: Float[Tensor, " moments"]
+) -> Float[Tensor, "moments components"]:
+    """What the teacher hears at moments of the recording (seconds), linear in between."""
+    middles = (torch.arange(len(rows)) * TAUGHT_HOP + _TAUGHT_MIDDLE) / SAMPLE_RATE
+    return resample(rows.float(), middles, times)
 
 
 def read_phonemes(path: Path) -> tuple[list[Phoneme], float]:

@@ -20,7 +20,7 @@ PRESSED_MM = 0.5
 PARTING_MM = 1.0
 """Channels that part the lips by less than this when they are 1 shape the mouth but do not open it: a pucker stays."""
 
-DOUBTFUL, CERTAIN = 0.3, 0.8
+DOUBTFUL, CERTAIN = 0.2, 0.5
 """Probability of a P, B or M below which nothing closes because of it, and from which on the lips are shut."""
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from facetalk.audio.articulation import ARTICULATORS, MOUTH_CURVES
 from facetalk.audio.phonemes import PHONEMES
-from facetalk.audio.spectrogram import NUM_MELS, LogMel
+from facetalk.audio.spectrogram import NUM_MELS, LogMel, pieces
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 
 _STEP_RATE = 50.0
@@ -27,11 +27,11 @@ _QUIETEST = -1.0
 class SpeechEncoderConfig:
     """Size of the network."""
 
-    width: int = 192
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
+    width: int = 256
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8)
     """One residual layer each, at 50 steps a second; their sum is half the context in steps."""
-    hidden: int = 64
-    """Width of the hidden features that are passed on."""
+    hidden: int = 96
+    """Components of the teacher's features that are foreseen and passed on."""
     dropout: float = 0.15
 
     def __post_init__(self) -> None:
@@ -49,6 +49,7 @@ class SpeechHeads(NamedTuple):
     mouth: Float[Tensor, "batch frames curves"]
     """Expected `MOUTH_CURVES`, z-scored."""
     hidden: Float[Tensor, "batch frames hidden"]
+    """Foreseen components of the teacher's features (`training/speech_teacher.py`)."""
 
 
 class SpeechEncoder(nn.Module):
@@ -100,14 +101,15 @@ class SpeechEncoder(nn.Module):
         for layer in self.layers:
             x = layer(x)
         rows = at_frames(x, num_frames)
-        return SpeechHeads(
-            self.to_phonemes(rows), self.to_articulation(rows), self.to_mouth(rows), torch.tanh(self.to_hidden(rows))
-        )
+        # No gradient comes back from the mouth: features that had learned the mouths of the training films would
+        # promise more there than they hold on others, and whoever learns from the same films would lean on them.
+        mouth = self.to_mouth(rows.detach())
+        return SpeechHeads(self.to_phonemes(rows), self.to_articulation(rows), mouth, self.to_hidden(rows))
 
     def levelled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
         """Log-mel relative to the recording's own loud parts, so that the recording level does not matter."""
         mel = self.log_mel(waveform)
-        return (mel - loud_level(mel)[:, None, None]).clamp_min(-14.0)
+        return _levelled(mel, loud_level(mel))
 
     @torch.no_grad()
     def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames features"]:
@@ -117,13 +119,17 @@ class SpeechEncoder(nn.Module):
             waveform: 16 kHz speech in [-1, 1].
         """
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        mel = self.levelled_mel(waveform[None])
+        heard = waveform[None]
+        # The level is that of the whole recording; its spectrogram is not kept, an hour of it fills 115 MB.
+        loudness = [self.log_mel.rows(heard, piece).logsumexp(2) for piece in pieces(len(waveform))]
+        level = _of_loud_parts(torch.cat(loudness, 1))
         margin = self._margin_frames
         rows = []
         for window in windows(num_frames, _CHUNK_FRAMES + 2 * margin, margin):
             # Three frames are ten rows of mel: pieces that begin at a multiple of six frames keep the step grid.
             first = window.read.start // 6 * 6
-            piece = mel[:, first // 3 * 10 : -(-window.read.stop * 10 // 3) + 1]
+            part = slice(first // 3 * 10, -(-window.read.stop * 10 // 3) + 1)
+            piece = _levelled(self.log_mel.rows(heard, part), level)
             heads = self(piece, window.read.stop - first)
             offset = window.read.start - first
             kept = slice(offset + window.keep.start, offset + window.keep.stop)
@@ -159,10 +165,17 @@ class ResidualLayer(nn.Module):
 
 def loud_level(mel: Float[Tensor, "batch steps mels"]) -> Float[Tensor, " batch"]:
     """Natural log of the mel power of a recording's loud parts; pauses do not count."""
-    level = mel.logsumexp(2)
+    return _of_loud_parts(mel.logsumexp(2))
+
+
+def _of_loud_parts(level: Float[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
     # 9 nepers of power are 40 dB: what is quieter than the peak by more is pause.
     speech = torch.where(level > level.amax(1, keepdim=True) - 9.0, level, torch.nan)
     return torch.nanquantile(speech, 0.9, dim=1).clamp_min(_QUIETEST)
+
+
+def _levelled(mel: Tensor, level: Tensor) -> Tensor:
+    return (mel - level[:, None, None]).clamp_min(-14.0)
 
 
 def at_frames(

@@ -68,6 +68,9 @@ class TalkerConfig:
     """How much of a style's level above the neutral one is taken over by the channels that part the lips."""
     closing: bool = True
     """Learn apart from the style when the lips meet, and shut them then in any style."""
+    closing_range: tuple[float, float] = (0.0, 1.0)
+    """Probability of shut lips below which nothing closes, and from which on they are shut. When learning, all of them
+    count: a lip half shut tells which way to go."""
     bilabials: tuple[int, ...] = ()
     """Columns of the features that hold the probabilities of P, B and M, which always shut the lips."""
     silence: int | None = None
@@ -79,6 +82,8 @@ class TalkerConfig:
     def __post_init__(self) -> None:
         if self.lower.width != self.upper.width:
             raise ValueError(f"both decoders read the same speech: widths {self.lower.width} and {self.upper.width}")
+        if not 0 <= self.closing_range[0] < self.closing_range[1]:
+            raise ValueError(f"closing_range={self.closing_range} must be two rising probabilities")
 
     @property
     def context(self) -> int:
@@ -202,6 +207,9 @@ class Talker(nn.Module):
         closure = self.closing(speech)[..., 0]
         if self.config.closing:
             shut = closure.sigmoid()
+            if not self.training:
+                doubtful, certain = self.config.closing_range
+                shut = ((shut - doubtful) / (certain - doubtful)).clamp(0, 1)
             if self.config.bilabials:
                 heard_shut = bilabial_closure(features[..., list(self.config.bilabials)].sum(-1))
                 shut = 1 - (1 - shut) * (1 - heard_shut)

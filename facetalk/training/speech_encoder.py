@@ -1,4 +1,4 @@
-"""Training the speech encoder: phonemes and articulation from sound, and the mouth where it was seen."""
+"""Training the speech encoder: phonemes, articulation and what a teacher hears, and the mouth where it was seen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from facetalk.core.config import build, plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import FPS, SAMPLE_RATE, frame_times, resample
 from facetalk.data.manifest import read_manifest, split_by_speaker
-from facetalk.data.speech import LABEL_RATE, MOUTH_RATE, SpeechExample, read_speech
+from facetalk.data.speech import LABEL_RATE, MOUTH_RATE, SpeechExample, read_speech, taught_at
 from facetalk.io.files import replacing
 from facetalk.io.weights import write_tensors
 from facetalk.models.speech_encoder import SpeechEncoder, SpeechEncoderConfig, SpeechHeads, loud_level
@@ -66,6 +66,7 @@ class SpeechLossWeights:
     phonemes: float = 1.0
     articulation: float = 4.0
     mouth: float = 1.0
+    teacher: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,10 @@ class SpeechBatch(NamedTuple):
     """1 where the mouth was seen, per row."""
     synced: Tensor
     """How much an example's mouth counts."""
+    taught: Tensor
+    """What the teacher hears."""
+    listened: Tensor
+    """1 where that is known, per row."""
 
 
 class SpeechSampler:
@@ -110,6 +115,13 @@ class SpeechSampler:
         if not self.members:
             raise FacetalkError("no recording belongs to a group of data.groups; check their patterns")
         self.lengths = sorted({group.frames for group in self.members})
+        self.num_components = encoder.config.hidden
+        taught = {example.taught.shape[1] for example in examples if len(example.taught)}
+        if taught - {self.num_components}:
+            raise FacetalkError(
+                f"the teacher's rows have {sorted(taught)} components, the encoder foresees {self.num_components}; "
+                "set encoder.hidden, or run facetalk.training.speech_teacher again"
+            )
 
     def draw(self, chance: torch.Generator) -> SpeechBatch:
         """One batch of stretches of one length."""
@@ -135,6 +147,7 @@ class SpeechSampler:
         inside = (middles < example.duration_s).float()
         moments = (middles * LABEL_RATE).long().clamp(max=len(example.labels) - 1)
         mouth, seen = self._mouth(example, begins - group.sound_lag_s)
+        taught, listened = self._taught(example, middles)
         av_corr = example.clip.av_corr
         synced = 1.0 if av_corr is None or av_corr >= self.config.synced else self.config.unsynced_weight
         return SpeechBatch(
@@ -146,6 +159,8 @@ class SpeechSampler:
             mouth,
             seen,
             torch.tensor(synced),
+            taught,
+            listened * inside,
         )
 
     def _mouth(self, example: SpeechExample, times: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,6 +169,11 @@ class SpeechSampler:
             return rows.new_zeros(len(times), rows.shape[1]), rows.new_zeros(len(times))
         seen = (times >= 0) & (times <= (len(rows) - 1) / MOUTH_RATE)
         return resample(rows, frame_times(len(rows), MOUTH_RATE), times), seen.float()
+
+    def _taught(self, example: SpeechExample, times: Tensor) -> tuple[Tensor, Tensor]:
+        if not len(example.taught):
+            return times.new_zeros(len(times), self.num_components, dtype=torch.float32), torch.zeros(len(times))
+        return taught_at(example.taught, times.float()), torch.ones(len(times))
 
 
 class SpeechEncoderTask:
@@ -225,16 +245,18 @@ def make_task(config: SpeechTrainingConfig, data_dir: Path | None) -> SpeechEnco
 
 
 def loss_terms(heads: SpeechHeads, batch: SpeechBatch) -> dict[str, Tensor]:
-    """Cross entropy of the phonemes, distance of the articulators, and disagreement about the mouth."""
+    """Cross entropy of phonemes, distance of articulators, disagreement about the mouth, missed part of the teacher."""
     total = batch.trust.sum().clamp_min(1)
     entropy = functional.cross_entropy(
         heads.phonemes.flatten(0, 1), batch.labels.flatten(), reduction="none", label_smoothing=0.1
     )
     distance = (heads.articulation - batch.articulation).abs().mean(-1)
+    off, usual = (heads.hidden - batch.taught).square().sum(-1), batch.taught.square().sum(-1)
     return {
         "phonemes": (entropy.view_as(batch.trust) * batch.trust).sum() / total,
         "articulation": (distance * batch.trust).sum() / total,
         "mouth": mouth_disagreement(heads.mouth, batch.mouth, batch.seen, batch.synced),
+        "teacher": (off * batch.listened).sum() / (usual * batch.listened).sum().clamp_min(1e-6),
     }
 
 
@@ -263,16 +285,20 @@ def judge_encoder(
     """Figures per group of clips: share of right frames, and correlation of the mouth curves.
 
     `right` counts all frames, `right_spoken` those that are not silence, `prior` what the commonest phoneme
-    would get of these. Mouth figures are means over clips whose sound belongs to the picture.
+    would get of these. Mouth figures are means over clips whose sound belongs to the picture. `teacher` is the share of
+    the teacher's variance that is foreseen.
     """
     groups: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
     for example in examples:
         group = next((g for g in config.groups if fnmatchcase(example.clip.name, g.pattern)), None)
         tally = groups[group.pattern if group else "other"]
         features = encoder.encode(example.waveform.float())
+        middles = (torch.arange(len(features)) + 0.5) / FPS
+        if len(example.taught):
+            tally["taught"].append(taught_at(example.taught, middles))
+            tally["foreseen"].append(features[:, encoder.slices["hidden"]])
         if example.trust > 0:
-            middles = (torch.arange(len(features)) + 0.5) / FPS * LABEL_RATE
-            tally["labels"].append(example.labels[middles.long().clamp(max=len(example.labels) - 1)])
+            tally["labels"].append(example.labels[(middles * LABEL_RATE).long().clamp(max=len(example.labels) - 1)])
             tally["heard"].append(features[:, encoder.slices["posteriors"]].argmax(1))
         if len(example.mouth) > 15 and (example.clip.av_corr is None or example.clip.av_corr >= config.synced):
             rows = min(len(features), len(example.mouth))
@@ -285,6 +311,10 @@ def judge_encoder(
 
 def _figures(tally: Mapping[str, list[Tensor]]) -> list[tuple[str, float]]:
     figures = [(name, float(torch.stack(tally[name]).mean())) for name in ("mouth_open", "mouth_wide") if tally[name]]
+    if tally["taught"]:
+        taught, foreseen = torch.cat(tally["taught"]), torch.cat(tally["foreseen"])
+        unexplained = (taught - foreseen).square().sum() / (taught - taught.mean(0)).square().sum()
+        figures.append(("teacher", 1 - float(unexplained)))
     if tally["labels"]:
         labels, heard = torch.cat(tally["labels"]), torch.cat(tally["heard"])
         spoken = labels[labels != SILENCE]

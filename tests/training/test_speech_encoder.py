@@ -6,8 +6,8 @@ import torch
 
 from facetalk.audio.phonemes import Phoneme
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.data.speech import write_mouth, write_phonemes
-from facetalk.io.audio import write_wav
+from facetalk.data.speech import write_mouth, write_phonemes, write_taught
+from facetalk.io.audio import read_waveform, write_wav
 from facetalk.models.registry import load_speech_encoder
 from facetalk.pipelines.train import read_training_config, train
 from facetalk.training.speech_encoder import make_task, mouth_disagreement, read_task_config
@@ -104,7 +104,7 @@ def test_unseen_rows_do_not_count() -> None:
 def test_the_packaged_configuration_is_valid() -> None:
     options = read_training_config("speech-encoder")
     assert options.pop("method") == "speech-encoder"
-    assert read_task_config(options).encoder.width == 192
+    assert read_task_config(options).encoder.width == 256
 
 
 def test_missing_data_and_wrong_patterns_are_named(speech_dir: Path) -> None:
@@ -121,3 +121,36 @@ def _config(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(yaml.safe_dump({"method": "speech-encoder", **TINY}))
     return path
+
+
+def test_it_learns_what_the_teacher_hears(speech_dir: Path) -> None:
+    for name in ("heard_a", "heard_b", "seen_a"):
+        waveform = read_waveform(speech_dir / f"{name}.wav")
+        loudness = waveform.unfold(0, 384, 384).square().mean(1).sqrt()
+        write_taught(speech_dir / f"{name}.taught.npy", (loudness[:, None] * 10 - 0.5) * torch.linspace(-1, 1, 8))
+    torch.manual_seed(0)
+    task = make_task(read_task_config(TINY | {"bfloat16": False}), speech_dir)
+    chance = torch.Generator().manual_seed(1)
+    optimizer = torch.optim.AdamW(task.model.parameters(), lr=3e-3)
+    history = []
+    for step in range(60):
+        terms = task.loss_terms(step, chance)
+        optimizer.zero_grad()
+        terms["teacher"].backward()
+        optimizer.step()
+        history.append(terms["teacher"].item())
+    assert sum(history[-5:]) < 0.6 * sum(history[:5])
+
+
+def test_the_mouth_does_not_shape_the_features(speech_dir: Path) -> None:
+    task = make_task(read_task_config(TINY | {"bfloat16": False}), speech_dir)
+    terms = task.loss_terms(0, torch.Generator().manual_seed(1))
+    terms["mouth"].backward()
+    moved = {name for name, parameter in task.model.named_parameters() if parameter.grad is not None}
+    assert moved == {"to_mouth.weight", "to_mouth.bias"}
+
+
+def test_a_teacher_of_another_size_is_refused(speech_dir: Path) -> None:
+    write_taught(speech_dir / "heard_a.taught.npy", torch.zeros(60, 5))
+    with pytest.raises(FacetalkError, match=r"have \[5\] components, the encoder foresees 8"):
+        make_task(read_task_config(TINY), speech_dir)
