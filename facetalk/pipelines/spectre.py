@@ -119,7 +119,8 @@ def read_face(encoder: FaceEncoder, path: Path, face: SeenFace) -> FaceCode:
 
     The noise of judging single pictures is taken out of the head's rotation.
     """
-    code = encoder.encode(face_pictures(picture[None])[0] for picture, _ in cut_frames(path, face.track))
+    pictures = (face_pictures(picture[None])[0] for picture, _ in cut_frames(path, face.track))
+    code = encoder.encode(pictures, face.landmarks)
     size = 2 * STEADY_REACH + 1
     ends = [rows.expand(STEADY_REACH, 3) for rows in (code.rotation[:1], code.rotation[-1:])]
     rotation = torch.cat([ends[0], code.rotation, ends[1]]).unfold(0, size, 1).mean(-1)

@@ -72,7 +72,7 @@ def refine_encoder(
         progress: told the number of passes done.
     """
     settings = settings or RefineSettings()
-    first = encoder.encode(clip.faces)
+    first = encoder.encode(clip.faces, clip.landmarks)
     own = copy.deepcopy(encoder).requires_grad_(True)
     own.eval()  # statistics of the normalisations stay those of many faces
     _freeze_normalisations(own)
@@ -110,7 +110,7 @@ def refine_terms(
     film: Float[Tensor, "frames features"] | None,
 ) -> dict[str, Tensor]:
     """The loss terms of consecutive frames; the outer `REACH` on both sides only lend their pictures."""
-    code, _ = encoder(clip.faces)
+    code, _ = encoder(clip.faces, clip.landmarks)
     betas = code.betas.mean(0)
     code = replace(code, camera=scene.anchored(code, betas, clip.shots, clip.landmarks).camera)
     inside = slice(REACH, -REACH)
