@@ -18,7 +18,7 @@ from facetalk.data.faces import FaceDataConfig, FaceExample, face_pictures
 from facetalk.head.model import HeadModel
 from facetalk.losses.geometry import LipGeometry
 from facetalk.models.expression_net import ExpressionNet, ExpressionNetConfig
-from facetalk.models.face_encoder import CoarseEncoder, FaceCode, FaceEncoderConfig
+from facetalk.models.face_encoder import CoarseEncoder, FaceCode, FaceEncoder, FaceEncoderConfig
 from facetalk.models.face_scene import FaceScene, Shots, in_crop
 from facetalk.models.lip_reader import LipReaderConfig, PhonemeLipReader
 from facetalk.models.registry import load_coarse_encoder, load_expression_net, load_head, load_lip_reader
@@ -245,7 +245,7 @@ def test_refinement_brings_the_landmarks_nearer_and_leaves_the_given_encoder_alo
     settings = RefineSettings(passes=20, learning_rate=1e-3, loss_weights=weights)
     taught = refine_encoder(encoder, scene, None, clip, settings)
 
-    def error(network: torch.nn.Module) -> float:
+    def error(network: FaceEncoder) -> float:
         code = network.encode(clip.faces, clip.landmarks)
         betas = code.betas.mean(0)
         code = scene.anchored(code, betas, clip.shots, clip.landmarks)
