@@ -33,7 +33,7 @@ from facetalk.pipelines.detect import detect_landmarks
 from facetalk.pipelines.retarget import retarget
 from facetalk.tracking.observation import estimate_camera, even_frames, interpolate
 from facetalk.tracking.settings import FitSettings
-from facetalk.training.exemplar import RefineSettings, refine_encoder
+from facetalk.training.exemplar import RefineSettings, refine_encoder, with_lids
 from facetalk.training.spectre import SeenClip
 
 HEAD = "facetalk"
@@ -94,6 +94,7 @@ def fit_video_spectre(
             settings = settings or RefineSettings()
             clip = clip_of(path, seen)
             code = read_face(refine_encoder(encoder, scene, load_lip_reader(), clip, settings, progress), path, seen)
+            code = replace(code, expression=with_lids(code.expression, before.expression))
             figures = {"before": code_figures(before, scene, seen), "after": code_figures(code, scene, seen)}
             notes = {"refined": {"passes": settings.passes, **figures}}
         motion = to_motion(code, scene, seen, str(path), notes)

@@ -15,6 +15,7 @@ from facetalk.audio.visemes import VISEMES, viseme_of_phoneme
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.crops import KEPT_SCALE
 from facetalk.data.faces import FaceDataConfig, FaceExample, face_pictures
+from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.losses.geometry import LipGeometry
 from facetalk.models.expression_net import ExpressionNet, ExpressionNetConfig
@@ -31,7 +32,14 @@ from facetalk.training.coarse_encoder import (
     seen_in_part,
     taught_face,
 )
-from facetalk.training.exemplar import RefineLossWeights, RefineSettings, _batches, refine_encoder, unsteadiness
+from facetalk.training.exemplar import (
+    RefineLossWeights,
+    RefineSettings,
+    _batches,
+    refine_encoder,
+    unsteadiness,
+    with_lids,
+)
 from facetalk.training.expression_net import ExpressionNetTask, ExpressionTrainingConfig
 from facetalk.training.face_corpus import FaceCorpus, TrackedRenderer, head_places, read_corpus
 from facetalk.training.judging_faces import Judged, closures, judge_encoder
@@ -255,6 +263,15 @@ def test_refinement_brings_the_landmarks_nearer_and_leaves_the_given_encoder_alo
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
     kept = [name for name in before if "running" in name or "num_batches" in name]
     assert kept and all(torch.equal(taught.state_dict()[name], before[name]) for name in kept)
+
+
+def test_refinement_leaves_the_lids_alone() -> None:
+    before, after = torch.zeros(2, 52), torch.ones(2, 52)
+    kept = with_lids(after, before)
+    assert (kept[:, ARKIT_NAMES.index("eyeBlinkLeft")] == 0).all() and (
+        kept[:, ARKIT_NAMES.index("jawOpen")] == 1
+    ).all()
+    assert kept.sum() == 2 * sum(not name.startswith("eye") for name in ARKIT_NAMES)
 
 
 @pytest.mark.parametrize("num_frames", [1, 7, 20, 45])
