@@ -23,16 +23,16 @@ def fit(
         str,
         typer.Option(
             "--method",
-            help="landmarks: the tracker, the most exact. spectre: networks that see pictures and landmarks and were "
-            "taught with a lip reader; lips follow nearly as closely, eyes and brows less.",
+            help="landmarks: the tracker, the most exact. spectre: networks that see pictures and landmarks, taught "
+            "with a lip reader; lips open as truly but lie less exactly, eyes and brows move less.",
         ),
     ] = "landmarks",
     refine: Annotated[
         bool,
         typer.Option(
             "--refine",
-            help="With spectre: teach the networks each video first; lips come closer, at about ten seconds of one "
-            "core a second of video.",
+            help="With spectre: teach the networks each video first; the face lies a fifth nearer, at eight seconds of "
+            "one core a second of video.",
         ),
     ] = False,
     preview: Annotated[
