@@ -19,10 +19,21 @@ def fit(
         typer.Option("-o", "--out", help="For one video a .npz file; else a folder.  [default: VIDEO.npz or fits]"),
     ] = None,
     head: HeadName = "facetalk",
-    # Hidden while SPECTRE's briefly trained networks are less exact than the landmarks, see weights/spectre/CARD.md.
-    method: Annotated[str, typer.Option("--method", hidden=True, help="landmarks or spectre.")] = "landmarks",
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            help="landmarks: the tracker, the most exact. spectre: networks that see pictures and landmarks, taught "
+            "with a lip reader; lips open as truly but lie less exactly, eyes and brows move less.",
+        ),
+    ] = "landmarks",
     refine: Annotated[
-        bool, typer.Option("--refine", hidden=True, help="With spectre: teach the networks each video first.")
+        bool,
+        typer.Option(
+            "--refine",
+            help="With spectre: teach the networks each video first; the face lies a fifth nearer, at eight seconds of "
+            "one core a second of video.",
+        ),
     ] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Also write a video: original, head over it, curves.")

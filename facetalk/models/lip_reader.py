@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
+from facetalk.audio.articulation import ARTICULATORS
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.models.backbones import ResNetTrunk
 
@@ -43,16 +45,21 @@ class LipFrontEnd(nn.Module):
         kind = ACTIVATIONS[activation]
         self.frontend3D = nn.Sequential(
             nn.Conv3d(1, width, (5, 7, 7), (1, 2, 2), (2, 3, 3), bias=False),
-            nn.BatchNorm3d(width),
+            nn.BatchNorm2d(width),
             kind(),
-            nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
+            nn.MaxPool2d(3, 2, 1),
         )
         self.trunk = ResNetTrunk(width, activation=kind)
 
     def features(self, mouths: Float[Tensor, "batch frames 88 88"]) -> Float[Tensor, "batch frames features"]:
         """See `experts.LipReader.features`."""
-        x = self.frontend3D(((mouths - MEAN) / STD)[:, None])
-        rows = self.trunk(x.transpose(1, 2).flatten(0, 1))
+        filters: Tensor = self.frontend3D[0].weight  # type: ignore[assignment]
+        span = filters.shape[2]
+        reach = span // 2
+        # A filter over five frames is one over five channels: a third of the time that Conv3d takes on a CPU.
+        around = functional.pad((mouths - MEAN) / STD, (0, 0, 0, 0, reach, reach)).unfold(1, span, 1)
+        stacked = around.flatten(0, 1).contiguous().permute(0, 3, 1, 2)
+        rows = self.trunk(self.frontend3D[1:](functional.conv2d(stacked, filters[:, 0], stride=2, padding=3)))
         return rows.unflatten(0, mouths.shape[:2])
 
     def forward(self, mouths: Float[Tensor, "batch frames 88 88"]) -> Float[Tensor, "batch frames features"]:
@@ -61,7 +68,10 @@ class LipFrontEnd(nn.Module):
 
 
 class PhonemeLipReader(nn.Module):
-    """The front end and what tells phonemes from its features; `to_shape` tells the lips' distances from them."""
+    """The front end and what tells phonemes from its features.
+
+    `to_shape` tells the lips' distances from the features of a frame, `to_articulation` what the mouth is heard to do.
+    """
 
     def __init__(self, config: LipReaderConfig | None = None) -> None:
         super().__init__()
@@ -71,6 +81,7 @@ class PhonemeLipReader(nn.Module):
         self.memory = nn.ModuleList(_Memory(config.hidden, step, config.dropout) for step in config.dilations)
         self.to_phonemes = nn.Linear(config.hidden, len(PHONEMES))
         self.to_shape = nn.Linear(self.front_end.trunk.num_features, MOUTH_SHAPES)
+        self.to_articulation = nn.Linear(self.front_end.trunk.num_features, len(ARTICULATORS))
 
     def features(self, mouths: Float[Tensor, "batch frames 88 88"]) -> Float[Tensor, "batch frames features"]:
         """See `experts.LipReader.features`. They know nothing of other frames but what the first layer's five see."""

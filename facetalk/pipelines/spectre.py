@@ -33,7 +33,7 @@ from facetalk.pipelines.detect import detect_landmarks
 from facetalk.pipelines.retarget import retarget
 from facetalk.tracking.observation import estimate_camera, even_frames, interpolate
 from facetalk.tracking.settings import FitSettings
-from facetalk.training.exemplar import RefineSettings, refine_encoder
+from facetalk.training.exemplar import RefineSettings, refine_encoder, with_lids
 from facetalk.training.spectre import SeenClip
 
 HEAD = "facetalk"
@@ -94,6 +94,7 @@ def fit_video_spectre(
             settings = settings or RefineSettings()
             clip = clip_of(path, seen)
             code = read_face(refine_encoder(encoder, scene, load_lip_reader(), clip, settings, progress), path, seen)
+            code = replace(code, expression=with_lids(code.expression, before.expression))
             figures = {"before": code_figures(before, scene, seen), "after": code_figures(code, scene, seen)}
             notes = {"refined": {"passes": settings.passes, **figures}}
         motion = to_motion(code, scene, seen, str(path), notes)
@@ -119,7 +120,8 @@ def read_face(encoder: FaceEncoder, path: Path, face: SeenFace) -> FaceCode:
 
     The noise of judging single pictures is taken out of the head's rotation.
     """
-    code = encoder.encode(face_pictures(picture[None])[0] for picture, _ in cut_frames(path, face.track))
+    pictures = (face_pictures(picture[None])[0] for picture, _ in cut_frames(path, face.track))
+    code = encoder.encode(pictures, face.landmarks)
     size = 2 * STEADY_REACH + 1
     ends = [rows.expand(STEADY_REACH, 3) for rows in (code.rotation[:1], code.rotation[-1:])]
     rotation = torch.cat([ends[0], code.rotation, ends[1]]).unfold(0, size, 1).mean(-1)

@@ -17,6 +17,7 @@ from facetalk.core.config import plain
 from facetalk.core.progress import Progress, silent
 from facetalk.core.rotations import matrix_to_quaternion
 from facetalk.core.threads import one_torch_thread
+from facetalk.head.channels import ARKIT_NAMES
 from facetalk.losses.perceptual import correction_size, lip_reading_error, relative_error
 from facetalk.models.experts import LipReader
 from facetalk.models.face_encoder import REACH, FaceCode, FaceEncoder
@@ -31,22 +32,23 @@ class RefineLossWeights:
 
     NeuFace's 10 for the landmarks and 100 for the steadiness of the rotation (METHODS 2.6) let the rotation drift away
     from the landmarks here: on an unseen speaker the error grew from 0.024 to 0.096 instead of falling to 0.014.
-    Without the mouth's relative distances, and with a dearer acceleration, the lips stop moving.
+    Without the mouth's relative distances, and with a dearer acceleration, the lips stop moving; lids do so first. With
+    more weight on the distances the lips learn the detector's errors.
     """
 
     landmarks: float = 50.0
     steadiness: float = 10.0
-    relative: float = 50.0
-    acceleration: float = 0.01
+    relative: float = 25.0
+    acceleration: float = 0.002
     lip_reading: float = 2.0
-    initial: float = 0.001
+    initial: float = 0.004
 
 
 @dataclass(frozen=True)
 class RefineSettings:
     """How long and how fast a clip is learnt."""
 
-    passes: int = 15
+    passes: int = 10
     learning_rate: float = 1e-4
     batch_frames: int = 20
     seed: int = 0
@@ -72,7 +74,7 @@ def refine_encoder(
         progress: told the number of passes done.
     """
     settings = settings or RefineSettings()
-    first = encoder.encode(clip.faces)
+    first = encoder.encode(clip.faces, clip.landmarks)
     own = copy.deepcopy(encoder).requires_grad_(True)
     own.eval()  # statistics of the normalisations stay those of many faces
     _freeze_normalisations(own)
@@ -110,7 +112,8 @@ def refine_terms(
     film: Float[Tensor, "frames features"] | None,
 ) -> dict[str, Tensor]:
     """The loss terms of consecutive frames; the outer `REACH` on both sides only lend their pictures."""
-    code, _ = encoder(clip.faces)
+    code, _ = encoder(clip.faces, clip.landmarks)
+    code = replace(code, expression=with_lids(code.expression, initial))
     betas = code.betas.mean(0)
     code = replace(code, camera=scene.anchored(code, betas, clip.shots, clip.landmarks).camera)
     inside = slice(REACH, -REACH)
@@ -131,6 +134,14 @@ def refine_terms(
         render = reader.features(mouths[None])[0]
         terms["lip_reading"] = lip_reading_error(film[inside], render[inside], clip.trusted[inside])
     return terms
+
+
+def with_lids(
+    expression: Float[Tensor, "frames 52"], initial: Float[Tensor, "frames 52"]
+) -> Float[Tensor, "frames 52"]:
+    """The expression with the lids as they were: refined ones fit the eyes' size and forget to blink."""
+    lids = torch.tensor([name.startswith("eye") for name in ARKIT_NAMES])
+    return torch.where(lids, initial, expression)
 
 
 def unsteadiness(turns: Float[Tensor, "frames 3 3"]) -> Float[Tensor, " frames"]:

@@ -64,8 +64,8 @@ def judge_encoder(
         pictures = face_pictures(example.crops.faces[frames])
         boxes = example.track.face_boxes[frames]
         seen = in_crop(example.track.landmarks[frames], boxes)
-        code = encoder.encode(pictures)
-        coarse = FaceCode.split(encoder.coarse(pictures), encoder.config.num_betas)
+        code = encoder.encode(pictures, seen)
+        coarse = FaceCode.split(encoder.coarse(pictures, seen), encoder.config.num_betas)
         mouths = mouth_pictures(example.crops.mouths[frames])
         heard = None if clip.heard is None else clip.heard[frames]
         if heard is not None and reader is not None:

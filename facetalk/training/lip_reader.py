@@ -1,7 +1,7 @@
 """Training the lip reader: phonemes that a speech encoder hears, from the mouth that is filmed (METHODS 8.6).
 
-Its features also have to tell how far the lips are apart: that is seen in every frame, also in those whose sound says
-little, and a few thousand steps of phonemes alone hardly find the lips.
+Its features also have to tell how far the lips are apart, which is seen in every frame, also in those whose sound says
+little, and what lips, jaw and tongue are heard to do: a few thousand steps of phonemes alone hardly find the lips.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from facetalk.io.audio import read_waveform
 from facetalk.io.files import replacing
 from facetalk.io.weights import half_precision, write_tensors
 from facetalk.losses.perceptual import LIP_PAIRS, mouth_distances
+from facetalk.models.experts import MOUTH_SIDE
 from facetalk.models.lip_reader import LipReaderConfig, PhonemeLipReader
 from facetalk.models.registry import load_head, load_lip_reader, load_speech_encoder
 from facetalk.models.speech_encoder import SpeechEncoder
@@ -37,6 +38,9 @@ from facetalk.training.optim import OptimConfig
 
 UNSYNCED = 0.1
 """Clips with a lower `av_corr` are left out: their sound may not belong to the mouth."""
+
+SIDES = (80, 96)
+"""Smallest and largest part of a kept mouth that a training example shows, pixels: boxes are now wider, now tighter."""
 
 LONG_S = 1.5
 """The `av_corr` of a shorter clip means little and is not used."""
@@ -48,6 +52,7 @@ class LipReaderLossWeights:
 
     phonemes: float = 1.0
     shape: float = 0.5
+    articulation: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class SpokenFace:
     mouths: np.ndarray
     heard: Float[Tensor, "frames phonemes"]
     """Probability of each phoneme."""
+    articulation: Float[Tensor, "frames articulators"]
+    """Position of each articulator, as heard."""
     shape: Float[Tensor, "frames distances"]
     """Distances of `LIP_PAIRS` over the side of the face's box."""
     trusted: Float[Tensor, " frames"]
@@ -94,9 +101,26 @@ class SpokenBatch(NamedTuple):
 
     mouths: Float[Tensor, "batch frames 88 88"]
     heard: Float[Tensor, "batch frames phonemes"]
+    articulation: Float[Tensor, "batch frames articulators"]
+    """In units of the usual spread, as `shape`."""
     shape: Float[Tensor, "batch frames distances"]
-    """In units of the usual spread."""
     trusted: Float[Tensor, "batch frames"]
+
+
+class Scale(NamedTuple):
+    """What is usual of some measures."""
+
+    mean: Tensor
+    spread: Tensor
+
+    @classmethod
+    def of(cls, rows: Float[Tensor, "frames measures"]) -> Scale:
+        """The scale of the rows of all clips."""
+        return cls(rows.mean(0), rows.std(0).clamp_min(1e-4))
+
+    def apply(self, rows: Float[Tensor, "frames measures"]) -> Float[Tensor, "frames measures"]:
+        """Rows in units of the usual spread."""
+        return (rows - self.mean) / self.spread
 
 
 class LipReaderTask:
@@ -116,22 +140,26 @@ class LipReaderTask:
             raise FacetalkError("there is no clip with sound to learn from; check the dataset and dev_speakers")
         self.judge = judge
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
-        shapes = torch.cat([face.shape for face in self.learn])
-        self.usual, self.spread = shapes.mean(0), shapes.std(0).clamp_min(1e-4)
+        self.shapes = Scale.of(torch.cat([face.shape for face in self.learn]))
+        self.moves = Scale.of(torch.cat([face.articulation for face in self.learn]))
         shares = [share_of(face.speaker, config.data.shares, 1.0) * len(face.heard) for face in self.learn]
         self.chances = torch.tensor(shares, dtype=torch.float64)
         self.prior = torch.cat([face.heard for face in self.learn]).mean(0)
 
     def loss_terms(self, step: int, chance: torch.Generator) -> dict[str, Tensor]:
-        """Cross entropy with what the speech encoder hears, and squared error of the lips' distances."""
+        """Cross entropy with what the speech encoder hears, squared errors of lips' distances and of articulators."""
         batch = self.draw(chance)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
             features = self.model.features(batch.mouths)
             logits, shape = self.model.phonemes(features), self.model.to_shape(features)
-        spent = -(batch.heard * logits.float().log_softmax(-1)).sum(-1)
-        off = (shape.float() - batch.shape).square().mean(-1)
+            moves = self.model.to_articulation(features)
         seen = batch.trusted / batch.trusted.sum().clamp_min(1.0)
-        return {"phonemes": (spent * seen).sum(), "shape": (off * seen).sum()}
+        rows = {
+            "phonemes": -(batch.heard * logits.float().log_softmax(-1)).sum(-1),
+            "shape": (shape.float() - batch.shape).square().mean(-1),
+            "articulation": (moves.float() - batch.articulation).square().mean(-1),
+        }
+        return {name: (values * seen).sum() for name, values in rows.items()}
 
     def draw(self, chance: torch.Generator) -> SpokenBatch:
         """One batch; the same generator state gives the same batch."""
@@ -143,19 +171,26 @@ class LipReaderTask:
         length = self.config.data.clip_frames
         start = int(torch.randint(len(face.heard) - length + 1, (), generator=chance))
         part = slice(start, start + length)
-        luck = torch.rand(5, generator=chance)
+        luck = torch.rand(6, generator=chance)
         shown = face.mouths
         if face.rendered is not None and luck[0] < self.config.render_share * self.config.render_every:
             shown = face.rendered
-        shift = ((9 * luck[1:3]).long() - 4).tolist()
-        mouths = mouth_pictures(shown[part], (shift[0], shift[1]))
+        side = 2 * int(SIDES[0] / 2 + luck[5] * (SIDES[1] - SIDES[0] + 2) / 2)
+        room = (shown.shape[1] - side) // 2
+        shift = ((2 * room + 1) * luck[1:3]).long() - room
+        mouths = mouth_pictures(shown[part], (int(shift[0]), int(shift[1])), side)
+        if side != MOUTH_SIDE:
+            size = (MOUTH_SIDE, MOUTH_SIDE)
+            mouths = torch.nn.functional.interpolate(mouths[None], size, mode="bilinear", align_corners=False)[0]
         if torch.rand((), generator=chance) < 0.5:
             mouths = mouths.flip(-1)
         # Brightness and contrast are the camera's, not the speaker's.
         mean = mouths.mean()
         mouths = ((mouths - mean) * (0.7 + 0.6 * luck[3]) + mean + 0.3 * (luck[4] - 0.5)).clamp(0, 1)
-        shape = (face.shape[part] - self.usual) / self.spread
-        return SpokenBatch(mouths, face.heard[part], shape, face.trusted[part])
+        shape = self.shapes.apply(face.shape[part] * (MOUTH_SIDE / side))
+        return SpokenBatch(
+            mouths, face.heard[part], self.moves.apply(face.articulation[part]), shape, face.trusted[part]
+        )
 
     def validate(self) -> dict[str, float]:
         """Figures on the speakers that are kept for judging, on film and render, beside those of the prior alone."""
@@ -178,8 +213,8 @@ def judge_reader(
     """Shares of frames with the right phoneme and viseme; empty without clips.
 
     Right is what the speech encoder hears as most probable. `speech_*` leaves frames of silence out, `*_recall` is the
-    mean over visemes of the share found. `prior_*` always says what is most frequent in training (among speech sounds
-    for `speech_*`); `closure_*` is about telling P, B and M from all other sounds.
+    mean over visemes of the share found when frequent ones get no favour. `prior_*` always says what is most frequent
+    in training (among speech sounds for `speech_*`); `closure_*` is about telling P, B and M from all other sounds.
     """
     if not shown:
         return {}
@@ -210,7 +245,8 @@ def phoneme_figures(
         guess = (rows @ merge).argmax(-1)
         figures[f"{name}viseme"] = _mean(guess == looks)
         figures[f"prior_{name}viseme"] = _mean((before @ merge).argmax() == looks)
-        recalls = [_mean(guess[looks == kind] == kind) for kind in range(len(VISEMES)) if (looks == kind).any()]
+        even = (rows @ merge / (before @ merge).clamp_min(1e-3)).argmax(-1)
+        recalls = [_mean(even[looks == kind] == kind) for kind in range(len(VISEMES)) if (looks == kind).any()]
         figures[f"{name}viseme_recall"] = sum(recalls) / max(1, len(recalls))
     closing = [PHONEMES.index(symbol) for symbol in BILABIAL]
     is_closed = torch.isin(heard[speech], torch.tensor(closing))
@@ -263,10 +299,12 @@ def is_synced(example: FaceExample) -> bool:
 def _spoken(
     example: FaceExample, speech: SpeechEncoder, config: LipReaderTrainingConfig, renderer: TrackedRenderer | None
 ) -> SpokenFace:
+    heard = heard_speech(example, speech, config.data.sound_lags_ms)
     return SpokenFace(
         example.clip.speaker,
         example.crops.mouths,
-        heard_phonemes(example, speech, config.data.sound_lags_ms),
+        _phonemes(heard, speech),
+        heard[:, speech.slices["articulation"]],
         lip_distances(example),
         example.trusted,
         None if renderer is None else rendered_mouths(example, renderer),
@@ -281,17 +319,28 @@ def lip_distances(example: FaceExample) -> Float[Tensor, "frames distances"]:
 def heard_phonemes(
     example: FaceExample, speech: SpeechEncoder, lags_ms: Mapping[str, float]
 ) -> Float[Tensor, "frames phonemes"]:
-    """Probability of each phoneme at the moments of a clip's pictures, as a speech encoder hears its sound.
+    """Probability of each phoneme at the moments of a clip's pictures; see `heard_speech`."""
+    return _phonemes(heard_speech(example, speech, lags_ms), speech)
+
+
+def _phonemes(heard: Float[Tensor, "frames features"], speech: SpeechEncoder) -> Float[Tensor, "frames phonemes"]:
+    posteriors = heard[:, speech.slices["posteriors"]]
+    return posteriors / posteriors.sum(-1, keepdim=True)
+
+
+def heard_speech(
+    example: FaceExample, speech: SpeechEncoder, lags_ms: Mapping[str, float]
+) -> Float[Tensor, "frames features"]:
+    """What a speech encoder hears at the moments of a clip's pictures; columns as in its `slices`.
 
     Args:
         example: has a sound file.
         speech: the encoder.
         lags_ms: see `FaceDataConfig.sound_lags_ms`.
     """
-    features = speech.encode(read_waveform(example.clip.audio_path))[:, speech.slices["posteriors"]]
+    features = speech.encode(read_waveform(example.clip.audio_path))
     times = example.track.times
     step = float(times.diff().median()) if len(times) > 1 else 0.04
     late = share_of(example.clip.speaker, lags_ms, 0.0) / 1000
     # Rows of features and pictures both stand for the middle of their frame.
-    heard = resample(features, frame_times(len(features)) + 0.5 / FPS, times + step / 2 + late)
-    return heard / heard.sum(-1, keepdim=True)
+    return resample(features, frame_times(len(features)) + 0.5 / FPS, times + step / 2 + late)

@@ -12,12 +12,19 @@ from torch import nn
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """Adam with decoupled weight decay, a linear warm-up and a cosine to `final_share` of the step size."""
+    """Adam with decoupled weight decay, a linear warm-up and a cosine to `final_share` of the step size.
+
+    A run that ends before its cosine does gets a linear fall to nothing at its end.
+    """
 
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_steps: int = 100
     final_share: float = 0.02
+    schedule_steps: int = 0
+    """Length of the cosine; that of the run for 0."""
+    cooldown_steps: int = 0
+    """Length of the linear fall at the end of the run; none for 0."""
     clip_norm: float = 1.0
     """Gradients longer than this are shortened."""
     average: float = 0.999
@@ -44,9 +51,10 @@ def learning_rate(config: OptimConfig, step: int, num_steps: int) -> float:
     """Step size at one step of a run."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, num_steps - config.warmup_steps)
+    done = (step - config.warmup_steps) / max(1, (config.schedule_steps or num_steps) - config.warmup_steps)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    return config.learning_rate * (config.final_share + (1 - config.final_share) * cosine)
+    ending = min(1.0, (num_steps - step) / config.cooldown_steps) if config.cooldown_steps else 1.0
+    return config.learning_rate * ending * (config.final_share + (1 - config.final_share) * cosine)
 
 
 class WeightAverage:

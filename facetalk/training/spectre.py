@@ -117,7 +117,7 @@ def see(example: FaceExample, frames: slice, scale: float = FACE_SCALE) -> SeenC
 
 def read_code(encoder: FaceEncoder, scene: FaceScene, clip: SeenClip) -> tuple[FaceCode, Tensor, Tensor]:
     """The encoder's code of a clip with its camera anchored, the coarse expression, and the clip's betas."""
-    code, coarse = encoder(clip.faces)
+    code, coarse = encoder(clip.faces, clip.landmarks)
     betas = code.betas.mean(0)
     anchored = scene.anchored(replace(code, expression=coarse.clamp(0, 1)), betas, clip.shots, clip.landmarks)
     return replace(code, camera=anchored.camera), coarse, betas
@@ -217,7 +217,8 @@ class SpectreTask:
         """Measure the statistics of a fresh perceptual encoder's normalisations on some of the clips."""
         chance = torch.Generator().manual_seed(self.config.loop.seed)
         chosen = torch.multinomial(self.chances, SETTLING, replacement=True, generator=chance)
-        self.encoder.perceptual.settle(self._clip(int(index), chance).faces for index in chosen)
+        clips = (self._clip(int(index), chance) for index in chosen)
+        self.encoder.perceptual.settle((clip.faces, self.encoder.coarse.marks_row(clip.landmarks)) for clip in clips)
 
     @property
     def model(self) -> nn.Module:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,14 @@ def test_the_step_size_warms_up_and_falls() -> None:
     assert max(rates) == rates[4] == pytest.approx(0.05)
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert rates[-1] < 0.002
+
+
+def test_a_run_that_ends_early_follows_its_longer_one_and_then_cools_down() -> None:
+    longer = [learning_rate(OPTIM, step, 100) for step in range(100)]
+    early = replace(OPTIM, schedule_steps=100, cooldown_steps=10)
+    rates = [learning_rate(early, step, 50) for step in range(50)]
+    assert rates[:41] == longer[:41]
+    assert rates[41:] == sorted(rates[41:], reverse=True) and rates[-1] == pytest.approx(longer[49] / 10)
 
 
 class ContestTask(LineTask):
