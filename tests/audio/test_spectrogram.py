@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -46,4 +48,4 @@ def test_part_of_a_recording_has_the_rows_of_the_whole(part: slice) -> None:
 def test_pieces_cover_a_long_recording() -> None:
     parts = list(pieces(16_000 * 130 + 5))
     assert parts[0].start == 0 and parts[-1].stop == num_rows(16_000 * 130 + 5) == 13_001
-    assert all(before.stop == after.start for before, after in zip(parts, parts[1:], strict=False))
+    assert all(before.stop == after.start for before, after in pairwise(parts))
