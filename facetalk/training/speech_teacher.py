@@ -9,6 +9,7 @@ foresee them (Hinton et al. 2015).
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,7 @@ class SpeechTeacher:
             raise MissingAssetError(
                 "the teacher is not installed; run: pip install 'moonshine-voice>=0.0.44,<0.0.69' onnxruntime"
             )
-        import onnxruntime
-
+        onnxruntime: Any = import_module("onnxruntime")  # nothing else needs it, and few have it
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self._session: Any = onnxruntime.InferenceSession(str(path), options)

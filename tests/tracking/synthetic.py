@@ -10,6 +10,9 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.gaze import channels_to_gaze
 from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
 from facetalk.tracking import face_points
+from facetalk.tracking.energy import Observation, State
+from facetalk.tracking.face_basis import FaceBasis, reduce_head
+from facetalk.tracking.observation import observe
 
 IMAGE_SIZE = (640, 480)
 EYE = {"left": torch.tensor([0.0315, 0.0, -0.005]), "right": torch.tensor([-0.0315, 0.0, -0.005])}
@@ -124,3 +127,14 @@ def swaying(num_frames: int) -> tuple[Tensor, Tensor]:
     turn = torch.stack([0.10 * (2.1 * t).sin(), 0.20 * (1.3 * t).cos(), 0.05 * (1.7 * t).sin()], 1)
     transl = torch.stack([0.02 * (0.9 * t).sin(), 0.05 + 0.01 * t.cos(), -0.75 + 0.03 * (0.7 * t).sin()], 1)
     return turn, transl
+
+
+def noisy_start(num_frames: int, chance: torch.Generator) -> tuple[FaceBasis, Observation, State]:
+    """A toy head, what a detector with errors of a pixel sees of it, and a state somewhat beside the truth."""
+    head = make_point_head()
+    turn, transl = swaying(num_frames * 20)
+    expression = 0.4 * torch.rand(num_frames, 52, generator=chance)
+    points = see(head, expression, turn[::20], transl[::20], torch.zeros(4))
+    basis = reduce_head(head)
+    seen, state = observe(points + torch.randn(points.shape, generator=chance), make_camera(), basis)
+    return basis, seen, State(state.rotation + 0.02, state.place + 0.003, state.channels)

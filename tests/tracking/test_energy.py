@@ -4,25 +4,19 @@ from torch import Tensor
 
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.tracking.energy import FaceEnergy, Observation, State, left_jacobian
-from facetalk.tracking.face_basis import FaceBasis, reduce_head
-from facetalk.tracking.observation import observe
+from facetalk.tracking.face_basis import FaceBasis
 from facetalk.tracking.settings import FitSettings
-from tests.tracking.synthetic import make_camera, make_point_head, see, swaying
+from tests.tracking.synthetic import noisy_start
 
 FRAMES = 3
 
 
 @pytest.fixture(scope="module")
 def scene() -> tuple[FaceBasis, Observation, State]:
-    head = make_point_head()
     chance = torch.Generator().manual_seed(3)
-    turn, transl = swaying(FRAMES * 20)
-    expression = 0.4 * torch.rand(FRAMES, 52, generator=chance)
-    points = see(head, expression, turn[::20], transl[::20], torch.zeros(4))
-    basis = reduce_head(head)
-    seen, state = observe(points + torch.randn(points.shape, generator=chance), make_camera(), basis)
+    basis, seen, state = noisy_start(FRAMES, chance)
     channels = torch.rand(state.channels.shape, generator=chance) * 0.5
-    return basis, seen, State(state.rotation + 0.02, state.place + 0.003, channels)
+    return basis, seen, State(state.rotation, state.place, channels)
 
 
 def whitened(

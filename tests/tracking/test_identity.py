@@ -15,12 +15,12 @@ from facetalk.head.model import HeadModel
 from facetalk.models.registry import load_head
 from facetalk.render.camera import project
 from facetalk.tracking.energy import FaceEnergy, Observation, State
-from facetalk.tracking.face_basis import FaceBasis, reduce_head
+from facetalk.tracking.face_basis import FaceBasis
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.identity import joint_equations, through_lens
-from facetalk.tracking.observation import estimate_camera, observe
+from facetalk.tracking.observation import estimate_camera
 from facetalk.tracking.settings import FitSettings
-from tests.tracking.synthetic import make_camera, make_point_head, see, swaying
+from tests.tracking.synthetic import noisy_start
 
 FRAMES = 2
 
@@ -33,14 +33,8 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def scene() -> tuple[FaceBasis, Observation, State]:
-    head = make_point_head()
-    chance = torch.Generator().manual_seed(3)
-    turn, transl = swaying(FRAMES * 20)
-    expression = 0.4 * torch.rand(FRAMES, 52, generator=chance)
-    points = see(head, expression, turn[::20], transl[::20], torch.zeros(4))
-    basis = reduce_head(head)
-    seen, state = observe(points + torch.randn(points.shape, generator=chance), make_camera(), basis)
-    return basis, seen, State(state.rotation + 0.02, state.place + 0.003, state.channels + 0.2)
+    basis, seen, state = noisy_start(FRAMES, torch.Generator().manual_seed(3))
+    return basis, seen, State(state.rotation, state.place, state.channels + 0.2)
 
 
 def plain_errors(basis: FaceBasis, seen: Observation, values: Tensor, shared: Tensor, start: State) -> Tensor:
