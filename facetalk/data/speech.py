@@ -23,9 +23,9 @@ from torch import Tensor
 
 from facetalk.audio.articulation import MOUTH_CURVES, articulation
 from facetalk.audio.phonemes import PHONEME_IDS, Phoneme, frame_labels
-from facetalk.core.errors import FacetalkError
+from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import SAMPLE_RATE, frame_times, resample
-from facetalk.data.manifest import Clip
+from facetalk.data.manifest import MANIFEST, Clip
 from facetalk.io.audio import read_waveform
 from facetalk.io.files import replacing
 
@@ -58,6 +58,28 @@ class SpeechExample:
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.waveform) / SAMPLE_RATE
+
+
+def require_corpus(folder: Path) -> None:
+    """Check that a folder is a speech folder to which more can be added."""
+    if not (folder / MANIFEST).is_file():
+        raise UsageError(f"{folder} has no {MANIFEST}; make the folder with facetalk.training.speech_corpus first")
+
+
+def enlist(folder: Path, prefix: str, speaker: str, names: Sequence[str]) -> None:
+    """Name a speaker's recordings in the manifest of a speech folder.
+
+    Args:
+        folder: the speech folder.
+        prefix: recordings whose names begin so are taken out of the manifest first.
+        speaker: of the recordings.
+        names: of the recordings.
+    """
+    require_corpus(folder)
+    with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    kept = [row for row in rows if not row[0].startswith(prefix)]
+    _write_rows(folder / MANIFEST, header, [*kept, *((name, speaker, "") for name in names)])
 
 
 def read_speech(clip: Clip) -> SpeechExample:

@@ -17,7 +17,7 @@ BY_JAW = 0.5
 PRESSED_MM = 0.5
 """Shut lips are pressed together by this much: lips that only just touch show a slit."""
 
-PARTING_MM = 1.0
+SHAPING_MM = 1.0
 """Channels that part the lips by less than this when they are 1 shape the mouth but do not open it: a pucker stays."""
 
 DOUBTFUL, CERTAIN = 0.2, 0.5
@@ -42,7 +42,7 @@ def close_lips(
     """
     held = expression.clamp(0, 1)
     has_close = bool(gap_dirs[CLOSE] < -1)  # not every head's mouthClose brings the lips together
-    parts = gap_dirs > (PARTING_MM if has_close else 0.0)
+    parts = gap_dirs > (SHAPING_MM if has_close else 0.0)
     opened = (held * gap_dirs * parts).sum(-1)
     gap = (held * gap_dirs).sum(-1)
     away = closure * (gap + PRESSED_MM).clamp_min(0)

@@ -11,6 +11,7 @@ import math
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -229,8 +230,12 @@ def _forget(job: _Job) -> None:
 
 
 def _curate(job: _Job) -> dict[str, Any]:
+    with LongSound(job.video) if read_video_info(job.video).has_audio else nullcontext() as waveform:
+        return _curate_with(job, waveform)
+
+
+def _curate_with(job: _Job, waveform: LongSound | None) -> dict[str, Any]:
     scan = scan_video(job.video, job.scan_dir, job.rules.scenes, job.rules.face)
-    waveform = LongSound(job.video) if read_video_info(job.video).has_audio else None
     hearing = None if waveform is None else hear(waveform, scan.num_frames, job.rules.laughter, job.laughs)
     selection = select_spans(scan.tracks(), scan.num_frames, hearing, job.rules)
     rejected = [

@@ -6,7 +6,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import repeat
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -140,7 +139,7 @@ def rendered(
     backdrops: Iterable[UInt8[np.ndarray, "height width 3"]] | None = None,
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """Pictures in order, rendered by several threads a few frames ahead of whoever takes them."""
-    work = zip(vertices, repeat(None) if backdrops is None else backdrops, strict=False)
+    work = ((one, None) for one in vertices) if backdrops is None else zip(vertices, backdrops, strict=True)
     if renderer.threads == 1:
         for one, backdrop in work:
             yield renderer.render(one, backdrop)

@@ -35,10 +35,10 @@ class Part:
 
 def joined(parts: list[Part]) -> Part:
     """Several pieces as one."""
-    starts = np.cumsum([0] + [len(part.points) for part in parts])
+    starts = np.cumsum([0] + [len(part.points) for part in parts[:-1]])
     return Part(
         np.concatenate([part.points for part in parts]),
-        np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)]),
         np.concatenate([part.colors for part in parts]),
     )
 

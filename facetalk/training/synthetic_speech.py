@@ -7,7 +7,6 @@ the speech folder OUT (`data/speech.py`) beside what is there. espeak-ng is need
 
 from __future__ import annotations
 
-import csv
 import ctypes
 import random
 import re
@@ -22,12 +21,10 @@ from torch import Tensor
 
 from facetalk.audio.phonemes import Phoneme
 from facetalk.audio.resample import resample_waveform
-from facetalk.core.errors import MissingAssetError, UsageError
+from facetalk.core.errors import MissingAssetError
 from facetalk.core.timing import SAMPLE_RATE
-from facetalk.data.manifest import MANIFEST
-from facetalk.data.speech import write_phonemes
+from facetalk.data.speech import enlist, require_corpus, write_phonemes
 from facetalk.io.audio import write_wav
-from facetalk.io.files import replacing
 from facetalk.training.synthetic_texts import COMMON_WORDS, SENTENCES
 
 ENGLISH = ("en-us", "en-gb", "en-gb-scotland")
@@ -156,8 +153,7 @@ def random_text(voice: str, words: Sequence[str], chance: random.Random) -> str:
 
 def synthesise(out_dir: Path, minutes: float, seed: int = 0) -> int:
     """Add synthetic recordings to a speech folder; returns how many."""
-    if not (out_dir / MANIFEST).is_file():
-        raise UsageError(f"{out_dir} has no {MANIFEST}; make the folder with facetalk.training.speech_corpus first")
+    require_corpus(out_dir)
     chance, synthesiser = random.Random(seed), Synthesiser()
     words = _dictionary_words()
     voices = [*ENGLISH, *SENTENCES, *["en-us"] * 4]
@@ -174,10 +170,7 @@ def synthesise(out_dir: Path, minutes: float, seed: int = 0) -> int:
         write_wav(out_dir / f"{names[-1]}.wav", spoken[0])
         write_phonemes(out_dir / f"{names[-1]}.phones.csv", spoken[1], 1.0)
         seconds += len(spoken[0]) / SAMPLE_RATE
-    with (out_dir / MANIFEST).open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.reader(file) if not row[0].startswith("synth__")]
-    with replacing(out_dir / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([*rows, *((name, "synthetic", "") for name in names)])
+    enlist(out_dir, "synth__", "synthetic", names)
     return len(names)
 
 

@@ -7,7 +7,6 @@ recordings have no phonemes; a teacher (`training/speech_teacher.py`) says what 
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterator
 from itertools import groupby
@@ -16,11 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import SAMPLE_RATE
-from facetalk.data.manifest import MANIFEST
+from facetalk.data.speech import enlist, require_corpus
 from facetalk.io.audio import read_waveform, write_wav
-from facetalk.io.files import replacing
 
 PIECE_S = 10.0
 """Sounds are strung together until they last at least so long."""
@@ -32,8 +30,7 @@ QUIETEST = 0.01
 
 def add_unlabelled(corpus_dir: Path, name: str, folder: Path, pattern: str = "*") -> float:
     """Add the sounds of a folder to a speech folder; returns how many seconds. What NAME had before is replaced."""
-    if not (corpus_dir / MANIFEST).is_file():
-        raise UsageError(f"{corpus_dir} has no {MANIFEST}; make the folder with facetalk.training.speech_corpus first")
+    require_corpus(corpus_dir)
     paths = sorted(path for path in folder.rglob(pattern) if path.is_file())
     names: list[str] = []
     seconds = 0.0
@@ -44,10 +41,7 @@ def add_unlabelled(corpus_dir: Path, name: str, folder: Path, pattern: str = "*"
             seconds += len(piece) / SAMPLE_RATE
     if not names:
         raise FacetalkError(f"{folder} holds no sound that fits {pattern!r}")
-    with (corpus_dir / MANIFEST).open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.reader(file) if not row[0].startswith(f"{name}__")]
-    with replacing(corpus_dir / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([*rows, *((piece, name, "") for piece in names)])
+    enlist(corpus_dir, f"{name}__", name, names)
     return seconds
 
 

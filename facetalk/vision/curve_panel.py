@@ -56,7 +56,7 @@ class CurvePanel:
                 zero = bottom - (bottom - top) * (0 - low) / (high - low)
                 draw.line((left, zero, right, zero), fill=_GRID, width=2)
             x = left + self._margin
-            for word, colour in ((title, _TEXT), *zip(names, _COLOURS, strict=False)):
+            for word, colour in ((title, _TEXT), *zip(names, _COLOURS[: len(names)], strict=True)):
                 draw.text((x, top - self._head), word, fill=colour, font=self._font)
                 x += draw.textlength(word + "   ", font=self._font)
 
@@ -68,7 +68,7 @@ class CurvePanel:
             left, top, right, bottom = self._box(index)
             middle = (left + right) / 2
             draw.line((middle, top, middle, bottom), fill=_NOW, width=2)
-            for name, colour in zip(names, _COLOURS, strict=False):
+            for name, colour in zip(names, _COLOURS[: len(names)], strict=True):
                 points = self._line_of(self._curves[name], frame, limits, (left, top, right, bottom))
                 if len(points) > 1:
                     draw.line(points, fill=colour, width=self._line, joint="curve")
