@@ -13,7 +13,7 @@ from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.core.types import Motion
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.models.attention import EncoderLayer, LocalBias
-from facetalk.models.lip_closing import bilabial_closure, close_lips, resting
+from facetalk.models.lip_contact import close_lips, contact, resting, touch_teeth
 from facetalk.models.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.models.style_encoder import StyleEncoder, StyleEncoderConfig
 
@@ -73,6 +73,8 @@ class TalkerConfig:
     count: a lip half shut tells which way to go."""
     bilabials: tuple[int, ...] = ()
     """Columns of the features that hold the probabilities of P, B and M, which always shut the lips."""
+    labiodentals: tuple[int, ...] = ()
+    """Columns of the features that hold the probabilities of F and V, on which the lower lip touches the upper teeth."""
     silence: int | None = None
     """Column of the features that holds the probability of silence, in which the mouth of any style comes to rest."""
     style: StyleEncoderConfig = field(default_factory=StyleEncoderConfig)
@@ -210,8 +212,12 @@ class Talker(nn.Module):
             if not self.training:
                 doubtful, certain = self.config.closing_range
                 shut = ((shut - doubtful) / (certain - doubtful)).clamp(0, 1)
+                if self.config.labiodentals:
+                    bite = contact(features[..., list(self.config.labiodentals)].sum(-1))
+                    shut = shut * (1 - bite)  # nearly shut lips may be an F's
+                    expression = touch_teeth(expression, bite, self.gap_dirs)
             if self.config.bilabials:
-                heard_shut = bilabial_closure(features[..., list(self.config.bilabials)].sum(-1))
+                heard_shut = contact(features[..., list(self.config.bilabials)].sum(-1))
                 shut = 1 - (1 - shut) * (1 - heard_shut)
             expression = close_lips(expression, shut, self.gap_dirs)
         return Spoken(expression, closure)

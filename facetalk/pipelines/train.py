@@ -89,8 +89,9 @@ def train(
     task = module.make_task(task_config, data_dir)
     chosen = {"method": method} | plain(task_config)
     run_dir.mkdir(parents=True, exist_ok=True)
-    with replacing(run_dir / "training.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
+    if not resume:  # a run that goes on has one, and one that may not go on keeps it
+        with replacing(run_dir / "training.yaml") as temporary:
+            temporary.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
     figures = run(task, task_config.loop, task_config.optim, run_dir, _identity(chosen), resume)
     return TrainingResult(run_dir, figures)
 

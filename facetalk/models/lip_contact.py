@@ -1,4 +1,4 @@
-"""Lips that meet: shuts the mouth of any expression as far as wanted, in any style."""
+"""Lips that touch, in any style: each other on P, B and M, the upper teeth on F and V."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.channels import ARKIT_NAMES, indices
 
 CLOSE = ARKIT_NAMES.index("mouthClose")
+LOWERING = indices(("jawOpen", "mouthLowerDownLeft", "mouthLowerDownRight"))
+HIDING = indices(("mouthClose", "mouthRollUpper"))
+"""Channels that lay the upper lip over the teeth."""
 
 BY_JAW = 0.5
 """Share of the way that is closed by opening less; `mouthClose` does the rest, as lips meet over a lowered jaw."""
@@ -20,8 +23,14 @@ PRESSED_MM = 0.5
 SHAPING_MM = 1.0
 """Channels that part the lips by less than this when they are 1 shape the mouth but do not open it: a pucker stays."""
 
+TUCKED_MM = 1.5
+"""How far the lower lip stays below the upper one's line when it lies against the edge of the upper teeth."""
+
+BITING = {"mouthRollLower": 0.6, "mouthUpperUpLeft": 0.25, "mouthUpperUpRight": 0.25}
+"""F and V at the least: the lower lip rolls in under the teeth, the upper one bares their edge."""
+
 DOUBTFUL, CERTAIN = 0.2, 0.5
-"""Probability of a P, B or M below which nothing closes because of it, and from which on the lips are shut."""
+"""Probability of a sound below which no contact is made because of it, and from which on the contact is whole."""
 
 
 def close_lips(
@@ -56,8 +65,36 @@ def close_lips(
     return scaled + (away - taken)[..., None] * shut
 
 
-def bilabial_closure(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames"]:
-    """How far a P, B or M shuts the lips: all the way where one is likely, for three frames, with soft flanks."""
+def touch_teeth(
+    expression: Float[Tensor, "batch frames n_expression"],
+    touch: Float[Tensor, "batch frames"],
+    gap_dirs: Float[Tensor, " n_expression"],
+) -> Float[Tensor, "batch frames n_expression"]:
+    """The expression with the lower lip against the upper teeth, as on F and V.
+
+    A tracker does not see this: the lips of a film part a little, and what lies between them is not told. So no data
+    teaches it.
+
+    Args:
+        expression: ARKit channels.
+        touch: 0 changes nothing, 1 brings the lip to the teeth.
+        gap_dirs: by how many millimetres each channel parts the lips.
+    """
+    lowering = torch.zeros_like(gap_dirs)
+    lowering[list(LOWERING)] = gap_dirs[list(LOWERING)]
+    lowered = (expression.clamp(0, 1) * lowering).sum(-1)
+    taken = touch * (lowered - TUCKED_MM).clamp_min(0)
+    kept = torch.where(lowering > 0, (1 - taken / lowered.clamp_min(1e-6))[..., None], 1.0)
+    hiding = torch.zeros_like(gap_dirs)
+    hiding[list(HIDING)] = 1
+    goal = torch.full_like(gap_dirs, -torch.inf)
+    goal[list(indices(tuple(BITING)))] = goal.new_tensor(tuple(BITING.values()))
+    shaped = expression * kept * (1 - touch[..., None] * hiding)
+    return shaped + touch[..., None] * (goal - shaped).clamp_min(0)
+
+
+def contact(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames"]:
+    """How far a sound that is made by a contact makes it: wholly where it is likely, for three frames, softly flanked."""
     sure = ((probability - DOUBTFUL) / (CERTAIN - DOUBTFUL)).clamp(0, 1)
     held = functional.max_pool1d(sure[:, None], 3, stride=1, padding=1)
     flank = held.new_tensor([[[0.25, 0.5, 0.25]]])
