@@ -22,8 +22,8 @@ def mouth_exposure(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
     """Share of the light that reaches each vertex: what lies in the mouth is dimmer the deeper it lies."""
     exposure = np.ones(len(assets.template), np.float32)
     depth = assets.template[:, 2].numpy()
-    front = float(depth[assets.regions["lips"].numpy()].max())
+    front = float(depth[assets.regions["upper_teeth"].numpy()].max())
     for name in ("upper_teeth", "lower_teeth", "tongue"):
         members = assets.regions[name].numpy()
-        exposure[members] = np.clip(1.0 * np.exp(-(front - depth[members]) / 0.03), 0.12, 0.9)
+        exposure[members] = np.clip(0.85 * np.exp(-(front - depth[members]) / 0.025), 0.12, 0.85)
     return exposure
