@@ -29,7 +29,7 @@ TUCKED_MM = 1.5
 BITING = {"mouthRollLower": 0.6, "mouthUpperUpLeft": 0.25, "mouthUpperUpRight": 0.25}
 """F and V at the least: the lower lip rolls in under the teeth, the upper one bares their edge."""
 
-DOUBTFUL, CERTAIN = 0.2, 0.5
+DOUBTFUL, CERTAIN = 0.3, 0.6
 """Probability of a sound below which no contact is made because of it, and from which on the contact is whole."""
 
 
