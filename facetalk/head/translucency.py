@@ -21,9 +21,8 @@ def translucency(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
 def mouth_exposure(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
     """Share of the light that reaches each vertex: what lies in the mouth is dimmer the deeper it lies."""
     exposure = np.ones(len(assets.template), np.float32)
-    depth = assets.template[:, 2].numpy()
-    front = float(depth[assets.regions["upper_teeth"].numpy()].max())
-    for name in ("upper_teeth", "lower_teeth", "tongue"):
-        members = assets.regions[name].numpy()
-        exposure[members] = np.clip(0.85 * np.exp(-(front - depth[members]) / 0.025), 0.12, 0.85)
+    inside = np.concatenate([assets.regions[name].numpy() for name in ("upper_teeth", "lower_teeth", "tongue")])
+    if len(inside):  # some heads have nothing in their mouths
+        depth = assets.template[inside, 2].numpy()
+        exposure[inside] = (0.85 * np.exp((depth - depth.max()) / 0.025)).clip(0.12)
     return exposure

@@ -168,7 +168,8 @@ def teeth_row(upper: bool) -> Part:
     widths = UPPER_WIDTHS if upper else LOWER_WIDTHS
     half_width, depth, front = (27.5, 43.0, 15.2) if upper else (25.0, 41.0, 11.8)
     gum, edge = (-59.4, -70.0) if upper else (-77.0, -68.0)
-    lengths = (1.0, 0.9, 1.02, 0.86, 0.82, 0.78, 0.75)
+    # The upper edges lie on the curve of a smile; the lower incisors stand level.
+    lengths = (1.0, 0.95, 1.0, 0.94, 0.91, 0.88, 0.85) if upper else (1.0, 1.0, 1.04, 0.97, 0.93, 0.9, 0.88)
     parts = []
     for index, (at, normal) in enumerate(arch(widths, half_width, depth, front)):
         molar = index >= 3
