@@ -167,7 +167,7 @@ def teeth_row(upper: bool) -> Part:
     """A row of fourteen teeth with its gum."""
     widths = UPPER_WIDTHS if upper else LOWER_WIDTHS
     half_width, depth, front = (27.5, 43.0, 15.2) if upper else (25.0, 41.0, 11.8)
-    gum, edge = (-59.4, -70.0) if upper else (-77.0, -68.0)
+    gum, edge = (-59.4, -70.0) if upper else (-77.0, -69.4)
     # The upper edges lie on the curve of a smile; the lower incisors stand level.
     lengths = (1.0, 0.95, 1.0, 0.94, 0.91, 0.88, 0.85) if upper else (1.0, 1.0, 1.04, 0.97, 0.93, 0.9, 0.88)
     parts = []
