@@ -74,7 +74,7 @@ class TalkerConfig:
     bilabials: tuple[int, ...] = ()
     """Columns of the features that hold the probabilities of P, B and M, which always shut the lips."""
     labiodentals: tuple[int, ...] = ()
-    """Columns of the features that hold the probabilities of F and V, on which the lower lip touches the upper teeth."""
+    """Columns of the features that hold the probabilities of F and V, which lay the lower lip on the upper teeth."""
     silence: int | None = None
     """Column of the features that holds the probability of silence, in which the mouth of any style comes to rest."""
     style: StyleEncoderConfig = field(default_factory=StyleEncoderConfig)
