@@ -94,7 +94,7 @@ def touch_teeth(
 
 
 def contact(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames"]:
-    """How far a sound that is made by a contact makes it: whole where it is likely, for three frames, softly flanked."""
+    """How far a sound that a contact makes is made: wholly where it is likely, for three frames, softly flanked."""
     sure = ((probability - DOUBTFUL) / (CERTAIN - DOUBTFUL)).clamp(0, 1)
     held = functional.max_pool1d(sure[:, None], 3, stride=1, padding=1)
     flank = held.new_tensor([[[0.25, 0.5, 0.25]]])
