@@ -23,6 +23,9 @@ IDLE_NAMES = BLINK_NAMES + GAZE_NAMES
 """Channels that speech does not drive and `models/idle.py` moves. The talker holds the lids at the style's level and
 looks straight ahead: where somebody looked in the reference depends on where the camera stood."""
 
+LIDS_AT_MOST = 0.45
+"""How far a style may close the lids for good. Beyond this a reference looks down; who does not do so looks asleep."""
+
 PARTING_MM = 3.0
 """Channels that part the lips by more than this when they are 1."""
 
@@ -139,6 +142,7 @@ class Talker(nn.Module):
     columns: Tensor
     driven: Tensor
     steady: Tensor
+    most: Tensor
     gap_dirs: Tensor
     amplitude: Tensor
 
@@ -170,6 +174,9 @@ class Talker(nn.Module):
         self.register_buffer("driven", driven, persistent=False)
         steady = torch.tensor([name not in GAZE_NAMES for name in ARKIT_NAMES], dtype=torch.float32)
         self.register_buffer("steady", steady, persistent=False)
+        most = torch.full((len(ARKIT_NAMES),), torch.inf)
+        most[list(indices(BLINK_NAMES))] = LIDS_AT_MOST
+        self.register_buffer("most", most, persistent=False)
         self.__dict__["speech"] = speech  # not a submodule: it has its own weights and does not learn here
 
     speech: SpeechFeatures | None
@@ -202,7 +209,7 @@ class Talker(nn.Module):
         _, level, spread = self.style_encoder.split(style_code)
         level = (level * self.steady)[:, None]
         if not self.training:
-            level = self._calmed(level, features)
+            level = self._calmed(torch.minimum(level, self.most), features)
         low, high = self.config.spread_range
         spread = self.usual_spread * (spread / self.usual_spread).clamp(low, high) * self.driven * self.amplitude
         expression = level + spread[:, None] * moves

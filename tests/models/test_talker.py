@@ -11,7 +11,7 @@ from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, UPPER_NAMES, indice
 from facetalk.models import talker as talker_module
 from facetalk.models.motion_decoder import DecoderConfig, DynamicLinear
 from facetalk.models.style_encoder import StyleEncoder, StyleEncoderConfig
-from facetalk.models.talker import IDLE_NAMES, Talker, TalkerConfig
+from facetalk.models.talker import IDLE_NAMES, LIDS_AT_MOST, Talker, TalkerConfig
 from tests.training.toy import NUM_FEATURES, ToyEncoder
 
 SMALL = TalkerConfig(
@@ -130,6 +130,14 @@ def test_blinks_and_glances_in_the_reference_do_not_shift_the_lids(talker: Talke
     result = talker.decode(features(10), code)
     torch.testing.assert_close(result[:, lid], torch.full((10,), 0.1))
     assert result[:, look].max() == 0
+
+
+def test_the_lids_of_a_reference_that_looks_down_stay_half_open(talker: Talker) -> None:
+    lid, brow = ARKIT_NAMES.index("eyeBlinkLeft"), ARKIT_NAMES.index("browDownLeft")
+    rows = torch.full((90, 52), 0.8)
+    result = talker.decode(features(10), talker.encode_style(still_motion("toy", rows, ARKIT_NAMES, 30.0, 3)))
+    torch.testing.assert_close(result[:, lid], torch.full((10,), LIDS_AT_MOST))
+    assert result[:, brow].mean() > 0.6
 
 
 @pytest.mark.parametrize("samples", [1700, 16_000, 24_321])
