@@ -51,8 +51,7 @@ def unpack(path: Path, folder: Path, most_bytes: int = MOST_BYTES) -> None:
                     if left < 0:
                         raise FacetalkError(f"{path} unpacks to more than {most_bytes >> 20} MiB; {_BY_HAND}")
                     file.write(block)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError,
-            RuntimeError) as error:  # fmt: skip
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise FacetalkError(f"{path} is not an archive that can be unpacked ({error}); fetch it again") from None
 
 

@@ -52,7 +52,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
         raise FacetalkError(f"{path} is a folder, not a file with arrays") from None
     except (pickle.UnpicklingError, ValueError, EOFError, TypeError, KeyError, AttributeError, IndexError,
             UnicodeDecodeError, zipfile.BadZipFile, zlib.error, OverflowError, ImportError, MemoryError, RecursionError,
-            NotImplementedError, RuntimeError) as error:  # fmt: skip
+            RuntimeError) as error:  # fmt: skip
         raise FacetalkError(f"{path} is not a file with arrays that can be read ({error}); fetch it again") from None
     if not isinstance(values, dict):
         raise FacetalkError(f"{path} holds {type(values).__name__}, not named arrays")

@@ -88,7 +88,8 @@ def touch_teeth(
     hiding = torch.zeros_like(gap_dirs)
     hiding[list(HIDING)] = 1
     goal = torch.full_like(gap_dirs, -torch.inf)
-    goal[list(indices(tuple(BITING)))] = goal.new_tensor(tuple(BITING.values()))
+    for name, least in BITING.items():
+        goal[ARKIT_NAMES.index(name)] = least
     shaped = expression * kept * (1 - touch[..., None] * hiding)
     return shaped + touch[..., None] * (goal - shaped).clamp_min(0)
 

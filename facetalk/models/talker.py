@@ -215,19 +215,23 @@ class Talker(nn.Module):
         expression = level + spread[:, None] * moves
         closure = self.closing(speech)[..., 0]
         if self.config.closing:
-            shut = closure.sigmoid()
-            if not self.training:
-                doubtful, certain = self.config.closing_range
-                shut = ((shut - doubtful) / (certain - doubtful)).clamp(0, 1)
-                if self.config.labiodentals:
-                    bite = contact(features[..., list(self.config.labiodentals)].sum(-1))
-                    shut = shut * (1 - bite)  # nearly shut lips may be an F's
-                    expression = touch_teeth(expression, bite, self.gap_dirs)
-            if self.config.bilabials:
-                heard_shut = contact(features[..., list(self.config.bilabials)].sum(-1))
-                shut = 1 - (1 - shut) * (1 - heard_shut)
-            expression = close_lips(expression, shut, self.gap_dirs)
+            expression = self._touched(expression, closure.sigmoid(), features)
         return Spoken(expression, closure)
+
+    def _touched(
+        self,
+        expression: Float[Tensor, "batch frames n_expression"],
+        shut: Float[Tensor, "batch frames"],
+        features: Float[Tensor, "batch frames features"],
+    ) -> Float[Tensor, "batch frames n_expression"]:
+        """The expression with its contacts: lips that are foreseen or heard to be shut, and F and V when in use."""
+        if not self.training:
+            doubtful, certain = self.config.closing_range
+            bite = contact(features[..., list(self.config.labiodentals)].sum(-1))
+            shut = ((shut - doubtful) / (certain - doubtful)).clamp(0, 1) * (1 - bite)  # nearly shut may be an F
+            expression = touch_teeth(expression, bite, self.gap_dirs)
+        heard_shut = contact(features[..., list(self.config.bilabials)].sum(-1))
+        return close_lips(expression, 1 - (1 - shut) * (1 - heard_shut), self.gap_dirs)
 
     def _calmed(
         self, level: Float[Tensor, "batch 1 n_expression"], features: Float[Tensor, "batch frames features"]
