@@ -23,8 +23,8 @@ from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.core.types import Motion, still_motion
 from facetalk.io.audio import read_waveform, write_wav
 from facetalk.io.video import VideoReader
-from facetalk.models.idle import add_idle
-from facetalk.models.registry import load_head
+from facetalk.motion.gestures.idle import add_idle
+from facetalk.motion.heads import load_head
 from facetalk.pipelines.animate import animate
 from facetalk.pipelines.render import render_motion
 

@@ -8,21 +8,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from facetalk.core.version import __version__
 
 if TYPE_CHECKING:
     from facetalk.core.errors import FacetalkError
     from facetalk.core.types import Camera, Motion
+    from facetalk.fitters.landmarks import fit_video
     from facetalk.head.looks import Look
     from facetalk.head.model import HeadModel
     from facetalk.io.audio import read_waveform
     from facetalk.io.motion import read_motion, write_motion
-    from facetalk.models.registry import load_head, load_talker
+    from facetalk.motion.heads import load_head
     from facetalk.pipelines.animate import animate, animate_all
     from facetalk.pipelines.evaluate import evaluate
+    from facetalk.pipelines.fit import fit_videos
     from facetalk.pipelines.render import render_motion
-    from facetalk.pipelines.track import fit_video, fit_videos
     from facetalk.pipelines.train import train
+    from facetalk.talkers.registry import load_talker
 
 _HOMES = {
     "Camera": "core.types",
@@ -33,10 +35,10 @@ _HOMES = {
     "animate": "pipelines.animate",
     "animate_all": "pipelines.animate",
     "evaluate": "pipelines.evaluate",
-    "fit_video": "pipelines.track",
-    "fit_videos": "pipelines.track",
-    "load_head": "models.registry",
-    "load_talker": "models.registry",
+    "fit_video": "fitters.landmarks",
+    "fit_videos": "pipelines.fit",
+    "load_head": "motion.heads",
+    "load_talker": "talkers.registry",
     "read_motion": "io.motion",
     "read_waveform": "io.audio",
     "render_motion": "pipelines.render",
@@ -50,6 +52,7 @@ __all__ = [
     "HeadModel",
     "Look",
     "Motion",
+    "__version__",
     "animate",
     "animate_all",
     "evaluate",

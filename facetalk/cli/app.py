@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from facetalk import __version__
 from facetalk.cli.animate import animate
 from facetalk.cli.config import config
 from facetalk.cli.doctor import doctor
@@ -19,6 +18,7 @@ from facetalk.cli.styles import styles
 from facetalk.cli.train import train
 from facetalk.cli.weights import weights
 from facetalk.core.errors import FacetalkError
+from facetalk.core.version import __version__
 
 INTERRUPTED = 130
 

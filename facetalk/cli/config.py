@@ -16,7 +16,7 @@ config = typer.Typer(
 @config.command("ls")
 def list_configs(as_json: JsonFlag = False) -> None:
     """List the configurations that come with the package."""
-    from facetalk.pipelines.train import config_names
+    from facetalk.recipes.registry import config_names
 
     names = config_names()
     if as_json:
@@ -31,7 +31,7 @@ def show_config(
     as_json: JsonFlag = False,
 ) -> None:
     """Print one configuration, to be copied and changed."""
-    from facetalk.pipelines.train import read_training_config
+    from facetalk.recipes.registry import read_training_config
 
     options = read_training_config(name)
     if as_json:

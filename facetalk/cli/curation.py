@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facetalk.cli.output import print_failures, print_json, progress_bar
-from facetalk.curation.settings import CurationRules
+from facetalk.data.curation.settings import CurationRules
 
 if TYPE_CHECKING:
     from facetalk.pipelines.curate import CurationSummary
@@ -93,7 +93,7 @@ def curate(
 
 def report_on(out_dir: Path, head: str, as_json: bool) -> None:
     """Write the dataset's `report.html`."""
-    from facetalk.pipelines.report import write_report
+    from facetalk.pipelines.reports.fit_report import write_report
 
     with progress_bar(as_json) as show:
         path = write_report(out_dir, head=head, progress=show)
@@ -102,7 +102,7 @@ def report_on(out_dir: Path, head: str, as_json: bool) -> None:
 
 def report_on_clip(motion_path: Path, head: str) -> None:
     """Write the report of one motion file beside it."""
-    from facetalk.pipelines.report import write_clip_report
+    from facetalk.pipelines.reports.fit_report import write_clip_report
 
     typer.echo(f"report: {write_clip_report(motion_path, head=head)}", err=True)
 

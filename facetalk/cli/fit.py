@@ -84,7 +84,7 @@ def fit(
         raise typer.BadParameter("--face chooses among the people of one video: give one video")
     if out is not None and out.suffix == ".npz":
         raise typer.BadParameter(f"{out} is one file, but there are {len(videos)} inputs: give a folder")
-    from facetalk.pipelines.track import fit_videos
+    from facetalk.pipelines.fit import fit_videos
 
     with progress_bar(as_json) as show:
         summary = fit_videos(
@@ -126,8 +126,8 @@ def _fit_one(
     skip_existing: bool,
     as_json: bool,
 ) -> None:
-    from facetalk.models.registry import load_head
-    from facetalk.pipelines.track import fit_to_file
+    from facetalk.motion.heads import load_head
+    from facetalk.pipelines.fit import fit_to_file
 
     out_path = Path(f"{video.stem}.npz") if out is None else out if out.suffix == ".npz" else out / f"{video.stem}.npz"
     if skip_existing and out_path.exists():

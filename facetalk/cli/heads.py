@@ -57,7 +57,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Draw a contact sheet: the head at rest, every channel, identities."""
-    from facetalk.models.registry import load_head
+    from facetalk.motion.heads import load_head
     from facetalk.pipelines.heads import show_head
 
     model = load_head(head)

@@ -44,7 +44,7 @@ def render(
     """Turn a motion file into a video."""
     from facetalk.head.looks import Look
     from facetalk.io.motion import read_motion
-    from facetalk.models.registry import load_head
+    from facetalk.motion.heads import load_head
     from facetalk.pipelines.render import render_motion
 
     motion = read_motion(motion_path)

@@ -88,7 +88,7 @@ def plot(
     as_json: JsonFlag = False,
 ) -> None:
     """Draw a t-SNE map of styles: a picture, and a page to explore it."""
-    from facetalk.pipelines.style_map import plot_styles
+    from facetalk.pipelines.reports.style_map import plot_styles
 
     with progress_bar(as_json) as show:
         made = plot_styles(references, out, by=by, talker=talker, overwrite=overwrite, progress=show)

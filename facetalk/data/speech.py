@@ -6,7 +6,7 @@ A speech folder has `manifest.csv` with the columns `name`, `speaker` and `av_co
 * `NAME.phones.csv`, optional: `symbol,start_s,end_s,trust`, one row per phoneme; trust 0 to 1 says how far the labels
   can be believed;
 * `NAME.mouth.csv`, optional: `time_s` and the `MOUTH_CURVES`, one row per video frame, in any unit;
-* `NAME.taught.npy`, optional: what a teacher hears (`training/speech_teacher.py`), one row for `TAUGHT_HOP` samples.
+* `NAME.taught.npy`, optional: what a teacher hears (`workshop/speech/teacher.py`), one row for `TAUGHT_HOP` samples.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class SpeechExample:
 def require_corpus(folder: Path) -> None:
     """Check that a folder is a speech folder to which more can be added."""
     if not (folder / MANIFEST).is_file():
-        raise UsageError(f"{folder} has no {MANIFEST}; make the folder with facetalk.training.speech_corpus first")
+        raise UsageError(f"{folder} has no {MANIFEST}; make the folder with facetalk.workshop.speech.corpus first")
 
 
 def enlist(folder: Path, prefix: str, speaker: str, names: Sequence[str]) -> None:
@@ -114,11 +114,11 @@ def read_taught(path: Path) -> Float[Tensor, "steps components"]:
         rows = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise FacetalkError(
-            f"{path} is not a numpy file: {error}; run facetalk.training.speech_teacher again"
+            f"{path} is not a numpy file: {error}; run facetalk.workshop.speech.teacher again"
         ) from None
     if rows.ndim != 2:
         raise FacetalkError(
-            f"{path} holds an array of shape {rows.shape}, not rows; run facetalk.training.speech_teacher"
+            f"{path} holds an array of shape {rows.shape}, not rows; run facetalk.workshop.speech.teacher"
         )
     return torch.from_numpy(rows).half()
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.files import replacing
-from facetalk.io.long_sound import BLOCK, LongSound
+from facetalk.io.long_audio import BLOCK, LongSound
 
 Sound: TypeAlias = Float[Tensor, " samples"] | LongSound
 """Mono samples in [-1, 1] that can be sliced."""

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from facetalk import __version__
 from facetalk.core.errors import FacetalkError
+from facetalk.core.version import __version__
 from facetalk.io.files import replacing
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from facetalk import __version__
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.core.progress import Progress, silent
+from facetalk.core.version import __version__
 from facetalk.io.files import replacing
 
 MOST_BYTES = 2 << 30

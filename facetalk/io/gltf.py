@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from facetalk import __version__
 from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from facetalk.core.types import Motion
+from facetalk.core.version import __version__
 from facetalk.head.correctives import shape_dirs, shape_names, shape_weights
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS

@@ -23,10 +23,11 @@ from facetalk.head.model import HeadModel
 from facetalk.head.retargeting import is_arkit
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import write_motion
-from facetalk.models.idle import add_idle
-from facetalk.models.registry import load_head, load_talker
-from facetalk.models.talker import Talker
+from facetalk.motion.gestures.idle import add_idle
+from facetalk.motion.heads import load_head
+from facetalk.networks.styletalk import Talker
 from facetalk.pipelines.styles import TALKERS_HEAD, resolve_style
+from facetalk.talkers.registry import load_talker
 
 FORMATS = {"mp4": ".mp4", "npz": ".npz", "glb": ".glb", "csv": ".csv", "obj": "_obj", "ply": "_ply", "usd": ".usda"}
 """What can be written, and what follows the recording's name in each output's name."""
@@ -254,7 +255,7 @@ def _for_head(motion: Motion, head: HeadModel) -> Motion:
     """The performance in a head's own coefficients."""
     if motion.head == head.name:
         return motion
-    from facetalk.pipelines.retarget import retarget  # heads with ARKit's channels do without
+    from facetalk.motion.retarget import retarget  # heads with ARKit's channels do without
 
     return retarget(motion, head)
 

@@ -19,31 +19,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from facetalk import __version__
 from facetalk.audio.activity import speech_activity
 from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.parallel import each_in_parallel
 from facetalk.core.progress import Progress, silent
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS, SAMPLE_RATE, windows
 from facetalk.core.types import Motion
-from facetalk.curation.laughter import find_laughs, laughs_at
-from facetalk.curation.select import Hearing, KeptSpan, select_spans
-from facetalk.curation.settings import CurationRules, LaughterRules
-from facetalk.curation.spans import Span
+from facetalk.core.version import __version__
+from facetalk.data.curation.laughter import find_laughs, laughs_at
+from facetalk.data.curation.scan import VideoScan, scan_video
+from facetalk.data.curation.select import Hearing, KeptSpan, select_spans
+from facetalk.data.curation.settings import CurationRules, LaughterRules
+from facetalk.data.curation.spans import Span
+from facetalk.fitters.read_back import RenderedReader
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import Sound, write_wav
 from facetalk.io.files import replacing
 from facetalk.io.heads import read_head
-from facetalk.io.long_sound import LongSound
+from facetalk.io.long_audio import LongSound
 from facetalk.io.motion import write_motion
 from facetalk.io.video import read_video_info
-from facetalk.models.registry import load_laughter_detector, load_speech_encoder
-from facetalk.pipelines.parallel import each_in_parallel
-from facetalk.pipelines.read_back import RenderedReader
-from facetalk.pipelines.retarget import arkit_view, from_view
-from facetalk.pipelines.scan import VideoScan, scan_video
-from facetalk.pipelines.track import (
+from facetalk.motion.retarget import arkit_view, from_view
+from facetalk.networks.registry import load_laughter_detector, load_speech_encoder
+from facetalk.pipelines.fit import (
     MANIFEST,
     MANIFEST_COLUMNS,
     REJECTED,
@@ -144,7 +144,7 @@ def curate_videos(
         skip_existing: leave out videos that are done.
         overwrite: do videos again that are done; without either, such a video fails.
         jobs: videos at the same time; as many as there are processors if not given.
-        about: see `facetalk.pipelines.track.fit_videos`.
+        about: see `facetalk.fitters.landmarks.fit_videos`.
         laughs: CSV file with the columns `path`, `start_s` and `end_s`: for the videos that it names, these laughs
             count instead of the detector's.
         progress: told the number of videos done.

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Literal, NamedTuple
 
-from facetalk import __version__
 from facetalk.core.errors import FacetalkError
+from facetalk.core.version import __version__
 
 State = Literal["ok", "optional", "missing"]
 
@@ -75,7 +75,7 @@ def _head() -> Finding:
 
 
 def _weights() -> Finding:
-    from facetalk.models.registry import TALKERS, load_talker
+    from facetalk.talkers.registry import TALKERS, load_talker
 
     try:
         for name in TALKERS:

@@ -19,7 +19,7 @@ from facetalk.io.motion import read_motion
 from facetalk.metrics.landmarks import landmark_distance_mm
 from facetalk.metrics.lips import lip_vertex_error_mm, lip_vertex_error_mm2, mean_vertex_error_mm
 from facetalk.metrics.upper_face import dynamics_difference_mm2
-from facetalk.models.registry import load_head
+from facetalk.motion.heads import load_head
 
 SUFFIXES = (".npz", ".npy")
 """Motion files, and vertex files `(frames, vertices, 3)` in metres."""

@@ -23,9 +23,9 @@ from facetalk.io.flame import file_checksum
 from facetalk.io.heads import BUNDLED_HEADS, KINDS, read_foreign_head
 from facetalk.io.installed import InstalledHead, installed_heads, remove_installed, write_installed
 from facetalk.io.pickles import read_arrays
-from facetalk.models.appearance import head_surface
-from facetalk.pipelines.render import make_renderer
-from facetalk.pipelines.retarget import arkit_view
+from facetalk.motion.appearance import head_surface
+from facetalk.motion.rendering import make_renderer
+from facetalk.motion.retarget import arkit_view
 from facetalk.render.camera import front_camera
 
 CELL = 176

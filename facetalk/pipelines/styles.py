@@ -27,9 +27,10 @@ from facetalk.io.styles import (
     write_style,
 )
 from facetalk.io.weights import read_tensors, weights_dir
-from facetalk.models.registry import TALKERS, load_head, load_talker
-from facetalk.models.style_mixing import mix_styles, parse_mixture, strengthened
-from facetalk.models.talker import Talker
+from facetalk.motion.heads import load_head
+from facetalk.networks.styletalk import Talker
+from facetalk.talkers.registry import TALKERS, load_talker
+from facetalk.talkers.style_mixing import mix_styles, parse_mixture, strengthened
 
 TALKERS_HEAD = "facetalk"
 """The head whose channels talkers move, where the wanted head has others."""
@@ -98,12 +99,12 @@ def read_style(path: Path, head: HeadModel | None = None, progress: Progress = s
     if path.suffix == ".npz":
         motion = read_motion(path)
     else:
-        from facetalk.pipelines.track import fit_video
+        from facetalk.fitters.landmarks import fit_video
 
         own = head if head is not None and is_arkit(head.assets) else TALKERS_HEAD
         motion = fit_video(path, head=own, progress=progress)
     if motion.expression_names != ARKIT_NAMES:
-        from facetalk.pipelines.retarget import to_arkit
+        from facetalk.motion.retarget import to_arkit
 
         motion = to_arkit(motion, head if head is not None and motion.head == head.name else None)
     return motion

@@ -7,7 +7,6 @@ import importlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,8 @@ import yaml
 from facetalk.core.config import override, plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.files import replacing
-from facetalk.io.weights import read_config
+from facetalk.recipes.registry import METHODS, read_training_config
 from facetalk.training.loop import run
-
-METHODS = {
-    "coarse-encoder": "facetalk.training.coarse_encoder",
-    "expression-net": "facetalk.training.expression_net",
-    "laughter": "facetalk.training.laughter",
-    "lip-reader": "facetalk.training.lip_reader",
-    "spectre": "facetalk.training.spectre",
-    "speech-encoder": "facetalk.training.speech_encoder",
-    "style-critic": "facetalk.training.style_critic",
-    "styletalk": "facetalk.training.styletalk",
-    "sync-critic": "facetalk.training.sync_critic",
-}
-"""Trainable methods and the module of each: it has `read_task_config(mapping)` and `make_task(config, data_dir)`."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +26,6 @@ class TrainingResult:
 
     run_dir: Path
     figures: Mapping[str, float]
-
-
-def config_names() -> list[str]:
-    """Names of the configurations that come with the package."""
-    return sorted(path.name[: -len(".yaml")] for path in _packaged().iterdir() if path.name.endswith(".yaml"))
-
-
-def read_training_config(config: str | Path) -> dict[str, Any]:
-    """The options of a packaged configuration by name, or of a YAML file by path."""
-    path = Path(config)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        return read_config(path)
-    if str(config) not in config_names():
-        raise UsageError(f"no configuration named {str(config)!r}; there are: {', '.join(config_names())}")
-    with resources.as_file(_packaged() / f"{config}.yaml") as packaged_path:
-        return read_config(packaged_path)
 
 
 def train(
@@ -94,10 +64,6 @@ def train(
             temporary.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
     figures = run(task, task_config.loop, task_config.optim, run_dir, _identity(chosen), resume)
     return TrainingResult(run_dir, figures)
-
-
-def _packaged() -> Any:
-    return resources.files("facetalk") / "configs"
 
 
 def _identity(chosen: Mapping[str, Any]) -> str:

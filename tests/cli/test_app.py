@@ -110,7 +110,7 @@ def test_training_refuses_what_it_does_not_know() -> None:
 
 
 def test_evaluate_prints_figures_with_units(tmp_path: Path) -> None:
-    from facetalk.models.registry import load_head
+    from facetalk.motion.heads import load_head
 
     rest = load_head("facetalk").template.numpy()
     moved = rest + np.array([0.0, 0.003, 0.0], np.float32)

@@ -15,11 +15,11 @@ from facetalk.core.timing import FPS
 from facetalk.core.types import still_motion
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoReader, VideoWriter
-from facetalk.models.registry import load_head
+from facetalk.motion.heads import load_head
 from facetalk.pipelines.animate import FORMATS
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech
-from tests.training.toy import write_dataset
+from tests.recipes.toy import write_dataset
 
 REFERENCE = Path(__file__).resolve().parents[2] / "examples/ref.mp4"
 

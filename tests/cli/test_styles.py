@@ -10,7 +10,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from facetalk.cli.app import app
-from facetalk.pipelines import style_map, styles
+from facetalk.pipelines import styles
+from facetalk.pipelines.reports import style_map
 from tests.pipelines.performers import toy_talker
 from tests.pipelines.test_styles import write_reference
 

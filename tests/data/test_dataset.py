@@ -8,7 +8,7 @@ import torch
 from facetalk.core.errors import FacetalkError
 from facetalk.data.dataset import DataConfig, Example, Sampler, pad, read_example, sync_weight
 from facetalk.data.manifest import Clip, read_manifest
-from tests.training.toy import NUM_FEATURES, ToyEncoder, write_dataset
+from tests.recipes.toy import NUM_FEATURES, ToyEncoder, write_dataset
 
 
 @pytest.fixture(scope="module")

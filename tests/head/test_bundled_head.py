@@ -11,8 +11,8 @@ from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.regions import PAINT_REGIONS, REGIONS
 from facetalk.io.heads import read_head
-from facetalk.sculpting.anatomy import read_measurements
-from facetalk.sculpting.sculpture import sculpt
+from facetalk.workshop.head.anatomy import read_measurements
+from facetalk.workshop.head.sculpture import sculpt
 
 MM = 1e-3
 EYE_RADIUS = 12.2 * MM

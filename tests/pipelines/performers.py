@@ -9,9 +9,9 @@ from facetalk.core.errors import UsageError
 from facetalk.core.timing import SAMPLE_RATE, frames_for
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
-from facetalk.models.motion_decoder import DecoderConfig
-from facetalk.models.style_encoder import StyleEncoderConfig
-from facetalk.models.talker import Talker, TalkerConfig
+from facetalk.networks.motion_decoder import DecoderConfig
+from facetalk.networks.style_encoder import StyleEncoderConfig
+from facetalk.networks.styletalk import Talker, TalkerConfig
 from facetalk.pipelines import animate as pipeline
 from tests.conftest import make_toy_head
 

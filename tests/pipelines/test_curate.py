@@ -8,17 +8,18 @@ import pytest
 import torch
 
 from facetalk.core.errors import UsageError
-from facetalk.curation.select import select_spans
-from facetalk.curation.settings import CurationRules, LengthRules, SpeakerRules
+from facetalk.data.curation import scan
+from facetalk.data.curation.select import select_spans
+from facetalk.data.curation.settings import CurationRules, LengthRules, SpeakerRules
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import read_motion
 from facetalk.io.video import VideoWriter
-from facetalk.pipelines import curate, scan
+from facetalk.pipelines import curate
 from facetalk.pipelines.curate import curate_videos
-from facetalk.pipelines.report import write_report
-from tests.pipelines.test_track import FakeDetector
-from tests.pipelines.test_track import head as head  # a fixture
+from facetalk.pipelines.reports.fit_report import write_report
+from tests.pipelines.test_fit import FakeDetector
+from tests.pipelines.test_fit import head as head  # a fixture
 
 RULES = CurationRules(
     length=LengthRules(min_s=0.4),
@@ -57,11 +58,11 @@ def fake(monkeypatch: pytest.MonkeyPatch, head: HeadModel) -> None:
     monkeypatch.setattr(curate, "read_head", lambda name: head.assets)
     monkeypatch.setattr(curate, "load_laughter_detector", Deaf)
     monkeypatch.setattr(curate, "RenderedReader", lambda head: None)
-    monkeypatch.setattr("facetalk.curation.select.face_checks", _only_seen)
+    monkeypatch.setattr("facetalk.data.curation.select.face_checks", _only_seen)
 
 
 def _only_seen(track, rules):
-    from facetalk.curation.spans import Check
+    from facetalk.data.curation.spans import Check
 
     return (Check("no face", track.seen.float(), 1.0, at_least=True),)
 

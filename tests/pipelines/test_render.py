@@ -12,8 +12,9 @@ from facetalk.core.types import Camera, Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader, VideoWriter
-from facetalk.models.appearance import head_surface
-from facetalk.pipelines.render import BLOCK, make_renderer, posed, render_motion, rendered
+from facetalk.motion.appearance import head_surface
+from facetalk.motion.rendering import BLOCK, make_renderer, posed, rendered
+from facetalk.pipelines.render import render_motion
 from facetalk.render.camera import project
 from facetalk.render.renderer import CpuRenderer
 

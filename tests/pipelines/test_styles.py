@@ -12,8 +12,9 @@ from facetalk.core.types import still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.motion import write_motion
 from facetalk.io.weights import write_tensors
-from facetalk.models.talker import Talker
-from facetalk.pipelines import style_map, styles
+from facetalk.networks.styletalk import Talker
+from facetalk.pipelines import styles
+from facetalk.pipelines.reports import style_map
 from tests.pipelines.performers import toy_talker
 
 

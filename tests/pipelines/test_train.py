@@ -10,9 +10,9 @@ import yaml
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.model import HeadAssets
 from facetalk.pipelines import train as pipeline
-from facetalk.training.styletalk import read_task_config
-from tests.training.test_styletalk import make_toy_task
-from tests.training.toy import write_dataset
+from facetalk.recipes.styletalk import read_task_config
+from tests.recipes.test_styletalk import make_toy_task
+from tests.recipes.toy import write_dataset
 
 SHORT = ("loop.num_steps=6", "loop.log_every=2", "loop.validate_every=3", "loop.save_every=3", "loop.seed=4")
 

@@ -12,12 +12,12 @@ import torch
 
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader
-from facetalk.models.landmark_detector import MediaPipeDetector
-from facetalk.models.registry import load_head
+from facetalk.motion.heads import load_head
 from facetalk.render.camera import project
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.observation import even_frames, interocular_px
 from facetalk.tracking.settings import FitSettings
+from facetalk.vision.landmark_detector import MediaPipeDetector
 from tests.conftest import SHARED
 
 SPEAKERS, FRAMES, NUM_BETAS = 20, 24, 30

@@ -1,0 +1,1 @@
+"""Which spans of a video are worth training on."""

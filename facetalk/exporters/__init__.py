@@ -1,0 +1,1 @@
+"""Motion -> file: one file per format."""

@@ -1,0 +1,1 @@
+"""Video -> motion: one file per fitter."""

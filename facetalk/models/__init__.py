@@ -1,1 +1,0 @@
-"""Networks and the registry of released ones."""

@@ -1,0 +1,1 @@
+"""Operations on a motion: loading heads, retargeting, posing and rendering."""

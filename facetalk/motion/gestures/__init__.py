@@ -1,0 +1,1 @@
+"""What is added to a talking motion: blinks, gaze, head motion."""

@@ -1,0 +1,173 @@
+"""Where MediaPipe sees its points on a head: the head is rendered, looked at, and the points moved to what was seen.
+
+The network that finds the points has its own idea of where a lip ends or a lid begins. A head whose points lie where
+that network sees them is fitted without a bias, whoever made the head.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from facetalk.core.rotations import axis_angle_to_matrix
+from facetalk.core.types import Camera
+from facetalk.head import registration, retargeting
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
+from facetalk.head.registration import slide
+from facetalk.io.cache import arrays_in, cached_arrays
+from facetalk.motion.appearance import head_surface
+from facetalk.render.renderer import CpuRenderer
+from facetalk.vision.landmark_detector import LandmarkDetector, MediaPipeDetector
+
+SIZE = 512
+VIEWS_DEG = ((0, 0), (-14, 0), (14, 0), (-26, 0), (26, 0), (0, -12), (0, 12), (-12, 10), (12, 10))
+"""Yaw and pitch of the head in the pictures."""
+
+EXPRESSIONS: tuple[dict[str, float], ...] = (
+    {},
+    {"jawOpen": 0.12},
+    {"jawOpen": 0.3},
+    {"mouthSmileLeft": 0.5, "mouthSmileRight": 0.5},
+    {"mouthPucker": 0.5},
+    {"browInnerUp": 0.5, "browOuterUpLeft": 0.5, "browOuterUpRight": 0.5},
+)
+ROUNDS = 2
+"""The second one corrects what sliding along the surface changed in the first."""
+
+_STIFFNESS = 0.3
+"""Pull of a displacement's unseen directions towards zero, in units of one picture."""
+_REST_WEIGHT = 10.0
+"""How much more the face at rest from the front counts than each other picture: most frames are near it."""
+_MOST_M = 0.008
+"""No point moves further in one round."""
+_FEWEST_PICTURES = 10
+
+
+def calibrated(head: HeadModel, reference: HeadModel, detector: LandmarkDetector | None = None) -> HeadModel:
+    """The head with its MediaPipe points where the detector sees them; measured once and kept in the user's cache.
+
+    Points that came with the head's own files (`meta["published_points"]`) stay where the publisher put them.
+
+    Args:
+        head: any.
+        reference: a head with ARKit's channels, for moving a head that has others.
+        detector: MediaPipe, if not given.
+    """
+    assets = head.assets
+
+    def make() -> dict[str, np.ndarray]:
+        points, shapes = assets.mediapipe, expressions(head, reference)
+        own = MediaPipeDetector(follow=False) if detector is None else detector
+        try:
+            for _ in range(ROUNDS):
+                points = _measured(replace(assets, mediapipe=points), shapes, own)
+        finally:
+            if detector is None:
+                own.close()
+        return {"triangles": points.triangles.numpy(), "barycentric": points.barycentric.numpy()}
+
+    parts = (*arrays_in(assets), *arrays_in(reference.assets))
+    made = cached_arrays("calibration", parts, make, code=(sys.modules[__name__], registration, retargeting))
+    points = SurfacePoints(torch.from_numpy(made["triangles"]), torch.from_numpy(made["barycentric"]).float())
+    return HeadModel(replace(assets, mediapipe=_published(assets, points))).eval()
+
+
+def _published(assets: HeadAssets, points: SurfacePoints) -> SurfacePoints:
+    kept = torch.isin(assets.mediapipe_ids, torch.tensor(assets.meta.get("published_points", []), dtype=torch.long))
+    both = zip(assets.mediapipe, points, strict=True)
+    return SurfacePoints(*(torch.where(kept[:, None], own, new.to(own)) for own, new in both))
+
+
+def expressions(head: HeadModel, reference: HeadModel) -> Float[torch.Tensor, "shapes vertices 3"]:
+    """The head in each of `EXPRESSIONS`, the first at rest; `reference` as for `calibrated`."""
+    weights = torch.tensor([[expression.get(name, 0.0) for name in ARKIT_NAMES] for expression in EXPRESSIONS])
+    poses = torch.zeros(len(weights), 5, 3)
+    if not retargeting.is_arkit(head.assets):
+        controls = weights @ retargeting.solve_map(reference, head)
+        weights, poses[:, retargeting.JAW] = controls[:, :-3], controls[:, -3:]
+    with torch.no_grad():
+        return head(weights, poses, torch.zeros(len(weights), 3), torch.zeros(head.num_betas))
+
+
+def _measured(assets: HeadAssets, shapes: torch.Tensor, detector: LandmarkDetector) -> SurfacePoints:
+    """The points after one round of looking and sliding."""
+    offsets = displacement(assets, shapes, detector)
+    if offsets is None:
+        return assets.mediapipe  # a head that MediaPipe takes for no face keeps what it has
+    length = np.linalg.norm(offsets, axis=1, keepdims=True)
+    offsets *= np.tanh(length / _MOST_M) * _MOST_M / np.maximum(length, 1e-9)
+    template, faces = assets.template.double().numpy(), assets.faces.numpy()
+    triangles, weights = slide(
+        assets.mediapipe.triangles.numpy(), assets.mediapipe.barycentric.double().numpy(), offsets, template, faces
+    )
+    return SurfacePoints(torch.from_numpy(triangles), torch.from_numpy(weights).float())
+
+
+def displacement(
+    assets: HeadAssets, shapes: Float[torch.Tensor, "shapes vertices 3"], detector: LandmarkDetector
+) -> Float[np.ndarray, "points 3"] | None:
+    """Least-squares displacement of each point that explains what the detector sees, metres; None if it sees no face.
+
+    Args:
+        assets: whose points are measured.
+        shapes: the head in each expression, the first at rest.
+        detector: one that searches each picture anew.
+    """
+    normal, right = np.zeros((len(assets.mediapipe_ids), 3, 3)), np.zeros((len(assets.mediapipe_ids), 3))
+    count, unit = 0, 0.0
+    for residual, jacobian, weight in _observations(assets, shapes, detector):
+        normal += weight * np.einsum("pia,pib->pab", jacobian, jacobian)
+        right += weight * np.einsum("pia,pi->pa", jacobian, residual)
+        unit += (jacobian**2).sum((1, 2)).mean() / 3
+        count += 1
+    if count < _FEWEST_PICTURES:
+        return None
+    normal += _STIFFNESS * unit / count * np.eye(3)
+    return np.linalg.solve(normal, right[..., None])[..., 0]
+
+
+def _observations(
+    assets: HeadAssets, shapes: torch.Tensor, detector: LandmarkDetector
+) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    """Of each picture: residuals in pixels (points, 2), their derivative by position (points, 2, 3), and its weight."""
+    ids = assets.mediapipe_ids.numpy()
+    middle = assets.landmarks.on(assets.template)[17:].mean(0).double().numpy()
+    camera = portrait()
+    renderer = CpuRenderer(head_surface(assets), camera)
+    focal, shift = float(camera.K[0, 0]), camera.world_to_camera[:3, 3].double().numpy()
+    for number, shape in enumerate(shapes):
+        vertices = shape.double().numpy() - middle
+        points = assets.mediapipe.on(shape).double().numpy() - middle
+        for view in VIEWS_DEG:
+            turn = head_turn(*view)
+            seen = detector.detect(renderer.render((vertices @ turn.T).astype(np.float32)))
+            if seen is None:
+                continue
+            at = points @ turn.T + shift
+            depth = -at[:, 2]
+            pixel = np.stack([SIZE / 2 + focal * at[:, 0] / depth, SIZE / 2 - focal * at[:, 1] / depth], 1)
+            rows = np.stack([turn[0], -turn[1]]) * focal
+            weight = _REST_WEIGHT if number == 0 and view == VIEWS_DEG[0] else 1.0
+            yield seen[ids, :2] - pixel, rows[None] / depth[:, None, None], weight
+
+
+def portrait(distance: float = 0.62, focal: float = 1150.0) -> Camera:
+    """A camera in front of the head."""
+    pose = torch.eye(4)
+    pose[2, 3] = -distance
+    K = torch.tensor([[focal, 0.0, SIZE / 2], [0.0, focal, SIZE / 2], [0.0, 0.0, 1.0]])
+    return Camera(K, (SIZE, SIZE), pose)
+
+
+def head_turn(yaw_deg: float, pitch_deg: float) -> np.ndarray:
+    """Rotation matrix of a head that turns to its left and then looks down."""
+    yaw = axis_angle_to_matrix(torch.tensor([0.0, math.radians(yaw_deg), 0.0], dtype=torch.float64))
+    pitch = axis_angle_to_matrix(torch.tensor([math.radians(pitch_deg), 0.0, 0.0], dtype=torch.float64))
+    return (pitch @ yaw).numpy()

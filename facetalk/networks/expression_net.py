@@ -1,0 +1,65 @@
+"""A face -> its emotion; the features before the classifier judge renders (METHODS 4.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.networks.backbones import Bottleneck, ResNet
+
+EMOTIONS = ("neutral", "happy", "sad", "surprised", "fear", "disgusted", "angry", "contempt")
+
+
+@dataclass(frozen=True)
+class ExpressionNetConfig:
+    """Size of the network."""
+
+    width: int = 16
+    image_size: int = 112
+    dropout: float = 0.3
+
+
+class ExpressionNet(nn.Module):
+    """A small ResNet-18 with a classifier, and a layer that tells the expression channels from the same features."""
+
+    def __init__(self, config: ExpressionNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or ExpressionNetConfig()
+        self.backbone = ResNet(config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(self.backbone.num_features, len(EMOTIONS))
+        self.to_channels = nn.Linear(self.backbone.num_features, len(ARKIT_NAMES))
+
+    @property
+    def image_size(self) -> int:
+        """See `experts.ExpressionReader.image_size`."""
+        return self.config.image_size
+
+    def features(self, faces: Float[Tensor, "batch 3 height columns"]) -> Float[Tensor, "batch features"]:
+        """See `experts.ExpressionReader.features`."""
+        return self.backbone(2 * faces - 1)
+
+    def forward(self, faces: Float[Tensor, "batch 3 height columns"]) -> Float[Tensor, "batch emotions"]:
+        """Logits over `EMOTIONS`."""
+        return self.classifier(self.dropout(self.features(faces)))
+
+
+class PublishedExpressionNet(nn.Module):
+    """The backbone of a published ResNet-50 emotion network: 2048 features of a 224-pixel picture."""
+
+    image_size = 224
+
+    def __init__(self, width: int = 64, blocks: tuple[int, ...] = (3, 4, 6, 3)) -> None:
+        super().__init__()
+        self.backbone = ResNet(width, blocks, Bottleneck)
+
+    def features(self, faces: Float[Tensor, "batch 3 height columns"]) -> Float[Tensor, "batch features"]:
+        """See `experts.ExpressionReader.features`."""
+        return self.backbone(faces)
+
+    def forward(self, faces: Float[Tensor, "batch 3 height columns"]) -> Float[Tensor, "batch features"]:
+        """See `experts.ExpressionReader.features`."""
+        return self.features(faces)

@@ -1,0 +1,281 @@
+"""Face pictures and landmarks -> head parameters: SPECTRE's two encoders (METHODS 4.1).
+
+The coarse encoder sees one picture at a time and says everything about the head; it is taught by the tracker and then
+frozen. The perceptual encoder sees a clip and adds a correction to the expression, which begins at almost nothing.
+
+Both also see the landmarks by which the picture was cut: a trunk as small as ours, taught by an hour of film, tells
+from 112 pixels how open a mouth is much worse than the detector does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.networks.backbones import MobileNetV2, ResNet
+from facetalk.networks.experts import frozen
+
+Row = TypeVar("Row")
+
+CHUNK, OVERLAP = 50, 4
+"""Frames that are seen together, and how many of them two neighbours share (METHODS 4.4)."""
+
+NUM_MARKS = 68
+MARKS_WIDTH = 2 * NUM_MARKS + 1
+"""Columns of `CoarseEncoder.marks_row`."""
+
+REACH = 2
+"""Frames on each side that the perceptual encoder's convolution over time sees."""
+
+
+@dataclass(frozen=True)
+class FaceEncoderConfig:
+    """Sizes of both networks."""
+
+    num_betas: int = 33
+    """Of the head; training takes the number from there."""
+    coarse_width: int = 24
+    """First stage of the coarse ResNet-18; 64 is the published size."""
+    coarse_hidden: int = 256
+    marks_hidden: int = 192
+    """Width of the layers that look at the landmarks."""
+    perceptual: str = "resnet"
+    """Backbone of the perceptual encoder: `mobilenet` as published, or `resnet`, which begins as the coarse one's."""
+    perceptual_width: float = 0.5
+    """Factor on MobileNetV2's channels; 1 is the published size."""
+    perceptual_features: int = 640
+    """MobileNetV2's features a frame; 1280 is the published number."""
+    perceptual_hidden: int = 256
+    opening: str = "jawOpen"
+    """The channel that a correction may only increase."""
+
+    def __post_init__(self) -> None:
+        if self.perceptual not in ("mobilenet", "resnet"):
+            raise ValueError(f"perceptual={self.perceptual!r} must be mobilenet or resnet")
+
+
+@dataclass(frozen=True, eq=False)
+class FaceCode:
+    """What an encoder says of the frames of a clip; pose and camera as in `vision.crop_view.into_crop`."""
+
+    betas: Float[Tensor, "frames n_betas"]
+    expression: Float[Tensor, "frames 52"]
+    gaze: Float[Tensor, "frames 4"]
+    """Pitch and yaw of the left and of the right eye, radians."""
+    rotation: Float[Tensor, "frames 3"]
+    camera: Float[Tensor, "frames 3"]
+    light: Float[Tensor, "frames 9 3"]
+
+    @classmethod
+    def split(cls, rows: Float[Tensor, "frames width"], num_betas: int) -> FaceCode:
+        """Name the columns of an encoder's output."""
+        betas, expression, gaze, rotation, camera, light = rows.split([num_betas, len(ARKIT_NAMES), 4, 3, 3, 27], 1)
+        return cls(betas, expression, gaze, rotation, camera, light.unflatten(1, (9, 3)))
+
+    def joined(self) -> Float[Tensor, "frames width"]:
+        """All columns side by side; `split` takes them apart."""
+        parts = (self.betas, self.expression, self.gaze, self.rotation, self.camera, self.light.flatten(1))
+        return torch.cat(parts, 1)
+
+
+def code_width(num_betas: int) -> int:
+    """Number of columns of a joined code."""
+    return num_betas + len(ARKIT_NAMES) + 4 + 3 + 3 + 27
+
+
+class CoarseEncoder(nn.Module):
+    """One picture and its landmarks -> everything about the head in it."""
+
+    mean: Tensor
+    spread: Tensor
+    marks_mean: Tensor
+    marks_spread: Tensor
+
+    def __init__(self, config: FaceEncoderConfig) -> None:
+        super().__init__()
+        self.num_betas = config.num_betas
+        self.backbone = ResNet(config.coarse_width)
+        width = code_width(config.num_betas)
+        hidden, marks = config.coarse_hidden, config.marks_hidden
+        self.marks = nn.Sequential(nn.Linear(MARKS_WIDTH, marks), nn.GELU(), nn.Linear(marks, marks), nn.GELU())
+        seen = self.backbone.num_features + marks
+        self.layers = nn.Sequential(nn.Linear(seen, hidden), nn.ReLU(), nn.Linear(hidden, width))
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("spread", torch.ones(width))
+        self.register_buffer("marks_mean", torch.zeros(NUM_MARKS, 2))
+        self.register_buffer("marks_spread", torch.ones(NUM_MARKS, 2))
+
+    def forward(
+        self, faces: Float[Tensor, "frames 3 height columns"], marks: Float[Tensor, "frames 68 2"]
+    ) -> Float[Tensor, "frames width"]:
+        """A joined `FaceCode`.
+
+        Args:
+            faces: RGB in [0, 1].
+            marks: landmarks in units of the crop, -1 to 1; NaN where they are not known.
+        """
+        return self.say(self.backbone(2 * faces - 1), marks)
+
+    def say(
+        self, features: Float[Tensor, "frames features"], marks: Float[Tensor, "frames 68 2"]
+    ) -> Float[Tensor, "frames width"]:
+        """What follows from a picture's features and the landmarks."""
+        return self.mean + self.spread * self.layers(torch.cat([features, self.marks(self.marks_row(marks))], 1))
+
+    def marks_row(self, marks: Float[Tensor, "frames 68 2"]) -> Float[Tensor, "frames known"]:
+        """Landmarks in units of their usual spread, and whether they are known."""
+        known = torch.isfinite(marks).flatten(1).all(1, keepdim=True)
+        row = ((marks - self.marks_mean) / self.marks_spread).flatten(1)
+        return torch.cat([torch.where(known, row, 0.0), known.to(row)], 1)
+
+
+class PerceptualEncoder(nn.Module):
+    """Consecutive pictures and landmarks -> a correction of the expression in each of them."""
+
+    def __init__(self, config: FaceEncoderConfig) -> None:
+        super().__init__()
+        self.backbone: nn.Module
+        if config.perceptual == "mobilenet":
+            self.backbone = MobileNetV2(config.perceptual_width, config.perceptual_features)
+            features = config.perceptual_features
+        else:
+            self.backbone = ResNet(config.coarse_width)
+            features = self.backbone.num_features
+        self.temporal = nn.Sequential(
+            nn.Conv1d(features + MARKS_WIDTH, config.perceptual_hidden, 2 * REACH + 1, padding=REACH),
+            nn.BatchNorm1d(config.perceptual_hidden),
+            nn.ReLU(),
+        )
+        self.layers = nn.Linear(config.perceptual_hidden, len(ARKIT_NAMES))
+        with torch.no_grad():
+            self.layers.weight.mul_(0.001)
+            self.layers.bias.mul_(0.001)
+        self.opening = ARKIT_NAMES.index(config.opening)
+
+    def train(self, mode: bool = True) -> PerceptualEncoder:
+        """Training mode, but normalisations keep their statistics: a batch is one clip, and one face is no statistics.
+
+        `settle` measures them beforehand.
+        """
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _NORMS):
+                module.eval()
+        return self
+
+    @torch.no_grad()
+    def settle(self, clips: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Measure the statistics of the normalisations over some clips: pictures and rows of landmarks of each."""
+        norms = [module for module in self.modules() if isinstance(module, _NORMS)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over everything seen
+            norm.train()
+        for faces, rows in clips:
+            self(faces, rows)
+        for norm in norms:
+            norm.eval()
+
+    def forward(
+        self, faces: Float[Tensor, "frames 3 height columns"], marks_rows: Float[Tensor, "frames known"]
+    ) -> Float[Tensor, "frames 52"]:
+        """What to add to the coarse expression; the opening of the jaw is only ever increased.
+
+        Args:
+            faces: RGB in [0, 1].
+            marks_rows: see `CoarseEncoder.marks_row`.
+        """
+        seen = torch.cat([self.backbone(2 * faces - 1), marks_rows], 1)
+        rows = self.temporal(seen.T[None])[0].T
+        added = self.layers(rows)
+        opening = nn.functional.one_hot(torch.tensor(self.opening), len(ARKIT_NAMES)).to(added)
+        return torch.where(opening > 0, added.relu(), added)
+
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+class FaceEncoder(nn.Module):
+    """Both encoders: video frames in, one `FaceCode` out."""
+
+    def __init__(self, config: FaceEncoderConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or FaceEncoderConfig()
+        self.coarse = CoarseEncoder(config)
+        self.perceptual = PerceptualEncoder(config)
+
+    def forward(
+        self, faces: Float[Tensor, "frames 3 height columns"], marks: Float[Tensor, "frames 68 2"]
+    ) -> tuple[FaceCode, Float[Tensor, "frames 52"]]:
+        """The code of each frame, and the coarse expression before it was corrected.
+
+        Args:
+            faces: consecutive frames, RGB in [0, 1].
+            marks: their landmarks in units of the crop, -1 to 1; NaN where they are not known.
+        """
+        coarse = FaceCode.split(self.coarse(faces, marks), self.config.num_betas)
+        expression = coarse.expression + self.perceptual(faces, self.coarse.marks_row(marks))
+        whole = FaceCode(coarse.betas, expression, coarse.gaze, coarse.rotation, coarse.camera, coarse.light)
+        return whole, coarse.expression
+
+    def freeze_coarse(self) -> FaceEncoder:
+        """Only the perceptual encoder learns from now on."""
+        frozen(self.coarse)
+        return self
+
+    def train(self, mode: bool = True) -> FaceEncoder:
+        """Training mode; a frozen coarse encoder stays in eval mode."""
+        super().train(mode)
+        if not any(parameter.requires_grad for parameter in self.coarse.parameters()):
+            self.coarse.eval()
+        return self
+
+    @torch.no_grad()
+    def encode(
+        self, faces: Iterable[Float[Tensor, "3 height columns"]], marks: Float[Tensor, "frames 68 2"]
+    ) -> FaceCode:
+        """The code of a clip of any length, as many rows as it has frames; pictures are taken in as they come.
+
+        Args:
+            faces: RGB in [0, 1].
+            marks: see `forward`.
+        """
+        rows = []
+        for part, keep in chunks(zip(faces, marks, strict=True)):
+            pictures, places = (torch.stack(column) for column in zip(*part, strict=True))
+            rows.append(self(pictures, places)[0].joined()[keep])
+        return FaceCode.split(torch.cat(rows)[REACH:-REACH], self.config.num_betas)
+
+
+def chunks(frames: Iterable[Row]) -> Iterator[tuple[list[Row], slice]]:
+    """Frames in overlapping chunks, and which frames of each chunk to keep (METHODS 4.4).
+
+    The first and the last frame come `REACH` times more, so that a convolution over time sees no padding that counts:
+    what is kept is the clip with `REACH` rows before and behind it.
+    """
+    part: list[Row] = []
+    kept_until = 0
+    for frame in _with_ends(frames):
+        part.append(frame)
+        if len(part) == CHUNK:
+            yield part, slice(kept_until, CHUNK - OVERLAP // 2)
+            part, kept_until = part[-OVERLAP:], OVERLAP // 2
+    if part:
+        yield part, slice(kept_until, len(part))
+
+
+def _with_ends(frames: Iterable[Row]) -> Iterator[Row]:
+    last = None
+    for frame in frames:
+        if last is None:
+            yield from [frame] * REACH
+        yield frame
+        last = frame
+    if last is not None:
+        yield from [last] * REACH

@@ -1,0 +1,88 @@
+"""Waveform -> how surely somebody laughs, one probability per video frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from facetalk.audio.spectrogram import LogMel
+from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
+from facetalk.networks.speech_encoder import ResidualLayer, at_frames, loud_level
+
+_STEP_RATE = 50.0
+"""Steps a second inside the network."""
+_CHUNK_FRAMES = 900
+_FLOOR = -14.0
+"""Natural log of mel power under a recording's loud parts; what is weaker is silence."""
+
+
+@dataclass(frozen=True)
+class LaughterDetectorConfig:
+    """Size of the network."""
+
+    num_mels: int = 64
+    width: int = 48
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """One residual layer each, at 50 steps a second: together 0.6 s to either side, three bursts of a laugh."""
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.num_mels < 1 or self.width < 1 or not self.dilations:
+            raise ValueError(f"num_mels={self.num_mels}, width={self.width}, dilations={self.dilations} are too small")
+
+
+class LaughterDetector(nn.Module):
+    """Log-mel -> dilated convolutions at 50 Hz -> one logit per frame at 30 frames a second.
+
+    The context is bounded, so a long recording is judged in pieces and gives the same probabilities.
+    """
+
+    mel_mean: Tensor
+    mel_std: Tensor
+
+    def __init__(self, config: LaughterDetectorConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or LaughterDetectorConfig()
+        self.log_mel = LogMel(config.num_mels)
+        self.register_buffer("mel_mean", torch.full((config.num_mels,), -6.0))
+        self.register_buffer("mel_std", torch.full((config.num_mels,), 3.0))
+        self.stem = nn.Sequential(
+            nn.Conv1d(config.num_mels, config.width, 5, stride=2, padding=2), nn.BatchNorm1d(config.width), nn.GELU()
+        )
+        self.layers = nn.ModuleList(ResidualLayer(config.width, d, config.dropout) for d in config.dilations)
+        self.to_logit = nn.Conv1d(config.width, 1, 1)
+
+    def forward(self, mel: Float[Tensor, "batch steps mels"], num_frames: int) -> Float[Tensor, "batch frames"]:
+        """Logits of the first `num_frames` video frames of levelled log-mel rows."""
+        x = self.stem(((mel - self.mel_mean) / self.mel_std).transpose(1, 2))
+        for layer in self.layers:
+            x = layer(x)
+        return at_frames(self.to_logit(x), num_frames)[..., 0]
+
+    def levelled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
+        """Log-mel relative to the recording's own loud parts, so that the recording level does not matter."""
+        mel = self.log_mel(waveform)
+        return (mel - loud_level(mel)[:, None, None]).clamp_min(_FLOOR)
+
+    @torch.no_grad()
+    def probability(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, " frames"]:
+        """Probability of laughter in each video frame of a recording of any length.
+
+        Args:
+            waveform: 16 kHz sound in [-1, 1].
+        """
+        num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+        mel = self.levelled_mel(waveform[None])
+        margin = -(-int((sum(self.config.dilations) + 4) / _STEP_RATE * FPS + 2) // 6) * 6
+        rows = []
+        for window in windows(num_frames, _CHUNK_FRAMES + 2 * margin, margin):
+            # Three frames are ten rows of mel: pieces that begin at a multiple of six frames keep the step grid.
+            first = window.read.start // 6 * 6
+            piece = mel[:, first // 3 * 10 : -(-window.read.stop * 10 // 3) + 1]
+            logits = self(piece, window.read.stop - first)[0]
+            offset = window.read.start - first
+            rows.append(logits[offset + window.keep.start : offset + window.keep.stop].sigmoid())
+        return torch.cat(rows)

@@ -1,0 +1,97 @@
+"""Published expert networks: their parameter names -> ours, once, strictly (METHODS 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from facetalk.core.errors import FacetalkError
+from facetalk.networks.expression_net import PublishedExpressionNet
+from facetalk.networks.lip_reader import LipFrontEnd
+
+Network = TypeVar("Network", bound=nn.Module)
+
+_LIP_PREFIXES = ("module.", "model.", "encoder.", "frontend.")
+"""What stands before `frontend3D` and `trunk` in the released readers, in any number and order."""
+
+_EMOTION_PREFIXES = ("module.", "model.", "backbone.", "resnet.", "net.", "encoder.")
+
+
+def published_lip_reader(tensors: Mapping[str, Tensor]) -> LipFrontEnd:
+    """The visual front end of a published lip reader: a 3D convolution and a ResNet-18.
+
+    Conformers, decoders and language models that come with it are left: SPECTRE's loss uses the per-frame features.
+    """
+    kept = {}
+    for name, value in tensors.items():
+        inner = _without(name, _LIP_PREFIXES)
+        if inner.startswith(("frontend3D.", "trunk.")):
+            kept[inner] = value
+    stem = kept.get("frontend3D.0.weight")
+    if stem is None or stem.ndim != 5:
+        raise FacetalkError(
+            "these weights hold no lip reader: no five-dimensional frontend3D.0.weight among "
+            f"{len(tensors)} tensors such as {_some(tensors)}"
+        )
+    if any(name.endswith((".relu1.weight", ".relu2.weight")) or name == "frontend3D.2.weight" for name in kept):
+        raise FacetalkError("this lip reader uses PReLU; give one of the releases with Swish or ReLU")
+    reader = LipFrontEnd(stem.shape[0], "swish")
+    return _filled(reader, kept, "lip reader")
+
+
+def published_expression_net(tensors: Mapping[str, Tensor]) -> PublishedExpressionNet:
+    """The backbone of a published ResNet-50 emotion network, without its classifier."""
+    parts = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
+    kept = {}
+    for name, value in tensors.items():
+        inner = _without(name, _EMOTION_PREFIXES)
+        if inner.startswith(parts):
+            kept[f"backbone.{inner}"] = value
+    stem = kept.get("backbone.conv1.weight")
+    if stem is None or "backbone.layer1.0.conv3.weight" not in kept:
+        raise FacetalkError(
+            "these weights hold no ResNet-50: no conv1 and layer1.0.conv3 among "
+            f"{len(tensors)} tensors such as {_some(tensors)}"
+        )
+    blocks = [1 + max(_block(name, stage) for name in kept) for stage in range(1, 5)]
+    net = PublishedExpressionNet(stem.shape[0], (blocks[0], blocks[1], blocks[2], blocks[3]))
+    return _filled(net, kept, "emotion network")
+
+
+def _block(name: str, stage: int) -> int:
+    """Number of the block that a parameter belongs to, -1 if it is of another stage."""
+    start = f"backbone.layer{stage}."
+    return int(name[len(start) :].split(".")[0]) if name.startswith(start) else -1
+
+
+def _without(name: str, prefixes: tuple[str, ...]) -> str:
+    """The name without any of the prefixes, however many stand before it."""
+    while True:
+        shorter = next((name[len(prefix) :] for prefix in prefixes if name.startswith(prefix)), None)
+        if shorter is None:
+            return name
+        name = shorter
+
+
+def _filled(network: Network, kept: dict[str, Tensor], what: str) -> Network:
+    """The network with these weights; every one of them must have its place."""
+    wanted = network.state_dict()
+    counters = {name: torch.tensor(0) for name in wanted if name.endswith("num_batches_tracked")}
+    missing, extra = sorted(wanted.keys() - kept.keys() - counters.keys()), sorted(kept.keys() - wanted.keys())
+    if missing or extra:
+        raise FacetalkError(
+            f"the {what} does not have the published layout: {len(missing)} tensors missing ({_some(missing)}), "
+            f"{len(extra)} unknown ({_some(extra)})"
+        )
+    try:
+        network.load_state_dict(counters | kept)
+    except RuntimeError as error:
+        raise FacetalkError(f"the {what} has tensors of another shape: {str(error).splitlines()[-1].strip()}") from None
+    return network.eval()
+
+
+def _some(names: Iterable[str]) -> str:
+    return ", ".join(list(names)[:3]) or "none"

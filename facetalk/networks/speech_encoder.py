@@ -1,0 +1,190 @@
+"""Waveform -> features, one row per video frame: what is said, how the mouth shapes it, and how loud it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from facetalk.audio.articulation import ARTICULATORS, MOUTH_CURVES
+from facetalk.audio.phonemes import PHONEMES
+from facetalk.audio.spectrogram import NUM_MELS, LogMel, pieces
+from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
+
+_STEP_RATE = 50.0
+"""Steps a second inside the network."""
+_CHUNK_FRAMES = 900
+_QUIETEST = -1.0
+"""Natural log of mel power; sound whose loud parts are weaker is treated as silence, not turned up further."""
+
+
+@dataclass(frozen=True)
+class SpeechEncoderConfig:
+    """Size of the network."""
+
+    width: int = 256
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8)
+    """One residual layer each, at 50 steps a second; their sum is half the context in steps."""
+    hidden: int = 96
+    """Components of the teacher's features that are foreseen and passed on."""
+    dropout: float = 0.15
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.hidden < 1 or not self.dilations:
+            raise ValueError(f"width={self.width}, hidden={self.hidden}, dilations={self.dilations} must not be empty")
+
+
+class SpeechHeads(NamedTuple):
+    """What the encoder says about each video frame."""
+
+    phonemes: Float[Tensor, "batch frames phonemes"]
+    """Logits over the 41 phonemes."""
+    articulation: Float[Tensor, "batch frames articulators"]
+    """Position of each articulator, about 0 to 1."""
+    mouth: Float[Tensor, "batch frames curves"]
+    """Expected `MOUTH_CURVES`, z-scored."""
+    hidden: Float[Tensor, "batch frames hidden"]
+    """Foreseen components of the teacher's features (`workshop/speech/teacher.py`)."""
+
+
+class SpeechEncoder(nn.Module):
+    """Log-mel -> dilated convolutions at 50 Hz -> rows at 30 frames a second.
+
+    Row t describes the sound around second (t + 0.5) / 30. The context is bounded, so a long recording can be
+    encoded in pieces and gives the same rows.
+    """
+
+    mel_mean: Tensor
+    mel_std: Tensor
+
+    def __init__(self, config: SpeechEncoderConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or SpeechEncoderConfig()
+        self.log_mel = LogMel()
+        self.register_buffer("mel_mean", torch.full((NUM_MELS,), -4.0))
+        self.register_buffer("mel_std", torch.full((NUM_MELS,), 3.0))
+        self.stem = nn.Sequential(
+            nn.Conv1d(NUM_MELS, config.width, 5, stride=2, padding=2), nn.BatchNorm1d(config.width), nn.GELU()
+        )
+        self.layers = nn.ModuleList(ResidualLayer(config.width, d, config.dropout) for d in config.dilations)
+        self.to_hidden = nn.Linear(config.width, config.hidden)
+        self.to_phonemes = nn.Linear(config.width, len(PHONEMES))
+        self.to_articulation = nn.Linear(config.width, len(ARTICULATORS))
+        self.to_mouth = nn.Linear(config.width, len(MOUTH_CURVES))
+
+    @property
+    def slices(self) -> Mapping[str, slice]:
+        """Columns of the features by name."""
+        widths = {
+            "posteriors": len(PHONEMES),
+            "articulation": len(ARTICULATORS),
+            "mouth": len(MOUTH_CURVES),
+            "loudness": 1,
+            "hidden": self.config.hidden,
+        }
+        stops = list(accumulate(widths.values()))
+        return {name: slice(stop - widths[name], stop) for name, stop in zip(widths, stops, strict=True)}
+
+    @property
+    def width(self) -> int:
+        """Number of columns of the features."""
+        return self.slices["hidden"].stop
+
+    def forward(self, mel: Float[Tensor, "batch steps mels"], num_frames: int) -> SpeechHeads:
+        """Judge level-corrected log-mel rows (see `levelled_mel`), the first `num_frames` video frames of them."""
+        x = self.stem(((mel - self.mel_mean) / self.mel_std).transpose(1, 2))
+        for layer in self.layers:
+            x = layer(x)
+        rows = at_frames(x, num_frames)
+        # No gradient comes back from the mouth: features that had learned the mouths of the training films would
+        # promise more there than they hold on others, and whoever learns from the same films would lean on them.
+        mouth = self.to_mouth(rows.detach())
+        return SpeechHeads(self.to_phonemes(rows), self.to_articulation(rows), mouth, self.to_hidden(rows))
+
+    def levelled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
+        """Log-mel relative to the recording's own loud parts, so that the recording level does not matter."""
+        mel = self.log_mel(waveform)
+        return _levelled(mel, loud_level(mel))
+
+    @torch.no_grad()
+    def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames features"]:
+        """Features of a whole recording of any length; columns as in `slices`.
+
+        Args:
+            waveform: 16 kHz speech in [-1, 1].
+        """
+        num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+        heard = waveform[None]
+        # The level is that of the whole recording; its spectrogram is not kept, an hour of it fills 115 MB.
+        loudness = [self.log_mel.rows(heard, piece).logsumexp(2) for piece in pieces(len(waveform))]
+        level = _of_loud_parts(torch.cat(loudness, 1))
+        margin = self._margin_frames
+        rows = []
+        for window in windows(num_frames, _CHUNK_FRAMES + 2 * margin, margin):
+            # Three frames are ten rows of mel: pieces that begin at a multiple of six frames keep the step grid.
+            first = window.read.start // 6 * 6
+            part = slice(first // 3 * 10, -(-window.read.stop * 10 // 3) + 1)
+            piece = _levelled(self.log_mel.rows(heard, part), level)
+            heads = self(piece, window.read.stop - first)
+            offset = window.read.start - first
+            kept = slice(offset + window.keep.start, offset + window.keep.stop)
+            rows.append(self._columns(heads, piece, window.read.stop - first)[0, kept])
+        return torch.cat(rows)
+
+    def _columns(self, heads: SpeechHeads, mel: Tensor, num_frames: int) -> Tensor:
+        loudness = at_frames(mel.logsumexp(2)[:, None], num_frames, 100.0) / 4
+        parts = (heads.phonemes.softmax(-1), heads.articulation, heads.mouth, loudness, heads.hidden)
+        return torch.cat(parts, -1)
+
+    @property
+    def _margin_frames(self) -> int:
+        """Frames of context on each side that a row depends on, rounded up to a multiple of six."""
+        steps = sum(self.config.dilations) + 4
+        return -(-int(steps / _STEP_RATE * FPS + 2) // 6) * 6
+
+
+class ResidualLayer(nn.Module):
+    """A dilated convolution over time, added to its input."""
+
+    def __init__(self, width: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.norm = nn.BatchNorm1d(width)
+        self.mix = nn.Conv1d(width, width, 1)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Float[Tensor, "batch width steps"]) -> Float[Tensor, "batch width steps"]:
+        """The input and what this layer found."""
+        return x + self.mix(self.dropout(nn.functional.gelu(self.norm(self.convolution(x)))))
+
+
+def loud_level(mel: Float[Tensor, "batch steps mels"]) -> Float[Tensor, " batch"]:
+    """Natural log of the mel power of a recording's loud parts; pauses do not count."""
+    return _of_loud_parts(mel.logsumexp(2))
+
+
+def _of_loud_parts(level: Float[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
+    # 9 nepers of power are 40 dB: what is quieter than the peak by more is pause.
+    speech = torch.where(level > level.amax(1, keepdim=True) - 9.0, level, torch.nan)
+    return torch.nanquantile(speech, 0.9, dim=1).clamp_min(_QUIETEST)
+
+
+def _levelled(mel: Tensor, level: Tensor) -> Tensor:
+    return (mel - level[:, None, None]).clamp_min(-14.0)
+
+
+def at_frames(
+    x: Float[Tensor, "batch width steps"], num_frames: int, rate: float = _STEP_RATE
+) -> Float[Tensor, "batch frames width"]:
+    """Rows at the middle of each video frame, linear between steps."""
+    place = (torch.arange(num_frames, device=x.device, dtype=torch.float64) + 0.5) / FPS * rate
+    place = place.clamp(max=x.shape[2] - 1)
+    low = place.long()
+    high = (low + 1).clamp(max=x.shape[2] - 1)
+    blend = (place - low).to(x.dtype)
+    return torch.lerp(x[:, :, low], x[:, :, high], blend).transpose(1, 2)

@@ -1,0 +1,1 @@
+"""Data -> weights: one file per trainable network."""

@@ -1,1 +1,0 @@
-"""Builds the bundled head from measurements and anatomy."""

@@ -1,0 +1,1 @@
+"""Audio -> motion: one file per talker."""

@@ -1,0 +1,1 @@
+"""Programs that produce the bundled weights; not part of the installed package."""

@@ -1,0 +1,1 @@
+"""Speech corpora and teachers that the speech encoder is trained on."""

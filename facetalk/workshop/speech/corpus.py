@@ -1,0 +1,110 @@
+"""`python -m facetalk.workshop.speech.corpus PACK OUT`: the development data as a speech folder (`data/speech.py`).
+
+PACK is a folder with `MANIFEST.csv` (columns path, speaker, kind, has_audio, av_corr, text) and what it lists.
+Sounds with a transcript in English are aligned to it, other English is recognised first, other languages go through
+the free phone loop, EMO-DB has labels made by hand. Mouths are measured with MediaPipe. What exists already is kept, so
+an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facetalk.audio.phonemes import AlignmentError, Phoneme, align_words, normalise_words, phone_loop, recognise_words
+from facetalk.audio.sampa import parse_lablaut
+from facetalk.core.errors import FacetalkError
+from facetalk.core.timing import SAMPLE_RATE
+from facetalk.data.manifest import MANIFEST
+from facetalk.data.speech import write_mouth, write_phonemes
+from facetalk.io.audio import read_waveform, write_wav
+from facetalk.io.files import replacing
+from facetalk.io.video import VideoReader
+from facetalk.vision.landmark_detector import MediaPipeDetector
+from facetalk.vision.mouth import mouth_curves
+
+KINDS = ("video", "emotional_speech", "speech", "laughter")
+UNLABELLED = ("video/lrwar/",)
+"""Arabic: their mouths are learned from, their phonemes are not."""
+ENGLISH_TEXT = ("emotional_speech/ravdess/", "video/grid/", "video/elospheres/", "video/lrs3/")
+"""Folders whose transcripts can be aligned."""
+NOT_ENGLISH = (
+    "German", "hinese", "rench", "apan", "panish", "artalk/cn", "artalk/jp", "mandarin", "Italian", "Russian", "malaya",
+    "deyu", "fayu", "joyvasa", "cxk", "mimictalk", "icable", "itosinger", "mcgurk_pl", "feifeili",
+)  # fmt: skip
+"""Parts of the names of recordings in other languages."""
+ALIGNED, RECOGNISED, GUESSED = 1.0, 0.9, 0.5
+"""Trust in labels from a transcript, from recognised words, and from the phone loop."""
+
+
+def build_corpus(pack_dir: Path, out_dir: Path) -> int:
+    """Write the speech folder; returns how many recordings it holds."""
+    with (pack_dir / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["kind"] in KINDS and row["has_audio"] == "1"]
+    out_dir.mkdir(parents=True, exist_ok=True)
+    kept = []
+    for row in rows:
+        name = str(Path(row["path"]).with_suffix("")).replace("/", "__")
+        try:
+            _add(pack_dir, row, out_dir / name)
+        except FacetalkError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        kept.append((name, row["speaker"], "" if row["path"].startswith(UNLABELLED) else row["av_corr"]))
+    with replacing(out_dir / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("name", "speaker", "av_corr"), *kept])
+    return len(kept)
+
+
+def label(row: Mapping[str, str], source: Path, waveform: Tensor) -> tuple[list[Phoneme], float]:
+    """Phonemes of a recording and the trust in them."""
+    by_hand = source.with_suffix(".lablaut")
+    if by_hand.is_file():
+        return parse_lablaut(by_hand.read_text(encoding="latin-1"), len(waveform) / SAMPLE_RATE), ALIGNED
+    if any(part in row["path"] for part in NOT_ENGLISH):
+        return phone_loop(waveform), GUESSED
+    try:
+        if row["text"] and row["path"].startswith(ENGLISH_TEXT):
+            return align_words(waveform, normalise_words(row["text"])), ALIGNED
+        words = recognise_words(waveform)
+        return (align_words(waveform, words), RECOGNISED) if words else (phone_loop(waveform), GUESSED)
+    except AlignmentError:
+        return phone_loop(waveform), GUESSED
+
+
+def measure_mouth(video_path: Path) -> tuple[Tensor, Tensor]:
+    """Times in seconds and mouth curves of the frames in which a face was found."""
+    times, points = [], []
+    with VideoReader(video_path) as frames, MediaPipeDetector() as detector:
+        for time_s, image in frames:
+            found = detector.detect(image)
+            if found is not None:
+                times.append(time_s)
+                points.append(found)
+    if len(points) < 2:
+        raise FacetalkError(f"{video_path}: a face in only {len(points)} frames")
+    return torch.tensor(times), torch.from_numpy(mouth_curves(np.stack(points)))
+
+
+def _add(pack_dir: Path, row: Mapping[str, str], target: Path) -> None:
+    source = pack_dir / row["path"]
+    wav_path, phones_path, mouth_path = (Path(f"{target}{end}") for end in (".wav", ".phones.csv", ".mouth.csv"))
+    waveform = read_waveform(source)
+    if not wav_path.exists():
+        write_wav(wav_path, waveform)
+    if not phones_path.exists() and not row["path"].startswith(UNLABELLED):
+        write_phonemes(phones_path, *label(row, source, waveform))
+    if row["kind"] == "video" and not mouth_path.exists():
+        write_mouth(mouth_path, *measure_mouth(source))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m facetalk.workshop.speech.corpus PACK OUT")
+    print(build_corpus(Path(sys.argv[1]), Path(sys.argv[2])), "recordings")

@@ -1,0 +1,188 @@
+"""`python -m facetalk.workshop.speech.synthesis OUT MINUTES`: speech whose phonemes are known exactly.
+
+espeak-ng speaks sentences of many languages and random English words with many voices, and says when each of its
+phones begins; they are written in the alphabet of 41 by the nearest lips, jaw and tongue tip. The recordings go into
+the speech folder OUT (`data/speech.py`) beside what is there. espeak-ng is needed for this alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facetalk.audio.phonemes import Phoneme
+from facetalk.audio.resample import resample_waveform
+from facetalk.core.errors import MissingAssetError
+from facetalk.core.timing import SAMPLE_RATE
+from facetalk.data.speech import enlist, require_corpus, write_phonemes
+from facetalk.io.audio import write_wav
+from facetalk.workshop.speech.texts import COMMON_WORDS, SENTENCES
+
+ENGLISH = ("en-us", "en-gb", "en-gb-scotland")
+VARIANTS = ("", *(f"+m{i}" for i in range(1, 9)), *(f"+f{i}" for i in range(1, 6)),
+            "+klatt", "+klatt2", "+klatt3", "+klatt4", "+croak", "+whisper")  # fmt: skip
+"""Throats: espeak-ng's voice variants."""
+
+# The first entry that a phone's IPA begins with decides.
+_NEAREST = (
+    ("CH", "tʃ tɕ tʂ"), ("JH", "dʒ dʑ dʐ"), ("S", "ts"), ("Z", "dz"), ("AY", "aɪ ai"), ("AW", "aʊ au"),
+    ("EY", "eɪ ei"), ("OW", "oʊ əʊ ou"), ("OY", "ɔɪ ɔø"), ("AA", "a ɑ ʕ"), ("AH", "ɐ ʌ ə ɤ"), ("AE", "æ"),
+    ("ER", "ɚ ɜ ø œ"), ("EH", "e ɛ"), ("IH", "ɪ ɨ ᵻ"), ("IY", "i"), ("UW", "y ʏ u ʉ"), ("UH", "ʊ ɯ ɵ"),
+    ("AO", "o ɔ ɒ"), ("P", "p"), ("B", "b β"), ("M", "m"), ("F", "f ɸ"), ("V", "v ʋ"), ("T", "t ʈ"),
+    ("D", "d ɾ ɽ ɖ"), ("N", "n ɲ ɳ"), ("S", "s"), ("Z", "z"), ("SH", "ʃ ɕ ʂ"), ("ZH", "ʒ ʑ ʐ"), ("K", "k q c"),
+    ("G", "ɡ g ɟ ɣ"), ("NG", "ŋ"), ("L", "l ɫ ʎ ɭ ɬ"), ("R", "ɹ r ɻ"), ("HH", "ʁ ʀ x χ h ħ ɦ ç"), ("SIL", "ʔ"),
+    ("TH", "θ"), ("DH", "ð"), ("W", "w ɥ"), ("Y", "j ʝ"),
+)  # fmt: skip
+_MARKS = re.compile("[ˈˌːˑ̩̯ʲʰˠ̃ˤ̪̝̞̺͡_|]")
+
+
+class _Payload(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    """espeak-ng's espeak_EVENT (speak_lib.h)."""
+
+    _fields_ = (
+        ("type", ctypes.c_int), ("identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int), ("audio_position_ms", ctypes.c_int), ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p), ("payload", _Payload),
+    )  # fmt: skip
+
+
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+_END, _PHONEME = 0, 7
+_RATE, _PITCH, _RANGE = 1, 3, 4
+
+
+class Synthesiser:
+    """espeak-ng's library: text in, sound and the beginnings of its phones out."""
+
+    def __init__(self) -> None:
+        try:
+            self._library = ctypes.CDLL("libespeak-ng.so.1")
+        except OSError:
+            raise MissingAssetError("no espeak-ng library; install espeak-ng to make synthetic speech") from None
+        self._pieces: list[np.ndarray] = []
+        self._begins: list[tuple[float, str]] = []
+        self._callback = _CALLBACK(self._take)  # kept: the library holds only its address
+        # Retrieval, 200 ms buffer; phoneme events in IPA, never exit the process.
+        self.sample_rate = self._library.espeak_Initialize(1, 200, None, 0x8003)
+        if self.sample_rate <= 0:
+            raise MissingAssetError("espeak-ng finds no voices; install espeak-ng-data")
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def speak(
+        self, text: str, voice: str, words_per_minute: int, pitch: int, pitch_range: int
+    ) -> tuple[Tensor, list[Phoneme]] | None:
+        """Sound at 16 kHz and its phonemes; None where the voice is not installed or says nothing."""
+        self._pieces.clear()
+        self._begins.clear()
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            return None
+        for parameter, value in ((_RATE, words_per_minute), (_PITCH, pitch), (_RANGE, pitch_range)):
+            self._library.espeak_SetParameter(parameter, value, 0)
+        encoded = text.encode()
+        self._library.espeak_Synth(encoded, len(encoded) + 1, 0, 0, 0, 1, None, None)
+        self._library.espeak_Synchronize()
+        if not self._pieces:
+            return None
+        samples = np.concatenate(self._pieces).astype(np.float32) / 32768
+        waveform = resample_waveform(torch.from_numpy(samples), self.sample_rate)
+        return waveform, to_phonemes(self._begins, len(waveform) / SAMPLE_RATE)
+
+    def _take(self, samples: Any, count: int, events: Any) -> int:
+        if samples and count:
+            self._pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        index = 0
+        while events[index].type != _END:
+            if events[index].type == _PHONEME:
+                name = events[index].payload.string.decode("utf-8", "ignore")
+                self._begins.append((events[index].audio_position_ms / 1000, name))
+            index += 1
+        return 0
+
+
+def to_phonemes(begins: Sequence[tuple[float, str]], duration_s: float) -> list[Phoneme]:
+    """Phonemes from the beginnings of IPA phones; marks without a sound of their own lengthen the phone before."""
+    found: list[Phoneme] = []
+    stops = [begin for begin, _ in begins[1:]] + [duration_s]
+    for (begin, name), stop in zip(begins, stops, strict=True):
+        stop = min(stop, duration_s)
+        if stop <= begin:
+            continue
+        symbol = nearest_phoneme(name)
+        if symbol is None:
+            symbol = "SIL" if not name or name.startswith("_") or not found else found[-1].symbol
+        found.append(Phoneme(symbol, begin, stop))
+    return found
+
+
+def nearest_phoneme(ipa: str) -> str | None:
+    """The symbol whose mouth is nearest to a phone; None for marks."""
+    bare = _MARKS.sub("", ipa)
+    for symbol, beginnings in _NEAREST:
+        if any(bare.startswith(beginning) for beginning in beginnings.split()):
+            return symbol
+    return None
+
+
+def random_text(voice: str, words: Sequence[str], chance: random.Random) -> str:
+    """A sentence of the voice's language, or random English words."""
+    if voice in ENGLISH:
+        count = chance.randint(6, 14)
+        chosen = [chance.choice(words if chance.random() < 0.45 else COMMON_WORDS) for _ in range(count)]
+    else:
+        chosen = " ".join(chance.sample(SENTENCES[voice], 2)).split()
+        if voice != "cmn" and chance.random() < 0.6:
+            chance.shuffle(chosen)
+        chosen = chosen[:16]
+    if chance.random() < 0.3 and len(chosen) > 1:
+        chosen[len(chosen) // 2 - 1] += ","
+    return " ".join(chosen)
+
+
+def synthesise(out_dir: Path, minutes: float, seed: int = 0) -> int:
+    """Add synthetic recordings to a speech folder; returns how many."""
+    require_corpus(out_dir)
+    chance, synthesiser = random.Random(seed), Synthesiser()
+    words = _dictionary_words()
+    voices = [*ENGLISH, *SENTENCES, *["en-us"] * 4]
+    names: list[str] = []
+    seconds = 0.0
+    while seconds < minutes * 60:
+        voice = chance.choice(voices)
+        text = random_text(voice, words, chance)
+        pace, pitch, pitch_range = chance.randint(110, 210), chance.randint(20, 80), chance.randint(20, 80)
+        spoken = synthesiser.speak(text, voice + chance.choice(VARIANTS), pace, pitch, pitch_range)
+        if spoken is None or len(spoken[0]) < 1.5 * SAMPLE_RATE or len(spoken[1]) < 5:
+            continue
+        names.append(f"synth__{len(names):05d}")
+        write_wav(out_dir / f"{names[-1]}.wav", spoken[0])
+        write_phonemes(out_dir / f"{names[-1]}.phones.csv", spoken[1], 1.0)
+        seconds += len(spoken[0]) / SAMPLE_RATE
+    enlist(out_dir, "synth__", "synthetic", names)
+    return len(names)
+
+
+def _dictionary_words() -> list[str]:
+    from pocketsphinx import get_model_path
+
+    with Path(get_model_path("en-us/cmudict-en-us.dict")).open(encoding="utf-8") as file:
+        words = (line.split()[0] for line in file if line.strip())
+        return [word for word in words if len(word) > 2 and word.isalpha()]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m facetalk.workshop.speech.synthesis OUT MINUTES")
+    print(synthesise(Path(sys.argv[1]), float(sys.argv[2])), "recordings")

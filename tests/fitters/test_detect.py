@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facetalk.core.errors import UsageError
+from facetalk.fitters.detect import detect_landmarks
+from tests.pipelines.test_fit import write_clip
+
+
+class TwoFaces:
+    """Sees a small face on the left in every other picture, and a large one on the right, in no fixed order."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def detect(self, image: np.ndarray) -> np.ndarray | None:
+        return self.detect_all(image)[0]
+
+    def detect_all(self, image: np.ndarray) -> list[np.ndarray]:
+        self._count += 1
+        height, width = image.shape[:2]
+        large, small = np.zeros((478, 3), np.float32), np.zeros((478, 3), np.float32)
+        small[:] = (0.2 * width, 0.5 * height, 0)
+        large[:] = (0.7 * width, 0.5 * height, 0)
+        small[263, 0] += 0.05 * width
+        large[263, 0] += 0.2 * width
+        return [[large, small], [large], [small, large]][self._count % 3]
+
+    def close(self) -> None:
+        self._count = 0
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clips") / "two.mp4", 120)
+
+
+@pytest.mark.parametrize(("face", "place"), [(None, 0.7), (1, 0.2), (2, 0.7)])
+def test_one_of_two_faces_is_followed(path: Path, face: int | None, place: float) -> None:
+    found = detect_landmarks(path, detector=TwoFaces(), face=face)
+    points = found.points[:]
+    assert found.num_faces == 2 and len(points) == len(found.times) == 12
+    seen = np.isfinite(points[:, 0, 0].numpy())
+    assert seen.all() if place == 0.7 else seen.sum() == 8
+    np.testing.assert_allclose(points[:, 0, 0].numpy()[seen] / 160, place, atol=0.01)
+
+
+def test_a_face_that_is_not_there_is_an_error(path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--face 3: .*two\.mp4 shows 2 faces; give a number from 1 to 2"):
+        detect_landmarks(path, detector=TwoFaces(), face=3)

@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facetalk.core.errors import FacetalkError
+from facetalk.io.images import read_picture
+from facetalk.io.video import VideoWriter
+
+
+@pytest.fixture
+def brightening(tmp_path: Path) -> Path:
+    """Twenty pictures at 10 a second, each lighter than the one before."""
+    with VideoWriter(tmp_path / "a.mp4", (64, 48), 10.0) as writer:
+        for index in range(20):
+            writer.write(np.full((48, 64, 3), 10 * index + 20, np.uint8))
+    return tmp_path / "a.mp4"
+
+
+@pytest.mark.parametrize("time_s, shade", [(0.0, 20), (0.5, 70), (1.9, 210)])
+def test_the_picture_of_a_moment_in_the_wanted_size(brightening: Path, time_s: float, shade: int) -> None:
+    picture = read_picture(brightening, time_s, (32, 24))
+    assert picture.shape == (24, 32, 3)
+    assert float(picture.mean()) == pytest.approx(shade, abs=4)
+
+
+def test_a_moment_behind_the_end_is_an_error(brightening: Path) -> None:
+    with pytest.raises(FacetalkError, match=r"a\.mp4: no picture at 9\.00 s"):
+        read_picture(brightening, 9.0, (32, 24))

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.networks.lip_contact import BITING, PRESSED_MM, TUCKED_MM, close_lips, contact, touch_teeth
+
+OPEN, CLOSE, PUCKER, UPPER = (
+    ARKIT_NAMES.index(name) for name in ("jawOpen", "mouthClose", "mouthPucker", "mouthUpperUpLeft")
+)
+
+
+def gap_dirs(close: float = -30.0) -> torch.Tensor:
+    dirs = torch.zeros(52)
+    dirs[OPEN], dirs[UPPER], dirs[CLOSE] = 30.0, 5.0, close
+    dirs[PUCKER] = 0.4
+    return dirs
+
+
+def mouths(seed: int = 0) -> torch.Tensor:
+    rows = 0.6 * torch.rand(1, 40, 52, generator=torch.Generator().manual_seed(seed))
+    rows[..., CLOSE] *= 0.3
+    return rows
+
+
+@pytest.mark.parametrize("closure", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("close", [-30.0, 0.0, 4.0])
+def test_the_wanted_share_of_the_gap_goes_away(closure: float, close: float) -> None:
+    dirs = gap_dirs(close)
+    before, after = mouths(), close_lips(mouths(), torch.full((1, 40), closure), dirs)
+    gap = before @ dirs
+    wanted = gap - closure * (gap + PRESSED_MM).clamp_min(0)
+    if close >= 0:  # without a channel that presses them together the lips can only just meet
+        wanted = wanted.clamp_min(0)
+    torch.testing.assert_close(after @ dirs, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_lips_that_are_pressed_already_and_channels_that_only_shape_them_stay() -> None:
+    dirs = gap_dirs()
+    rows = mouths()
+    rows[..., CLOSE] = 1.0
+    torch.testing.assert_close(close_lips(rows, torch.ones(1, 40), dirs), rows)
+    after = close_lips(mouths(), torch.ones(1, 40), dirs)
+    kept = [index for index in range(52) if index not in (OPEN, CLOSE, UPPER)]
+    assert torch.equal(after[..., kept], mouths()[..., kept])
+    assert (after[..., OPEN] >= 0).all() and after[..., OPEN].mean() > 0.1  # lips meet over a lowered jaw
+
+
+def test_a_likely_sound_makes_its_contact_for_three_frames() -> None:
+    probability = torch.zeros(1, 12)
+    probability[0, 5], probability[0, 10] = 0.9, 0.2
+    shut = contact(probability)[0]
+    torch.testing.assert_close(shut[2:9], torch.tensor([0.0, 0.25, 0.75, 1.0, 0.75, 0.25, 0.0]))
+    assert shut[10] == 0
+
+
+def test_a_head_without_lips_is_left_alone() -> None:
+    torch.testing.assert_close(close_lips(mouths(), torch.ones(1, 40), torch.zeros(52)), mouths())
+
+
+@pytest.mark.parametrize("touch", [0.0, 0.4, 1.0])
+def test_the_lower_lip_comes_up_to_the_teeth_by_the_wanted_share(touch: float) -> None:
+    dirs = gap_dirs()
+    before, after = mouths(), touch_teeth(mouths(), torch.full((1, 40), touch), dirs)
+    lowered = before[..., OPEN] * dirs[OPEN]
+    wanted = lowered - touch * (lowered - TUCKED_MM).clamp_min(0)
+    torch.testing.assert_close(after[..., OPEN] * dirs[OPEN], wanted, atol=1e-4, rtol=1e-4)
+    for name, least in BITING.items():
+        channel = ARKIT_NAMES.index(name)
+        assert (after[..., channel] >= before[..., channel]).all()
+        assert (after[..., channel] >= touch * least - 1e-6).all()
+    torch.testing.assert_close(after[..., CLOSE], (1 - touch) * before[..., CLOSE])
+    assert torch.equal(after[..., PUCKER], before[..., PUCKER])
+
+
+def test_teeth_are_touched_from_a_channel_below_its_limit() -> None:
+    rows = torch.full((1, 1, 52), -0.5)
+    after = touch_teeth(rows, torch.ones(1, 1), gap_dirs())
+    for name, least in BITING.items():
+        assert after[0, 0, ARKIT_NAMES.index(name)] == pytest.approx(least)

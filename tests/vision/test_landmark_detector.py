@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facetalk.io.video import VideoReader
+from facetalk.vision.landmark_detector import MediaPipeCounter, MediaPipeDetector, read_landmarks
+
+
+def test_a_picture_without_a_face_has_no_points_and_nothing_is_written(capfd: pytest.CaptureFixture[str]) -> None:
+    with MediaPipeDetector() as detector:
+        assert detector.detect(np.full((120, 160, 3), 90, np.uint8)) is None
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.data
+def test_a_face_is_found_in_pixels_quietly(data_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with VideoReader(data_dir / "robust" / "short" / "short_0s4.mp4") as video, MediaPipeDetector() as detector:
+        rows = [detector.detect(image) for _, image in video]
+        width, height = video.size
+    assert len(rows) > 5 and all(row is not None for row in rows)
+    points = np.stack([row for row in rows if row is not None])
+    assert points.shape[1:] == (478, 3)
+    assert (points[..., 0] > 0).all() and (points[..., 0] < width).all() and (points[..., 1] < height).all()
+    # The right eye is on the left of the picture, brows are above the chin.
+    assert (points[:, 33, 0] < points[:, 263, 0]).all() and (points[:, 105, 1] < points[:, 152, 1]).all()
+    assert capfd.readouterr().err == ""
+
+
+def test_landmarks_are_read_from_their_bytes() -> None:
+    from mediapipe.framework.formats import landmark_pb2
+
+    values = np.random.default_rng(0).normal(size=(478, 3)).astype(np.float32)
+    values[3] = 0
+    face = landmark_pb2.NormalizedLandmarkList()  # type: ignore[attr-defined]
+    for x, y, z in values.tolist():
+        face.landmark.add(x=x, y=y, z=z)
+    read = read_landmarks(face.SerializeToString())
+    np.testing.assert_array_equal(read, [(point.x, point.y, point.z) for point in face.landmark])
+    face.landmark[0].visibility = 1.0
+    with pytest.raises(ValueError, match="are not 478 landmarks"):
+        read_landmarks(face.SerializeToString())
+
+
+def test_no_face_is_counted_where_there_is_none() -> None:
+    counter = MediaPipeCounter()
+    assert counter.count(np.full((120, 160, 3), 90, np.uint8)) == 0
+    counter.close()
+
+
+@pytest.mark.data
+def test_people_are_counted(data_dir: Path) -> None:
+    counter = MediaPipeCounter()
+    with VideoReader(data_dir / "robust" / "short" / "short_0s4.mp4") as video:
+        _, image = next(iter(video))
+    assert counter.count(image) == 1
+    assert counter.count(np.concatenate([image, image], 1)) == 2
+    counter.close()

@@ -1,0 +1,103 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
+from facetalk.core.timing import SAMPLE_RATE
+from facetalk.data.manifest import Clip, read_manifest
+from facetalk.data.speech import TAUGHT_HOP, read_speech, read_taught, taught_at, taught_path, write_taught
+from facetalk.io.audio import write_wav
+from facetalk.workshop.speech import teacher as speech_teacher
+from facetalk.workshop.speech.teacher import SpeechTeacher, principal_components
+from facetalk.workshop.speech.unlabeled import PIECE_S, add_unlabelled
+
+
+def _rows(count: int = 400) -> torch.Tensor:
+    chance = torch.Generator().manual_seed(0)
+    mixing = torch.randn(12, 12, generator=chance) * torch.arange(12, 0, -1)
+    return torch.randn(count, 12, generator=chance) @ mixing * torch.logspace(-2, 1, 12) + 3.0
+
+
+def test_components_are_those_of_a_singular_value_decomposition() -> None:
+    rows = _rows()
+    mean, directions = principal_components(rows, 5)
+    standard = ((rows - rows.mean(0)) / rows.std(0)).double()
+    _, sizes, vectors = torch.linalg.svd(standard, full_matrices=False)
+    spread = sizes[:5] / len(rows) ** 0.5
+    slow = standard @ vectors[:5].T / spread.sqrt()
+    found = ((rows - mean) @ directions).double()
+    torch.testing.assert_close(found.abs(), slow.abs(), atol=1e-3, rtol=1e-3)
+
+
+def test_the_same_rows_give_the_same_signs() -> None:
+    rows = _rows()
+    torch.testing.assert_close(
+        principal_components(rows)[1], principal_components(rows.flip(0))[1], atol=1e-3, rtol=1e-3
+    )
+
+
+def test_what_was_taught_reads_back_at_any_moment(tmp_path: Path) -> None:
+    clip = Clip(tmp_path, "a")
+    rows = torch.arange(50.0)[:, None].repeat(1, 3)
+    write_taught(taught_path(clip), rows)
+    middles = (torch.tensor([0.0, 10.0, 10.5, 49.0]) * TAUGHT_HOP + 447.5) / SAMPLE_RATE
+    found = taught_at(read_taught(taught_path(clip)), middles)
+    torch.testing.assert_close(found[:, 0], torch.tensor([0.0, 10.0, 10.5, 49.0]), atol=1e-3, rtol=0)
+    write_wav(clip.audio_path, torch.randn(16_000) * 0.1)
+    assert read_speech(clip).taught.shape == (50, 3)
+    assert len(read_speech(Clip(tmp_path, "a")).mouth) == 0
+
+
+def test_a_broken_file_of_the_teacher_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.taught.npy"
+    path.write_bytes(b"not numpy")
+    with pytest.raises(FacetalkError, match=r"a\.taught\.npy is not a numpy file"):
+        read_taught(path)
+    np.save(path, np.zeros(5))
+    with pytest.raises(FacetalkError, match=r"array of shape \(5,\)"):
+        read_taught(path)
+
+
+def test_a_missing_teacher_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech_teacher, "find_spec", lambda name: None)
+    with pytest.raises(MissingAssetError, match="pip install 'moonshine-voice"):
+        SpeechTeacher()
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("name", "speaker", "av_corr"), ("old", "one", "0.5")])
+    return folder
+
+
+def test_short_sounds_of_a_folder_are_strung_together(corpus: Path, tmp_path: Path) -> None:
+    chance = torch.Generator().manual_seed(0)
+    for place, count in (("a", 5), ("b", 1)):
+        (tmp_path / "sounds" / place).mkdir(parents=True)
+        for index in range(count):
+            sound = torch.randn(3 * SAMPLE_RATE, generator=chance) * 0.1
+            write_wav(tmp_path / "sounds" / place / f"{index}.wav", sound)
+    write_wav(tmp_path / "sounds" / "b" / "silence.wav", torch.zeros(SAMPLE_RATE))
+    (tmp_path / "sounds" / "b" / "words.wav").write_text("no sound")
+    (tmp_path / "sounds" / "b" / "words.txt").write_text("no sound")
+    for _ in range(2):  # again replaces, it does not add
+        assert add_unlabelled(corpus, "far", tmp_path / "sounds", "*.wav") == pytest.approx(18.0)
+        clips = read_manifest(corpus)
+        assert [clip.name for clip in clips] == ["old", "far__00000", "far__00001", "far__00002"]
+    lengths = [read_speech(clip).duration_s for clip in clips[1:]]
+    assert lengths == pytest.approx([12.0, 3.0, 3.0]) and lengths[0] >= PIECE_S
+    assert {clip.speaker for clip in clips[1:]} == {"far"}
+
+
+def test_a_folder_without_sounds_and_one_without_a_manifest_are_refused(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FacetalkError, match="holds no sound"):
+        add_unlabelled(corpus, "far", tmp_path / "empty")
+    with pytest.raises(UsageError, match=r"no manifest\.csv"):
+        add_unlabelled(tmp_path / "empty", "far", tmp_path)
