@@ -1,0 +1,55 @@
+"""Build the API reference from the docstrings; any warning is an error.
+
+    python docs/reference.py build/reference        # needs pip install 'facetalk[docs]'
+
+One page for the public API, the names in `facetalk.__all__`, and one for each module of the registries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+
+import pdoc
+
+import facetalk
+
+# The root alone, without the packages below it, and then the registries with all their modules.
+SELECTION = [
+    "facetalk",
+    r"!facetalk\.",
+    "facetalk.talkers",
+    "facetalk.fitters",
+    "facetalk.exporters",
+    "facetalk.motion.gestures",
+    "facetalk.recipes",
+]
+
+
+def build(folder: Path) -> list[Path]:
+    """Write the pages and return them.
+
+    Args:
+        folder: created if it does not exist.
+    """
+    # The public names load on first use, which pdoc cannot know: load them now.
+    for name in facetalk.__all__:
+        vars(facetalk)[name] = getattr(facetalk, name)
+    pdoc.render.configure(docformat="google", show_source=False, footer_text=f"facetalk {facetalk.__version__}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pdoc.pdoc(*SELECTION, output_directory=folder)
+    return sorted(folder.rglob("*.html"))
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    for page in build(parser.parse_args().folder):
+        print(page)
+
+
+if __name__ == "__main__":
+    main()
