@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Literal, NamedTuple
 
 from facetalk.core.errors import FacetalkError
@@ -111,11 +112,13 @@ def _compiler_cache() -> Finding:
 def _opengl() -> Finding:
     from ctypes.util import find_library
 
-    if find_library("EGL"):
-        return Finding("OpenGL (EGL)", "ok", "there, for render --backend pyrender")
-    return Finding(
-        "OpenGL (EGL)", "optional", "not there", "apt-get install libegl1, for render --backend pyrender only"
-    )
+    if find_spec("pyrender") is None:
+        advice = "pip install 'facetalk[opengl]', for render --backend pyrender only"
+        return Finding("OpenGL", "optional", "pyrender is not installed", advice)
+    if find_library("EGL") is None:
+        advice = "apt-get install libegl1, for render --backend pyrender only"
+        return Finding("OpenGL", "optional", "no EGL library", advice)
+    return Finding("OpenGL", "ok", "pyrender and EGL, for render --backend pyrender")
 
 
 def _device() -> Finding:

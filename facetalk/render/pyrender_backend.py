@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,6 +28,7 @@ FAR = 1000.0
 """Nothing farther from the camera is drawn, metres."""
 
 ADVICE = "install Mesa's EGL (apt-get install libegl1 libgl1-mesa-dri), or use the cpu backend, which needs no OpenGL"
+EXTRA = "the pyrender backend needs an extra: pip install 'facetalk[opengl]'; the cpu backend needs none"
 
 
 class PyrenderRenderer:
@@ -142,7 +144,13 @@ class PyrenderRenderer:
 
 
 def load_pyrender() -> ModuleType:
-    """The pyrender module, set up for rendering without a window."""
+    """The pyrender module, set up for rendering without a window.
+
+    Raises:
+        MissingAssetError: the extra `opengl` is not installed, or there is no OpenGL library.
+    """
+    if find_spec("pyrender") is None:
+        raise MissingAssetError(EXTRA)
     os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
     # pyrender 0.1.45 spells infinity as NumPy before 2.0 did.
     if not hasattr(np, "infty"):
