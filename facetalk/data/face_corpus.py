@@ -38,8 +38,8 @@ from facetalk.data.manifest import Clip, read_manifest, split_by_speaker
 from facetalk.head.albedo import vertex_albedo
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader
-from facetalk.render.differentiable import grey, perspective, rasterize, render_shaded, smooth_normals
-from facetalk.render.harmonics import solve_light
+from facetalk.rendering.differentiable import grey, perspective, rasterize, render_shaded, smooth_normals
+from facetalk.rendering.harmonics import solve_light
 from facetalk.vision.crop import FACE_SCALE
 from facetalk.vision.crop_view import crop_intrinsics
 from facetalk.vision.landmark_detector import NUM_POINTS, LandmarkDetector, MediaPipeDetector

@@ -13,9 +13,9 @@ from facetalk.core.threads import in_threads
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
 from facetalk.motion.appearance import head_surface
-from facetalk.motion.rendering import make_renderer, posed, rendered
+from facetalk.motion.frames import make_renderer, posed, rendered
 from facetalk.motion.retarget import from_view
-from facetalk.render.camera import resized_camera
+from facetalk.rendering.camera import resized_camera
 from facetalk.vision.landmark_detector import NUM_POINTS, MediaPipeDetector
 
 FACE_PX = 150.0

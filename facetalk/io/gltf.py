@@ -25,7 +25,7 @@ from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
 from facetalk.io.mesh import SplitMesh, check_same_head, part_faces, split_at_seams, vertex_normals
-from facetalk.render.color import srgb_to_linear
+from facetalk.rendering.color import srgb_to_linear
 
 _FLOAT, _UINT32, _UINT16, _UINT8 = 5126, 5125, 5123, 5121
 _COMPONENT = {"<f4": _FLOAT, "<u4": _UINT32, "<u2": _UINT16, "|u1": _UINT8}

@@ -13,7 +13,7 @@ from PIL import Image
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.io.files import replacing
-from facetalk.render.normals import vertex_normals as fill_normals
+from facetalk.rendering.normals import vertex_normals as fill_normals
 
 PARTS = {
     "skin": (),

@@ -18,7 +18,7 @@ from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
 from facetalk.io.mesh import check_same_head, painted_colors, part_faces, vertex_normals
-from facetalk.render.color import srgb_to_linear
+from facetalk.rendering.color import srgb_to_linear
 
 _SMALLEST_MOVE_M = 2e-6
 _ROUGHNESS = {"skin": 0.5, "eyes": 0.1, "teeth": 0.25, "tongue": 0.35}

@@ -263,7 +263,7 @@ class VideoWriter:
 
     def write(self, image: UInt8[np.ndarray, "height width 3"]) -> None:
         """Append one RGB picture."""
-        from facetalk.render.yuv import yuv420_planes
+        from facetalk.rendering.yuv import yuv420_planes
 
         width, height = self.size
         if image.shape != (height, width, 3) or image.dtype != np.uint8:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from facetalk.head.model import HeadAssets
 from facetalk.head.translucency import mouth_exposure, translucency
-from facetalk.render.surface import Surface
+from facetalk.rendering.surface import Surface
 
 
 def head_surface(assets: HeadAssets) -> Surface:

@@ -21,8 +21,8 @@ from facetalk.core.types import Camera
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_pose, gaze_to_channels
 from facetalk.head.model import HeadModel
-from facetalk.render.renderer import CpuRenderer
-from facetalk.render.surface import Surface
+from facetalk.rendering.renderer import CpuRenderer
+from facetalk.rendering.surface import Surface
 from facetalk.vision.landmark_detector import LandmarkDetector
 
 SIZE = 320

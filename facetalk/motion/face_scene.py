@@ -17,7 +17,7 @@ from facetalk.head.albedo import vertex_albedo
 from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
 from facetalk.networks.experts import MOUTH_SIDE
 from facetalk.networks.face_encoder import FaceCode
-from facetalk.render.differentiable import grey, perspective, render_shaded, smooth_normals
+from facetalk.rendering.differentiable import grey, perspective, render_shaded, smooth_normals
 from facetalk.vision.crop import MOUTH_REACH, MOUTH_SHARE
 from facetalk.vision.crop_view import crop_intrinsics, out_of_crop
 from facetalk.vision.ibug import IBUG_FROM_MEDIAPIPE

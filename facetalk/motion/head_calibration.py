@@ -23,7 +23,7 @@ from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
 from facetalk.head.registration import slide
 from facetalk.io.cache import arrays_in, cached_arrays
 from facetalk.motion.appearance import head_surface
-from facetalk.render.renderer import CpuRenderer
+from facetalk.rendering.renderer import CpuRenderer
 from facetalk.vision.landmark_detector import LandmarkDetector, MediaPipeDetector
 
 SIZE = 512

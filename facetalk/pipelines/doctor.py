@@ -101,7 +101,7 @@ def _checksums() -> Finding:
 def _compiler_cache() -> Finding:
     """Whether compiled kernels can be kept; without, every run compiles the renderer anew."""
     try:
-        from facetalk.render.normals import vertex_normals
+        from facetalk.rendering.normals import vertex_normals
     except RuntimeError as error:  # numba found no folder at all that it may write to
         return Finding(
             "kernel cache", "missing", str(error).splitlines()[0], "set NUMBA_CACHE_DIR to a folder of yours"

@@ -24,9 +24,9 @@ from facetalk.io.heads import BUNDLED_HEADS, KINDS, read_foreign_head
 from facetalk.io.installed import InstalledHead, installed_heads, remove_installed, write_installed
 from facetalk.io.pickles import read_arrays
 from facetalk.motion.appearance import head_surface
-from facetalk.motion.rendering import make_renderer
+from facetalk.motion.frames import make_renderer
 from facetalk.motion.retarget import arkit_view
-from facetalk.render.camera import front_camera
+from facetalk.rendering.camera import front_camera
 
 CELL = 176
 """Side of one picture on a contact sheet, pixels."""

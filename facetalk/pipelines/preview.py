@@ -11,10 +11,10 @@ from facetalk.core.types import Camera, Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader, VideoWriter
 from facetalk.motion.appearance import head_surface
-from facetalk.motion.rendering import fitted_camera, make_renderer, matching_head, posed, rendered
+from facetalk.motion.frames import fitted_camera, make_renderer, matching_head, posed, rendered
 from facetalk.motion.retarget import to_arkit
 from facetalk.pipelines.render import Progress, free_path, video_frames
-from facetalk.render.camera import resized_camera
+from facetalk.rendering.camera import resized_camera
 from facetalk.vision.curve_panel import CurvePanel, Graph
 
 PREVIEW_SIDE = 720

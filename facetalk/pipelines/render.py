@@ -16,7 +16,7 @@ from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader, VideoWriter
 from facetalk.motion.appearance import head_surface
-from facetalk.motion.rendering import CAMERAS, _front, fitted_camera, make_renderer, matching_head, posed, rendered
+from facetalk.motion.frames import CAMERAS, _front, fitted_camera, make_renderer, matching_head, posed, rendered
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished frames and of all frames."""

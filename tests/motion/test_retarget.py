@@ -16,7 +16,7 @@ from facetalk.head.gaze import gaze_pose, gaze_to_channels
 from facetalk.head.model import HeadModel
 from facetalk.io.heads import read_head
 from facetalk.motion.retarget import _eye_distance, arkit_map, arkit_view, from_view, retarget, to_arkit
-from facetalk.render.camera import project
+from facetalk.rendering.camera import project
 from tests.io.gnm_files import gnm_like, write_gnm
 
 IMPOSSIBLE = ("tongueOut",)

@@ -13,10 +13,10 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader, VideoWriter
 from facetalk.motion.appearance import head_surface
-from facetalk.motion.rendering import BLOCK, make_renderer, posed, rendered
+from facetalk.motion.frames import BLOCK, make_renderer, posed, rendered
 from facetalk.pipelines.render import render_motion
-from facetalk.render.camera import project
-from facetalk.render.renderer import CpuRenderer
+from facetalk.rendering.camera import project
+from facetalk.rendering.renderer import CpuRenderer
 
 SIZE = (80, 60)
 

@@ -51,7 +51,7 @@ from facetalk.recipes.lip_reader import (
     phoneme_figures,
 )
 from facetalk.recipes.spectre import Critics, SpectreTask, SpectreTrainingConfig, see, spectre_terms
-from facetalk.render.harmonics import harmonics
+from facetalk.rendering.harmonics import harmonics
 from facetalk.training.loop import LoopConfig, run
 from facetalk.training.optim import OptimConfig
 from facetalk.vision.crop import FACE_SCALE

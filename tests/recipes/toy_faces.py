@@ -15,8 +15,8 @@ from facetalk.data.manifest import Clip
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.networks.face_encoder import FaceEncoder, FaceEncoderConfig
-from facetalk.render.camera import project
-from facetalk.render.differentiable import perspective, render_shaded
+from facetalk.rendering.camera import project
+from facetalk.rendering.differentiable import perspective, render_shaded
 from facetalk.vision.crop import FACE_SCALE
 from facetalk.vision.crop_view import crop_intrinsics
 

@@ -13,7 +13,7 @@ from facetalk.core.types import Camera
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.motion.heads import load_head
-from facetalk.render.camera import project
+from facetalk.rendering.camera import project
 from facetalk.tracking.energy import FaceEnergy, Observation, State
 from facetalk.tracking.face_basis import FaceBasis
 from facetalk.tracking.fit import fit_landmarks

@@ -13,7 +13,7 @@ import torch
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader
 from facetalk.motion.heads import load_head
-from facetalk.render.camera import project
+from facetalk.rendering.camera import project
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.observation import even_frames, interocular_px
 from facetalk.tracking.settings import FitSettings

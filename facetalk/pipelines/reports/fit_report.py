@@ -23,11 +23,11 @@ from facetalk.io.heads import read_head
 from facetalk.io.images import read_picture
 from facetalk.io.motion import read_motion
 from facetalk.motion.appearance import head_surface
-from facetalk.motion.rendering import make_renderer, posed
+from facetalk.motion.frames import make_renderer, posed
 from facetalk.motion.retarget import to_arkit
 from facetalk.pipelines.fit import MANIFEST, REJECTED
 from facetalk.pipelines.reports.page import ClipReport, Picture, RejectedSpan, Report, render_page
-from facetalk.render.camera import project, resized_camera
+from facetalk.rendering.camera import project, resized_camera
 
 NUM_PICTURES = 5
 PICTURE_SIDE = 128

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facetalk.render.rasterizer import cover, set_up
+from facetalk.rendering.rasterizer import cover, set_up
 
 DIRECTIONS = 120
 RESOLUTION = 420

@@ -99,8 +99,8 @@ def assets() -> HeadAssets:
 
 def seen_by_mediapipe(assets: HeadAssets, yaw: float, pitch: float, **channels: float) -> tuple[np.ndarray, np.ndarray]:
     """Points that MediaPipe finds on a render, and where the embedding says they are; pixels."""
-    from facetalk.render.camera import project
-    from facetalk.render.renderer import CpuRenderer
+    from facetalk.rendering.camera import project
+    from facetalk.rendering.renderer import CpuRenderer
     from facetalk.vision.landmark_detector import MediaPipeDetector
 
     weights = torch.tensor([channels.get(name, 0.0) for name in ARKIT_NAMES])

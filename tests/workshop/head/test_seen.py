@@ -30,7 +30,7 @@ IDENTITIES = (
 @pytest.fixture(scope="module")
 def see() -> Iterator[See]:
     """Pixels that MediaPipe finds on a render of the head, None where it finds no face."""
-    from facetalk.render.renderer import CpuRenderer
+    from facetalk.rendering.renderer import CpuRenderer
     from facetalk.vision.landmark_detector import MediaPipeDetector
 
     head = HeadModel(read_head("facetalk"))

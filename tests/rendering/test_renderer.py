@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from facetalk.core.types import Camera
-from facetalk.render.renderer import CpuRenderer
-from facetalk.render.surface import Surface
-from tests.render.meshes import ball, looking, paint, plain
-from tests.render.reference import reference_image
+from facetalk.rendering.renderer import CpuRenderer
+from facetalk.rendering.surface import Surface
+from tests.rendering.meshes import ball, looking, paint, plain
+from tests.rendering.reference import reference_image
 
 
 def scene() -> tuple[Surface, np.ndarray]:

@@ -15,8 +15,8 @@ from facetalk.core.errors import UsageError
 from facetalk.core.types import Camera, Motion
 from facetalk.head.model import HeadModel
 from facetalk.motion.heads import load_head
-from facetalk.render.camera import front_camera
-from facetalk.render.surface import Surface
+from facetalk.rendering.camera import front_camera
+from facetalk.rendering.surface import Surface
 
 BACKENDS = ("cpu", "pyrender")
 
@@ -49,11 +49,11 @@ class Renderer(Protocol):
 def make_renderer(backend: str, surface: Surface, camera: Camera) -> Renderer:
     """A renderer of one surface from one camera."""
     if backend == "cpu":
-        from facetalk.render.renderer import CpuRenderer
+        from facetalk.rendering.renderer import CpuRenderer
 
         return CpuRenderer(surface, camera)
     if backend == "pyrender":
-        from facetalk.render.pyrender_backend import PyrenderRenderer
+        from facetalk.rendering.pyrender_backend import PyrenderRenderer
 
         return PyrenderRenderer(surface, camera)
     raise UsageError(f"unknown backend {backend!r}; there are: {', '.join(BACKENDS)}")

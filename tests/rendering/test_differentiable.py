@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from facetalk.render.differentiable import (
+from facetalk.rendering.differentiable import (
     Projected,
     orthographic,
     perspective,
@@ -12,8 +12,8 @@ from facetalk.render.differentiable import (
     render_shaded,
     smooth_normals,
 )
-from facetalk.render.harmonics import harmonics, shade, solve_light
-from tests.render.meshes import ball
+from facetalk.rendering.harmonics import harmonics, shade, solve_light
+from tests.rendering.meshes import ball
 
 
 def scene(rings: int = 5, frames: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from facetalk.core.types import Camera
-from facetalk.render.color import linear_to_srgb, srgb_to_linear, tone
-from facetalk.render.lights import Studio
-from facetalk.render.shading import BLEED
-from facetalk.render.surface import Surface
+from facetalk.rendering.color import linear_to_srgb, srgb_to_linear, tone
+from facetalk.rendering.lights import Studio
+from facetalk.rendering.shading import BLEED
+from facetalk.rendering.surface import Surface
 
 
 def reference_image(surface: Surface, camera: Camera, vertices: np.ndarray, background: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import UInt8
 
-from facetalk.render.color import linear_to_srgb, srgb_to_linear
+from facetalk.rendering.color import linear_to_srgb, srgb_to_linear
 
 CENTRE = (0.47, 0.50, 0.54)
 CORNER = (0.17, 0.19, 0.22)

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from facetalk.render.color import BYTE_TO_LINEAR
-from facetalk.render.surface import Surface
+from facetalk.rendering.color import BYTE_TO_LINEAR
+from facetalk.rendering.surface import Surface
 
 
 def corner_texels(surface: Surface, rows: int, columns: int) -> Float[np.ndarray, "faces 6"]:

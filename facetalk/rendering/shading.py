@@ -10,8 +10,8 @@ from typing import no_type_check
 
 import numpy as np
 
-from facetalk.render.color import BRIGHTEST, TONE_STEPS, TONE_TABLE
-from facetalk.render.kernels import kernel
+from facetalk.rendering.color import BRIGHTEST, TONE_STEPS, TONE_TABLE
+from facetalk.rendering.kernels import kernel
 
 BATCH = 512
 """Points that are shaded together: few enough for the fastest cache, enough for the widest registers."""

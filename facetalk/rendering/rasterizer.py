@@ -12,7 +12,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from facetalk.render.kernels import kernel
+from facetalk.rendering.kernels import kernel
 
 NEAR = np.float32(0.01)
 """Nothing closer to the camera is drawn, metres."""

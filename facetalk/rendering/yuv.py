@@ -7,7 +7,7 @@ from typing import no_type_check
 import numpy as np
 from jaxtyping import UInt8
 
-from facetalk.render.kernels import kernel
+from facetalk.rendering.kernels import kernel
 
 _SHIFT = 15
 _HALF = 1 << (_SHIFT - 1)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facetalk.render.color import (
+from facetalk.rendering.color import (
     BRIGHTEST,
     BYTE_TO_LINEAR,
     LINEAR_TO_BYTE,

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from facetalk.render.kernels import kernel
+from facetalk.rendering.kernels import kernel
 
 
 def test_a_place_without_room_for_a_cache_only_costs_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from facetalk.render.kernels import kernel
+from facetalk.rendering.kernels import kernel
 
 
 @kernel

@@ -14,15 +14,15 @@ from jaxtyping import Float, UInt8
 
 from facetalk.core.errors import MissingAssetError
 from facetalk.core.types import Camera
-from facetalk.render.background import studio_background
-from facetalk.render.color import BYTE_TO_LINEAR, linear_to_srgb
-from facetalk.render.glsl import VERTEX_SHADER, fragment_shader
-from facetalk.render.lights import Studio
-from facetalk.render.normals import vertex_normals
-from facetalk.render.rasterizer import NEAR, to_pixels
-from facetalk.render.renderer import checked_backdrop, checked_vertices, lens_of, vertex_look
-from facetalk.render.surface import Surface
-from facetalk.render.texture import fitting_texture
+from facetalk.rendering.background import studio_background
+from facetalk.rendering.color import BYTE_TO_LINEAR, linear_to_srgb
+from facetalk.rendering.glsl import VERTEX_SHADER, fragment_shader
+from facetalk.rendering.lights import Studio
+from facetalk.rendering.normals import vertex_normals
+from facetalk.rendering.rasterizer import NEAR, to_pixels
+from facetalk.rendering.renderer import checked_backdrop, checked_vertices, lens_of, vertex_look
+from facetalk.rendering.surface import Surface
+from facetalk.rendering.texture import fitting_texture
 
 FAR = 1000.0
 """Nothing farther from the camera is drawn, metres."""

@@ -9,15 +9,15 @@ from jaxtyping import Float, UInt8
 
 from facetalk.core.threads import usable_cores
 from facetalk.core.types import Camera
-from facetalk.render.antialias import mark_edges, shade_edges
-from facetalk.render.background import studio_background
-from facetalk.render.color import srgb_to_linear
-from facetalk.render.lights import Studio
-from facetalk.render.normals import vertex_normals
-from facetalk.render.rasterizer import cover, cover_samples, set_up, to_pixels
-from facetalk.render.shading import LOOK, shade_pixels
-from facetalk.render.surface import Surface
-from facetalk.render.texture import corner_texels, fitting_texture
+from facetalk.rendering.antialias import mark_edges, shade_edges
+from facetalk.rendering.background import studio_background
+from facetalk.rendering.color import srgb_to_linear
+from facetalk.rendering.lights import Studio
+from facetalk.rendering.normals import vertex_normals
+from facetalk.rendering.rasterizer import cover, cover_samples, set_up, to_pixels
+from facetalk.rendering.shading import LOOK, shade_pixels
+from facetalk.rendering.surface import Surface
+from facetalk.rendering.texture import corner_texels, fitting_texture
 
 MOST_THREADS = 8
 """More render faster than any encoder takes."""

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from facetalk.core.errors import MissingAssetError
-from facetalk.render import pyrender_backend
-from facetalk.render.pyrender_backend import PyrenderRenderer
-from facetalk.render.renderer import CpuRenderer
-from facetalk.render.surface import Surface
-from tests.render.meshes import ball, looking, paint
+from facetalk.rendering import pyrender_backend
+from facetalk.rendering.pyrender_backend import PyrenderRenderer
+from facetalk.rendering.renderer import CpuRenderer
+from facetalk.rendering.surface import Surface
+from tests.rendering.meshes import ball, looking, paint
 
 SIZE = (96, 80)
 

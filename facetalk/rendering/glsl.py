@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from facetalk.render.color import BRIGHTEST, SHOULDER
-from facetalk.render.lights import Studio
-from facetalk.render.shading import BLEED
+from facetalk.rendering.color import BRIGHTEST, SHOULDER
+from facetalk.rendering.lights import Studio
+from facetalk.rendering.shading import BLEED
 
 VERTEX_SHADER = """#version 330 core
 layout(location = 0) in vec3 position;

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from facetalk.core.types import Camera
-from facetalk.render.surface import Surface
+from facetalk.rendering.surface import Surface
 
 
 def ball(radius: float = 0.1, rings: int = 12) -> tuple[np.ndarray, np.ndarray]:

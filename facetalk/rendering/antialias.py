@@ -10,10 +10,10 @@ from typing import no_type_check
 
 import numpy as np
 
-from facetalk.render.color import BYTE_TO_LINEAR, LINEAR_TO_BYTE, TONE_STEPS, TONE_TABLE
-from facetalk.render.kernels import kernel
-from facetalk.render.rasterizer import SAMPLE_X, SAMPLE_Y
-from facetalk.render.shading import BATCH, BLUE, COLUMN, GREEN, RED, ROW, WORK, interpolate, light
+from facetalk.rendering.color import BYTE_TO_LINEAR, LINEAR_TO_BYTE, TONE_STEPS, TONE_TABLE
+from facetalk.rendering.kernels import kernel
+from facetalk.rendering.rasterizer import SAMPLE_X, SAMPLE_Y
+from facetalk.rendering.shading import BATCH, BLUE, COLUMN, GREEN, RED, ROW, WORK, interpolate, light
 
 CONTRAST = 9
 """Difference of two neighbours, in sRGB steps of any channel, above which the border between them is smoothed."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facetalk.render.yuv import yuv420_planes
+from facetalk.rendering.yuv import yuv420_planes
 
 
 def test_planes_are_those_of_the_standard() -> None:

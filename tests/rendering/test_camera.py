@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from facetalk.core.types import Camera
-from facetalk.render.camera import front_camera, project, resized_camera
+from facetalk.rendering.camera import front_camera, project, resized_camera
 
 
 def test_a_point_lands_where_the_formula_says() -> None:

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from facetalk.render.harmonics import shade
-from facetalk.render.rasterizer import cover, set_up
+from facetalk.rendering.harmonics import shade
+from facetalk.rendering.rasterizer import cover, set_up
 
 _FAR = 10.0
 """A scaled-orthographic camera has no distance; vertices are put this far away, only to tell which is nearer."""
