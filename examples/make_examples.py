@@ -26,7 +26,7 @@ from facetalk.io.video import VideoReader
 from facetalk.motion.gestures.idle import add_idle
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.animate import animate
-from facetalk.pipelines.render import render_motion
+from facetalk.pipelines.render import render
 
 HERE = Path(__file__).resolve().parent
 SPEECH = "Hello! I am a talking head, made from nothing but the sound of this voice. Please give me a smile."
@@ -118,7 +118,7 @@ def main() -> None:
     """Write all three files."""
     write_wav(HERE / "speech.wav", read_aloud(SPEECH, 165))
     voice = read_aloud(SHOW, 170)
-    render_motion(show_host(voice), HERE / "ref.mp4", size=320, audio=voice, overwrite=True)
+    render(show_host(voice), HERE / "ref.mp4", size=320, audio=voice, overwrite=True)
     draw_preview()
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from facetalk.pipelines.animate import animate, animate_all
     from facetalk.pipelines.evaluate import evaluate
     from facetalk.pipelines.fit import fit_videos
-    from facetalk.pipelines.render import render_motion
+    from facetalk.pipelines.render import render
     from facetalk.pipelines.train import train
     from facetalk.talkers.registry import load_talker
 
@@ -41,7 +41,7 @@ _HOMES = {
     "load_talker": "talkers.registry",
     "read_motion": "io.motion",
     "read_waveform": "io.audio",
-    "render_motion": "pipelines.render",
+    "render": "pipelines.render",
     "train": "pipelines.train",
     "write_motion": "io.motion",
 }
@@ -62,7 +62,7 @@ __all__ = [
     "load_talker",
     "read_motion",
     "read_waveform",
-    "render_motion",
+    "render",
     "train",
     "write_motion",
 ]

@@ -45,13 +45,13 @@ def render(
     from facetalk.head.looks import Look
     from facetalk.io.motion import read_motion
     from facetalk.motion.heads import load_head
-    from facetalk.pipelines.render import render_motion
+    from facetalk.pipelines import render as pipeline
 
     motion = read_motion(motion_path)
     model = load_head(head or motion.head, Look(skin, eyes, hair))
     out_path = out or Path(f"{motion_path.stem}.mp4")
     with progress_bar(as_json) as show:
-        written = render_motion(
+        written = pipeline.render(
             motion,
             out_path,
             head=model,
@@ -61,7 +61,7 @@ def render(
             audio=audio,
             over=over,
             overwrite=overwrite,
-            progress=lambda done, total: show("rendering", done, total),
+            progress=show,
         )
     if as_json:
         print_json({"video": written, "frames": motion.num_frames, "seconds": motion.duration_s})

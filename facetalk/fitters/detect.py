@@ -15,8 +15,8 @@ from facetalk.audio.activity import loudness_db
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import Progress, silent
 from facetalk.fitters.following import MediaPipeFollower, WholeFollower, follow, stretch_length
-from facetalk.io.long_audio import BLOCK, LongSound
-from facetalk.io.rows import SpooledRows
+from facetalk.io.frame_table import FrameTable
+from facetalk.io.streamed_audio import BLOCK, StreamedAudio
 from facetalk.io.video import VideoReader
 from facetalk.tracking.observation import Rows
 from facetalk.vision.face_tracks import FaceTracks
@@ -80,7 +80,7 @@ def detect_landmarks(
         for picture, ((time_s, image), faces) in enumerate(follow(video, length, followers)):
             for number, points in zip(tracks.add(picture, time_s, image, faces), faces, strict=True):
                 if number == len(tables):
-                    tables.append(SpooledRows(NUM_POINTS, 3))
+                    tables.append(FrameTable(NUM_POINTS, 3))
                 tables[number].append(picture, points * scale)
             times.append(time_s)
             progress(f"tracking {Path(path).name}", len(times), max(expected, len(times)))
@@ -115,7 +115,7 @@ def _choose(path: Path | str, tracks: FaceTracks, times: list[float], face: int 
 def _loudness(path: Path | str, times: list[float]) -> np.ndarray:
     """Loudness of the sound around each picture, decibels."""
     rate = 30.0
-    with LongSound(path) as sound:
+    with StreamedAudio(path) as sound:
         parts = [loudness_db(sound[start : start + BLOCK], rate) for start in range(0, len(sound), BLOCK)]
     level = torch.cat(parts).numpy()
     return level[np.minimum((np.asarray(times) * rate).astype(int), len(level) - 1)]

@@ -1,4 +1,4 @@
-"""Sound files: any recording or video in, 16 kHz mono out."""
+"""Audio files: any audio or video file in, 16 kHz mono out."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.files import replacing
-from facetalk.io.long_audio import BLOCK, LongSound
+from facetalk.io.streamed_audio import BLOCK, StreamedAudio
 
-Sound: TypeAlias = Float[Tensor, " samples"] | LongSound
+Waveform: TypeAlias = Float[Tensor, " samples"] | StreamedAudio
 """Mono samples in [-1, 1] that can be sliced."""
 
 
 def read_waveform(path: Path | str) -> Float[Tensor, " samples"]:
-    """Mono sound at 16 kHz in [-1, 1] of an audio or video file, see `LongSound`."""
-    with LongSound(path) as sound:
+    """Mono sound at 16 kHz in [-1, 1] of an audio or video file, see `StreamedAudio`."""
+    with StreamedAudio(path) as sound:
         return sound[:]
 
 
-def write_wav(path: Path | str, waveform: Sound, sample_rate: int = SAMPLE_RATE) -> None:
+def write_wav(path: Path | str, waveform: Waveform, sample_rate: int = SAMPLE_RATE) -> None:
     """Write mono 16-bit sound; samples in [-1, 1]."""
     with (
         replacing(Path(path)) as temporary,

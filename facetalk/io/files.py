@@ -34,3 +34,11 @@ def replacing(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def free_path(path: Path | str, overwrite: bool) -> Path:
+    """The path, if nothing is lost by writing to it."""
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FacetalkError(f"{path} exists already; give another name or --overwrite")
+    return path

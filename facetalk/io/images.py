@@ -12,7 +12,7 @@ from facetalk.core.errors import FacetalkError
 from facetalk.io.ffmpeg import ffmpeg_program, last_line
 
 
-def read_picture(path: Path | str, time_s: float, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
+def read_image(path: Path | str, time_s: float, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
     """The picture that a video shows at a moment, made `size` (width, height) large.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import re
 import subprocess
@@ -20,7 +21,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from facetalk.core.errors import FacetalkError
+from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.ffmpeg import FfmpegRun, ffmpeg_program, last_line
 from facetalk.io.files import replacing
@@ -179,6 +180,26 @@ class VideoReader:
             process.stdout.close()
             listener.join()
             process.wait()
+
+
+def video_frames(
+    path: Path | str, count: int, fps: float, size: tuple[int, int]
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """For each moment of an even clock the picture of a video that is shown then; the last one stays."""
+    with VideoReader(path, max_side=max(size)) as video:
+        if not math.isclose(video.size[0] / video.size[1], size[0] / size[1], rel_tol=0.02):
+            raise UsageError(
+                f"{path} is {video.size[0]}x{video.size[1]}, the motion was fitted to a video of another shape"
+            )
+        pictures = iter(video)
+        _, image = next(pictures)
+        coming = next(pictures, None)
+        for index in range(count):
+            # Half a frame of slack keeps pictures in step when both clocks tick at the same rate.
+            while coming is not None and coming[0] <= (index + 0.5) / fps:
+                image, coming = coming[1], next(pictures, None)
+            fits = image.shape[1::-1] == size
+            yield image if fits else np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
 _TIME = re.compile(r"\] n: *\d+ pts: *(-?\d+|NOPTS) ")

@@ -239,13 +239,13 @@ def _animate_one(
             for name, write in _writers(targets).items()
         ]
         if "mp4" in targets:
-            from facetalk.pipelines.render import render_motion
+            from facetalk.pipelines.render import render
 
-            def tell(done: int, total: int) -> None:
-                progress(f"rendering {speech.name}", done, total)
+            def tell(what: str, done: int, total: int) -> None:
+                progress(f"{what} {speech.name}", done, total)
 
             video = {"size": options.size, "audio": speech, "overwrite": True, "progress": tell}
-            render_motion(shown, targets["mp4"], head=performer.head, **video)
+            render(shown, targets["mp4"], head=performer.head, **video)
         for job in jobs:
             job.result()
     return AnimateResult(speech, dict(targets), motion.duration_s, timings)

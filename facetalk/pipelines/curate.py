@@ -35,11 +35,11 @@ from facetalk.data.curation.settings import CurationRules, LaughterRules
 from facetalk.data.curation.spans import Span
 from facetalk.fitters.read_back import RenderedReader
 from facetalk.head.model import HeadModel
-from facetalk.io.audio import Sound, write_wav
+from facetalk.io.audio import Waveform, write_wav
 from facetalk.io.files import replacing
 from facetalk.io.heads import read_head
-from facetalk.io.long_audio import LongSound
 from facetalk.io.motion import write_motion
+from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import read_video_info
 from facetalk.motion.retarget import arkit_view, from_view
 from facetalk.networks.registry import load_laughter_detector, load_speech_encoder
@@ -230,11 +230,11 @@ def _forget(job: _Job) -> None:
 
 
 def _curate(job: _Job) -> dict[str, Any]:
-    with LongSound(job.video) if read_video_info(job.video).has_audio else nullcontext() as waveform:
+    with StreamedAudio(job.video) if read_video_info(job.video).has_audio else nullcontext() as waveform:
         return _curate_with(job, waveform)
 
 
-def _curate_with(job: _Job, waveform: LongSound | None) -> dict[str, Any]:
+def _curate_with(job: _Job, waveform: StreamedAudio | None) -> dict[str, Any]:
     scan = scan_video(job.video, job.scan_dir, job.rules.scenes, job.rules.face)
     hearing = None if waveform is None else hear(waveform, scan.num_frames, job.rules.laughter, job.laughs)
     selection = select_spans(scan.tracks(), scan.num_frames, hearing, job.rules)
@@ -266,7 +266,7 @@ def _curate_with(job: _Job, waveform: LongSound | None) -> dict[str, Any]:
 
 
 def hear(
-    waveform: Sound,
+    waveform: Waveform,
     num_frames: int,
     rules: LaughterRules,
     laugh_times: Sequence[tuple[float, float]] | None = None,
@@ -318,7 +318,7 @@ def _fit(job: _Job, scan: VideoScan, kept: KeptSpan, model: HeadModel) -> Motion
     return from_view(motion.cut(0, kept.span.length), model)
 
 
-def _sound(waveform: Sound, span: Span) -> Tensor:
+def _sound(waveform: Waveform, span: Span) -> Tensor:
     """The sound of a span, with silence where the recording has ended."""
     first, last = (round(edge / FPS * SAMPLE_RATE) for edge in span)
     return _to_length(waveform[first:last], last - first)

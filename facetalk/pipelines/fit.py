@@ -21,8 +21,8 @@ from facetalk.fitters.landmarks import fit_video
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import write_wav
 from facetalk.io.files import replacing
-from facetalk.io.long_audio import LongSound
 from facetalk.io.motion import read_motion, write_motion
+from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import VideoReader
 from facetalk.motion.heads import load_head
 from facetalk.tracking.settings import FitSettings
@@ -228,7 +228,7 @@ def _work(job: _Job) -> str | None:
         model = load_head(job.head)
         motion = fit_by_method(job.video, job.method, head=model, refine=job.refine, settings=job.settings)
         if has_audio:
-            with LongSound(job.video) as sound:
+            with StreamedAudio(job.video) as sound:
                 write_wav(sound_path, sound)
         if job.preview:
             from facetalk.pipelines.preview import render_preview

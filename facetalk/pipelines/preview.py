@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from facetalk.core.progress import Progress, silent
 from facetalk.core.types import Camera, Motion
 from facetalk.head.model import HeadModel
-from facetalk.io.video import VideoReader, VideoWriter
+from facetalk.io.files import free_path
+from facetalk.io.video import VideoReader, VideoWriter, video_frames
 from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import fitted_camera, make_renderer, matching_head, posed, rendered
 from facetalk.motion.retarget import to_arkit
-from facetalk.pipelines.render import Progress, free_path, video_frames
 from facetalk.rendering.camera import resized_camera
 from facetalk.vision.curve_panel import CurvePanel, Graph
 
@@ -48,7 +49,7 @@ def render_preview(
     head: HeadModel | None = None,
     backend: str = "cpu",
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Write a video with the original, the fitted head over it, and moving curves of what it does.
 
@@ -58,10 +59,10 @@ def render_preview(
         motion: fitted to the video.
         video_path: the original; its sound is used.
         out_path: `.mp4` file.
-        head: see `render_motion`.
-        backend: see `render_motion`.
+        head: see `render`.
+        backend: see `render`.
         overwrite: replace an existing file.
-        progress: see `Progress`.
+        progress: called after every frame.
     """
     out_path = free_path(out_path, overwrite)
     motion, head = matching_head(motion, head)
@@ -78,8 +79,7 @@ def render_preview(
         for index, (original, overlay) in enumerate(pictures):
             row = np.concatenate([original, overlay], 1)
             writer.write(np.concatenate([row, panel.draw(index)], 0 if below else 1))
-            if progress is not None:
-                progress(writer.frame_count, motion.num_frames)
+            progress("preview", writer.frame_count, motion.num_frames)
     return out_path
 
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float, UInt8
-from PIL import Image
+from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import UsageError
+from facetalk.core.progress import Progress, silent
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
-from facetalk.io.video import VideoReader, VideoWriter
+from facetalk.io.files import free_path
+from facetalk.io.video import VideoWriter, video_frames
 from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import CAMERAS, _front, fitted_camera, make_renderer, matching_head, posed, rendered
 
-Progress = Callable[[int, int], None]
-"""Called with the number of finished frames and of all frames."""
 
-
-def render_motion(
+def render(
     motion: Motion,
     out_path: Path | str,
     *,
@@ -34,7 +29,7 @@ def render_motion(
     audio: Path | str | Float[Tensor, " samples"] | None = None,
     over: Path | str | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Write a video of a motion and return its path.
 
@@ -50,7 +45,7 @@ def render_motion(
         audio: recording or video whose sound goes with the pictures, or mono samples at 16 kHz.
         over: video that lies behind the head instead of a plain wall; needs the tracked camera.
         overwrite: replace an existing file.
-        progress: see `Progress`.
+        progress: called after every frame.
     """
     out_path = free_path(out_path, overwrite)
     if over is not None and camera != "tracked":
@@ -68,34 +63,5 @@ def render_motion(
     with VideoWriter(out_path, view.image_size, fps, audio) as writer:
         for image in rendered(renderer, posed(head, motion), backdrops):
             writer.write(image)
-            if progress is not None:
-                progress(writer.frame_count, motion.num_frames)
+            progress("rendering", writer.frame_count, motion.num_frames)
     return out_path
-
-
-def free_path(path: Path | str, overwrite: bool) -> Path:
-    """The path, if nothing is lost by writing to it."""
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise FacetalkError(f"{path} exists already; give another name or --overwrite")
-    return path
-
-
-def video_frames(
-    path: Path | str, count: int, fps: float, size: tuple[int, int]
-) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """For each moment of an even clock the picture of a video that is shown then; the last one stays."""
-    with VideoReader(path, max_side=max(size)) as video:
-        if not math.isclose(video.size[0] / video.size[1], size[0] / size[1], rel_tol=0.02):
-            raise UsageError(
-                f"{path} is {video.size[0]}x{video.size[1]}, the motion was fitted to a video of another shape"
-            )
-        pictures = iter(video)
-        _, image = next(pictures)
-        coming = next(pictures, None)
-        for index in range(count):
-            # Half a frame of slack keeps pictures in step when both clocks tick at the same rate.
-            while coming is not None and coming[0] <= (index + 0.5) / fps:
-                image, coming = coming[1], next(pictures, None)
-            fits = image.shape[1::-1] == size
-            yield image if fits else np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facetalk.core.errors import FacetalkError
-from facetalk.io.images import read_picture
+from facetalk.io.images import read_image
 from facetalk.io.video import VideoWriter
 
 
@@ -19,11 +19,11 @@ def brightening(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("time_s, shade", [(0.0, 20), (0.5, 70), (1.9, 210)])
 def test_the_picture_of_a_moment_in_the_wanted_size(brightening: Path, time_s: float, shade: int) -> None:
-    picture = read_picture(brightening, time_s, (32, 24))
+    picture = read_image(brightening, time_s, (32, 24))
     assert picture.shape == (24, 32, 3)
     assert float(picture.mean()) == pytest.approx(shade, abs=4)
 
 
 def test_a_moment_behind_the_end_is_an_error(brightening: Path) -> None:
     with pytest.raises(FacetalkError, match=r"a\.mp4: no picture at 9\.00 s"):
-        read_picture(brightening, 9.0, (32, 24))
+        read_image(brightening, 9.0, (32, 24))

@@ -195,7 +195,7 @@ def test_animate_and_render_take_any_head(
     from facetalk.io.video import VideoReader
     from facetalk.pipelines import animate as pipeline
     from facetalk.pipelines.heads import install_head
-    from facetalk.pipelines.render import render_motion
+    from facetalk.pipelines.render import render
     from tests.pipelines.performers import toy_talker
 
     monkeypatch.setattr(pipeline, "load_talker", lambda _: toy_talker())
@@ -210,7 +210,7 @@ def test_animate_and_render_take_any_head(
     with VideoReader(result.paths["mp4"]) as video:
         assert sum(1 for _ in video) == motion.num_frames
     with pytest.raises(MissingAssetError, match="none of that name is installed"):
-        render_motion(motion, tmp_path / "own.mp4", head=own, size=64)
+        render(motion, tmp_path / "own.mp4", head=own, size=64)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     install_head(str(likeness_path))
-    assert render_motion(motion, tmp_path / "own.mp4", head=own, size=64).is_file()
+    assert render(motion, tmp_path / "own.mp4", head=own, size=64).is_file()

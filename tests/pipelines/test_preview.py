@@ -9,7 +9,7 @@ from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader
 from facetalk.pipelines import preview
 from facetalk.pipelines.preview import render_preview
-from facetalk.pipelines.render import render_motion
+from facetalk.pipelines.render import render
 from tests.pipelines.test_render import fitted, frames, toy_motion, write_clip
 
 
@@ -27,7 +27,7 @@ def test_original_overlay_and_curves_are_in_step(tmp_path: Path, toy_head: HeadM
         assert (video.size, video.fps, video.has_audio) == ((720, 240), 25.0, True)
     shown = frames(path)
     np.testing.assert_allclose(shown[:, :, :230].mean((1, 2, 3)), 20 + 20 * np.arange(10), atol=3)
-    over = render_motion(motion, tmp_path / "a.mp4", head=toy_head, camera="tracked", over=source)
+    over = render(motion, tmp_path / "a.mp4", head=toy_head, camera="tracked", over=source)
     assert np.abs(shown[:, :, 240:480] - frames(over)).mean() < 2
     assert shown[:, :, 480:].max() > 150
 

@@ -14,7 +14,7 @@ from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader, VideoWriter
 from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import BLOCK, make_renderer, posed, rendered
-from facetalk.pipelines.render import render_motion
+from facetalk.pipelines.render import render
 from facetalk.rendering.camera import project
 from facetalk.rendering.renderer import CpuRenderer
 
@@ -48,12 +48,12 @@ def frames(path: Path) -> np.ndarray:
 
 def test_the_front_camera_shows_the_head_in_a_square(tmp_path: Path, toy_head: HeadModel) -> None:
     ticks: list[tuple[int, int]] = []
-    path = render_motion(
+    path = render(
         toy_motion(),
         tmp_path / "a.mp4",
         head=toy_head,
         size=64,
-        progress=lambda done, total: ticks.append((done, total)),
+        progress=lambda what, done, total: ticks.append((done, total)),
     )
     with VideoReader(path) as video:
         assert video.size == (64, 64) and video.fps == 30 and not video.has_audio
@@ -70,14 +70,14 @@ def make_camera(side: int) -> Camera:
 
 
 def test_a_front_picture_does_not_depend_on_where_the_head_was_fitted(tmp_path: Path, toy_head: HeadModel) -> None:
-    here = render_motion(toy_motion(3), tmp_path / "here.mp4", head=toy_head, size=64)
-    there = render_motion(fitted(toy_motion(3)), tmp_path / "there.mp4", head=toy_head, size=64)
+    here = render(toy_motion(3), tmp_path / "here.mp4", head=toy_head, size=64)
+    there = render(fitted(toy_motion(3)), tmp_path / "there.mp4", head=toy_head, size=64)
     assert np.abs(frames(here) - frames(there)).mean() < 0.5
 
 
 def test_the_tracked_camera_is_that_of_the_fitted_video(tmp_path: Path, toy_head: HeadModel) -> None:
     motion = fitted(toy_motion(12))
-    path = render_motion(motion, tmp_path / "a.mp4", head=toy_head, camera="tracked")
+    path = render(motion, tmp_path / "a.mp4", head=toy_head, camera="tracked")
     with VideoReader(path) as video:
         assert (video.size, video.fps) == (SIZE, 25.0)
     shown = frames(path)
@@ -97,7 +97,7 @@ def test_the_tracked_camera_is_that_of_the_fitted_video(tmp_path: Path, toy_head
 
 def test_the_original_lies_behind_the_head(tmp_path: Path, toy_head: HeadModel) -> None:
     source = write_clip(tmp_path / "source.mp4", 10)
-    path = render_motion(
+    path = render(
         fitted(toy_motion(12)), tmp_path / "over.mp4", head=toy_head, camera="tracked", over=source, audio=source
     )
     assert VideoReader(path).has_audio
@@ -127,33 +127,33 @@ def test_a_frame_that_fails_is_an_error_and_leaves_no_file(tmp_path: Path, toy_h
     motion = toy_motion(40)
     motion.transl[30] = math.nan
     with pytest.raises(ValueError, match="not finite"):
-        render_motion(motion, tmp_path / "a.mp4", head=toy_head, size=64)
+        render(motion, tmp_path / "a.mp4", head=toy_head, size=64)
     assert not list(tmp_path.iterdir())
 
 
 def test_requests_that_make_no_sense_are_refused(tmp_path: Path, toy_head: HeadModel) -> None:
     out, motion = tmp_path / "a.mp4", toy_motion(2)
     with pytest.raises(UsageError, match="no tracked camera"):
-        render_motion(motion, out, head=toy_head, camera="tracked")
+        render(motion, out, head=toy_head, camera="tracked")
     with pytest.raises(UsageError, match="unknown camera 'side'; there are: front, tracked"):
-        render_motion(motion, out, head=toy_head, camera="side")
+        render(motion, out, head=toy_head, camera="side")
     with pytest.raises(UsageError, match="unknown backend 'cuda'; there are: cpu, pyrender"):
-        render_motion(motion, out, head=toy_head, backend="cuda")
+        render(motion, out, head=toy_head, backend="cuda")
     with pytest.raises(UsageError, match="only with the tracked camera"):
-        render_motion(motion, out, head=toy_head, over=out)
+        render(motion, out, head=toy_head, over=out)
     with pytest.raises(UsageError, match="unknown head 'flame'"):
-        render_motion(motion.replace(head="flame"), out, head=toy_head)
+        render(motion.replace(head="flame"), out, head=toy_head)
     with pytest.raises(UsageError, match="unknown head 'nobody'"):
-        render_motion(motion.replace(head="nobody"), out)
+        render(motion.replace(head="nobody"), out)
     source = write_clip(tmp_path / "tall.mp4", 2, size=(60, 80))
     with pytest.raises(UsageError, match="is 60x80"):
-        render_motion(fitted(motion), out, head=toy_head, camera="tracked", over=source)
+        render(fitted(motion), out, head=toy_head, camera="tracked", over=source)
     assert not out.exists()
     out.write_bytes(b"old")
     with pytest.raises(FacetalkError, match="exists already"):
-        render_motion(motion, out, head=toy_head)
+        render(motion, out, head=toy_head)
     assert out.read_bytes() == b"old"
-    render_motion(motion, out, head=toy_head, size=64, overwrite=True)
+    render(motion, out, head=toy_head, size=64, overwrite=True)
     assert len(frames(out)) == 2
 
 

@@ -20,7 +20,7 @@ from facetalk.core.version import __version__
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
 from facetalk.io.heads import read_head
-from facetalk.io.images import read_picture
+from facetalk.io.images import read_image
 from facetalk.io.motion import read_motion
 from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import make_renderer, posed
@@ -117,7 +117,7 @@ class _Artist:
             time_s = frame / motion.fps
             original = None
             if Path(motion.source).is_file():
-                original = _cut(read_picture(motion.source, start_s + time_s, camera.image_size), box, scale)
+                original = _cut(read_image(motion.source, start_s + time_s, camera.image_size), box, scale)
             moments.append(Picture(time_s, original, _cut(renderer.render(place), box, scale)))
         return moments
 

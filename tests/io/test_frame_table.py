@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from facetalk.io import rows
-from facetalk.io.rows import SpooledRows
+from facetalk.io import frame_table
+from facetalk.io.frame_table import FrameTable
 
 GIVEN = [1, 2, 5, 6, 7, 11]
 
 
 @pytest.fixture(params=[2**20, 64], ids=["in memory", "on disk"])
-def both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[SpooledRows, torch.Tensor]:
+def both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[FrameTable, torch.Tensor]:
     """A table and what it holds as a plain tensor."""
-    monkeypatch.setattr(rows, "IN_MEMORY", request.param)
-    table, plain = SpooledRows(4, 3), torch.full((14, 4, 3), torch.nan)
+    monkeypatch.setattr(frame_table, "IN_MEMORY", request.param)
+    table, plain = FrameTable(4, 3), torch.full((14, 4, 3), torch.nan)
     chance = np.random.default_rng(0)
     for number in GIVEN:
         row = chance.normal(size=(4, 3)).astype(np.float32)
@@ -29,14 +29,14 @@ def both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tup
     [slice(None), slice(0, 1), slice(3, 5), slice(2, 8), slice(6, 40), slice(9, 9), slice(0, 14, 3), slice(1, None, 5)],
     ids=str,
 )
-def test_slices_are_those_of_a_tensor(both: tuple[SpooledRows, torch.Tensor], part: slice) -> None:
+def test_slices_are_those_of_a_tensor(both: tuple[FrameTable, torch.Tensor], part: slice) -> None:
     table, plain = both
     assert table.shape == plain.shape and len(table) == 14
     torch.testing.assert_close(table[part], plain[part], equal_nan=True)
 
 
 def test_rows_must_come_in_order() -> None:
-    with SpooledRows(2) as table:
+    with FrameTable(2) as table:
         table.append(3, np.zeros(2))
         with pytest.raises(ValueError, match="row 3 comes after row 3"):
             table.append(3, np.zeros(2))

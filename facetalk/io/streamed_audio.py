@@ -33,7 +33,7 @@ _IN_MEMORY = 64 * 2**20
 _AU_HEADER = struct.Struct(">4sIIIII")
 
 
-class LongSound:
+class StreamedAudio:
     """Mono sound at 16 kHz in [-1, 1]: slices of it are tensors.
 
     In a video the sound starts where the file starts: a gap before the sound track becomes silence.
@@ -63,7 +63,7 @@ class LongSound:
         """Remove the temporary file."""
         self._file.close()
 
-    def __enter__(self) -> LongSound:
+    def __enter__(self) -> StreamedAudio:
         return self
 
     def __exit__(

@@ -6,9 +6,9 @@ import soundfile
 import torch
 
 from facetalk.audio.resample import mix_down, resample_waveform
-from facetalk.io import long_audio as long_sound
+from facetalk.io import streamed_audio
 from facetalk.io.audio import read_waveform, write_wav
-from facetalk.io.long_audio import LongSound
+from facetalk.io.streamed_audio import StreamedAudio
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def test_sound_read_in_blocks_is_the_sound_read_whole(
     stereo: tuple[Path, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, channels = stereo
-    monkeypatch.setattr(long_sound, "_BLOCK_S", 1)
-    monkeypatch.setattr(long_sound, "BLOCK", 7001)
+    monkeypatch.setattr(streamed_audio, "_BLOCK_S", 1)
+    monkeypatch.setattr(streamed_audio, "BLOCK", 7001)
     whole = resample_waveform(mix_down(channels), 44_100)
     assert whole.abs().max() > 1
     torch.testing.assert_close(read_waveform(path), whole / whole.abs().max(), atol=1e-5, rtol=0)
@@ -34,7 +34,7 @@ def test_sound_read_in_blocks_is_the_sound_read_whole(
 
 def test_a_slice_of_a_sound_is_cut_from_the_whole(stereo: tuple[Path, torch.Tensor]) -> None:
     whole = read_waveform(stereo[0])
-    with LongSound(stereo[0]) as sound:
+    with StreamedAudio(stereo[0]) as sound:
         assert len(sound) == len(whole)
         for part in (slice(0, 100), slice(15_999, 16_001), slice(len(whole) - 5, len(whole) + 5), slice(7, 7)):
             torch.testing.assert_close(sound[part], whole[part])
@@ -44,7 +44,7 @@ def test_a_sound_larger_than_its_memory_waits_on_disk(
     stereo: tuple[Path, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = read_waveform(stereo[0])
-    monkeypatch.setattr(long_sound, "_IN_MEMORY", 1000)
+    monkeypatch.setattr(streamed_audio, "_IN_MEMORY", 1000)
     torch.testing.assert_close(read_waveform(stereo[0]), whole)
 
 
@@ -52,7 +52,7 @@ def test_a_long_sound_is_written_block_by_block(
     stereo: tuple[Path, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("facetalk.io.audio.BLOCK", 9_999)
-    with LongSound(stereo[0]) as sound:
+    with StreamedAudio(stereo[0]) as sound:
         write_wav(tmp_path / "mono.wav", sound)
     samples, rate = soundfile.read(tmp_path / "mono.wav")
     assert rate == 16_000

@@ -13,7 +13,7 @@ IN_MEMORY = 64 * 2**20
 """Bytes: half an hour of pictures with ten thousand numbers each stay far above it, a clip of a minute below."""
 
 
-class SpooledRows:
+class FrameTable:
     """Rows of float32 that are appended by number and read in slices; those that were never given are NaN."""
 
     def __init__(self, *shape: int) -> None:
@@ -79,7 +79,7 @@ class SpooledRows:
         """Remove the temporary file."""
         self._file.close()
 
-    def __enter__(self) -> SpooledRows:
+    def __enter__(self) -> FrameTable:
         return self
 
     def __exit__(
