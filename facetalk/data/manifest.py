@@ -9,8 +9,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.timing import FPS
+from facetalk.core.types import Motion
+from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 
 MANIFEST = "manifest.csv"
+
+COLUMNS = (
+    "name", "source", "speaker", "label", "duration_s", "num_frames", "source_fps", "width", "height", "has_audio",
+    "face_frames_ratio", "fit_error", "av_corr", "av_lag_ms",
+)  # fmt: skip
+"""Columns of the manifest that `facetalk fit` writes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,30 @@ class Clip:
     def style(self) -> str:
         """Clips with the same style show one person in one mood (METHODS 3.7)."""
         return f"{self.speaker or self.name}/{self.label}"
+
+
+def manifest_row(name: str, source: Path, motion: Motion, has_audio: bool) -> dict[str, str | int | float]:
+    """The row of one fitted clip, with `COLUMNS`; those that only the source knows are empty.
+
+    Args:
+        name: of the clip; its motion is `<name>.npz`.
+        source: the video.
+        motion: the fit.
+        has_audio: whether `<name>.wav` was written.
+    """
+    width, height = motion.camera.image_size if motion.camera is not None else (0, 0)
+    return dict.fromkeys(COLUMNS, "") | {
+        "name": name,
+        "source": str(source),
+        "duration_s": round(motion.num_frames / FPS, 3),
+        "num_frames": motion.num_frames,
+        "source_fps": round(motion.source_fps, 3),
+        "width": width,
+        "height": height,
+        "has_audio": int(has_audio),
+        "face_frames_ratio": round(face_frames_ratio(motion), 4),
+        "fit_error": round(mean_fit_error(motion), 5),
+    }
 
 
 def read_manifest(folder: Path) -> tuple[Clip, ...]:

@@ -53,9 +53,27 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         temporary.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}, dict(metadata or {})))
 
 
-def half_precision(model: nn.Module) -> dict[str, Tensor]:
-    """A model's state as it is shipped: large tensors in half precision."""
-    return {name: value.half() if value.numel() > 1000 else value for name, value in model.state_dict().items()}
+def read_state(folder: Path) -> dict[str, Tensor]:
+    """The parameters and buffers in a model's folder; stored in half precision, used in single."""
+    tensors, _ = read_tensors(folder / "model.safetensors")
+    return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+
+
+def write_model(folder: Path, model: nn.Module, kind: str, method: str, sections: Mapping[str, Any]) -> None:
+    """Write the folder of one model: `model.safetensors`, large tensors in half precision, and `config.yaml`.
+
+    Args:
+        folder: an existing folder.
+        model: the network whose parameters and buffers are written.
+        kind: what the network is; `networks.registry.load` reads it by this name.
+        method: the recipe that trained it.
+        sections: what else a loader needs to build the network, plain values only.
+    """
+    state = {name: value.half() if value.numel() > 1000 else value for name, value in model.state_dict().items()}
+    write_tensors(folder / "model.safetensors", state, {"method": method})
+    with replacing(folder / "config.yaml") as temporary:
+        described = {"kind": kind, "method": method, **sections}
+        temporary.write_text(yaml.safe_dump(described, sort_keys=False), encoding="utf-8")
 
 
 def read_config(path: Path) -> dict[str, Any]:

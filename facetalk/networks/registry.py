@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor
-
 from facetalk.audio import phoneme_features
 from facetalk.audio.phoneme_features import PhonemeFeatures
 from facetalk.core.config import build
 from facetalk.io.published import read_published
-from facetalk.io.weights import bundled, read_config, read_tensors
+from facetalk.io.weights import bundled, read_config, read_state
 from facetalk.networks.experts import ExpressionReader, LipReader, frozen
 from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.networks.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig
@@ -35,7 +33,7 @@ def load_speech_encoder(name: str = "speech-encoder") -> SpeechEncoder:
     folder = weights_folder(name)
     config = build(SpeechEncoderConfig, read_config(folder / "config.yaml").get("encoder", {}), "encoder")
     encoder = SpeechEncoder(config)
-    encoder.load_state_dict(read_full_precision(folder))
+    encoder.load_state_dict(read_state(folder))
     return encoder.eval()
 
 
@@ -48,19 +46,13 @@ def load_laughter_detector(name: str = "laughter") -> LaughterDetector:
     folder = weights_folder(name)
     config = build(LaughterDetectorConfig, read_config(folder / "config.yaml").get("detector", {}), "detector")
     detector = LaughterDetector(config)
-    detector.load_state_dict(read_full_precision(folder))
+    detector.load_state_dict(read_state(folder))
     return detector.eval()
 
 
 def weights_folder(name: str) -> Path:
     """A folder of trained weights, or the bundled one of that name."""
     return Path(name) if (Path(name) / "model.safetensors").is_file() else bundled(name)
-
-
-def read_full_precision(folder: Path) -> dict[str, Tensor]:
-    """The weights in a folder; stored in half precision, used in single."""
-    tensors, _ = read_tensors(folder / "model.safetensors")
-    return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 
 
 def load_lip_reader(name: str = "lip-reader") -> LipReader:
@@ -74,7 +66,7 @@ def load_lip_reader(name: str = "lip-reader") -> LipReader:
     folder = weights_folder(name)
     config = build(LipReaderConfig, read_config(folder / "config.yaml").get("reader", {}), "reader")
     reader = PhonemeLipReader(config)
-    reader.load_state_dict(read_full_precision(folder))
+    reader.load_state_dict(read_state(folder))
     return frozen(reader)
 
 
@@ -85,7 +77,7 @@ def load_expression_net(name: str = "expression-net") -> ExpressionReader:
     folder = weights_folder(name)
     config = build(ExpressionNetConfig, read_config(folder / "config.yaml").get("net", {}), "net")
     net = ExpressionNet(config)
-    net.load_state_dict(read_full_precision(folder))
+    net.load_state_dict(read_state(folder))
     return frozen(net)
 
 
@@ -94,7 +86,7 @@ def load_coarse_encoder(name: str = "coarse-encoder") -> tuple[CoarseEncoder, Fa
     folder = weights_folder(name)
     config = build(FaceEncoderConfig, read_config(folder / "config.yaml").get("encoder", {}), "encoder")
     encoder = CoarseEncoder(config)
-    encoder.load_state_dict(read_full_precision(folder))
+    encoder.load_state_dict(read_state(folder))
     return frozen(encoder), config
 
 
@@ -109,5 +101,5 @@ def load_face_encoder(name: str = "spectre") -> FaceEncoder:
     coarse, config = load_coarse_encoder(described.get("coarse", "coarse-encoder"))
     encoder = FaceEncoder(config)
     encoder.coarse.load_state_dict(coarse.state_dict())
-    encoder.perceptual.load_state_dict(read_full_precision(folder))
+    encoder.perceptual.load_state_dict(read_state(folder))
     return frozen(encoder)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import yaml
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -22,8 +21,7 @@ from facetalk.data.crops import KEPT_SCALE
 from facetalk.data.face_corpus import TrackedRenderer, film_light, head_places, read_corpus
 from facetalk.data.faces import FACE_SIDE, FaceDataConfig, FaceExample, face_pictures, share_of
 from facetalk.head.channels import ARKIT_NAMES, mirrored
-from facetalk.io.files import replacing
-from facetalk.io.weights import half_precision, write_tensors
+from facetalk.io.weights import write_model
 from facetalk.losses.geometry import LipGeometry
 from facetalk.motion.face_scene import face_middle, in_crop
 from facetalk.motion.heads import load_head
@@ -168,10 +166,8 @@ class CoarseEncoderTask:
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_coarse_encoder` reads."""
-        write_tensors(run_dir / "model.safetensors", half_precision(self.model), {"method": "coarse-encoder"})
         described = {"head": self.config.head, "encoder": plain(self.config.encoder)}
-        with replacing(run_dir / "config.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump(described), encoding="utf-8")
+        write_model(run_dir, self.model, "coarse-encoder", "coarse-encoder", described)
 
 
 def _cut_out(

@@ -13,15 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from facetalk.core.config import build, plain
 from facetalk.core.errors import FacetalkError
 from facetalk.data.face_corpus import FaceCorpus, TrackedRenderer, film_light, read_corpus
 from facetalk.data.faces import FaceDataConfig, FaceExample, face_pictures, share_of
-from facetalk.io.files import replacing
-from facetalk.io.weights import half_precision, write_tensors
+from facetalk.io.weights import write_model
 from facetalk.motion.heads import load_head
 from facetalk.networks.expression_net import EMOTIONS, ExpressionNet, ExpressionNetConfig
 from facetalk.training.loop import LoopConfig
@@ -169,9 +167,7 @@ class ExpressionNetTask:
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_expression_net` reads."""
-        write_tensors(run_dir / "model.safetensors", half_precision(self.model), {"method": "expression-net"})
-        with replacing(run_dir / "config.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump({"net": plain(self.config.net)}), encoding="utf-8")
+        write_model(run_dir, self.model, "expression-net", "expression-net", {"net": plain(self.config.net)})
 
 
 def _below(limit: int, chance: torch.Generator) -> int:

@@ -13,23 +13,24 @@ from facetalk.core.config import build
 from facetalk.core.errors import UsageError
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadAssets
-from facetalk.io.weights import read_config, read_tensors
+from facetalk.io.weights import read_config, read_state
 from facetalk.losses.geometry import MouthVertices
 from facetalk.networks.critics import PatchCriticConfig, StyleCritic, SyncCritic, SyncCriticConfig
+from facetalk.networks.experts import frozen
 
 
 class FrozenSyncCritic:
     """Likeness of mouth and speech."""
 
     def __init__(self, critic: SyncCritic, mouth: MouthVertices) -> None:
-        self.critic, self.mouth = _frozen(critic), mouth
+        self.critic, self.mouth = frozen(critic), mouth
 
     @classmethod
     def read(cls, folder: str, assets: HeadAssets, num_features: int) -> FrozenSyncCritic:
         """The critic in a folder of `facetalk train sync-critic`."""
         described = _described(folder, "sync-critic", "loss_weights.sync")
         critic = SyncCritic(num_features, build(SyncCriticConfig, described["critic"], "critic"))
-        critic.load_state_dict(_tensors(folder))
+        critic.load_state_dict(read_state(Path(folder)))
         return cls(critic, MouthVertices(assets, described["num_vertices"]))
 
     def __call__(
@@ -48,7 +49,7 @@ class FrozenStyleCritic:
     """Whose manner a motion is in."""
 
     def __init__(self, critic: StyleCritic, styles: Sequence[str]) -> None:
-        self.critic, self.styles = _frozen(critic), {style: index for index, style in enumerate(styles)}
+        self.critic, self.styles = frozen(critic), {style: index for index, style in enumerate(styles)}
 
     @classmethod
     def read(cls, folder: str) -> FrozenStyleCritic:
@@ -56,7 +57,7 @@ class FrozenStyleCritic:
         described = _described(folder, "style-critic", "loss_weights.style")
         config = build(PatchCriticConfig, described["critic"], "critic")
         critic = StyleCritic(len(ARKIT_NAMES), len(described["styles"]), config)
-        critic.load_state_dict(_tensors(folder))
+        critic.load_state_dict(read_state(Path(folder)))
         return cls(critic, described["styles"])
 
     def error(self, motion: Float[Tensor, "batch frames n_expression"], styles: Sequence[str]) -> Float[Tensor, ""]:
@@ -68,18 +69,9 @@ class FrozenStyleCritic:
         return nn.functional.cross_entropy(self.critic(motion[known]), target)
 
 
-def _frozen(critic: nn.Module) -> nn.Module:
-    return critic.eval().requires_grad_(False)
-
-
 def _described(folder: str, name: str, weight: str) -> dict:
     if not folder or not (Path(folder) / "model.safetensors").is_file():
         found = f"there is none in {folder!r}" if folder else "none is given"
         option = name.replace("-", "_")
         raise UsageError(f"{weight} needs a critic and {found}: facetalk train {name}, then --set {option}=RUN")
     return read_config(Path(folder) / "config.yaml")
-
-
-def _tensors(folder: str) -> dict[str, Tensor]:
-    tensors, _ = read_tensors(Path(folder) / "model.safetensors")
-    return {key: value.float() for key, value in tensors.items()}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
@@ -21,8 +20,7 @@ from facetalk.core.config import build, plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import FPS, SAMPLE_RATE
 from facetalk.data.laughter import LaughterExample, read_laughter_pack
-from facetalk.io.files import replacing
-from facetalk.io.weights import write_tensors
+from facetalk.io.weights import write_model
 from facetalk.metrics.detection import roc_auc
 from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.training.loop import LoopConfig
@@ -192,12 +190,7 @@ class LaughterTask:
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_laughter_detector` reads."""
-        tensors = {
-            key: value.half() if value.numel() > 1000 else value for key, value in self.model.state_dict().items()
-        }
-        write_tensors(run_dir / "model.safetensors", tensors, {"method": "laughter"})
-        with replacing(run_dir / "config.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump({"detector": plain(self.config.detector)}), encoding="utf-8")
+        write_model(run_dir, self.model, "laughter-detector", "laughter", {"detector": plain(self.config.detector)})
 
     @torch.no_grad()
     def _mix(self, chance: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import yaml
 from jaxtyping import Float
 from torch import Tensor
 
@@ -26,8 +25,7 @@ from facetalk.core.timing import FPS, frame_times, resample
 from facetalk.data.face_corpus import TrackedRenderer, read_corpus, rendered_mouths
 from facetalk.data.faces import FaceDataConfig, FaceExample, mouth_pictures, share_of
 from facetalk.io.audio import read_waveform
-from facetalk.io.files import replacing
-from facetalk.io.weights import half_precision, write_tensors
+from facetalk.io.weights import write_model
 from facetalk.losses.perceptual import LIP_PAIRS, mouth_distances
 from facetalk.motion.heads import load_head
 from facetalk.networks.experts import MOUTH_SIDE
@@ -202,9 +200,7 @@ class LipReaderTask:
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_lip_reader` reads."""
-        write_tensors(run_dir / "model.safetensors", half_precision(self.model), {"method": "lip-reader"})
-        with replacing(run_dir / "config.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump({"reader": plain(self.config.reader)}), encoding="utf-8")
+        write_model(run_dir, self.model, "lip-reader", "lip-reader", {"reader": plain(self.config.reader)})
 
 
 @torch.no_grad()

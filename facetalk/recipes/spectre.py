@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -17,8 +16,7 @@ from facetalk.core.errors import FacetalkError
 from facetalk.data.face_corpus import read_corpus
 from facetalk.data.faces import FaceDataConfig, FaceExample, face_pictures, mouth_pictures, share_of
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.io.files import replacing
-from facetalk.io.weights import half_precision, write_tensors
+from facetalk.io.weights import write_model
 from facetalk.losses.perceptual import (
     correction_size,
     emotion_error,
@@ -236,10 +234,9 @@ class SpectreTask:
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_face_encoder` reads."""
-        write_tensors(run_dir / "model.safetensors", half_precision(self.model), {"method": "spectre"})
-        described = {"head": self.config.head, "coarse": self.config.coarse}
-        with replacing(run_dir / "config.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump(described), encoding="utf-8")
+        write_model(
+            run_dir, self.model, "face-encoder", "spectre", {"head": self.config.head, "coarse": self.config.coarse}
+        )
 
 
 def read_task_config(options: Mapping[str, Any]) -> SpectreTrainingConfig:

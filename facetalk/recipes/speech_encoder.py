@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,8 +20,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import FPS, SAMPLE_RATE, frame_times, resample
 from facetalk.data.manifest import read_manifest, split_by_speaker
 from facetalk.data.speech import LABEL_RATE, MOUTH_RATE, SpeechExample, read_speech, taught_at
-from facetalk.io.files import replacing
-from facetalk.io.weights import write_tensors
+from facetalk.io.weights import write_model
 from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig, SpeechHeads, loud_level
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
@@ -209,12 +207,7 @@ class SpeechEncoderTask:
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_speech_encoder` reads."""
-        tensors = {
-            key: value.half() if value.numel() > 1000 else value for key, value in self.model.state_dict().items()
-        }
-        write_tensors(run_dir / "model.safetensors", tensors, {"method": "speech-encoder"})
-        with replacing(run_dir / "config.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump({"encoder": plain(self.config.encoder)}), encoding="utf-8")
+        write_model(run_dir, self.model, "speech-encoder", "speech-encoder", {"encoder": plain(self.config.encoder)})
 
     def _levelled(self, waveform: Tensor, level: Tensor) -> Tensor:
         return (self.model.log_mel(waveform) - level[:, None, None]).clamp_min(-14.0)

@@ -15,8 +15,8 @@ from facetalk.core.errors import FacetalkError
 from facetalk.data.dataset import DataConfig, Example, read_mute_example
 from facetalk.data.manifest import read_clips, split_by_speaker
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.io.weights import write_model
 from facetalk.networks.critics import PatchCriticConfig, StyleCritic
-from facetalk.training.checkpoint import write_model
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 
@@ -75,7 +75,7 @@ class StyleCriticTask:
     def export(self, run_dir: Path) -> None:
         """Write the folder that `style_critic` of a StyleTalk run names."""
         described = {"styles": self.styles, "critic": plain(self.config.critic)}
-        write_model(run_dir, self.model, described, "style-critic")
+        write_model(run_dir, self.model, "style-critic", "style-critic", described)
 
     def _stretch(self, rows: Tensor, chance: torch.Generator) -> Tensor:
         """A stretch of the usual length; shorter rows are repeated."""

@@ -19,7 +19,7 @@ from facetalk.data.dataset import Batch, DataConfig, Example, Sampler, pad, read
 from facetalk.data.manifest import read_clips, split_by_speaker
 from facetalk.head.channels import ARKIT_NAMES, indices
 from facetalk.io.heads import read_head
-from facetalk.io.weights import write_tensors
+from facetalk.io.weights import write_model, write_tensors
 from facetalk.losses.critics import hinge_error, sync_error, triplet_error
 from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import (
@@ -37,7 +37,6 @@ from facetalk.networks.styletalk import DIRECT_DILATION, DIRECT_TAPS, Spoken, Ta
 from facetalk.recipes.average_styles import mean_style, mood_styles, set_amplitude
 from facetalk.recipes.evaluation.mouth import judge_talker
 from facetalk.recipes.frozen_critics import FrozenStyleCritic, FrozenSyncCritic
-from facetalk.training.checkpoint import write_model
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 
@@ -203,7 +202,7 @@ class StyleTalkTask:
         if moods:
             write_tensors(run_dir / "styles.safetensors", moods, {"format": "facetalk-styles"})
         described = {"head": self.config.head, "speech": self.config.speech, "talker": plain(self.config.talker)}
-        write_model(run_dir, self.model, described, "styletalk")
+        write_model(run_dir, self.model, "talker", "styletalk", described)
 
     def _settle(self) -> None:
         """Find the neutral style and the amplitude that go with the weights."""

@@ -14,11 +14,11 @@ from facetalk.core.config import build, plain
 from facetalk.data.dataset import Batch, DataConfig, Example, Sampler, read_example
 from facetalk.data.manifest import read_clips, split_by_speaker
 from facetalk.io.heads import read_head
+from facetalk.io.weights import write_model
 from facetalk.losses.critics import match_error
 from facetalk.losses.geometry import MouthVertices
 from facetalk.networks.critics import SYNC_FRAMES, SyncCritic, SyncCriticConfig
 from facetalk.networks.registry import load_speech
-from facetalk.training.checkpoint import write_model
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 
@@ -84,7 +84,8 @@ class SyncCriticTask:
     def export(self, run_dir: Path) -> None:
         """Write the folder that `sync_critic` of a StyleTalk run names."""
         described = {"speech": self.config.speech, "head": self.config.head, "num_vertices": len(self.mouth.rest)}
-        write_model(run_dir, self.model, described | {"critic": plain(self.config.critic)}, "sync-critic")
+        described["critic"] = plain(self.config.critic)
+        write_model(run_dir, self.model, "sync-critic", "sync-critic", described)
 
     def _stretches(self, batch: Batch, chance: torch.Generator) -> tuple[Tensor, Tensor]:
         """Likeness of every moment with its own speech, and with other speech."""

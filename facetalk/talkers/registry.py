@@ -6,8 +6,8 @@ from pathlib import Path
 
 from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.io.weights import bundled, read_config
-from facetalk.networks.registry import load_speech, read_full_precision
+from facetalk.io.weights import bundled, read_config, read_state
+from facetalk.networks.registry import load_speech
 from facetalk.networks.styletalk import Talker, TalkerConfig
 
 TALKERS = {"styletalk": "styletalk"}
@@ -33,5 +33,5 @@ def load_talker(name: str = "styletalk") -> Talker:
     except KeyError as error:
         raise FacetalkError(f"{folder / 'config.yaml'} does not describe a talker: {error} is missing") from None
     talker = Talker(config, speech.width, speech)
-    talker.load_state_dict(read_full_precision(folder))
+    talker.load_state_dict(read_state(folder))
     return talker.eval()

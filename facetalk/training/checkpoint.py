@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
 from facetalk.core.errors import FacetalkError
 from facetalk.io.files import replacing
-from facetalk.io.weights import write_tensors
 from facetalk.training.optim import WeightAverage
 
 
@@ -72,11 +69,3 @@ def load_checkpoint(path: Path, state: TrainingState, identity: str) -> None:
     if state.critic is not None and state.critic_optimizer is not None:
         state.critic.load_state_dict(values["critic"])
         state.critic_optimizer.load_state_dict(values["critic_optimizer"])
-
-
-def write_model(run_dir: Path, model: nn.Module, described: Mapping[str, Any], method: str) -> None:
-    """Write `model.safetensors`, large tensors in half precision, and `config.yaml`."""
-    tensors = {name: value.half() if value.numel() > 1000 else value for name, value in model.state_dict().items()}
-    write_tensors(run_dir / "model.safetensors", tensors, {"method": method})
-    with replacing(run_dir / "config.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(dict(described), sort_keys=False), encoding="utf-8")

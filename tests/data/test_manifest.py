@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from facetalk.core.errors import FacetalkError
-from facetalk.data.manifest import Clip, read_manifest, split_by_speaker
+from facetalk.core.types import still_motion
+from facetalk.data.manifest import COLUMNS, Clip, manifest_row, read_manifest, split_by_speaker
 
 
 def test_rows_become_clips_and_empty_fields_stay_unknown(tmp_path: Path) -> None:
@@ -45,3 +47,13 @@ def test_no_speaker_is_on_both_sides_of_the_split() -> None:
     assert [clip.speaker for clip in judge] == ["ELO:T4", "LRW-AR:group05", "LRW-AR:group15", "ELO:T4"]
     assert len(learn) + len(judge) == len(clips)
     assert not {clip.speaker for clip in learn} & {clip.speaker for clip in judge}
+
+
+def test_the_row_of_a_fit_has_every_column_in_order() -> None:
+    motion = still_motion("toy", torch.zeros(45, 1), ("jawOpen",), 30.0, 2).replace(
+        source_fps=25.0, fit_error=torch.full((45,), 0.0123456)
+    )
+    row = manifest_row("clip", Path("clip.mp4"), motion, has_audio=True)
+    assert tuple(row) == COLUMNS
+    assert (row["duration_s"], row["source_fps"], row["has_audio"], row["fit_error"]) == (1.5, 25.0, 1, 0.01235)
+    assert row["speaker"] == row["av_corr"] == ""
