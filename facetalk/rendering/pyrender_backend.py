@@ -152,10 +152,12 @@ def load_pyrender() -> ModuleType:
     if find_spec("pyrender") is None:
         raise MissingAssetError(EXTRA)
     os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
-    # pyrender 0.1.45 spells infinity as NumPy before 2.0 did.
-    if not hasattr(np, "infty"):
-        np.inf = np.inf  # type: ignore[attr-defined]
+    vars(np).setdefault("infty", np.inf)  # pyrender 0.1.45 spells infinity as NumPy before 2.0 did
     try:
+        from OpenGL.plugins import FormatHandler
+
+        # PyOpenGL 3.1.0, which pyrender 0.1.45 needs, looks for this type in `builtins`, where it was before Python 3.13.
+        FormatHandler("byref", "OpenGL.arrays.ctypesparameters.CtypesParameterHandler", ["_ctypes.CArgObject"])
         import pyrender
     except (ImportError, OSError, AttributeError, TypeError) as error:
         platform = os.environ["PYOPENGL_PLATFORM"]

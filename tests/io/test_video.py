@@ -21,7 +21,7 @@ def flash(level: int, size: tuple[int, int] = SIZE) -> np.ndarray:
 def write_clip(path: Path, num_frames: int = 12, fps: float = 25.0, audio: object = None) -> Path:
     with VideoWriter(path, SIZE, fps, audio) as writer:  # type: ignore[arg-type]
         for index in range(num_frames):
-            writer.write(flash(20 * index))
+            writer.write(flash(20 * index % 256))
     return path
 
 
