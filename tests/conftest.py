@@ -30,6 +30,18 @@ def data_dir() -> Path:
     return SHARED / "data"
 
 
+@pytest.fixture(scope="session")
+def landmark_networks() -> None:
+    """The landmark detector's networks; tests that load them skip where mediapipe or its model is absent."""
+    from facetalk.core.errors import MissingAssetError
+    from facetalk.vision.landmark_detector import describe_detector
+
+    try:
+        describe_detector()
+    except MissingAssetError as error:
+        pytest.skip(str(error))
+
+
 def make_toy_head(num_vertices: int = 40, num_betas: int = 3, seed: int = 0) -> HeadAssets:
     """A cloud of a few random vertices with everything a head has."""
     chance = torch.Generator().manual_seed(seed)

@@ -16,7 +16,7 @@ from facetalk.motion.heads import load_head
 from facetalk.motion.retarget import arkit_view, from_view
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.settings import FitSettings
-from facetalk.vision.landmark_detector import LandmarkDetector
+from facetalk.vision.landmark_detector import LandmarkDetector, detector_name
 
 
 def fit_video(
@@ -51,6 +51,6 @@ def fit_video(
             read_back=RenderedReader(model) if detector is None else None,
             source=str(path),
             source_fps=found.fps,
-            meta={"facetalk": __version__, "command": "fit", "detector": "MediaPipe face mesh 0.10.21 (Apache-2.0)"},
+            meta={"facetalk": __version__, "command": "fit", "detector": detector_name()},
         )
     return from_view(motion, model)

@@ -34,7 +34,7 @@ from facetalk.networks.face_encoder import FaceCode, FaceEncoder
 from facetalk.networks.registry import load_face_encoder, load_lip_reader
 from facetalk.tracking.observation import estimate_camera, even_frames, interpolate
 from facetalk.tracking.settings import FitSettings
-from facetalk.vision.landmark_detector import LandmarkDetector
+from facetalk.vision.landmark_detector import LandmarkDetector, detector_name
 
 HEAD = "facetalk"
 """The head that the encoders speak of; other heads get the motion carried over."""
@@ -198,7 +198,7 @@ def to_motion(code: FaceCode, scene: FaceScene, face: SeenFace, source: str, not
         meta={
             "facetalk": __version__,
             "command": "fit --method spectre",
-            "detector": "MediaPipe face mesh 0.10.21 (Apache-2.0)",
+            "detector": detector_name(),
             **notes,
         },
     )

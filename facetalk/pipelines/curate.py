@@ -54,6 +54,7 @@ from facetalk.pipelines.fit import (
 )
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.settings import FitSettings
+from facetalk.vision.landmark_detector import detector_name
 
 CLIP_COLUMNS = (*MANIFEST_COLUMNS, "start_s", "end_s", "face", "laughter_s")
 REJECTED_COLUMNS = ("source", "start_s", "end_s", "face", "reason", "value", "threshold")
@@ -310,7 +311,7 @@ def _fit(job: _Job, scan: VideoScan, kept: KeptSpan, model: HeadModel) -> Motion
         meta={
             "facetalk": __version__,
             "command": "fit --curate",
-            "detector": "MediaPipe face mesh 0.10.21 (Apache-2.0)",
+            "detector": detector_name(),
             "start_s": start_s,
             "end_s": end_s,
         },

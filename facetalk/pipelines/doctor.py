@@ -11,7 +11,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import Literal, NamedTuple
 
-from facetalk.core.errors import FacetalkError
+from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.core.version import __version__
 
 State = Literal["ok", "optional", "missing"]
@@ -37,15 +37,17 @@ PACKAGES = {
 def examine() -> list[Finding]:
     """Look at the interpreter, the packages, the programs and the weights."""
     findings = [_python(), *(_package(name, use) for name, use in PACKAGES.items())]
-    checks: list[Callable[[], Finding]] = [_ffmpeg, _head, _weights, _checksums, _compiler_cache, _opengl, _device]
+    checks: list[Callable[[], Finding]] = [
+        _ffmpeg, _landmarks, _head, _weights, _checksums, _compiler_cache, _opengl, _device
+    ]  # fmt: skip
     return findings + [check() for check in checks]
 
 
 def _python() -> Finding:
     version = platform.python_version()
-    if (3, 10) <= sys.version_info[:2] < (3, 13):
+    if (3, 10) <= sys.version_info[:2] < (3, 14):
         return Finding("python", "ok", f"{version}, facetalk {__version__}")
-    return Finding("python", "missing", version, "use Python 3.10, 3.11 or 3.12")
+    return Finding("python", "missing", version, "use Python 3.10, 3.11, 3.12 or 3.13")
 
 
 def _package(name: str, use: str) -> Finding:
@@ -64,6 +66,16 @@ def _ffmpeg() -> Finding:
     except (ImportError, RuntimeError, OSError, subprocess.CalledProcessError) as error:
         return Finding("ffmpeg", "missing", str(error).splitlines()[0], "pip install --force-reinstall imageio-ffmpeg")
     return Finding("ffmpeg", "ok", " ".join(shown.stdout.split()[:3]))
+
+
+def _landmarks() -> Finding:
+    """Which landmark detector `fit` uses, and where its model comes from."""
+    from facetalk.vision.landmark_detector import describe_detector
+
+    try:
+        return Finding("landmarks", "ok", describe_detector())
+    except MissingAssetError as error:
+        return Finding("landmarks", "missing", "none", str(error))
 
 
 def _head() -> Finding:

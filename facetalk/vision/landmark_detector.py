@@ -1,86 +1,109 @@
-"""Face landmarks in pictures: MediaPipe's face mesh behind a small interface."""
+"""Face landmarks in images: MediaPipe's face mesh behind a small interface.
+
+Two releases of MediaPipe serve it: 0.10.21 (Python below 3.13), whose wheel contains the models, and 1.2 or later,
+which reads them from a `face_landmarker.task` file.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
-import threading
 from contextlib import nullcontext
+from importlib import metadata
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float, Float32, UInt8
 
 from facetalk.core.errors import MissingAssetError
+from facetalk.vision.face_landmarker_model import find_model, requested_model
+from facetalk.vision.mediapipe_solutions import NUM_POINTS, SolutionsFaceCounter, SolutionsFaceMesh
+from facetalk.vision.mediapipe_tasks import TasksFaceCounter, TasksFaceMesh
+from facetalk.vision.native_log import muted
 
-NUM_POINTS = 478
+__all__ = [
+    "NUM_POINTS",
+    "LandmarkDetector",
+    "ManyFacesDetector",
+    "MediaPipeCounter",
+    "MediaPipeDetector",
+    "describe_detector",
+    "detector_name",
+]
 
 
 @runtime_checkable
 class LandmarkDetector(Protocol):
-    """Finds the points of one face, picture after picture of a video."""
+    """Detector of the landmarks of one face, called with the frames of a video in order."""
 
-    def detect(self, image: np.ndarray) -> np.ndarray | None:
-        """Points (478, 3) of the most prominent face in pixels, y down, depth on the scale of x; None without a face.
+    def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "478 3"] | None:
+        """Return the points of the most prominent face in pixels; None without a face.
 
         Args:
-            image: uint8 RGB (height, width, 3).
+            image: RGB.
+
+        Returns:
+            x to the right, y down, depth on the scale of x.
         """
         ...
 
     def close(self) -> None:
-        """Give the network's memory back."""
+        """Free the network's memory."""
         ...
 
 
 @runtime_checkable
 class ManyFacesDetector(LandmarkDetector, Protocol):
-    """Finds the points of all faces."""
+    """Detector of the landmarks of all faces."""
 
-    def detect_all(self, image: np.ndarray) -> list[np.ndarray]:
-        """As `detect`, for each face in no particular order."""
+    def detect_all(self, image: UInt8[np.ndarray, "height width 3"]) -> list[Float[np.ndarray, "478 3"]]:
+        """Return what `detect` does, for each face in no particular order."""
         ...
 
 
 class MediaPipeDetector:
-    """MediaPipe's face mesh with irises, as bundled in its 0.10.21 wheel. Follows the face from frame to frame."""
+    """MediaPipe's face mesh with irises. Tracks the face from frame to frame."""
 
-    def __init__(self, *, follow: bool = True, max_faces: int = 1) -> None:
+    def __init__(self, *, follow: bool = True, max_faces: int = 1, model_path: Path | str | None = None) -> None:
         """Load the network.
 
         Args:
-            follow: pictures are consecutive frames of a video; else each is searched anew.
-            max_faces: that are looked for; with more than one, the picture is searched as long as some are missing,
+            follow: images are consecutive frames of a video; else each is searched anew.
+            max_faces: largest number of faces; with more than one, each image is searched as long as some are missing,
                 which costs a millisecond.
+            model_path: a `face_landmarker.task`. If None, the file that the environment variable
+                `FACETALK_FACE_LANDMARKER` names; without it the model in MediaPipe's wheel or in an installed package.
+
+        Raises:
+            MissingAssetError: there is no mediapipe, or no model for it.
         """
-        with _quiet:
-            self._mesh = _solutions().face_mesh.FaceMesh(
-                static_image_mode=not follow, refine_landmarks=True, max_num_faces=max_faces
-            )
-            # The graph starts, and writes to stderr, in threads of its own: an empty picture waits for them.
-            self._mesh.process(np.zeros((64, 64, 3), np.uint8))
+        mediapipe = _import_mediapipe()
+        with muted:
+            self._mesh = _open_mesh(mediapipe, follow, max_faces, model_path)
+            # The graph starts, and writes to stderr, in its own threads: an empty image waits for them.
+            self._mesh.faces(np.zeros((64, 64, 3), np.uint8))
         self._has_seen = False
 
-    def detect(self, image: np.ndarray) -> np.ndarray | None:
+    def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "478 3"] | None:
         """See `LandmarkDetector.detect`."""
         faces = self.detect_all(image)
         return faces[0] if faces else None
 
-    def detect_all(self, image: np.ndarray) -> list[np.ndarray]:
+    def detect_all(self, image: UInt8[np.ndarray, "height width 3"]) -> list[Float32[np.ndarray, "478 3"]]:
         """See `ManyFacesDetector.detect_all`."""
-        with nullcontext() if self._has_seen else _quiet:
-            found = self._mesh.process(np.ascontiguousarray(image)).multi_face_landmarks
-        if not found:
-            return []
+        with nullcontext() if self._has_seen else muted:
+            faces = self._mesh.faces(image)
         # The last part of the graph starts, and writes, with the first face.
-        self._has_seen = True
+        self._has_seen = self._has_seen or bool(faces)
         height, width = image.shape[:2]
         scale = np.array([width, height, width], np.float32)
-        return [read_landmarks(face.SerializeToString()) * scale for face in found]
+        return [face * scale for face in faces]
 
     def close(self) -> None:
         """See `LandmarkDetector.close`."""
-        self._mesh.close()
+        with muted:
+            self._mesh.close()
 
     def __enter__(self) -> MediaPipeDetector:
         return self
@@ -92,75 +115,71 @@ class MediaPipeDetector:
 
 
 class MediaPipeCounter:
-    """How many faces are in a picture: the part of MediaPipe that finds them, without their points."""
+    """Number of faces in an image: MediaPipe's face detector without the mesh."""
 
-    def __init__(self) -> None:
-        """Load the network."""
-        with _quiet:
-            self._finder = _solutions().face_detection.FaceDetection()
-            self._finder.process(np.zeros((64, 64, 3), np.uint8))
+    def __init__(self, model_path: Path | str | None = None) -> None:
+        """Load the network; `model_path` and errors as for `MediaPipeDetector`."""
+        mediapipe = _import_mediapipe()
+        with muted:
+            self._counter = _open_counter(mediapipe, model_path)
+            self._counter.count(np.zeros((64, 64, 3), np.uint8))
 
-    def count(self, image: np.ndarray) -> int:
-        """Faces in a uint8 RGB picture; often one too many, seldom one too few."""
-        return len(self._finder.process(np.ascontiguousarray(image)).detections or ())
+    def count(self, image: UInt8[np.ndarray, "height width 3"]) -> int:
+        """Return the number of faces in an RGB image; often one too many, seldom one too few."""
+        return self._counter.count(image)
 
     def close(self) -> None:
-        """Give the network's memory back."""
-        self._finder.close()
+        """Free the network's memory."""
+        with muted:
+            self._counter.close()
 
 
-_LANDMARK = np.dtype([("head", "V3"), ("x", "<f4"), ("", "V1"), ("y", "<f4"), ("", "V1"), ("z", "<f4")])
-"""A landmark in a serialised `NormalizedLandmarkList`: tags of one byte and, after the first, a length."""
+def describe_detector() -> str:
+    """Describe the detector that `MediaPipeDetector` loads by default, and where its model comes from.
+
+    Raises:
+        MissingAssetError: as `MediaPipeDetector`.
+    """
+    mediapipe = _import_mediapipe()
+    if _solutions(mediapipe, None) is not None:
+        return f"face mesh (Solutions API) in the wheel of mediapipe {mediapipe.__version__}"
+    model = find_model()
+    return f"face landmarker (Tasks API) of mediapipe {mediapipe.__version__}, model from {model.origin}: {model.path}"
 
 
-def read_landmarks(serialized: bytes) -> np.ndarray:
-    """Points (478, 3) of a serialised list of landmarks: one look at its bytes is faster than 1434 attributes."""
-    if len(serialized) != NUM_POINTS * _LANDMARK.itemsize:
-        raise ValueError(f"{len(serialized)} bytes are not {NUM_POINTS} landmarks of x, y and z alone")
-    table = np.frombuffer(serialized, _LANDMARK)
-    return np.stack([table["x"], table["y"], table["z"]], 1)
+def detector_name() -> str:
+    """Return the name, version and license of MediaPipe's face mesh, for the metadata of a fitted motion."""
+    return f"MediaPipe face mesh {metadata.version('mediapipe')} (Apache-2.0)"
 
 
-def _solutions() -> Any:
+def _open_mesh(
+    mediapipe: Any, follow: bool, max_faces: int, model_path: Path | str | None
+) -> SolutionsFaceMesh | TasksFaceMesh:
+    solutions = _solutions(mediapipe, model_path)
+    if solutions is not None:
+        return SolutionsFaceMesh(solutions, follow=follow, max_faces=max_faces)
+    return TasksFaceMesh(mediapipe, find_model(model_path).path, follow=follow, max_faces=max_faces)
+
+
+def _open_counter(mediapipe: Any, model_path: Path | str | None) -> SolutionsFaceCounter | TasksFaceCounter:
+    solutions = _solutions(mediapipe, model_path)
+    if solutions is not None:
+        return SolutionsFaceCounter(solutions)
+    return TasksFaceCounter(mediapipe, find_model(model_path).path)
+
+
+def _solutions(mediapipe: Any, model_path: Path | str | None) -> Any | None:
+    """Return the Solutions API, if this release has it and no model file is requested."""
+    return None if requested_model(model_path) else getattr(mediapipe, "solutions", None)
+
+
+def _import_mediapipe() -> Any:
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         import mediapipe
-
-        return mediapipe.solutions  # type: ignore[attr-defined]
-    except (ImportError, AttributeError):
+    except ImportError:
         raise MissingAssetError(
-            "tracking needs mediapipe 0.10.21 with its bundled face mesh: pip install mediapipe==0.10.21"
+            "tracking needs mediapipe: pip install mediapipe==0.10.21, or 'mediapipe>=1.2' from Python 3.13 on"
         ) from None
-
-
-class _Quiet:
-    """Within the block nothing appears that native code writes to stderr: MediaPipe logs before it reads its log level.
-
-    Blocks of several threads may overlap: the first one turns the stream away, the last one turns it back.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._kept = -1
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                sys.stderr.flush()
-                self._kept = os.dup(2)
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, 2)
-                os.close(nowhere)
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                os.dup2(self._kept, 2)
-                os.close(self._kept)
-
-
-_quiet = _Quiet()
+    return mediapipe

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from facetalk.io.video import VideoReader
-from facetalk.vision.landmark_detector import MediaPipeCounter, MediaPipeDetector, read_landmarks
+from facetalk.vision.landmark_detector import MediaPipeCounter, MediaPipeDetector, describe_detector
+from facetalk.vision.mediapipe_solutions import read_landmarks
+
+pytestmark = pytest.mark.usefixtures("landmark_networks")
 
 
 def test_a_picture_without_a_face_has_no_points_and_nothing_is_written(capfd: pytest.CaptureFixture[str]) -> None:
@@ -28,11 +31,12 @@ def test_a_face_is_found_in_pixels_quietly(data_dir: Path, capfd: pytest.Capture
 
 
 def test_landmarks_are_read_from_their_bytes() -> None:
-    from mediapipe.framework.formats import landmark_pb2
-
+    landmark_pb2 = pytest.importorskip(
+        "mediapipe.framework.formats.landmark_pb2", reason="mediapipe 1.2 and later have no Solutions API"
+    )
     values = np.random.default_rng(0).normal(size=(478, 3)).astype(np.float32)
     values[3] = 0
-    face = landmark_pb2.NormalizedLandmarkList()  # type: ignore[attr-defined]
+    face = landmark_pb2.NormalizedLandmarkList()
     for x, y, z in values.tolist():
         face.landmark.add(x=x, y=y, z=z)
     read = read_landmarks(face.SerializeToString())
@@ -56,3 +60,10 @@ def test_people_are_counted(data_dir: Path) -> None:
     assert counter.count(image) == 1
     assert counter.count(np.concatenate([image, image], 1)) == 2
     counter.close()
+
+
+def test_the_description_names_the_api_that_is_installed() -> None:
+    mediapipe = pytest.importorskip("mediapipe")
+    described = describe_detector()
+    assert mediapipe.__version__ in described
+    assert ("Solutions API" in described) == hasattr(mediapipe, "solutions")

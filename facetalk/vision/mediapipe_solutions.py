@@ -1,0 +1,62 @@
+"""Face mesh of mediapipe 0.10.21: the Solutions API, whose models are part of the wheel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+NUM_POINTS = 478
+
+_LANDMARK = np.dtype([("head", "V3"), ("x", "<f4"), ("", "V1"), ("y", "<f4"), ("", "V1"), ("z", "<f4")])
+"""A landmark in a serialized `NormalizedLandmarkList`: tags of one byte and, after the first, a length."""
+
+
+class SolutionsFaceMesh:
+    """Face mesh with irises. Tracks faces from frame to frame."""
+
+    def __init__(self, solutions: Any, *, follow: bool, max_faces: int) -> None:
+        """Load the network.
+
+        Args:
+            solutions: the module `mediapipe.solutions`.
+            follow: images are consecutive frames of a video; else each is searched anew.
+            max_faces: largest number of faces.
+        """
+        self._mesh = solutions.face_mesh.FaceMesh(
+            static_image_mode=not follow, refine_landmarks=True, max_num_faces=max_faces
+        )
+
+    def faces(self, image: UInt8[np.ndarray, "height width 3"]) -> list[Float32[np.ndarray, "478 3"]]:
+        """Return the points of each face: x and z in units of the image's width, y of its height."""
+        found = self._mesh.process(np.ascontiguousarray(image)).multi_face_landmarks
+        return [read_landmarks(face.SerializeToString()) for face in found or ()]
+
+    def close(self) -> None:
+        """Free the network's memory."""
+        self._mesh.close()
+
+
+class SolutionsFaceCounter:
+    """Face detector without the mesh."""
+
+    def __init__(self, solutions: Any) -> None:
+        """Load the network; `solutions` as for `SolutionsFaceMesh`."""
+        self._detector = solutions.face_detection.FaceDetection()
+
+    def count(self, image: UInt8[np.ndarray, "height width 3"]) -> int:
+        """Return the number of faces."""
+        return len(self._detector.process(np.ascontiguousarray(image)).detections or ())
+
+    def close(self) -> None:
+        """Free the network's memory."""
+        self._detector.close()
+
+
+def read_landmarks(serialized: bytes) -> Float32[np.ndarray, "478 3"]:
+    """Read a serialized list of landmarks: parsing its bytes at once is faster than reading 1434 attributes."""
+    if len(serialized) != NUM_POINTS * _LANDMARK.itemsize:
+        raise ValueError(f"{len(serialized)} bytes are not {NUM_POINTS} landmarks of x, y and z alone")
+    table = np.frombuffer(serialized, _LANDMARK)
+    return np.stack([table["x"], table["y"], table["z"]], 1)
