@@ -156,7 +156,7 @@ def load_pyrender() -> ModuleType:
     try:
         from OpenGL.plugins import FormatHandler
 
-        # PyOpenGL 3.1.0, which pyrender 0.1.45 needs, looks for this type in `builtins`, where it was before Python 3.13.
+        # PyOpenGL 3.1.0, which pyrender 0.1.45 needs, knows this type by its module before Python 3.13, `builtins`.
         FormatHandler("byref", "OpenGL.arrays.ctypesparameters.CtypesParameterHandler", ["_ctypes.CArgObject"])
         import pyrender
     except (ImportError, OSError, AttributeError, TypeError) as error:
