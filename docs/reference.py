@@ -35,7 +35,7 @@ def build(folder: Path) -> list[Path]:
     """
     # The public names load on first use, which pdoc cannot know: load them now.
     for name in facetalk.__all__:
-        vars(facetalk)[name] = getattr(facetalk, name)
+        setattr(facetalk, name, getattr(facetalk, name))
     pdoc.render.configure(docformat="google", show_source=False, footer_text=f"facetalk {facetalk.__version__}")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

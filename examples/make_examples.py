@@ -95,8 +95,9 @@ def contact_sheet(rows: dict[str, Path], moments_s: tuple[float, ...], side: int
         times = np.array([time for time, _ in pictures])
         for column, moment in enumerate(moments_s):
             image = Image.fromarray(pictures[int(np.abs(times - moment).argmin())][1])
-            face = tuple(share * image.width for share in (0.16, 0.11, 0.84, 0.79))
-            sheet.paste(image.resize((side, side), Image.Resampling.LANCZOS, face), (column * side, top + caption))
+            left, upper, right, lower = (share * image.width for share in (0.16, 0.11, 0.84, 0.79))
+            face = image.resize((side, side), Image.Resampling.LANCZOS, (left, upper, right, lower))
+            sheet.paste(face, (column * side, top + caption))
     return sheet.quantize(256)
 
 

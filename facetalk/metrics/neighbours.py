@@ -52,6 +52,7 @@ def likeness(points: Float[Tensor, "points width"], perplexity: float) -> Float[
     squares.fill_diagonal_(torch.inf)
     squares = squares - squares.amin(1, keepdim=True)
     low, high = points.new_full((len(points), 1), -60.0), points.new_full((len(points), 1), 60.0)
+    shares = (-squares).softmax(1)
     for _ in range(_HALVINGS):  # of the interval of log precision
         middle = (low + high) / 2
         shares = (-squares * middle.exp()).softmax(1)

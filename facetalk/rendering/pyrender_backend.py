@@ -195,7 +195,7 @@ def _program_cache(fragment: str) -> Any:
     from pyrender.shader_program import ShaderProgram, ShaderProgramCache
 
     class OurProgram(ShaderProgramCache):
-        def get_program(self, *names: str, **options: object) -> ShaderProgram:
+        def get_program(self, *names: object, **options: object) -> ShaderProgram:
             if not self._program_cache:
                 with tempfile.TemporaryDirectory() as folder:
                     paths = Path(folder, "face.vert"), Path(folder, "face.frag")

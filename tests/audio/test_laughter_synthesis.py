@@ -7,7 +7,7 @@ from facetalk.audio.laughter_synthesis import draw_bout, laugh_from_bursts, synt
 
 def vowel(hertz: float = 200.0) -> torch.Tensor:
     times = torch.arange(16_000) / 16_000
-    return 0.2 * sum(torch.sin(2 * torch.pi * hertz * k * times) / k for k in range(1, 8))
+    return 0.2 * torch.stack([torch.sin(2 * torch.pi * hertz * k * times) / k for k in range(1, 8)]).sum(0)
 
 
 def test_bouts_are_rows_of_calls_that_do_not_overlap() -> None:

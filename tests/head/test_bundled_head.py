@@ -36,10 +36,14 @@ def partner(assets: HeadAssets) -> torch.Tensor:
     return torch.from_numpy(sculpture.partner)
 
 
-def posed(head: HeadModel, poses: dict[int, list[float]] | None = None, **channels: float) -> torch.Tensor:
+def posed(head: HeadModel, **channels: float) -> torch.Tensor:
+    return posed_and_turned(head, {}, **channels)
+
+
+def posed_and_turned(head: HeadModel, poses: dict[int, list[float]], **channels: float) -> torch.Tensor:
     expression = torch.tensor([[channels.get(name, 0.0) for name in ARKIT_NAMES]])
     joints = torch.zeros(1, 5, 3)
-    for joint, turn in (poses or {}).items():
+    for joint, turn in poses.items():
         joints[0, joint] = torch.tensor(turn)
     return head(expression, joints, torch.zeros(1, 3), torch.zeros(head.num_betas))[0]
 
@@ -133,7 +137,7 @@ def test_lower_teeth_move_rigidly_with_the_jaw_and_upper_teeth_stay(head: HeadMo
     before, after = head.template[regions["lower_teeth"]], moved[regions["lower_teeth"]]
     torch.testing.assert_close(torch.pdist(after[::9]), torch.pdist(before[::9]), rtol=0, atol=0.1 * MM)
     assert float((before - after)[:, 1].mean()) > 15 * MM
-    turned = posed(head, {2: [0.3, 0.0, 0.0]})
+    turned = posed_and_turned(head, {2: [0.3, 0.0, 0.0]})
     torch.testing.assert_close(
         torch.pdist(turned[regions["lower_teeth"]][::9]), torch.pdist(before[::9]), rtol=0, atol=1e-6
     )
@@ -177,7 +181,7 @@ def test_lids_meet_when_the_eye_is_shut_and_the_other_eye_stays_open(head: HeadM
 
 @pytest.mark.parametrize("joint, region", [(3, "left_eyeball"), (4, "right_eyeball")])
 def test_an_eyeball_turns_about_its_joint_and_nothing_else_moves(head: HeadModel, joint: int, region: str) -> None:
-    moved = posed(head, {joint: [0.1, 0.3, 0.0]})
+    moved = posed_and_turned(head, {joint: [0.1, 0.3, 0.0]})
     ball = head.assets.regions[region]
     radius = (moved[ball] - head.joints[joint]).norm(dim=1)
     torch.testing.assert_close(radius, (head.template[ball] - head.joints[joint]).norm(dim=1), rtol=0, atol=1e-6)
@@ -193,7 +197,7 @@ def test_gaze_channels_leave_the_eyeballs_still(assets: HeadAssets) -> None:
 
 def test_the_bust_follows_the_root_only(head: HeadModel) -> None:
     lowest = head.template[:, 1] < head.template[:, 1].min() + 30 * MM
-    moved = posed(head, {1: [0.0, 0.4, 0.0]})
+    moved = posed_and_turned(head, {1: [0.0, 0.4, 0.0]})
     torch.testing.assert_close(moved[lowest], head.template[lowest], rtol=0, atol=1e-6)
     crown = head.template[:, 1] > 60 * MM
     assert float((moved[crown] - head.template[crown]).norm(dim=1).mean()) > 5 * MM

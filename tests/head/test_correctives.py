@@ -87,7 +87,7 @@ def test_a_folder_keeps_correctives_and_directions_that_are_mostly_nought(tmp_pa
     write_head_folder(tmp_path, assets)
     again = read_head_folder(tmp_path)
     assert again.corrective_dirs is not None and again.corrective_pairs is not None
-    assert torch.equal(again.corrective_pairs, assets.corrective_pairs)
+    assert assets.corrective_pairs is not None and torch.equal(again.corrective_pairs, assets.corrective_pairs)
     torch.testing.assert_close(again.corrective_dirs, assets.corrective_dirs, rtol=0, atol=1e-5)
     torch.testing.assert_close(again.expression_dirs, local, rtol=0, atol=1e-5)
     assert not again.expression_dirs[:, 5:33].any()

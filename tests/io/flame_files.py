@@ -24,7 +24,8 @@ ROOT_PARENT = 4294967295
 def random_flame(num_vertices: int = 40, n_betas: int = 300, n_expression: int = 6, seed: int = 0) -> dict[str, Any]:
     """The published names, shapes and kinds of numbers, filled with noise."""
     chance = np.random.default_rng(seed)
-    regressor = scipy.sparse.random(5, num_vertices, 0.4, "csc", random_state=seed)
+    shares, places = np.random.default_rng([seed, 1]).random((2, 5, num_vertices))
+    regressor = scipy.sparse.csc_matrix(shares * (places < 0.4))
     weights = chance.random((num_vertices, 5)) ** 4
     faces = np.stack([np.arange(num_vertices - 2) + i for i in range(3)], 1)
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from facetalk.core.types import POSES, Motion
@@ -14,6 +16,7 @@ def lively_motion(assets: HeadAssets, num_frames: int = 9, fps: float = 30, seed
     def noise(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=chance)
 
+    poses: dict[str, Any] = {name: 0.4 * noise(num_frames, 3) for name in POSES}
     return Motion(
         head=assets.name,
         fps=fps,
@@ -21,5 +24,5 @@ def lively_motion(assets: HeadAssets, num_frames: int = 9, fps: float = 30, seed
         expression_names=assets.expression_names,
         transl=0.1 * noise(num_frames, 3),
         betas=noise(len(assets.identity_names)),
-        **{name: 0.4 * noise(num_frames, 3) for name in POSES},
+        **poses,
     )

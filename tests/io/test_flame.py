@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from facetalk.io.heads import read_head
 from tests.io.flame_files import random_flame, with_chumpy
 
 
-def write(values: dict[str, object], path: Path, form: str) -> Path:
+def write(values: dict[str, Any], path: Path, form: str) -> Path:
     if form == "chumpy":
         return with_chumpy(values, path)
     if form == "npz":

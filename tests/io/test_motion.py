@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,10 +22,10 @@ def make_motion(num_frames: int = 7, fps: float = 29.97, fitted: bool = True) ->
     def noise(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=chance)
 
+    poses: dict[str, Any] = {name: noise(num_frames, 3) for name in POSES}
     motion = Motion(
         head="toy", fps=fps, expression=noise(num_frames, 3), expression_names=NAMES, transl=noise(num_frames, 3),
-        betas=noise(4), meta={"command": "facetalk fit ä.mp4", "seed": 3},
-        **{name: noise(num_frames, 3) for name in POSES},
+        betas=noise(4), meta={"command": "facetalk fit ä.mp4", "seed": 3}, **poses,
     )  # fmt: skip
     if not fitted:
         return motion
@@ -74,7 +75,7 @@ def test_the_file_holds_the_documented_arrays_and_no_pickles(tmp_path: Path) -> 
 
 def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
     write_motion(tmp_path / "a.npz", make_motion())
-    change(tmp_path / "a.npz", shoe_size=np.float32(43))
+    change(tmp_path / "a.npz", shoe_size=np.array(43, np.float32))
     assert read_motion(tmp_path / "a.npz").num_frames == 7
 
 

@@ -14,13 +14,14 @@ from tests.conftest import make_corrected_toy_head, make_toy_head
 from tests.io.motions import lively_motion
 from tests.io.test_gltf import few_joints_head
 
-pxr = pytest.importorskip("pxr", reason="usd-core is not installed")
+Usd, UsdGeom, UsdShade, UsdSkel, Vt = (
+    pytest.importorskip(f"pxr.{name}", reason="usd-core is not installed")
+    for name in ("Usd", "UsdGeom", "UsdShade", "UsdSkel", "Vt")
+)
 
 
 @pytest.mark.parametrize("make_head", [make_toy_head, few_joints_head, make_corrected_toy_head])
 def test_usd_skel_computes_what_the_head_model_computes(tmp_path: Path, make_head: Callable[[], HeadAssets]) -> None:
-    from pxr import Usd, UsdGeom, UsdSkel, Vt
-
     assets = make_head()
     motion = lively_motion(assets, num_frames=6, fps=25)
     write_usd(tmp_path / "a.usda", assets, motion)
@@ -50,8 +51,6 @@ def test_usd_skel_computes_what_the_head_model_computes(tmp_path: Path, make_hea
 
 
 def test_every_face_has_one_material(tmp_path: Path) -> None:
-    from pxr import Usd, UsdGeom, UsdShade
-
     assets = make_toy_head()
     write_usd(tmp_path / "a.usda", assets, lively_motion(assets, num_frames=1))
     stage = Usd.Stage.Open(str(tmp_path / "a.usda"))

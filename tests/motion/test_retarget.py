@@ -160,8 +160,8 @@ def test_two_heads_without_arkit_channels_meet_by_points(own: HeadModel, flame: 
     ours, other = (head.pose(m.replace(neck_pose=0 * m.neck_pose)).landmarks for head, m in
                    ((flame, motion), (gnm, there)))  # fmt: skip
     scale = _eye_distance(gnm, gnm.template) / _eye_distance(flame, flame.template)
-    moved = [(marks - marks[20]).flatten() for marks in (ours * scale, other)]
-    assert torch.nn.functional.cosine_similarity(*moved, 0) > 0.95
+    first, second = ((marks - marks[20]).flatten() for marks in (ours * scale, other))
+    assert torch.nn.functional.cosine_similarity(first, second, dim=0) > 0.95
     assert (there.expression >= -3).all() and (there.expression <= 3).all()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -61,7 +62,7 @@ def test_every_format_appears_and_nothing_else(speech: Path, tmp_path: Path) -> 
 
 
 def test_a_seed_repeats_and_switches_switch(speech: Path) -> None:
-    def moved(**options: float) -> torch.Tensor:
+    def moved(**options: Any) -> torch.Tensor:
         paths = animate(speech, formats=("npz",), overwrite=True, **options).paths
         motion = read_motion(paths["npz"])
         return torch.cat([motion.expression, motion.neck_pose, motion.leye_pose], 1)

@@ -10,6 +10,7 @@ import yaml
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.model import HeadAssets
 from facetalk.pipelines import train as pipeline
+from facetalk.recipes.registry import config_names
 from facetalk.recipes.styletalk import read_task_config
 from tests.recipes.test_styletalk import make_toy_task
 from tests.recipes.toy import write_dataset
@@ -65,7 +66,7 @@ def test_a_wrong_request_is_explained(tmp_path: Path, config: str, settings: tup
 
 
 def test_every_packaged_configuration_can_be_read() -> None:
-    assert {"styletalk", "styletalk-tiny"} <= set(pipeline.config_names())
+    assert {"styletalk", "styletalk-tiny"} <= set(config_names())
     for name in ("styletalk", "styletalk-tiny"):
         options = pipeline.read_training_config(name)
         assert options.pop("method") == "styletalk"

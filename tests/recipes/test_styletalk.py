@@ -149,7 +149,8 @@ def test_the_amplitude_is_set_to_what_was_asked_for(tmp_path: Path, toy_assets: 
         made = task.model.decode(example.features[0], task.model.neutral_style)
         spreads = [task.geometry.curves(motion).std(0) for motion in (made, example.expression[0])]
         found.append(spreads[0] / spreads[1].clamp_min(0.5))
-    for amplitude, ratio, target in zip(task.model.amplitude[[jaw, pucker]], sum(found) / 2, (0.3, 0.6), strict=True):
+    ratios = torch.stack(found).sum(0) / 2
+    for amplitude, ratio, target in zip(task.model.amplitude[[jaw, pucker]], ratios, (0.3, 0.6), strict=True):
         assert 0.3 <= amplitude <= 3.0
         assert amplitude in (0.3, 3.0) or float(ratio) == pytest.approx(target, abs=0.05)
     assert task.model.amplitude[brow] == 1.0

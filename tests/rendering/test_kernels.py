@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import numba
 import numpy as np
@@ -12,7 +12,7 @@ from facetalk.rendering.kernels import kernel
 def test_a_place_without_room_for_a_cache_only_costs_time(monkeypatch: pytest.MonkeyPatch) -> None:
     original = numba.njit
 
-    def refuse(cache: bool = False, **options: object) -> object:
+    def refuse(cache: bool = False, **options: Any) -> object:
         if cache:
             raise RuntimeError("cannot cache function: no locator available")
         return original(**options)

@@ -19,7 +19,8 @@ class Balance(HTMLParser):
         self.outside: list[str] = []
 
     def handle_starttag(self, tag, attrs):
-        self.outside += [value for name, value in attrs if name in ("src", "href") and not value.startswith("data:")]
+        links = [value or "" for name, value in attrs if name in ("src", "href")]
+        self.outside += [link for link in links if not link.startswith("data:")]
         if tag not in VOID:
             self.open.append(tag)
 

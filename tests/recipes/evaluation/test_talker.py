@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,9 +25,8 @@ def test_a_talker_is_judged_beside_its_baselines(tmp_path: Path, monkeypatch: py
     torch.manual_seed(0)
     talker = Talker(tiny_config().talker, NUM_FEATURES, ToyEncoder()).eval()
     talker.neutral_style[-104:] = 0.1
-    figures = judge_talker.judge(folder, talker, HeadModel(make_toy_head()))
+    figures: dict[str, Any] = judge_talker.judge(folder, talker, HeadModel(make_toy_head()))
     main = figures["main"]
-    assert isinstance(main, dict)
     assert list(main) == ["neutral style", "own style", "sound of another clip", "mean face"]
     assert main["mean face"]["lip_mm"] == pytest.approx(main["neutral style"]["still_lip_mm"], rel=1e-3)
     assert main["neutral style"]["mve_mm"] > 0 and main["neutral style"]["clips"] == 2

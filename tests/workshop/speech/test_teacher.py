@@ -88,8 +88,8 @@ def test_short_sounds_of_a_folder_are_strung_together(corpus: Path, tmp_path: Pa
     (tmp_path / "sounds" / "b" / "words.txt").write_text("no sound")
     for _ in range(2):  # again replaces, it does not add
         assert add_unlabelled(corpus, "far", tmp_path / "sounds", "*.wav") == pytest.approx(18.0)
-        clips = read_manifest(corpus)
-        assert [clip.name for clip in clips] == ["old", "far__00000", "far__00001", "far__00002"]
+    clips = read_manifest(corpus)
+    assert [clip.name for clip in clips] == ["old", "far__00000", "far__00001", "far__00002"]
     lengths = [read_speech(clip).duration_s for clip in clips[1:]]
     assert lengths == pytest.approx([12.0, 3.0, 3.0]) and lengths[0] >= PIECE_S
     assert {clip.speaker for clip in clips[1:]} == {"far"}
