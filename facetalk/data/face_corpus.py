@@ -14,6 +14,7 @@ from rich.progress import track as progress
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.data.crops import (
     FACE_PIXELS,
@@ -42,7 +43,7 @@ from facetalk.rendering.differentiable import grey, perspective, rasterize, rend
 from facetalk.rendering.harmonics import solve_light
 from facetalk.vision.crop import FACE_SCALE
 from facetalk.vision.crop_view import crop_intrinsics
-from facetalk.vision.landmark_detector import NUM_POINTS, LandmarkDetector, MediaPipeDetector
+from facetalk.vision.landmark_detector import LandmarkDetector, MediaPipeDetector
 
 LIGHT_FRAMES = 1
 """Frames of a clip from which its light is estimated; the lamps stay where they are."""
@@ -83,7 +84,7 @@ def make_crops(clips: Iterable[Clip], max_frames: int) -> None:
 def detect_track(path: Path, detector: LandmarkDetector, max_frames: int | None = None) -> FaceTrack:
     """The face in the pictures of a video."""
     rows, times = [], []
-    missing = np.full((NUM_POINTS, 3), np.nan, np.float32)
+    missing = np.full((NUM_MESH_POINTS, 3), np.nan, np.float32)
     with VideoReader(path, max_side=MAX_SIDE) as video:
         for time_s, image in video:
             if len(rows) == max_frames:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from facetalk.audio.activity import loudness_db
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.core.progress import Progress, silent
 from facetalk.fitters.following import MediaPipeFollower, WholeFollower, follow, stretch_length
 from facetalk.io.frame_table import FrameTable
@@ -20,7 +21,7 @@ from facetalk.io.streamed_audio import BLOCK, StreamedAudio
 from facetalk.io.video import VideoReader
 from facetalk.tracking.observation import Rows
 from facetalk.vision.face_tracks import FaceTracks
-from facetalk.vision.landmark_detector import NUM_POINTS, LandmarkDetector
+from facetalk.vision.landmark_detector import LandmarkDetector
 
 MAX_SIDE = 1280
 """Larger pictures are made smaller before detection: the detector works at 192 pixels a face anyway."""
@@ -80,7 +81,7 @@ def detect_landmarks(
         for picture, ((time_s, image), faces) in enumerate(follow(video, length, followers)):
             for number, points in zip(tracks.add(picture, time_s, image, faces), faces, strict=True):
                 if number == len(tables):
-                    tables.append(FrameTable(NUM_POINTS, 3))
+                    tables.append(FrameTable(NUM_MESH_POINTS, 3))
                 tables[number].append(picture, points * scale)
             times.append(time_s)
             progress(f"tracking {Path(path).name}", len(times), max(expected, len(times)))

@@ -17,6 +17,7 @@ from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 import numpy as np
 from jaxtyping import UInt8
 
+from facetalk.core.landmarks import MESH_OUTER_EYE_CORNERS
 from facetalk.core.threads import in_threads
 from facetalk.vision.landmark_detector import (
     LandmarkDetector,
@@ -26,7 +27,6 @@ from facetalk.vision.landmark_detector import (
 )
 
 Item = TypeVar("Item")
-_EYE_CORNERS = (33, 263)
 
 MAX_FACES = 4
 """That are followed at the same time."""
@@ -193,8 +193,9 @@ def same_faces(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> boo
     """Whether two detectors see the same faces in a picture."""
     if len(first) != len(second):
         return False
+    right, left = MESH_OUTER_EYE_CORNERS
     for points in first:
-        size = np.linalg.norm(points[_EYE_CORNERS[0], :2] - points[_EYE_CORNERS[1], :2])
+        size = np.linalg.norm(points[right, :2] - points[left, :2])
         apart = min(np.linalg.norm((points - other)[:, :2], axis=1).mean() for other in second)
         if apart > _AGREEMENT * size:
             return False

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.core.threads import in_threads
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
@@ -16,7 +17,7 @@ from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import make_renderer, posed, rendered
 from facetalk.motion.retarget import from_view
 from facetalk.rendering.camera import resized_camera
-from facetalk.vision.landmark_detector import NUM_POINTS, MediaPipeDetector
+from facetalk.vision.landmark_detector import MediaPipeDetector
 
 FACE_PX = 150.0
 """Wanted distance of the outer eye corners to the chin, roughly a face's width: the detector looks at 192 pixels."""
@@ -53,7 +54,7 @@ class RenderedReader:
 
 def _look(images: Sequence[np.ndarray]) -> Float[np.ndarray, "frames 478 3"]:
     """MediaPipe's points on some pictures, NaN where it sees no face."""
-    rows = np.full((len(images), NUM_POINTS, 3), np.nan, np.float32)
+    rows = np.full((len(images), NUM_MESH_POINTS, 3), np.nan, np.float32)
     with MediaPipeDetector() as detector:
         for index, image in enumerate(images):
             # The second look starts from the first one's face, as in a video.

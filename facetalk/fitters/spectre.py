@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.landmarks import IBUG_OUTER_EYE_CORNERS
 from facetalk.core.progress import Progress, silent
 from facetalk.core.rotations import continuous_axis_angle
 from facetalk.core.threads import one_torch_thread
@@ -156,7 +157,8 @@ def landmark_distance(
     mine: Float[Tensor, "frames 68 2"], seen: Float[Tensor, "frames 68 2"]
 ) -> Float[Tensor, " frames"]:
     """Mean distance of the landmarks of each frame in units of the distance of the outer eye corners."""
-    unit = (seen[:, 36] - seen[:, 45]).norm(dim=-1).clamp_min(1e-6)
+    right, left = IBUG_OUTER_EYE_CORNERS
+    unit = (seen[:, right] - seen[:, left]).norm(dim=-1).clamp_min(1e-6)
     return (mine - seen).norm(dim=-1).mean(1) / unit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from facetalk.head.regions import JAWLINE
+from facetalk.core.landmarks import IBUG_JAWLINE, IBUG_NOSE_TIP
 
 MOST_DEGREES = 39
 """FLAME's published tables go from -39 to 39 degrees in steps of one."""
@@ -32,9 +32,9 @@ def sliding_contour(
         most_degrees: largest yaw.
     """
     turns = [*range(most_degrees + 1), *range(-1, -most_degrees - 1, -1)]
-    jaw = landmarks[list(JAWLINE)]
+    jaw = landmarks[list(IBUG_JAWLINE)]
     skin = template[members]
-    return np.stack([members[_outline(skin, jaw, landmarks[30], -np.radians(turn))] for turn in turns])
+    return np.stack([members[_outline(skin, jaw, landmarks[IBUG_NOSE_TIP], -np.radians(turn))] for turn in turns])
 
 
 def _outline(skin: np.ndarray, jaw: np.ndarray, nose: np.ndarray, yaw: float) -> np.ndarray:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from facetalk.core.landmarks import MESH_LEFT_IRIS, MESH_RIGHT_IRIS, NUM_MESH_SKIN_POINTS
 from facetalk.head.model import HeadAssets
 from facetalk.head.regions import REGIONS
 from facetalk.head.registration import OnSurface, nearest_on_surface, register, spread_points, vertex_normals
@@ -19,8 +20,6 @@ from facetalk.head.registration import OnSurface, nearest_on_surface, register, 
 TAKEN_OVER = ("lips", "mouth", "upper_face", "eyes", "brows", "neck")
 """Regions of the skin that a warp carries over."""
 
-IRIS_NUMBER = 468
-"""First of MediaPipe's ten iris points: centre and four of the rim, first of the right eye."""
 _FINEST = 0.009
 """Detail of the reference's texture that is carried over, as a share of its side: about 2 mm of skin."""
 _NUM_ANCHORS = 600
@@ -87,7 +86,7 @@ def dress(head: BareHead, reference: HeadAssets) -> Dress:
     own_marks = reference.landmarks.on(reference.template).numpy()
     source_pairs = np.concatenate([own_marks[marks], [ball.centre for ball in balls]])
     target_pairs = np.concatenate([[head.marks[i] for i in marks], [head.left_eye.centre, head.right_eye.centre]])
-    numbered = reference.mediapipe.on(reference.template).numpy()[:IRIS_NUMBER].astype(np.float64)
+    numbered = reference.mediapipe.on(reference.template).numpy()[:NUM_MESH_SKIN_POINTS].astype(np.float64)
     numbered_normals = _point_normals(reference, normals)
     face = np.setdiff1d(reference.regions["skin"].numpy(), reference.regions["neck"].numpy())
     face = face[spread_points(template[face], _NUM_ANCHORS - len(numbered) // 2)]
@@ -151,17 +150,19 @@ def _reference_eyes(reference: HeadAssets) -> tuple[Eyeball, Eyeball]:
 
 def _point_normals(reference: HeadAssets, normals: np.ndarray) -> np.ndarray:
     points = reference.mediapipe
-    if len(points.triangles) < IRIS_NUMBER or not bool((reference.mediapipe_ids[:IRIS_NUMBER].diff() == 1).all()):
+    if len(points.triangles) < NUM_MESH_SKIN_POINTS or not bool(
+        (reference.mediapipe_ids[:NUM_MESH_SKIN_POINTS].diff() == 1).all()
+    ):
         raise ValueError("a reference head needs all of MediaPipe's points in order")
-    corners = points.triangles[:IRIS_NUMBER].numpy()
-    mixed = (normals[corners] * points.barycentric[:IRIS_NUMBER].numpy()[..., None]).sum(1)
+    corners = points.triangles[:NUM_MESH_SKIN_POINTS].numpy()
+    mixed = (normals[corners] * points.barycentric[:NUM_MESH_SKIN_POINTS].numpy()[..., None]).sum(1)
     return mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
 
 
 def _iris_points(head: BareHead, ball: Eyeball, reference: HeadAssets) -> tuple[np.ndarray, np.ndarray]:
     """The iris centre and four points of its rim on an eyeball, as on the reference's."""
     own = _reference_eyes(reference)[1]
-    places = reference.mediapipe.on(reference.template).numpy()[IRIS_NUMBER : IRIS_NUMBER + 5] - own.centre
+    places = reference.mediapipe.on(reference.template).numpy()[MESH_RIGHT_IRIS:MESH_LEFT_IRIS] - own.centre
     own_size = np.linalg.norm(reference.template.numpy()[own.members] - own.centre, axis=1).max()
     size = np.linalg.norm(head.template[ball.members] - ball.centre, axis=1).max()
     targets = places / own_size * size @ ball.basis + ball.centre

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from facetalk.core.landmarks import IBUG_JAWLINE, IBUG_NASION, NUM_IBUG
 from facetalk.head.contour import sliding_contour
 from facetalk.head.dressing import BareHead, Dress, eyeball
 from facetalk.head.model import ContourPoints, HeadAssets, SurfacePoints
@@ -170,7 +171,7 @@ def _landmarks(arrays: FlameArrays, dress: Dress, extras: FlameExtras) -> Surfac
     triangles, weights = dress.landmark_triangles, dress.landmark_barycentric
     if extras.landmarks is not None:
         published, shares = arrays.faces[extras.landmarks.faces], extras.landmarks.barycentric
-        kept = 68 - len(published)
+        kept = NUM_IBUG - len(published)
         triangles = np.concatenate([triangles[:kept], published])
         weights = np.concatenate([weights[:kept], shares])
         if kept and extras.contour is not None:
@@ -187,8 +188,8 @@ def _contour(arrays: FlameArrays, dress: Dress, extras: FlameExtras, landmarks: 
         # The back of the head and the ears are no jaw line.
         face = np.setdiff1d(dress.regions["skin"], dress.regions["neck"])
         place = arrays.template[face]
-        front = place[:, 2] > min(on[0, 2], on[16, 2]) - 0.005
-        low = place[:, 1] < on[27, 1] + 0.01
+        front = place[:, 2] > min(on[IBUG_JAWLINE[0], 2], on[IBUG_JAWLINE[-1], 2]) - 0.005
+        low = place[:, 1] < on[IBUG_NASION, 1] + 0.01
         vertices = sliding_contour(arrays.template, face[front & low], on)
         triangles = np.repeat(vertices[..., None], 3, -1)
         weights = np.eye(3)[np.zeros(vertices.shape, np.int64)]

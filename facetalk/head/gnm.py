@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from facetalk.core.landmarks import IBUG_JAWLINE, NUM_IBUG
 from facetalk.head.dressing import BareHead, Dress, Eyeball
 from facetalk.head.model import HeadAssets, SurfacePoints
 
@@ -67,7 +68,11 @@ def bare_gnm(arrays: GnmArrays) -> BareHead:
     ]
     skin = np.setdiff1d(arrays.members("skin"), arrays.members("mouth_sock"))
     template = arrays.template.astype(np.float64)
-    marks = {number: arrays.landmarks[number] for number in range(17, 68)} if arrays.landmarks is not None else {}
+    marks = (
+        {number: arrays.landmarks[number] for number in range(len(IBUG_JAWLINE), NUM_IBUG)}
+        if arrays.landmarks is not None
+        else {}
+    )
     return BareHead(template, arrays.faces, skin, marks or _marks(arrays, skin), eyes[0], eyes[1])
 
 

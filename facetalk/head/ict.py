@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from facetalk.core.landmarks import IBUG_BROWS
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.dressing import BareHead, Dress, Eyeball
 from facetalk.head.model import HeadAssets, SurfacePoints
@@ -45,9 +46,6 @@ _LEFT_GAZE = (0.11615561, 0.00769329, 0.99320126)
 _JAW_PIVOT_CM = (0.0, -0.55, 1.82)
 _JAW_OPEN_RAD = np.radians(25.33)
 _NECK_CM, _ROOT_CM = (0.0, -8.5, -2.0), (0.0, -14.0, -2.5)
-_BROWS = range(17, 27)
-"""The publisher's brow points lie on the upper edge of a brow without hair: brows painted there sit 2 mm too high, and
-MediaPipe then sees the brows of every fit above those of the person."""
 _CLOSING = 0.03
 """Share of the model's own `mouthClose` that makes its lips meet at rest: as published they are 0.8 mm apart, and the
 teeth show as a white line whenever a performance closes the mouth."""
@@ -110,7 +108,9 @@ def drawn_head(arrays: IctArrays) -> IctHead:
         template[rest.members] = (template[rest.members] - centre) @ rest.basis.T + centre
         identity[:, rest.members] = identity[:, rest.members] @ rest.basis.T.astype(np.float32)
         eyes[side] = Eyeball(rest.members, centre, np.array([0.0, 0.0, 1.0]))
-    marks = {number: template[vertex] for number, vertex in enumerate(LANDMARKS68) if number not in _BROWS}
+    # The publisher's brow points lie on the upper edge of a brow without hair: brows painted there sit 2 mm too high,
+    # and MediaPipe then sees the brows of every fit above those of the person.
+    marks = {number: template[vertex] for number, vertex in enumerate(LANDMARKS68) if number not in IBUG_BROWS}
     skin = np.concatenate([_part("face"), _part("head")])
     bare = BareHead(template, arrays.faces[faces], skin, marks, eyes["left"], eyes["right"])
     return IctHead(bare, shapes, identity, arrays.uv_coords, arrays.uv_faces[faces])

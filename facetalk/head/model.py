@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from facetalk.core.landmarks import IBUG_INNER_FACE_SLICE
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Motion
 from facetalk.head.correctives import corrective_weights
@@ -223,7 +224,7 @@ class HeadModel(nn.Module):
         if self.assets.contour is None:
             return landmarks
         turns = axis_angle_to_matrix(poses[:, 0]) @ axis_angle_to_matrix(poses[:, 1])
-        return torch.cat([self.assets.contour.on(vertices, turns), landmarks[:, 17:]], 1)
+        return torch.cat([self.assets.contour.on(vertices, turns), landmarks[:, IBUG_INNER_FACE_SLICE]], 1)
 
     def _joints_of(self, joints: Tensor, expression: Tensor) -> Tensor:
         """Rest positions of the joints: one set, or one for each frame where they follow the expression."""

@@ -1,4 +1,4 @@
-"""Names of the vertex sets that every head carries, and the 68-landmark groups."""
+"""Names of the vertex sets that every head carries."""
 
 from __future__ import annotations
 
@@ -23,14 +23,3 @@ PAINT_REGIONS: dict[str, str] = {
     "mouth_lining": "the inside of the mouth, from behind the lips to the throat",
 }
 """Sets of heads that can be painted in other colours, see `looks`."""
-
-# 68-point layout, 0-based (Sagonas et al. 2013).
-JAWLINE = tuple(range(0, 17))
-BROWS = tuple(range(17, 27))
-NOSE = tuple(range(27, 36))
-EYES = tuple(range(36, 48))
-OUTER_LIPS = tuple(range(48, 60))
-INNER_LIPS = tuple(range(60, 68))
-MOUTH = OUTER_LIPS + INNER_LIPS
-EYE_CORNERS = (36, 45)
-"""Outer corners of the right and left eye; their distance is the inter-ocular unit."""

@@ -14,11 +14,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from facetalk.core.landmarks import (
+    IBUG_LID_CLOSURE_PAIRS,
+    IBUG_LIP_CLOSURE_PAIRS,
+    IBUG_OUTER_EYE_CORNERS,
+    NUM_IBUG,
+    NUM_MESH_SKIN_POINTS,
+)
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.model import HeadAssets, HeadModel
-
-NUM_SKIN_POINTS = 468
-"""MediaPipe's points that follow are on the irises."""
 
 JAW = 2
 _JAW_STEP = 0.02
@@ -38,12 +42,8 @@ PRIOR = 2.0
 _REGION_WEIGHTS = (("mouth", 2.0), ("brows", 2.0), ("eyes", 3.0), ("lips", 5.0))
 """Later ones over earlier ones; the rest of the face has 1, what lies on no region of a head's skin too."""
 
-LIP_PAIRS = ((61, 67), (62, 66), (63, 65), (50, 58), (51, 57), (52, 56))
-LID_PAIRS = ((37, 41), (38, 40), (43, 47), (44, 46))
 _PAIR_WEIGHT = 15.0
-"""Of the 68 landmarks: opposite points of lips and lids, whose distance decides whether they are closed."""
-
-EYE_CORNERS = (36, 45)
+"""Of the difference of opposite points of lips and lids, which decides whether they are closed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def is_arkit(head: HeadAssets) -> bool:
 
 def shared_points(first: HeadAssets, second: HeadAssets) -> Int[Tensor, " points"]:
     """Numbers of MediaPipe's skin points that both heads have."""
-    both = [set(ids[ids < NUM_SKIN_POINTS].tolist()) for ids in (first.mediapipe_ids, second.mediapipe_ids)]
+    both = [set(ids[ids < NUM_MESH_SKIN_POINTS].tolist()) for ids in (first.mediapipe_ids, second.mediapipe_ids)]
     return torch.tensor(sorted(both[0] & both[1]), dtype=torch.long)
 
 
@@ -84,7 +84,7 @@ def compared(
     row[head.mediapipe_ids] = torch.arange(len(head.mediapipe_ids))
     points = head.mediapipe.on(vertices)[..., row[numbers], :]
     marks = head.landmarks.on(vertices)
-    pairs = torch.tensor(LIP_PAIRS + LID_PAIRS)
+    pairs = torch.tensor(IBUG_LIP_CLOSURE_PAIRS + IBUG_LID_CLOSURE_PAIRS)
     return torch.cat([points, marks, marks[..., pairs[:, 0], :] - marks[..., pairs[:, 1], :]], -2)
 
 
@@ -94,7 +94,7 @@ def row_weights(head: HeadAssets, numbers: Int[Tensor, " points"]) -> Float[Tens
     for name, weight in _REGION_WEIGHTS:
         of_vertex[head.regions[name]] = weight
     rows = compared(head, numbers, of_vertex[:, None].expand(-1, 3))[:, 0]
-    rows[len(numbers) + 68 :] = _PAIR_WEIGHT
+    rows[len(numbers) + NUM_IBUG :] = _PAIR_WEIGHT
     return rows
 
 
@@ -114,7 +114,7 @@ def point_basis(head: HeadModel, numbers: Int[Tensor, " points"], weights: Float
     with torch.no_grad():
         turned = head(torch.zeros(6, len(expression)), poses, torch.zeros(6, 3), torch.zeros(head.num_betas))
     jaw = compared(assets, numbers, (turned[:3] - turned[3:]) / (2 * _JAW_STEP))
-    corners = assets.landmarks.on(assets.template)[list(EYE_CORNERS)]
+    corners = assets.landmarks.on(assets.template)[list(IBUG_OUTER_EYE_CORNERS)]
     return PointBasis(torch.cat([expression, jaw]), float((corners[0] - corners[1]).norm()), weights)
 
 

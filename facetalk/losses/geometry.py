@@ -6,13 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from facetalk.core.landmarks import IBUG_LOWER_INNER_LIP, IBUG_MOUTH, IBUG_MOUTH_CORNERS, IBUG_UPPER_INNER_LIP
 from facetalk.head.model import HeadAssets
-from facetalk.head.regions import INNER_LIPS, MOUTH
-
-LOWER_INNER = (67, 66, 65)
-"""Landmarks of the lower lip's inner rim below `UPPER_INNER`."""
-UPPER_INNER = (61, 62, 63)
-CORNERS = (48, 54)
 
 
 class LipGeometry(nn.Module):
@@ -27,9 +22,10 @@ class LipGeometry(nn.Module):
     def __init__(self, assets: HeadAssets) -> None:
         super().__init__()
         dirs = 1000 * assets.landmarks.on(assets.expression_dirs)
-        gap = dirs[:, list(UPPER_INNER), 1].mean(1) - dirs[:, list(LOWER_INNER), 1].mean(1)
-        width = dirs[:, CORNERS[1], 0] - dirs[:, CORNERS[0], 0]
-        self.register_buffer("lip_dirs", dirs[:, list(MOUTH)].flatten(1))
+        gap = dirs[:, list(IBUG_UPPER_INNER_LIP), 1].mean(1) - dirs[:, list(IBUG_LOWER_INNER_LIP), 1].mean(1)
+        right, left = IBUG_MOUTH_CORNERS
+        width = dirs[:, left, 0] - dirs[:, right, 0]
+        self.register_buffer("lip_dirs", dirs[:, list(IBUG_MOUTH)].flatten(1))
         self.register_buffer("curve_dirs", torch.stack([gap, width], 1))
 
     def lips(self, expression: Float[Tensor, "*batch n_expression"]) -> Float[Tensor, "*batch coordinates"]:
@@ -61,6 +57,3 @@ class MouthVertices(nn.Module):
         """Displacement from the mean over the stretch, millimetres: the manner's level says nothing about sync."""
         moved = expression - expression.mean(1, keepdim=True)
         return (moved @ self.dirs).unflatten(2, (-1, 3))
-
-
-assert set(UPPER_INNER + LOWER_INNER) <= set(INNER_LIPS)

@@ -6,14 +6,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.landmarks import (
+    IBUG_JAW_ANGLES,
+    IBUG_MOUTH_SHAPE_PAIRS,
+    IBUG_MOUTH_SLICE,
+    IBUG_NOSE,
+    IBUG_NOSE_TIP_AND_NOSTRILS,
+    NUM_IBUG,
+)
+
 INNER = 2
 """Frames at both ends of a clip that no loss sees: there the convolution over time saw padding."""
-
-RELATIVE_PAIRS = ((57, 8), (51, 33), (48, 54), (60, 64), (61, 67), (62, 66), (63, 65))
-"""Landmarks whose distances say how open and how wide the mouth is."""
-
-LIP_PAIRS = RELATIVE_PAIRS[2:]
-"""Those of them that lie on the lips."""
 
 
 def inner(rows: Float[Tensor, "frames *width"]) -> Float[Tensor, "inner *width"]:
@@ -23,11 +26,11 @@ def inner(rows: Float[Tensor, "frames *width"]) -> Float[Tensor, "inner *width"]
 
 def landmark_weights() -> Float[Tensor, "68"]:
     """How much each landmark counts: the mouth nothing, because its distances are judged instead."""
-    weights = torch.ones(68)
-    weights[[5, 6, 10, 11]] = 2.0
-    weights[27:36] = 1.5
-    weights[[30, 31, 35]] = 3.0
-    weights[48:] = 0.0
+    weights = torch.ones(NUM_IBUG)
+    weights[list(IBUG_JAW_ANGLES)] = 2.0
+    weights[list(IBUG_NOSE)] = 1.5
+    weights[list(IBUG_NOSE_TIP_AND_NOSTRILS)] = 3.0
+    weights[IBUG_MOUTH_SLICE] = 0.0
     return weights
 
 
@@ -48,8 +51,8 @@ def relative_error(
 
 
 def mouth_distances(landmarks: Float[Tensor, "frames 68 2"]) -> Float[Tensor, "frames 7"]:
-    """Lengths of `RELATIVE_PAIRS`."""
-    first, second = (list(side) for side in zip(*RELATIVE_PAIRS, strict=True))
+    """Lengths of `IBUG_MOUTH_SHAPE_PAIRS`."""
+    first, second = (list(side) for side in zip(*IBUG_MOUTH_SHAPE_PAIRS, strict=True))
     apart = landmarks[:, first] - landmarks[:, second]
     return (apart.square().sum(-1) + 1e-10).sqrt()
 

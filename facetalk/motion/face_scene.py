@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.landmarks import IBUG_FROM_MEDIAPIPE, IBUG_MOUTH_SLICE, IBUG_RIGID_IN_SPEECH
 from facetalk.core.rotations import matrix_to_axis_angle
 from facetalk.head.albedo import vertex_albedo
 from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
@@ -20,10 +21,6 @@ from facetalk.networks.face_encoder import FaceCode
 from facetalk.rendering.differentiable import grey, perspective, render_shaded, smooth_normals
 from facetalk.vision.crop import MOUTH_REACH, MOUTH_SHARE
 from facetalk.vision.crop_view import crop_intrinsics, out_of_crop
-from facetalk.vision.ibug import IBUG_FROM_MEDIAPIPE
-
-STILL = (27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45)
-"""Landmarks that speech hardly moves: nose and eye corners."""
 
 FACE_VIEW = 112
 """Side of the rendered face, pixels."""
@@ -99,10 +96,10 @@ class FaceScene:
             shots: the crops.
             seen: the detector's landmarks in the face's crop.
         """
-        target = seen[:, list(STILL)]
+        target = seen[:, list(IBUG_RIGID_IN_SPEECH)]
         middle = target.mean(1, keepdim=True)
         for _ in range(2):  # perspective makes the second round worth it
-            mine = self.seen(self.points(code, betas, shots), shots)[:, list(STILL)]
+            mine = self.seen(self.points(code, betas, shots), shots)[:, list(IBUG_RIGID_IN_SPEECH)]
             own = mine.mean(1, keepdim=True)
             scale = ((mine - own) * (target - middle)).sum((1, 2)) / (mine - own).square().sum((1, 2)).clamp_min(1e-9)
             scale = scale.clamp(0.5, 2.0)
@@ -188,7 +185,7 @@ def _mouth_boxes(
 ) -> Float[Tensor, "frames 3"]:
     """Boxes of the middle 88 of 96 pixels around the mouth; see `vision.crop.mouth_boxes`."""
     head = landmarks.mean(1)
-    offset = landmarks[:, 48:].mean(1) - head
+    offset = landmarks[:, IBUG_MOUTH_SLICE].mean(1) - head
     kernel = torch.ones(1, 1, 2 * MOUTH_REACH + 1)
     total = torch.nn.functional.conv1d(offset.T[:, None], kernel, padding=MOUTH_REACH)
     count = torch.nn.functional.conv1d(torch.ones(1, 1, len(offset)), kernel, padding=MOUTH_REACH)

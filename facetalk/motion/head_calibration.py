@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from facetalk.core.landmarks import IBUG_INNER_FACE_SLICE
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Camera
 from facetalk.head import registration, retargeting
@@ -138,7 +139,7 @@ def _observations(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
     """Of each picture: residuals in pixels (points, 2), their derivative by position (points, 2, 3), and its weight."""
     ids = assets.mediapipe_ids.numpy()
-    middle = assets.landmarks.on(assets.template)[17:].mean(0).double().numpy()
+    middle = assets.landmarks.on(assets.template)[IBUG_INNER_FACE_SLICE].mean(0).double().numpy()
     camera = portrait()
     renderer = CpuRenderer(head_surface(assets), camera)
     focal, shift = float(camera.K[0, 0]), camera.world_to_camera[:3, 3].double().numpy()

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.landmarks import IBUG_OUTER_EYE_CORNERS, IBUG_RIGID
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Motion
 from facetalk.head import model, retargeting
@@ -30,9 +31,6 @@ from facetalk.head.retargeting import (
 from facetalk.io.cache import arrays_in, cached_arrays
 from facetalk.io.heads import read_head
 from facetalk.motion.heads import load_head
-
-_RIGID = (27, 28, 29, 30, 36, 39, 42, 45)
-"""Landmarks at nose and eyes, which expression hardly moves: there two heads are laid over each other."""
 
 _IDENTITY_PRIOR = 0.02
 """Cost of an identity coefficient, in units of the mean squared distance of points of one millimetre."""
@@ -190,7 +188,8 @@ def _carry_identity(betas: Float[Tensor, " source_betas"], source: HeadModel, ta
 
 def _eye_distance(head: HeadModel, template: Tensor) -> float:
     marks = head.assets.landmarks.on(template)
-    return float((marks[36] - marks[45]).norm())
+    right, left = IBUG_OUTER_EYE_CORNERS
+    return float((marks[right] - marks[left]).norm())
 
 
 def _place(motion: Motion, source: HeadModel, carried: Motion, target: HeadModel) -> Tensor:
@@ -207,7 +206,7 @@ def _place(motion: Motion, source: HeadModel, carried: Motion, target: HeadModel
 def _anchor(motion: Motion, head: HeadModel) -> Tensor:
     """Middle of the rigid landmarks in every frame, without expression."""
     template, joints = head.shaped(motion.betas)
-    place = head.assets.landmarks.on(template)[list(_RIGID)].mean(0)
+    place = head.assets.landmarks.on(template)[list(IBUG_RIGID)].mean(0)
     turn, neck = axis_angle_to_matrix(motion.global_orient), axis_angle_to_matrix(motion.neck_pose)
     inner = (neck @ (place - joints[1])[:, None]).squeeze(-1) + joints[1] - joints[0]
     return (turn @ inner[..., None]).squeeze(-1) + joints[0] + motion.transl

@@ -16,7 +16,7 @@ MEAN, STD = 0.421, 0.165
 """Of grey mouth crops, as the published readers take them off."""
 
 MOUTH_SHAPES = 5
-"""Distances between the lips that the features must tell in training, see `losses.perceptual.LIP_PAIRS`."""
+"""Distances between the lips that the features must tell in training, see `core.landmarks.IBUG_LIP_SHAPE_PAIRS`."""
 
 ACTIVATIONS = {"relu": nn.ReLU, "swish": nn.SiLU}
 

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.landmarks import IBUG_MOUTH, NUM_IBUG
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
-from facetalk.head.regions import MOUTH
 from facetalk.io.motion import read_motion
 from facetalk.metrics.landmarks import landmark_distance_mm
 from facetalk.metrics.lips import lip_vertex_error_mm, lip_vertex_error_mm2, mean_vertex_error_mm
@@ -76,8 +76,8 @@ def _fdd(clip: Performance) -> dict[str, float]:
 def _lmd(clip: Performance) -> dict[str, float]:
     predicted, reference = clip.landmarks()
     return {
-        "lmd_face_mm": landmark_distance_mm(predicted, reference, tuple(range(68))).mean().item(),
-        "lmd_mouth_mm": landmark_distance_mm(predicted, reference, MOUTH).mean().item(),
+        "lmd_face_mm": landmark_distance_mm(predicted, reference, tuple(range(NUM_IBUG))).mean().item(),
+        "lmd_mouth_mm": landmark_distance_mm(predicted, reference, IBUG_MOUTH).mean().item(),
     }
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from facetalk.core.config import build, plain
 from facetalk.core.errors import FacetalkError
+from facetalk.core.landmarks import IBUG_MIRRORED
 from facetalk.data.crops import KEPT_SCALE
 from facetalk.data.face_corpus import TrackedRenderer, film_light, head_places, read_corpus
 from facetalk.data.faces import FACE_SIDE, FaceDataConfig, FaceExample, face_pictures, share_of
@@ -31,7 +32,6 @@ from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 from facetalk.vision.crop import FACE_SCALE
 from facetalk.vision.crop_view import into_crop
-from facetalk.vision.ibug import IBUG_MIRRORED
 
 CUT_SPREAD, CUT_SPREAD_SCALE = 0.05, 0.07
 """Standard deviations that moving and scaling the cut adds to the place (half crops) and, as a share, to the size."""

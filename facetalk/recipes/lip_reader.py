@@ -21,12 +21,13 @@ from facetalk.audio.phonemes import PHONEMES, SILENCE
 from facetalk.audio.visemes import BILABIAL, VISEMES, viseme_of_phoneme
 from facetalk.core.config import build, plain
 from facetalk.core.errors import FacetalkError
+from facetalk.core.landmarks import IBUG_LIP_SHAPE_PAIRS
 from facetalk.core.timing import FPS, frame_times, resample
 from facetalk.data.face_corpus import TrackedRenderer, read_corpus, rendered_mouths
 from facetalk.data.faces import FaceDataConfig, FaceExample, mouth_pictures, share_of
 from facetalk.io.audio import read_waveform
 from facetalk.io.weights import write_model
-from facetalk.losses.perceptual import LIP_PAIRS, mouth_distances
+from facetalk.losses.perceptual import mouth_distances
 from facetalk.motion.heads import load_head
 from facetalk.networks.experts import MOUTH_SIDE
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
@@ -89,7 +90,7 @@ class SpokenFace:
     articulation: Float[Tensor, "frames articulators"]
     """Position of each articulator, as heard."""
     shape: Float[Tensor, "frames distances"]
-    """Distances of `LIP_PAIRS` over the side of the face's box."""
+    """Distances of `IBUG_LIP_SHAPE_PAIRS` over the side of the face's box."""
     trusted: Float[Tensor, " frames"]
     rendered: np.ndarray | None = None
     """The same mouths as the tracker's fit shows them."""
@@ -309,8 +310,8 @@ def _spoken(
 
 
 def lip_distances(example: FaceExample) -> Float[Tensor, "frames distances"]:
-    """Distances of `LIP_PAIRS` over the side of the face's box."""
-    return mouth_distances(example.track.landmarks)[:, -len(LIP_PAIRS) :] / example.track.face_boxes[:, 2:]
+    """Distances of `IBUG_LIP_SHAPE_PAIRS` over the side of the face's box."""
+    return mouth_distances(example.track.landmarks)[:, -len(IBUG_LIP_SHAPE_PAIRS) :] / example.track.face_boxes[:, 2:]
 
 
 def heard_phonemes(

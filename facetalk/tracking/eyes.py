@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from facetalk.core.landmarks import MESH_LEFT_EYE_CORNERS, MESH_RIGHT_EYE_CORNERS
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.head.gaze import FULL_DOWN, FULL_OUT, FULL_UP, gaze_pose
 from facetalk.head.model import HeadModel
@@ -33,7 +34,7 @@ not seen, and speakers mostly look at who films them."""
 _MAX_OFFSET = math.radians(7.0)
 """Largest bias that is put down to the eyeball's place (7 degrees are 1.3 mm); more is where somebody really looks."""
 
-_EYES = ((3, (362, 263)), (4, (33, 133)))
+_EYES = ((3, MESH_LEFT_EYE_CORNERS), (4, MESH_RIGHT_EYE_CORNERS))
 """Joint, and the detector's points at the corners, of the left and of the right eye."""
 
 

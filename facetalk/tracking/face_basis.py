@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from facetalk.core.landmarks import MESH_SILHOUETTE, MESH_TEMPLES, NUM_MESH_POINTS, NUM_MESH_SKIN_POINTS
 from facetalk.head.channels import GAZE_NAMES
 from facetalk.head.correctives import corrective_weights
 from facetalk.head.model import HeadAssets, HeadModel
@@ -91,7 +92,7 @@ def reduce_head(head: HeadModel) -> FaceBasis:
     pairs, pair_weights = _pairs(ids.tolist())
     weights = _point_weights(ids)
     corrective_dirs, corrective_pairs = _correctives(assets, free)
-    edge = torch.isin(ids, torch.tensor(face_points.CONTOUR + face_points.TEMPLES))
+    edge = torch.isin(ids, torch.tensor(MESH_SILHOUETTE + MESH_TEMPLES))
     return FaceBasis(
         ids=ids,
         template=template,
@@ -134,13 +135,13 @@ def with_points(
 
 def _used(numbers: Tensor) -> Tensor:
     """Rows of the skin points that the fit looks at: all that have a meaning, every other one of the plain skin."""
-    named = torch.zeros(face_points.NUM_POINTS, dtype=torch.bool)
+    named = torch.zeros(NUM_MESH_POINTS, dtype=torch.bool)
     for members, _ in face_points.POINT_WEIGHTS:
         named[list(members)] = True
     for pairs, _ in face_points.PAIRS:
         named[torch.tensor(pairs).flatten()] = True
     named[::2] = True
-    named[face_points.RIGHT_IRIS :] = False
+    named[NUM_MESH_SKIN_POINTS:] = False
     return named[numbers].nonzero()[:, 0]
 
 
@@ -154,7 +155,7 @@ def _vertex_normals(assets: HeadAssets) -> Tensor:
 
 
 def _point_weights(ids: Tensor) -> Tensor:
-    weights = torch.full((face_points.NUM_POINTS,), face_points.DEFAULT_WEIGHT)
+    weights = torch.full((NUM_MESH_POINTS,), face_points.DEFAULT_WEIGHT)
     for members, weight in face_points.POINT_WEIGHTS:
         weights[list(members)] = weight
     return weights[ids]

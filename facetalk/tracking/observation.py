@@ -10,10 +10,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError
+from facetalk.core.landmarks import (
+    MESH_LEFT_IRIS,
+    MESH_LEFT_LID_CENTERS,
+    MESH_OUTER_EYE_CORNERS,
+    MESH_RIGHT_IRIS,
+    MESH_RIGHT_LID_CENTERS,
+)
 from facetalk.core.rotations import matrix_to_axis_angle
 from facetalk.core.timing import FPS, frame_times, frames_for, resample
 from facetalk.core.types import Camera
-from facetalk.tracking import face_points
 from facetalk.tracking.energy import Observation, State
 from facetalk.tracking.face_basis import FaceBasis
 from facetalk.tracking.settings import FitSettings
@@ -145,7 +151,8 @@ def interpolate(
 
 def interocular_px(points: Float[Tensor, "frames 478 3"]) -> Float[Tensor, " frames"]:
     """Distance of the outer eye corners, depth included so that a turned head does not shrink."""
-    return (points[:, face_points.EYE_CORNERS[0]] - points[:, face_points.EYE_CORNERS[1]]).norm(dim=-1)
+    right, left = MESH_OUTER_EYE_CORNERS
+    return (points[:, right] - points[:, left]).norm(dim=-1)
 
 
 def estimate_camera(
@@ -193,7 +200,7 @@ def observe(
         image_points=image_points,
         depth=depth,
         weights=_facing(rotation, place, basis),
-        irises=upright[:, [face_points.LEFT_IRIS, face_points.RIGHT_IRIS]],
+        irises=upright[:, [MESH_LEFT_IRIS, MESH_RIGHT_IRIS]],
         lid_opening=_lid_opening(points),
         reference=reference,
         focal_px=focal,
@@ -203,7 +210,7 @@ def observe(
 
 
 def _lid_opening(points: Tensor) -> Tensor:
-    gaps = [(points[:, a] - points[:, b]).norm(dim=-1) for a, b in face_points.LID_CENTRES]
+    gaps = [(points[:, a] - points[:, b]).norm(dim=-1) for a, b in (MESH_LEFT_LID_CENTERS, MESH_RIGHT_LID_CENTERS)]
     return (gaps[0] + gaps[1]) / 2 / interocular_px(points).clamp_min(1e-6)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from facetalk.vision.ibug import IBUG_FROM_MEDIAPIPE
+from facetalk.core.landmarks import IBUG_FROM_MEDIAPIPE, IBUG_MOUTH_SLICE
 
 FACE_SCALE = 1.6
 """Side of the face's box over the mean of width and height of its 68 landmarks."""
@@ -22,8 +22,6 @@ MOUTH_REACH = 6
 
 _BOX_REACH = 2
 """Frames on both sides over which the face's box is averaged, so that the detector's noise does not shake it."""
-
-_MOUTH = slice(48, 68)
 
 
 def landmarks_68(points: Float[np.ndarray, "frames 478 _"]) -> Float[np.ndarray, "frames 68 2"]:
@@ -62,7 +60,7 @@ def mouth_boxes(
     how they move.
     """
     head = landmarks.mean(1)
-    mouth = head + running_mean(landmarks[:, _MOUTH].mean(1) - head, MOUTH_REACH)
+    mouth = head + running_mean(landmarks[:, IBUG_MOUTH_SLICE].mean(1) - head, MOUTH_REACH)
     return np.concatenate([mouth, faces[:, 2:] * MOUTH_SHARE], 1)
 
 

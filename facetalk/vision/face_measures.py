@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-# Points of MediaPipe's mesh that neither speech nor expression moves much.
-_RIGHT_EYE, _LEFT_EYE = 33, 263
-"""Outer corners, of the subject."""
-_FOREHEAD, _NOSE_BASE = 10, 2
+from facetalk.core.landmarks import MESH_FOREHEAD, MESH_NOSE_BASE, MESH_OUTER_EYE_CORNERS
+
+_RIGHT_EYE, _LEFT_EYE = MESH_OUTER_EYE_CORNERS
 _FRONTAL_PITCH_DEG = -7.0
 """What the line from forehead to nose base says when a face looks into the camera (median of 400 clips that do)."""
 
@@ -21,7 +20,7 @@ def face_boxes(points: Float[np.ndarray, "faces 478 3"]) -> Float[np.ndarray, "f
 
 def face_centres(points: Float[np.ndarray, "faces 478 3"]) -> Float[np.ndarray, "faces 2"]:
     """Middle of outer eye corners and nose base in pixels, which unlike the box does not move when the mouth opens."""
-    return points[:, [_RIGHT_EYE, _LEFT_EYE, _NOSE_BASE], :2].mean(1)
+    return points[:, [_RIGHT_EYE, _LEFT_EYE, MESH_NOSE_BASE], :2].mean(1)
 
 
 def face_angles(points: Float[np.ndarray, "faces 478 3"]) -> Float[np.ndarray, "faces 3"]:
@@ -35,7 +34,7 @@ def face_angles(points: Float[np.ndarray, "faces 478 3"]) -> Float[np.ndarray, "
         points: MediaPipe's mesh in pixels, y down, depth on the scale of x, growing away from the camera.
     """
     across = _unit(points[:, _LEFT_EYE] - points[:, _RIGHT_EYE])
-    down = points[:, _NOSE_BASE] - points[:, _FOREHEAD]
+    down = points[:, MESH_NOSE_BASE] - points[:, MESH_FOREHEAD]
     down = _unit(down - (down * across).sum(1, keepdims=True) * across)
     away = np.cross(across, down)  # points into the head; (0, 0, 1) for a face that looks into the camera
     yaw = np.degrees(np.arctan2(-away[:, 0], away[:, 2]))

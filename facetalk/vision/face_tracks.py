@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-_EYES = (33, 263)
-_LIPS = (13, 14)
-UPPER = (10, 151, 9, 108, 337, 69, 299, 67, 297, 50, 280, 101, 330, 36, 266, 117, 346, 4, 195, 197, 168, 6)
-LOWER = (152, 199, 200, 175, 148, 377, 205, 425, 187, 411, 164, 18, 83, 313, 210, 430)
-_SKIN = (*UPPER, *LOWER)
+from facetalk.core.landmarks import MESH_INNER_LIP_CENTERS, MESH_LOWER_SKIN, MESH_OUTER_EYE_CORNERS, MESH_UPPER_SKIN
+
+_SKIN = (*MESH_UPPER_SKIN, *MESH_LOWER_SKIN)
 """Points on forehead, nose and upper cheeks, and about the mouth and chin: their colours are a person's looks."""
 
 _REACH = 0.7
@@ -81,13 +79,14 @@ class FaceTrack:
             )
             looks = self.looks + pace.repeat(3) * (looks - self.looks)
         self.looks = looks
-        upper, lower = strange[: len(UPPER)].mean(), strange[len(UPPER) :].mean()
+        upper, lower = strange[: len(MESH_UPPER_SKIN)].mean(), strange[len(MESH_UPPER_SKIN) :].mean()
         self.visible.append(float(1 - max(upper, lower)))
         self.place, self.time_s = place, time_s
         self.pictures.append(picture)
         self.centres.append((float(place[0] / size[0]), float(place[1] / size[1])))
         self.sizes.append(_size(points))
-        self.mouth_openings.append(float(np.linalg.norm(points[_LIPS[0]] - points[_LIPS[1]]) / self.sizes[-1]))
+        upper_lip, lower_lip = MESH_INNER_LIP_CENTERS
+        self.mouth_openings.append(float(np.linalg.norm(points[upper_lip] - points[lower_lip]) / self.sizes[-1]))
 
 
 class FaceTracks:
@@ -179,4 +178,5 @@ def _looks(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _size(points: np.ndarray) -> float:
-    return max(float(np.linalg.norm(points[_EYES[0]] - points[_EYES[1]])), 1.0)
+    right, left = MESH_OUTER_EYE_CORNERS
+    return max(float(np.linalg.norm(points[right] - points[left])), 1.0)

@@ -18,12 +18,11 @@ from jaxtyping import Float, Float32, UInt8
 
 from facetalk.core.errors import MissingAssetError
 from facetalk.vision.face_landmarker_model import find_model, requested_model
-from facetalk.vision.mediapipe_solutions import NUM_POINTS, SolutionsFaceCounter, SolutionsFaceMesh
+from facetalk.vision.mediapipe_solutions import SolutionsFaceCounter, SolutionsFaceMesh
 from facetalk.vision.mediapipe_tasks import TasksFaceCounter, TasksFaceMesh
 from facetalk.vision.native_log import muted
 
 __all__ = [
-    "NUM_POINTS",
     "LandmarkDetector",
     "ManyFacesDetector",
     "MediaPipeCounter",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-NUM_POINTS = 478
+from facetalk.core.landmarks import NUM_MESH_POINTS
 
 _LANDMARK = np.dtype([("head", "V3"), ("x", "<f4"), ("", "V1"), ("y", "<f4"), ("", "V1"), ("z", "<f4")])
 """A landmark in a serialized `NormalizedLandmarkList`: tags of one byte and, after the first, a length."""
@@ -56,7 +56,7 @@ class SolutionsFaceCounter:
 
 def read_landmarks(serialized: bytes) -> Float32[np.ndarray, "478 3"]:
     """Read a serialized list of landmarks: parsing its bytes at once is faster than reading 1434 attributes."""
-    if len(serialized) != NUM_POINTS * _LANDMARK.itemsize:
-        raise ValueError(f"{len(serialized)} bytes are not {NUM_POINTS} landmarks of x, y and z alone")
+    if len(serialized) != NUM_MESH_POINTS * _LANDMARK.itemsize:
+        raise ValueError(f"{len(serialized)} bytes are not {NUM_MESH_POINTS} landmarks of x, y and z alone")
     table = np.frombuffer(serialized, _LANDMARK)
     return np.stack([table["x"], table["y"], table["z"]], 1)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-# Points of MediaPipe's mesh.
-_RIGID = [33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 129, 358, 127, 356, 10, 109, 338]
-"""Eye corners, nose bridge, temples and forehead: speech hardly moves them."""
-_PAIRS = ((13, 14), (61, 291), (168, 152))
+from facetalk.core.landmarks import MESH_CHIN, MESH_INNER_LIP_CENTERS, MESH_MOUTH_CORNERS, MESH_NASION, MESH_RIGID
+
+_PAIRS = (MESH_INNER_LIP_CENTERS, MESH_MOUTH_CORNERS, (MESH_NASION, MESH_CHIN))
 """Inner lips, mouth corners, nasion and chin, in the order of `MOUTH_CURVES`."""
 
 
@@ -20,6 +19,6 @@ def mouth_curves(points: np.ndarray) -> np.ndarray:
     Args:
         points: MediaPipe's (frames, 478, 3) in pixels, depth on the scale of x; NaN rows where no face was found.
     """
-    still = points[:, _RIGID]
+    still = points[:, list(MESH_RIGID)]
     size = np.linalg.norm(still - still.mean(1, keepdims=True), axis=(1, 2))
     return np.stack([np.linalg.norm(points[:, a] - points[:, b], axis=1) / size for a, b in _PAIRS], 1)

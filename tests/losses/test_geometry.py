@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import torch
 
+from facetalk.core.landmarks import IBUG_LOWER_INNER_LIP, IBUG_MOUTH_CORNERS, IBUG_MOUTH_SLICE, IBUG_UPPER_INNER_LIP
 from facetalk.head.model import HeadAssets, HeadModel
-from facetalk.losses.geometry import CORNERS, LOWER_INNER, UPPER_INNER, LipGeometry, MouthVertices
+from facetalk.losses.geometry import LipGeometry, MouthVertices
 
 
 def test_lips_and_curves_are_what_the_head_does_in_millimetres(toy_assets: HeadAssets, toy_head: HeadModel) -> None:
@@ -12,9 +13,10 @@ def test_lips_and_curves_are_what_the_head_does_in_millimetres(toy_assets: HeadA
     still = torch.zeros(4, 3)
     posed = toy_head(expression, torch.zeros(4, 5, 3), still, torch.zeros(toy_head.num_betas))
     moved = 1000 * (toy_assets.landmarks.on(posed) - toy_assets.landmarks.on(toy_assets.template))
-    torch.testing.assert_close(geometry.lips(expression), moved[:, 48:68].flatten(1), atol=1e-3, rtol=1e-4)
-    gap = moved[:, list(UPPER_INNER), 1].mean(1) - moved[:, list(LOWER_INNER), 1].mean(1)
-    width = moved[:, CORNERS[1], 0] - moved[:, CORNERS[0], 0]
+    torch.testing.assert_close(geometry.lips(expression), moved[:, IBUG_MOUTH_SLICE].flatten(1), atol=1e-3, rtol=1e-4)
+    gap = moved[:, list(IBUG_UPPER_INNER_LIP), 1].mean(1) - moved[:, list(IBUG_LOWER_INNER_LIP), 1].mean(1)
+    right, left = IBUG_MOUTH_CORNERS
+    width = moved[:, left, 0] - moved[:, right, 0]
     torch.testing.assert_close(geometry.curves(expression), torch.stack([gap, width], 1), atol=1e-3, rtol=1e-4)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from facetalk.core.landmarks import IBUG_INNER_FACE_SLICE
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel, SurfacePoints
 from facetalk.io.heads import read_head
@@ -22,7 +23,7 @@ class Knowing:
     def __init__(self, head: HeadModel, truth: SurfacePoints) -> None:
         self.pictures = 0
         self.answers = []
-        middle = head.assets.landmarks.on(head.template)[17:].mean(0)
+        middle = head.assets.landmarks.on(head.template)[IBUG_INNER_FACE_SLICE].mean(0)
         for shape in calibration.expressions(head, head):
             for yaw, pitch in calibration.VIEWS_DEG:
                 turn = torch.from_numpy(calibration.head_turn(yaw, pitch)).float()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from facetalk.core.landmarks import MESH_LEFT_IRIS, MESH_RIGHT_IRIS
 from facetalk.core.types import Camera
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.gaze import channels_to_gaze
 from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
-from facetalk.tracking import face_points
 from facetalk.tracking.energy import Observation, State
 from facetalk.tracking.face_basis import FaceBasis, reduce_head
 from facetalk.tracking.observation import observe
@@ -31,7 +31,7 @@ def _places(chance: torch.Generator) -> Tensor:
         places[number, :2] = torch.tensor([x, y])
     bulge = 1 - (places[:, 0] / 0.09) ** 2 - ((places[:, 1] + 0.03) / 0.11) ** 2
     places[:, 2] = 0.06 * bulge.clamp_min(0).sqrt() - 0.03
-    for first, side in ((face_points.RIGHT_IRIS, "right"), (face_points.LEFT_IRIS, "left")):
+    for first, side in ((MESH_RIGHT_IRIS, "right"), (MESH_LEFT_IRIS, "left")):
         places[first : first + 5] = EYE[side] + torch.tensor([0, 0, IRIS_DEPTH])
     return places
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facetalk.vision.face_tracks import LOWER, UPPER, FaceTracks
+from facetalk.core.landmarks import MESH_LOWER_SKIN, MESH_UPPER_SKIN
+from facetalk.vision.face_tracks import FaceTracks
 
 SIZE = (320, 120)
 COLOURS = {"ann": (200, 150, 130), "bob": (120, 80, 60)}
@@ -90,7 +91,7 @@ def test_without_sound_the_largest_is_the_main_one() -> None:
 
 def test_a_hand_over_the_mouth_is_told() -> None:
     tracks, points, visible = FaceTracks(), face(100), []
-    points[list(UPPER), 1], points[list(LOWER), 1] = 52, 68
+    points[list(MESH_UPPER_SKIN), 1], points[list(MESH_LOWER_SKIN), 1] = 52, 68
     for index in range(40):
         image = picture({"ann": points})
         if 20 <= index < 30:

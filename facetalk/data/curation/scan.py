@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError
+from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.core.progress import Progress, silent
 from facetalk.core.timing import FPS, frames_for
 from facetalk.data.curation.settings import FaceRules, SceneRules
@@ -19,7 +20,7 @@ from facetalk.data.curation.tracks import MEASURES, FaceLinker, FaceTrack, build
 from facetalk.io.files import replacing
 from facetalk.io.video import VideoReader
 from facetalk.vision.face_measures import face_angles, face_boxes, face_centres
-from facetalk.vision.landmark_detector import NUM_POINTS, ManyFacesDetector, MediaPipeDetector
+from facetalk.vision.landmark_detector import ManyFacesDetector, MediaPipeDetector
 from facetalk.vision.mouth import mouth_curves
 from facetalk.vision.scenes import CutFinder
 
@@ -77,8 +78,8 @@ class VideoScan:
         Pictures in which the face was not found are NaN rows.
         """
         pictures = np.flatnonzero((self.times >= start_s - 1e-6) & (self.times < stop_s - 1e-6))
-        rows = np.full((len(pictures), NUM_POINTS, 3), np.nan, np.float32)
-        stored = np.memmap(self.folder / _POINTS, np.float32, "r").reshape(-1, NUM_POINTS, 3)
+        rows = np.full((len(pictures), NUM_MESH_POINTS, 3), np.nan, np.float32)
+        stored = np.memmap(self.folder / _POINTS, np.float32, "r").reshape(-1, NUM_MESH_POINTS, 3)
         mine = np.flatnonzero((self.track == track) & np.isin(self.picture, pictures))
         rows[self.picture[mine] - pictures[0]] = stored[mine]
         return torch.from_numpy(rows), torch.from_numpy(self.times[pictures] - start_s)
@@ -118,7 +119,7 @@ def scan_video(
             scale = np.array([shown[0] / read[0], shown[1] / read[1], shown[0] / read[0]], np.float32)
             for time_s, image in video:
                 cuts.add(image)
-                points = np.array(own.detect_all(image), np.float32).reshape(-1, NUM_POINTS, 3) * scale
+                points = np.array(own.detect_all(image), np.float32).reshape(-1, NUM_MESH_POINTS, 3) * scale
                 measured = measure(points)
                 rows += [(len(times), track) for track in linker.link(measured[:, :4], time_s)]
                 measures += list(measured)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.audio.visemes import BILABIAL
+from facetalk.core.landmarks import IBUG_MOUTH_SLICE, IBUG_OUTER_EYE_CORNERS
 from facetalk.data.faces import FaceExample, face_pictures, mouth_pictures
 from facetalk.losses.perceptual import mouth_distances
 from facetalk.motion.face_scene import FaceScene, Shots, in_crop
@@ -103,7 +104,8 @@ class _Attempt:
         self.scene, self.shots = scene, shots
         self.vertices = scene.vertices(self.code, betas, shots)
         landmarks = scene.seen(scene.points(self.code, betas, shots), shots)
-        unit = (seen[:, 36] - seen[:, 45]).norm(dim=-1)[:, None]
+        right, left = IBUG_OUTER_EYE_CORNERS
+        unit = (seen[:, right] - seen[:, left]).norm(dim=-1)[:, None]
         self.error = (landmarks - seen).norm(dim=-1) / unit
         self.mine, self.film = mouth_distances(landmarks) / unit, mouth_distances(seen) / unit
 
@@ -121,7 +123,7 @@ class _Attempt:
         """See `judge_encoder`."""
         return {
             "landmarks": float(self.error.mean()),
-            "mouth": float(self.error[:, 48:].mean()),
+            "mouth": float(self.error[:, IBUG_MOUTH_SLICE].mean()),
             "r_open": _correlation(self.gaps, self.film_gaps),
             "r_wide": _correlation(self.mine[:, WIDTH], self.film[:, WIDTH]),
             "gap": float((self.gaps - self.film_gaps).abs().mean()),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facetalk.core.landmarks import MESH_RIGHT_JAWLINE, MESH_RIGHT_MOUTH_RINGS, NUM_MESH_SKIN_POINTS
 from facetalk.workshop.head.domain import (
     DOME_RADIUS,
     DOME_Y,
@@ -18,28 +19,11 @@ from facetalk.workshop.head.domain import (
     to_map,
 )
 
-# fmt: off
-# Contours of MediaPipe's mesh on the subject's right (x < 0), outwards from the opening.
-EYE_CONTOURS = (
-    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
-    (130, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25),
-    (226, 113, 225, 224, 223, 222, 221, 189, 244, 233, 232, 231, 230, 229, 228, 31),
-)
-"""From the outer corner over the upper lid."""
-MOUTH_CONTOURS = (
-    (13, 82, 81, 80, 191, 78, 95, 88, 178, 87, 14),
-    (12, 38, 41, 42, 183, 62, 96, 89, 179, 86, 15),
-    (11, 72, 73, 74, 184, 76, 77, 90, 180, 85, 16),
-    (0, 37, 39, 40, 185, 61, 146, 91, 181, 84, 17),
-    (164, 167, 165, 92, 186, 57, 43, 106, 182, 83, 18),
-)
-"""From the upper midline round the corner to the lower midline."""
-JAW_CONTOUR = (152, 148, 176, 149, 150, 136, 172, 58, 132)
-
 SKULL_CENTRE = (0.0, 20.0, -75.0)
 SKULL_AXES = (77.0, 94.0, 97.0)
 """Half of head breadth 154, height over the centre 94, half of head length 194 (Farkas 1994, North American means)."""
 
+# fmt: off
 # Neck and bust: rows of `along`; columns of azimuth in degrees; distance from the axis and height, mm.
 BODY_AZIMUTHS = (0, 30, 60, 90, 120, 150, 180)
 BODY_ROWS = {
@@ -90,7 +74,7 @@ def read_measurements() -> Measurements:
 def face_places(mean: np.ndarray, pairs: np.ndarray, opening: float = 2.2) -> np.ndarray:
     """Map places of the 478 points, with the lips drawn apart so that upper and lower have different places."""
     places = to_map(mean)
-    for level, contour in enumerate(MOUTH_CONTOURS[:-1]):
+    for level, contour in enumerate(MESH_RIGHT_MOUTH_RINGS[:-1]):
         amount = opening * (1 - level / 4)
         for index, number in enumerate(contour):
             lift = amount * np.cos(np.pi * index / 10)
@@ -129,7 +113,7 @@ def crown_points() -> tuple[np.ndarray, np.ndarray]:
 
 def under_jaw(mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Controls between the jaw line and the top of the neck: places, and (radius, height)."""
-    jaw = mean[list(JAW_CONTOUR[:-1])]
+    jaw = mean[list(MESH_RIGHT_JAWLINE[:-1])]
     jaw_places = to_map(jaw * [-1, 1, 1])
     jaw_radius = np.hypot(jaw[:, 0], jaw[:, 2] + 75)
     radii, heights = BODY_ROWS[-165]
@@ -185,8 +169,8 @@ class HeadSurface:
 
     def __init__(self, measurements: Measurements) -> None:
         mean = measurements.mean
-        face = mean[:468]
-        face_at = face_places(mean, measurements.pairs)[:468]
+        face = mean[:NUM_MESH_SKIN_POINTS]
+        face_at = face_places(mean, measurements.pairs)[:NUM_MESH_SKIN_POINTS]
         face_values = np.stack([np.hypot(face[:, 0], face[:, 2] + 75), face[:, 1]], 1)
         skull = skull_points()
         parts = [

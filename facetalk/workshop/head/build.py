@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from facetalk.core.landmarks import IBUG_FROM_MEDIAPIPE, NUM_MESH_POINTS
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.looks import PAINTED
 from facetalk.head.model import HeadAssets, SurfacePoints
-from facetalk.vision.ibug import IBUG_FROM_MEDIAPIPE
 from facetalk.workshop.head import paint
 from facetalk.workshop.head.anatomy import read_measurements
 from facetalk.workshop.head.channels import Face, all_channels
@@ -215,8 +215,8 @@ def build_head(calibrated: bool = True) -> HeadAssets:
         joint_identity_dirs=tensor(joint_identity * METRES),
         skin_weights=tensor(skin_weights(face)),
         landmarks=points(IBUG_FROM_MEDIAPIPE),
-        mediapipe=points(range(478)),
-        mediapipe_ids=torch.arange(478),
+        mediapipe=points(range(NUM_MESH_POINTS)),
+        mediapipe_ids=torch.arange(NUM_MESH_POINTS),
         regions={name: torch.tensor(np.ascontiguousarray(members)) for name, members in regions(face).items()},
         colors=tensor(vertex_colors(head)),
         gloss=tensor(gloss_of(head)),

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from facetalk.core.landmarks import NUM_MESH_POINTS, NUM_MESH_SKIN_POINTS
 from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.motion.appearance import head_surface
@@ -37,7 +38,7 @@ def point_partners() -> np.ndarray:
     """Number of the point on the other side of the face for each of the 478."""
     pairs = read_measurements().pairs.copy()
     # Iris rings start on the same side of the picture in both eyes.
-    pairs[468:478] = [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]
+    pairs[NUM_MESH_SKIN_POINTS:NUM_MESH_POINTS] = [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]
     return pairs
 
 
@@ -69,7 +70,10 @@ def evened(offsets: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Measure and write the tables."""
-    tables = {"offsets": np.zeros((478, 3), np.float32), "by_channel": np.zeros((53, 478, 3), np.float16)}
+    tables = {
+        "offsets": np.zeros((NUM_MESH_POINTS, 3), np.float32),
+        "by_channel": np.zeros((53, NUM_MESH_POINTS, 3), np.float16),
+    }
     for again in range(ROUNDS):
         measured = mean_displacement(build_head(calibrated=again > 0))
         tables["offsets"] = evened(tables["offsets"] + measured).astype(np.float32)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from facetalk.core.landmarks import MESH_MOUTH_CORNERS
 from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.workshop.head import parts
 from facetalk.workshop.head.domain import bump, smoothstep
@@ -32,7 +33,7 @@ class Face:
         skin[sculpture.groups[SKIN]] = True
         self.skin = skin
         self.places = np.where(np.isfinite(sculpture.places), sculpture.places, -999.0)
-        corner = sculpture.face_at[61]
+        corner = sculpture.face_at[MESH_MOUTH_CORNERS[0]]
         self.corner = np.array([-corner[0], corner[1]])
         self.hold = self._lid_hold()
         self.lower = self._lower_side()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from facetalk.core.landmarks import MESH_RIGHT_MOUTH_RINGS, NUM_MESH_SKIN_POINTS
 from facetalk.workshop.head import parts
-from facetalk.workshop.head.anatomy import MOUTH_CONTOURS
 from facetalk.workshop.head.sculpture import Sculpture
 
 
@@ -104,34 +104,34 @@ def embed(head: Sculpture, offsets: np.ndarray | None) -> tuple[np.ndarray, np.n
         head: at rest.
         offsets: (478, 3) mm, see `calibrating.py`; None leaves the points where they were measured on people.
     """
-    triangles, weights = locate_on_map(head, head.face_at[:468], head.num_sheet_faces)
+    triangles, weights = locate_on_map(head, head.face_at[:NUM_MESH_SKIN_POINTS], head.num_sheet_faces)
     balls = np.concatenate([head.groups["right_eyeball"], head.groups["left_eyeball"]])
     ball_faces = head.faces[np.isin(head.faces, balls).all(1)]
     iris = iris_targets()
     if offsets is None:
         found = nearest_on_surface(iris, head.points, ball_faces)
         return np.concatenate([triangles, found[0]]), np.concatenate([weights, found[1]])
-    wanted = (head.points[triangles] * weights[..., None]).sum(1) + offsets[:468]
+    wanted = (head.points[triangles] * weights[..., None]).sum(1) + offsets[:NUM_MESH_SKIN_POINTS]
     sheet = head.faces[: head.num_sheet_faces]
     upper = np.zeros(len(head.points), bool)
     rings = head.rings["mouth"]
     upper[rings[:, np.cos(2 * np.pi * np.arange(rings.shape[1]) / rings.shape[1]) > -1e-6]] = True
     lower = np.zeros(len(head.points), bool)
     lower[rings[:, np.cos(2 * np.pi * np.arange(rings.shape[1]) / rings.shape[1]) < 1e-6]] = True
-    midline = np.abs(head.face_at[:468, 0]) < 0.05
+    midline = np.abs(head.face_at[:NUM_MESH_SKIN_POINTS, 0]) < 0.05
     choices = {"upper": sheet[upper[sheet].all(1)], "lower": sheet[lower[sheet].all(1)], "": sheet}
     for name, faces in choices.items():
-        members = np.flatnonzero([lip_side(i, head.face_at) == name for i in range(468)])
+        members = np.flatnonzero([lip_side(i, head.face_at) == name for i in range(NUM_MESH_SKIN_POINTS)])
         triangles[members], weights[members] = nearest_on_surface(wanted[members], head.points, faces)
         middle = members[midline[members]]
         triangles[middle], weights[middle] = nearest_on_midline(wanted[middle], head.points, faces)
-    found = nearest_on_surface(iris + offsets[468:], head.points, ball_faces)
+    found = nearest_on_surface(iris + offsets[NUM_MESH_SKIN_POINTS:], head.points, ball_faces)
     return np.concatenate([triangles, found[0]]), np.concatenate([weights, found[1]])
 
 
 def lip_side(number: int, face_at: np.ndarray) -> str:
     """Which lip a point belongs to, empty for corners and all other points."""
-    for contour in MOUTH_CONTOURS[:-1]:
+    for contour in MESH_RIGHT_MOUTH_RINGS[:-1]:
         for index, member in enumerate(contour):
             same = number == member or np.allclose(face_at[number], face_at[member] * [-1, 1], atol=0.05)
             if same and index != 5:

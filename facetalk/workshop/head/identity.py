@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from facetalk.core.landmarks import NUM_MESH_SKIN_POINTS
 from facetalk.workshop.head import parts
 from facetalk.workshop.head.anatomy import Measurements
 from facetalk.workshop.head.channels import Face
@@ -34,8 +35,8 @@ def affine_through(points: np.ndarray, moves: np.ndarray) -> tuple[np.ndarray, n
 
 def face_mode(head: Sculpture, measurements: Measurements, mode: np.ndarray) -> np.ndarray:
     """One measured mode extended to every vertex, mm."""
-    places, moves = head.face_at[:468], mode[:468]
-    matrix, shift = affine_through(measurements.mean[:468], moves)
+    places, moves = head.face_at[:NUM_MESH_SKIN_POINTS], mode[:NUM_MESH_SKIN_POINTS]
+    matrix, shift = affine_through(measurements.mean[:NUM_MESH_SKIN_POINTS], moves)
     skin = np.flatnonzero(np.isfinite(head.places[:, 0]))
     far = skin[(np.abs(head.places[skin, 0]) > 120) | (head.places[skin, 1] > 85) | (head.places[skin, 1] < -160)]
     far = far[:: max(1, len(far) // 260)]

@@ -14,10 +14,26 @@ from pathlib import Path
 
 import numpy as np
 
-RIGID = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 129, 358, 127, 356, 10, 109, 338, 234, 454, 151, 9, 8)
+from facetalk.core.landmarks import (
+    MESH_CHIN,
+    MESH_FOREHEAD,
+    MESH_INNER_EYE_CORNERS,
+    MESH_INNER_LIP_CENTERS,
+    MESH_LEFT_IRIS,
+    MESH_LEFT_LID_CENTERS,
+    MESH_MOUTH_CORNERS,
+    MESH_NASION,
+    MESH_OUTER_EYE_CORNERS,
+    MESH_RIGHT_IRIS,
+    MESH_RIGHT_LID_CENTERS,
+    MESH_RIGID,
+    MESH_TEMPLE_SIDES,
+    NUM_MESH_SKIN_POINTS,
+)
+
+RIGID = (*MESH_RIGID, *MESH_TEMPLE_SIDES, 151, 9, 8)
 """Points that expression hardly moves."""
 
-PUPILS = (468, 473)
 PUPIL_DISTANCE_MM = 63.0
 """Mean adult distance between the pupils (Dodgson 2004)."""
 
@@ -55,11 +71,12 @@ def gap(points: np.ndarray, a: int, b: int) -> np.ndarray:
 
 def is_frontal(points: np.ndarray) -> np.ndarray:
     """Frames with little yaw and pitch: there MediaPipe's depth is most even."""
-    middle = (points[:, 33] + points[:, 263]) / 2
-    width = gap(points, 33, 263)
-    yaw = np.abs(points[:, 234, 2] - points[:, 454, 2]) / width
-    pitch = np.abs(points[:, 10, 2] - points[:, 152, 2]) / width
-    return (yaw < 0.35) & (pitch < 0.8) & (np.abs(points[:, 168, 0] - middle[:, 0]) < 0.2 * width)
+    middle = points[:, list(MESH_OUTER_EYE_CORNERS)].mean(1)
+    width = gap(points, *MESH_OUTER_EYE_CORNERS)
+    right, left = MESH_TEMPLE_SIDES
+    yaw = np.abs(points[:, right, 2] - points[:, left, 2]) / width
+    pitch = np.abs(points[:, MESH_FOREHEAD, 2] - points[:, MESH_CHIN, 2]) / width
+    return (yaw < 0.35) & (pitch < 0.8) & (np.abs(points[:, MESH_NASION, 0] - middle[:, 0]) < 0.2 * width)
 
 
 def speakers_of(manifest_path: Path) -> dict[str, str]:
@@ -85,8 +102,8 @@ def read_frames(folder: Path, speakers: dict[str, str]) -> dict[str, np.ndarray]
 
 def at_rest(points: np.ndarray) -> np.ndarray:
     """Mean of the frames with a closed relaxed mouth and open eyes of one person, (478, 3)."""
-    mouth, eyes = gap(points, 13, 14), gap(points, 159, 145) + gap(points, 386, 374)
-    width = gap(points, 61, 291)
+    mouth, width = gap(points, *MESH_INNER_LIP_CENTERS), gap(points, *MESH_MOUTH_CORNERS)
+    eyes = gap(points, *MESH_RIGHT_LID_CENTERS) + gap(points, *MESH_LEFT_LID_CENTERS)
     calm = mouth <= np.percentile(mouth, 20) + 0.5
     calm &= (eyes >= np.percentile(eyes, 40)) & (eyes <= np.percentile(eyes, 90))
     calm &= (width >= np.percentile(width, 10)) & (width <= np.percentile(width, 80))
@@ -98,7 +115,8 @@ def mirror_pairs(face: np.ndarray) -> np.ndarray:
     other = face * np.array([-1.0, 1.0, 1.0])
     distance = np.linalg.norm(face[:, None] - other[None], axis=-1)
     # The irises lie close together: pair them by their own numbers (centre, and a ring that starts at one side).
-    distance[468:, :468] = distance[:468, 468:] = np.inf
+    skin = NUM_MESH_SKIN_POINTS
+    distance[skin:, :skin] = distance[:skin, skin:] = np.inf
     pairs = distance.argmin(1)
     if not np.array_equal(pairs[pairs], np.arange(len(face))):
         raise ValueError("the mean face is too crooked to pair its points")
@@ -107,8 +125,8 @@ def mirror_pairs(face: np.ndarray) -> np.ndarray:
 
 def to_head_frame(face: np.ndarray) -> np.ndarray:
     """Scale to millimetres, midline at x = 0, the outer eye corners at y = z = 0."""
-    scale = PUPIL_DISTANCE_MM / np.linalg.norm(face[PUPILS[0]] - face[PUPILS[1]])
-    return (face - face[[33, 263]].mean(0)) * scale
+    scale = PUPIL_DISTANCE_MM / np.linalg.norm(face[MESH_RIGHT_IRIS] - face[MESH_LEFT_IRIS])
+    return (face - face[list(MESH_OUTER_EYE_CORNERS)].mean(0)) * scale
 
 
 def symmetric(face: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -151,12 +169,14 @@ def measure(frames: dict[str, np.ndarray], num_modes: int = 10) -> dict[str, np.
 
 def level(face: np.ndarray) -> np.ndarray:
     """Turn a nearly frontal face so that its left-right axis is x and the eye-mouth plane stands upright."""
-    left = face[[263, 454, 291, 362]].mean(0) - face[[33, 234, 61, 133]].mean(0)
+    sides = zip(*(MESH_OUTER_EYE_CORNERS, MESH_TEMPLE_SIDES, MESH_MOUTH_CORNERS, MESH_INNER_EYE_CORNERS), strict=True)
+    right_points, left_points = (list(side) for side in sides)
+    left = face[left_points].mean(0) - face[right_points].mean(0)
     x = left / np.linalg.norm(left)
-    up = face[10] - face[152]
+    up = face[MESH_FOREHEAD] - face[MESH_CHIN]
     up = up - x * (up @ x)
     y = up / np.linalg.norm(up)
-    return (face - face[[33, 263]].mean(0)) @ np.stack([x, y, np.cross(x, y)]).T
+    return (face - face[list(MESH_OUTER_EYE_CORNERS)].mean(0)) @ np.stack([x, y, np.cross(x, y)]).T
 
 
 def main(arguments: list[str]) -> None:

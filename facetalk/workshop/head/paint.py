@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
+from facetalk.core.landmarks import (
+    MESH_INNER_LIP_CENTERS,
+    MESH_RIGHT_BROW_LOWER_EDGE,
+    MESH_RIGHT_BROW_UPPER_EDGE,
+    MESH_RIGHT_LIDS,
+    MESH_RIGHT_LIP_OUTLINE,
+    MESH_RIGHT_UNDER_EYE,
+    MESH_RIGHT_UPPER_LID_FOLD,
+)
 from facetalk.head.looks import HAIRS, PAINTED, SKINS
-from facetalk.workshop.head.anatomy import EYE_CONTOURS, MOUTH_CONTOURS
 from facetalk.workshop.head.domain import PER_RADIAN, TOP, bump, smoothstep
 from facetalk.workshop.head.sculpture import Sculpture, hairline
 from facetalk.workshop.head.topology import inside
@@ -182,7 +190,7 @@ def _skin(canvas: Canvas, at: np.ndarray) -> None:
 
 def _folds(canvas: Canvas, at: np.ndarray) -> None:
     """Fine shade where skin folds."""
-    lid, under_eye = at[[130, 247, 30, 29, 27, 28, 56, 190]], at[[110, 24, 23, 22, 26]]
+    lid, under_eye = at[list(MESH_RIGHT_UPPER_LID_FOLD)], at[list(MESH_RIGHT_UNDER_EYE)]
     down, right = np.array([0.0, -1.0]), np.array([-1.0, 0.0])
     canvas.crease(lid - 0.6 * down, 0.8, (0.66, 0.54, 0.50), 0.35)
     canvas.crease(lid - 1.6 * down, 2.0, (0.86, 0.78, 0.75), 0.25)
@@ -197,14 +205,14 @@ def _folds(canvas: Canvas, at: np.ndarray) -> None:
 
 
 def _lips(canvas: Canvas, at: np.ndarray) -> None:
-    right = at[list(MOUTH_CONTOURS[3])]
+    right = at[list(MESH_RIGHT_LIP_OUTLINE)]
     outline = np.concatenate([right, right[-2:0:-1] * [-1, 1]])
     red = canvas.area(outline, 2.2)
     fine = canvas.noise(1.2)
     canvas.blend(LIP_TONE * (1 + 0.03 * fine[..., None]), red * 0.92, "lips")
     line = at[[78, 13]]
     x = np.abs(canvas.places[..., 0])
-    middle = line[0, 1] + (at[[13, 14], 1].mean() - line[0, 1]) * smoothstep(abs(line[0, 0]), 0, x)
+    middle = line[0, 1] + (at[list(MESH_INNER_LIP_CENTERS), 1].mean() - line[0, 1]) * smoothstep(abs(line[0, 0]), 0, x)
     near = np.exp(-(((canvas.places[..., 1] - middle) / 1.5) ** 2)) * smoothstep(
         abs(line[0, 0]) + 2.5, abs(line[0, 0]) - 2, x
     )
@@ -214,7 +222,7 @@ def _lips(canvas: Canvas, at: np.ndarray) -> None:
 
 
 def _eyes(canvas: Canvas, at: np.ndarray) -> None:
-    margin = at[list(EYE_CONTOURS[0])]
+    margin = at[list(MESH_RIGHT_LIDS)]
     following = np.roll(margin, -1, 0)
     fine = np.linspace(margin, following, 12, endpoint=False).transpose(1, 0, 2).reshape(-1, 2)
     for sign in (1, -1):
@@ -231,8 +239,8 @@ def _eyes(canvas: Canvas, at: np.ndarray) -> None:
 
 def brow_curve(at: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper edge of the right brow from its inner end outwards."""
-    lower = at[[55, 65, 52, 53, 46]]
-    upper = at[[107, 66, 105, 63, 70]]
+    lower = at[list(MESH_RIGHT_BROW_LOWER_EDGE[::-1])]
+    upper = at[list(MESH_RIGHT_BROW_UPPER_EDGE[::-1])]
     knots = np.linspace(0, 1, 5)
     edges = [np.stack([np.interp(t, knots, edge[:, i]) for i in range(2)], 1) for edge in (lower, upper)]
     return edges[0], edges[1]

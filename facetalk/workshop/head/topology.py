@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import Delaunay, KDTree
 
-from facetalk.workshop.head.anatomy import EYE_CONTOURS, MOUTH_CONTOURS
+from facetalk.core.landmarks import MESH_RIGHT_EYE_RINGS, MESH_RIGHT_MOUTH_RINGS
 from facetalk.workshop.head.domain import DOME_RADIUS, DOME_Y, PER_RADIAN, TOP, between_curves, closed_curve, conformal
 
 EYE_COUNT, MOUTH_HALF, NOSTRIL_COUNT, EAR_COUNT = 40, 31, 16, 40
@@ -59,14 +59,14 @@ def ellipse(shape: tuple, count: int, factor: float = 1.0) -> np.ndarray:
 def eye_rings(face_at: np.ndarray) -> np.ndarray:
     """Map places round the left eye, (levels, count, 2), from the outer corner over the upper lid."""
     positions = 16 * np.arange(EYE_COUNT) / EYE_COUNT
-    curves = [closed_curve(face_at[list(contour)] * [-1, 1], positions) for contour in EYE_CONTOURS]
+    curves = [closed_curve(face_at[list(contour)] * [-1, 1], positions) for contour in MESH_RIGHT_EYE_RINGS]
     return between_curves(np.stack(curves), EYE_LEVELS)
 
 
 def mouth_rings(face_at: np.ndarray) -> np.ndarray:
     """Map places round the left half of the mouth, (levels, half, 2), upper midline to lower midline."""
     curves = []
-    for contour in MOUTH_CONTOURS:
+    for contour in MESH_RIGHT_MOUTH_RINGS:
         half = face_at[list(contour)] * [-1, 1]
         whole = np.concatenate([half, half[-2:0:-1] * [-1, 1]])
         curves.append(closed_curve(whole, np.arange(MOUTH_HALF) / 3))
