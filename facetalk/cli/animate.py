@@ -19,6 +19,7 @@ from facetalk.cli.output import (
     print_json,
     progress_bar,
 )
+from facetalk.exporters.registry import FORMATS
 
 
 def animate(
@@ -46,7 +47,7 @@ def animate(
         typer.Option("-o", "--out", metavar="DIR", help="Folder; many recordings get one each.  [default: SPEECH/]"),
     ] = None,
     formats: Annotated[
-        str, typer.Option("--format", metavar="LIST", help="Of mp4, npz, glb, csv, obj, ply, usd; with commas.")
+        str, typer.Option("--format", metavar="LIST", help=f"Of {', '.join(FORMATS)}; with commas.")
     ] = "mp4,npz,glb",
     size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Side of the picture, pixels.")] = 512,
     seed: Annotated[int, typer.Option("--seed", help="Of blinks and head motion.")] = 0,

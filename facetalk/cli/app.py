@@ -11,6 +11,7 @@ from facetalk.cli.animate import animate
 from facetalk.cli.config import config
 from facetalk.cli.doctor import doctor
 from facetalk.cli.evaluate import evaluate
+from facetalk.cli.export import export
 from facetalk.cli.fit import fit
 from facetalk.cli.heads import heads
 from facetalk.cli.render import render
@@ -51,7 +52,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # the plain help is there in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fit, train, animate, render, evaluate, weights, doctor):
+for command in (fit, train, animate, render, export, evaluate, weights, doctor):
     app.command()(command)
 app.add_typer(heads, name="heads")
 app.add_typer(styles, name="styles")

@@ -1,1 +1,1 @@
-"""Motion -> file: one file per format."""
+"""Motion -> file: a module for each output format, and the table that lists them."""

@@ -120,7 +120,7 @@ def fitted_camera(motion: Motion) -> Camera:
     return motion.camera
 
 
-def _front(motion: Motion, head: HeadModel, size: int) -> Camera:
+def front_view(motion: Motion, head: HeadModel, size: int) -> Camera:
     """A fixed camera before the place where the head usually is, turned as it usually is."""
     every = motion.cut(0, motion.num_frames)
     some = torch.linspace(0, motion.num_frames - 1, min(BLOCK, motion.num_frames)).round().long()

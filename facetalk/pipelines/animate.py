@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,19 +17,18 @@ from facetalk.core.progress import Progress, silent
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
 from facetalk.core.types import Motion, still_motion
+from facetalk.exporters.base import ExportOptions
+from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.head.retargeting import is_arkit
 from facetalk.io.audio import read_waveform
-from facetalk.io.motion import write_motion
 from facetalk.motion.gestures.idle import add_idle
 from facetalk.motion.heads import load_head
 from facetalk.networks.styletalk import Talker
+from facetalk.pipelines.export import export_formats
 from facetalk.pipelines.styles import TALKERS_HEAD, resolve_style
 from facetalk.talkers.registry import load_talker
-
-FORMATS = {"mp4": ".mp4", "npz": ".npz", "glb": ".glb", "csv": ".csv", "obj": "_obj", "ply": "_ply", "usd": ".usda"}
-"""What can be written, and what follows the recording's name in each output's name."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,7 @@ class AnimateOptions:
     """Decides when the eyes blink and how the head moves."""
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.formats if name not in FORMATS]
-        if unknown or not self.formats:
-            raise UsageError(f"unknown format {', '.join(unknown)!r}; known formats: {', '.join(FORMATS)}")
+        formats_named(self.formats)
         if self.head_motion < 0 or self.blinks < 0:
             raise UsageError(f"head motion ({self.head_motion:g}) and blinks ({self.blinks:g}) cannot be negative")
 
@@ -142,7 +138,7 @@ def animate_all(
         progress: told how far the work is.
     """
     options = options or AnimateOptions()
-    jobs = plan(speeches, out, options.formats)
+    jobs = plan(speeches, out, formats_named(options.formats))
     skipped = [speech for speech, paths in jobs.items() if skip_existing and all(p.exists() for p in paths.values())]
     jobs = {speech: paths for speech, paths in jobs.items() if speech not in skipped}
     failed = {}
@@ -206,7 +202,7 @@ def plan(speeches: Sequence[Path], out: Path | str | None, formats: Sequence[str
         other = owners.setdefault(folder, speech)
         if other != speech:
             raise UsageError(f"{other} and {speech} would both go to {folder}; animate them with different -o")
-        jobs[speech] = {name: folder / f"{speech.stem}{FORMATS[name]}" for name in dict.fromkeys(formats)}
+        jobs[speech] = {name: folder / f"{speech.stem}{FORMATS[name].suffix}" for name in dict.fromkeys(formats)}
     return jobs
 
 
@@ -231,33 +227,14 @@ def _animate_one(
     with _timed(timings, "talker"):
         motion = perform(performer, read_waveform(speech), options)
     motion = motion.replace(source=speech.name, meta=_meta(speech, options))
-    shown = _for_head(motion, performer.head)
-    # The files are written while the video is drawn. Curves are ARKit's for every head.
-    with ThreadPoolExecutor(1) as pool, _timed(timings, "files"):
-        jobs = [
-            pool.submit(write, targets[name], performer.head, motion if name == "csv" else shown)
-            for name, write in _writers(targets).items()
-        ]
-        if "mp4" in targets:
-            from facetalk.pipelines.render import render
 
-            def tell(what: str, done: int, total: int) -> None:
-                progress(f"{what} {speech.name}", done, total)
+    def tell(what: str, done: int, total: int) -> None:
+        progress(f"{what} {speech.name}", done, total)
 
-            video = {"size": options.size, "audio": speech, "overwrite": True, "progress": tell}
-            render(shown, targets["mp4"], head=performer.head, **video)
-        for job in jobs:
-            job.result()
+    with _timed(timings, "files"):
+        written = ExportOptions(size=options.size, audio=speech)
+        export_formats(motion, targets, head=performer.head, options=written, progress=tell)
     return AnimateResult(speech, dict(targets), motion.duration_s, timings)
-
-
-def _for_head(motion: Motion, head: HeadModel) -> Motion:
-    """The performance in a head's own coefficients."""
-    if motion.head == head.name:
-        return motion
-    from facetalk.motion.retarget import retarget  # heads with ARKit's channels do without
-
-    return retarget(motion, head)
 
 
 def _meta(speech: Path, options: AnimateOptions) -> dict[str, object]:
@@ -278,27 +255,6 @@ def _style_name(style: str | Path | None) -> str:
     if style is None:
         return "neutral"
     return Path(style).name if Path(style).exists() else str(style)
-
-
-Writer = Callable[[Path, HeadModel, Motion], None]
-
-
-def _writers(targets: Mapping[str, Path]) -> dict[str, Writer]:
-    """How each wanted format but the video is written; what nobody wants is not imported."""
-    writers: dict[str, Writer] = {"npz": lambda path, head, motion: write_motion(path, motion)}
-    if "csv" in targets:
-        from facetalk.io.curves import write_curves
-
-        writers["csv"] = lambda path, head, motion: write_curves(path, motion)
-    if not {"glb", "obj", "ply", "usd"}.isdisjoint(targets):
-        from facetalk.io.gltf import write_glb
-        from facetalk.io.mesh import write_obj_sequence, write_ply_sequence
-        from facetalk.io.usd import write_usd
-
-        meshes = {"glb": write_glb, "obj": write_obj_sequence, "ply": write_ply_sequence, "usd": write_usd}
-        for name, write in meshes.items():
-            writers[name] = lambda path, head, motion, write=write: write(path, head.assets, motion)
-    return {name: writers[name] for name in targets if name != "mp4"}
 
 
 @contextmanager

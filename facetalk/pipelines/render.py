@@ -11,10 +11,7 @@ from facetalk.core.errors import UsageError
 from facetalk.core.progress import Progress, silent
 from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
-from facetalk.io.files import free_path
-from facetalk.io.video import VideoWriter, video_frames
-from facetalk.motion.appearance import head_surface
-from facetalk.motion.frames import CAMERAS, _front, fitted_camera, make_renderer, matching_head, posed, rendered
+from facetalk.pipelines.export import export
 
 
 def render(
@@ -38,30 +35,31 @@ def render(
         out_path: `.mp4` file.
         head: the head to pose; the one that the motion names, if not given.
         backend: `cpu`, or `pyrender` where OpenGL is installed.
-        camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, picture size
+        camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, image size
             and frame rate of the video that the motion was fitted to.
-        size: side of the front camera's square picture, pixels.
+        size: side of the front camera's square image, pixels.
         fps: frames a second; the motion's own in front, the fitted video's for the tracked camera.
-        audio: recording or video whose sound goes with the pictures, or mono samples at 16 kHz.
-        over: video that lies behind the head instead of a plain wall; needs the tracked camera.
+        audio: audio or video file whose audio goes with the frames, or mono samples at 16 kHz.
+        over: video that is shown behind the head instead of a plain wall; needs the tracked camera.
         overwrite: replace an existing file.
         progress: called after every frame.
     """
-    out_path = free_path(out_path, overwrite)
-    if over is not None and camera != "tracked":
-        raise UsageError("a video can lie under the head only with the tracked camera (--camera tracked)")
-    motion, head = matching_head(motion, head)
-    if camera == "tracked":
-        view, fps = fitted_camera(motion), fps or motion.source_fps or motion.fps
-    elif camera == "front":
-        view, fps = _front(motion, head, size), fps or motion.fps
-    else:
-        raise UsageError(f"unknown camera {camera!r}; there are: {', '.join(CAMERAS)}")
-    motion = motion.to_fps(fps)
-    renderer = make_renderer(backend, head_surface(head.assets), view)
-    backdrops = None if over is None else video_frames(over, motion.num_frames, fps, view.image_size)
-    with VideoWriter(out_path, view.image_size, fps, audio) as writer:
-        for image in rendered(renderer, posed(head, motion), backdrops):
-            writer.write(image)
-            progress("rendering", writer.frame_count, motion.num_frames)
-    return out_path
+    out_path = Path(out_path)
+    if out_path.suffix.lower() != ".mp4":
+        raise UsageError(
+            f"render writes .mp4 files, not {out_path.name}; `facetalk export MOTION -o {out_path.name}` "
+            "writes other formats"
+        )
+    return export(
+        motion,
+        out_path,
+        head=head,
+        backend=backend,
+        camera=camera,
+        size=size,
+        fps=fps,
+        audio=audio,
+        over=over,
+        overwrite=overwrite,
+        progress=progress,
+    )

@@ -13,10 +13,10 @@ from typer.testing import CliRunner, Result
 from facetalk.cli.app import app
 from facetalk.core.timing import FPS
 from facetalk.core.types import still_motion
+from facetalk.exporters.registry import FORMATS
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoReader, VideoWriter
 from facetalk.motion.heads import load_head
-from facetalk.pipelines.animate import FORMATS
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech
 from tests.recipes.toy import write_dataset
@@ -101,8 +101,27 @@ def test_animate_prints_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     make_speech(tmp_path / "a.wav", seconds=0.3)
     printed = run("animate", "a.wav", "--format", ",".join(FORMATS), "--size", 32).stdout.split()
-    assert printed == [f"a/a{suffix}" for suffix in FORMATS.values()]
+    assert printed == [f"a/a{entry.suffix}" for entry in FORMATS.values()]
     assert all(Path(name).exists() for name in printed)
+
+
+def test_export_takes_the_format_from_the_suffix_or_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = load_head()
+    names = head.assets.expression_names
+    for name in ("a", "b"):
+        motion = still_motion("facetalk", torch.zeros(2, len(names)), names, FPS, head.num_betas)
+        write_motion(Path(f"{name}.npz"), motion)
+    assert run("export", "a.npz", "-o", "a.glb").stdout == "a.glb\n"
+    document = json.loads(run("export", "a.npz", "b.npz", "-o", "out", "--format", "csv,usda", "--json").stdout)
+    assert document["failed"] == {}
+    assert document["done"][1] == {"motion": "b.npz", "files": {"csv": "out/b.csv", "usd": "out/b.usda"}}
+    again = CliRunner().invoke(app, ["export", "a.npz", "-o", "a.glb"])
+    assert again.exit_code == 1 and "exists already" in again.stderr
+    unknown = CliRunner().invoke(app, ["export", "a.npz", "-o", "a.fbx"])
+    assert unknown.exit_code == 2 and "known suffixes: .mp4, .npz, .glb" in unknown.stderr
+    refused = CliRunner().invoke(app, ["render", "a.npz", "-o", "x.glb"])
+    assert refused.exit_code == 2 and "`facetalk export MOTION -o x.glb`" in refused.stderr
 
 
 def test_train_makes_a_talker_that_animate_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from facetalk.io.audio import write_wav
 from facetalk.io.motion import write_motion
 from facetalk.io.video import VideoWriter
 from tests.conftest import make_toy_head
-from tests.io.motions import lively_motion
+from tests.exporters.motions import lively_motion
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech
 

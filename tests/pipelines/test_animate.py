@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.exporters.registry import FORMATS
 from facetalk.io.audio import write_wav
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoReader
-from facetalk.pipelines.animate import FORMATS, AnimateOptions, animate, animate_all
+from facetalk.pipelines.animate import AnimateOptions, animate, animate_all
 from tests.conftest import make_toy_head
-from tests.io.motions import lively_motion
+from tests.exporters.motions import lively_motion
 from tests.pipelines.performers import use_toys
 
 
@@ -128,7 +129,7 @@ def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path, s
         ({"talker": "parrot"}, UsageError, "unknown talker 'parrot'"),
         ({"head": "potato"}, UsageError, "unknown head 'potato'"),
         ({"formats": ("mp4", "fbx")}, UsageError, "unknown format 'fbx'; known formats: mp4, npz"),
-        ({"formats": ()}, UsageError, "unknown format"),
+        ({"formats": ()}, UsageError, "no format given"),
         ({"style": tmp_path / "none.mp4"}, FacetalkError, "no such style reference"),
         ({"blinks": -1.0}, UsageError, "cannot be negative"),
     ]
@@ -143,12 +144,12 @@ def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path, s
 def test_a_failing_video_leaves_no_half_written_file(
     tmp_path: Path, speech: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from facetalk.pipelines import render
+    from facetalk.exporters import mp4
 
     def fail(*_: object) -> None:
         raise FacetalkError("the renderer broke")
 
-    monkeypatch.setattr(render, "rendered", fail)
+    monkeypatch.setattr(mp4, "rendered", fail)
     with pytest.raises(FacetalkError, match="the renderer broke"):
         animate(speech, size=32)
     assert listed(tmp_path / "hello") == ["hello.glb", "hello.npz"]

@@ -14,7 +14,7 @@ from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.io.motion import write_motion
 from facetalk.pipelines import evaluate as pipeline
 from facetalk.pipelines.evaluate import evaluate
-from tests.io.motions import lively_motion
+from tests.exporters.motions import lively_motion
 
 
 @pytest.fixture(autouse=True)

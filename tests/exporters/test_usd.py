@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facetalk.exporters import usd
 from facetalk.head.model import HeadAssets, HeadModel
-from facetalk.io.usd import write_usd
 from tests.conftest import make_corrected_toy_head, make_toy_head
-from tests.io.motions import lively_motion
-from tests.io.test_gltf import few_joints_head
+from tests.exporters.motions import lively_motion
+from tests.exporters.test_glb import few_joints_head
 
 Usd, UsdGeom, UsdShade, UsdSkel, Vt = (
     pytest.importorskip(f"pxr.{name}", reason="usd-core is not installed")
@@ -24,7 +24,7 @@ Usd, UsdGeom, UsdShade, UsdSkel, Vt = (
 def test_usd_skel_computes_what_the_head_model_computes(tmp_path: Path, make_head: Callable[[], HeadAssets]) -> None:
     assets = make_head()
     motion = lively_motion(assets, num_frames=6, fps=25)
-    write_usd(tmp_path / "a.usda", assets, motion)
+    usd.write(tmp_path / "a.usda", motion, HeadModel(assets))
     stage = Usd.Stage.Open(str(tmp_path / "a.usda"))
     assert stage.GetTimeCodesPerSecond() == 25
     assert (stage.GetStartTimeCode(), stage.GetEndTimeCode()) == (0, 5)
@@ -52,7 +52,7 @@ def test_usd_skel_computes_what_the_head_model_computes(tmp_path: Path, make_hea
 
 def test_every_face_has_one_material(tmp_path: Path) -> None:
     assets = make_toy_head()
-    write_usd(tmp_path / "a.usda", assets, lively_motion(assets, num_frames=1))
+    usd.write(tmp_path / "a.usda", lively_motion(assets, num_frames=1), HeadModel(assets))
     stage = Usd.Stage.Open(str(tmp_path / "a.usda"))
     mesh = UsdGeom.Mesh(stage.GetPrimAtPath("/Head/Face"))
     subsets = UsdShade.MaterialBindingAPI(mesh.GetPrim()).GetMaterialBindSubsets()

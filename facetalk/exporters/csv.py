@@ -9,10 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.errors import FacetalkError
+from facetalk.core.progress import Progress, silent
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Motion
+from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
 
 ROTATION_COLUMNS = tuple(
@@ -24,26 +26,33 @@ _SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRig
 COLUMN_CHANNELS = tuple(_SWAPPED.get(name, name) for name in ARKIT_NAMES)
 
 
-def write_curves(path: Path, motion: Motion) -> None:
-    """Write 52 ARKit curves and nine angles a frame as CSV.
+def write(
+    path: Path,
+    motion: Motion,
+    head: HeadModel,
+    options: ExportOptions = DEFAULTS,
+    progress: Progress = silent,
+) -> None:
+    """Write 52 ARKit curves and nine angles per frame, see `Exporter`.
+
+    A motion of a head with other channels is converted to ARKit's.
 
     Angles are radians: yaw is positive towards the subject's left, pitch downwards, roll towards the subject's right
     shoulder. `Timecode` is `HH:MM:SS:FF.mmm` from the clip's start, where `mmm` counts thousandths of a frame; `FF`
     counts frames of the rounded frame rate.
     """
-    missing = [name for name in ARKIT_NAMES if name not in motion.expression_names]
-    if missing:
-        raise FacetalkError(
-            f"the head {motion.head!r} has no ARKit channels ({missing[0]} and {len(missing) - 1} more are missing), "
-            "so there are no ARKit curves to write"
-        )
+    motion = at_frame_rate(motion, options)
+    if not set(ARKIT_NAMES) <= set(motion.expression_names):
+        from facetalk.motion.retarget import to_arkit  # only heads with other channels need it
+
+        motion = to_arkit(motion, head if motion.head == head.name else None)
     columns = [motion.expression_names.index(name) for name in COLUMN_CHANNELS]
     head = axis_angle_to_matrix(motion.global_orient) @ axis_angle_to_matrix(motion.neck_pose)
     eyes = [axis_angle_to_matrix(pose) for pose in (motion.leye_pose, motion.reye_pose)]
     angles = torch.cat([yaw_pitch_roll(rotation) for rotation in (head, *eyes)], 1)
     table = torch.cat([motion.expression[:, columns], angles], 1).tolist()
     names = [name[0].upper() + name[1:] for name in COLUMN_CHANNELS]
-    with replacing(Path(path)) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["Timecode", "BlendShapeCount", *names, *ROTATION_COLUMNS])
         for frame, row in enumerate(table):

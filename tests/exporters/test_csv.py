@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from facetalk.core.errors import FacetalkError
+from facetalk.core.types import Motion
+from facetalk.exporters import csv as csv_exporter
+from facetalk.exporters.csv import timecode
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.model import HeadAssets
-from facetalk.io.curves import timecode, write_curves
-from tests.io.motions import lively_motion
+from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.motion import retarget
+from tests.exporters.motions import lively_motion
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -23,7 +25,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def test_every_curve_stands_under_its_name(tmp_path: Path, toy_assets: HeadAssets) -> None:
     motion = lively_motion(toy_assets)
-    write_curves(tmp_path / "a.csv", motion)
+    csv_exporter.write(tmp_path / "a.csv", motion, HeadModel(toy_assets))
     rows = rows_of(tmp_path / "a.csv")
     assert len(rows) == motion.num_frames
     assert list(rows[0])[:4] == ["Timecode", "BlendShapeCount", "EyeBlinkLeft", "EyeLookDownLeft"]
@@ -44,7 +46,7 @@ def test_the_head_turns_about_one_axis_at_a_time(
     motion = lively_motion(toy_assets, num_frames=2)
     still = torch.zeros(2, 3)
     motion = motion.replace(global_orient=still, neck_pose=still).replace(**{joint: still + torch.tensor(axis_angle)})
-    write_curves(tmp_path / "a.csv", motion)
+    csv_exporter.write(tmp_path / "a.csv", motion, HeadModel(toy_assets))
     row = rows_of(tmp_path / "a.csv")[1]
     angles = {name: float(row[name]) for name in ("HeadYaw", "HeadPitch", "HeadRoll")}
     assert angles == pytest.approx({name: 0.3 if name == column else 0.0 for name in angles}, abs=1e-6)
@@ -60,8 +62,21 @@ def test_timecodes_count_real_time(fps: float) -> None:
     assert timecode(31, 30.0) == "00:00:01:01.000"
 
 
-def test_a_head_without_arkit_channels_is_refused(tmp_path: Path, toy_assets: HeadAssets) -> None:
+def test_a_head_without_arkit_channels_is_converted(
+    tmp_path: Path, toy_assets: HeadAssets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = tuple(f"psi{i}" for i in range(len(ARKIT_NAMES)))
     motion = lively_motion(toy_assets)
-    names = tuple(f"psi{i}" for i in range(len(motion.expression_names)))
-    with pytest.raises(FacetalkError, match="no ARKit channels"):
-        write_curves(tmp_path / "a.csv", motion.replace(expression_names=names))
+    converted = []
+
+    def to_arkit(source: Motion, head: HeadModel | None) -> Motion:
+        converted.append((source.expression_names, head))
+        return source.replace(expression_names=ARKIT_NAMES)
+
+    monkeypatch.setattr(retarget, "to_arkit", to_arkit)
+    head = HeadModel(toy_assets)
+    csv_exporter.write(tmp_path / "a.csv", motion.replace(expression_names=names), head)
+    assert converted == [(names, head)]
+    assert float(rows_of(tmp_path / "a.csv")[3]["JawOpen"]) == pytest.approx(
+        float(motion.channel("jawOpen")[3]), abs=1e-6
+    )

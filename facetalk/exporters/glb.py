@@ -17,14 +17,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from facetalk.core.progress import Progress, silent
 from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from facetalk.core.types import Motion
 from facetalk.core.version import __version__
+from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
+from facetalk.exporters.head_mesh import SplitMesh, part_faces, split_at_seams, vertex_normals
 from facetalk.head.correctives import shape_dirs, shape_names, shape_weights
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
-from facetalk.io.mesh import SplitMesh, check_same_head, part_faces, split_at_seams, vertex_normals
 from facetalk.rendering.color import srgb_to_linear
 
 _FLOAT, _UINT32, _UINT16, _UINT8 = 5126, 5125, 5123, 5121
@@ -38,18 +40,24 @@ _SMALLEST_TURN = 2e-3
 """Changes of a unit normal below this are left out."""
 
 
-def write_glb(path: Path, assets: HeadAssets, motion: Motion) -> None:
-    """Write the head with one identity and one motion as binary glTF 2.0."""
-    check_same_head(assets, motion)
-    data = glb_bytes(assets, motion)
-    with replacing(Path(path)) as temporary:
+def write(
+    path: Path,
+    motion: Motion,
+    head: HeadModel,
+    options: ExportOptions = DEFAULTS,
+    progress: Progress = silent,
+) -> None:
+    """Write the head with one identity and one motion as binary glTF 2.0, see `Exporter`."""
+    check_same_head(motion, head)
+    data = glb_bytes(head, at_frame_rate(motion, options))
+    with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
-def glb_bytes(assets: HeadAssets, motion: Motion) -> bytes:
+def glb_bytes(head: HeadModel, motion: Motion) -> bytes:
     """The whole file in memory."""
-    file = _Buffer()
-    template, joints = (part.numpy() for part in HeadModel(assets).shaped(motion.betas))
+    file, assets = _Buffer(), head.assets
+    template, joints = (part.numpy() for part in head.shaped(motion.betas))
     mesh = split_at_seams(assets.faces.numpy(), assets.uv_faces.numpy(), assets.uv_coords.numpy())
     document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": f"facetalk {__version__}"},

@@ -14,13 +14,13 @@ import trimesh
 from PIL import Image
 
 from facetalk.core.types import Motion
+from facetalk.exporters import glb
+from facetalk.exporters.head_mesh import part_faces
 from facetalk.head.correctives import shape_names
 from facetalk.head.model import HeadAssets, HeadModel
-from facetalk.io.gltf import write_glb
 from facetalk.io.heads import read_head
-from facetalk.io.mesh import part_faces
 from tests.conftest import make_corrected_toy_head, make_toy_head
-from tests.io.motions import lively_motion
+from tests.exporters.motions import lively_motion
 
 DTYPES = {5126: np.float32, 5125: np.uint32, 5123: np.uint16, 5121: np.uint8}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
@@ -163,7 +163,7 @@ HEADS = {
 def test_a_viewer_sees_what_the_head_model_computes(tmp_path: Path, kind: str) -> None:
     assets = HEADS[kind]()
     motion = lively_motion(assets)
-    write_glb(tmp_path / "a.glb", assets, motion)
+    glb.write(tmp_path / "a.glb", motion, HeadModel(assets))
     reader = Reader(tmp_path / "a.glb")
     truth = HeadModel(assets).pose(motion).vertices.numpy()
     # Which head vertex each file vertex repeats, found from the mesh at rest and not from the writer.
@@ -182,7 +182,7 @@ def test_the_file_obeys_the_standard(tmp_path: Path, kind: str) -> None:
     assets = HEADS[kind]()
     motion = lively_motion(assets, fps=25)
     path = tmp_path / "a.glb"
-    write_glb(path, assets, motion)
+    glb.write(path, motion, HeadModel(assets))
     data = path.read_bytes()
     assert data[:4] == b"glTF"
     assert int.from_bytes(data[4:8], "little") == 2
@@ -244,14 +244,14 @@ def check_animation(reader: Reader, motion: Motion) -> None:
 
 def test_trimesh_opens_it_too(tmp_path: Path) -> None:
     assets = textured_head()
-    write_glb(tmp_path / "a.glb", assets, lively_motion(assets))
+    glb.write(tmp_path / "a.glb", lively_motion(assets), HeadModel(assets))
     scene: Any = trimesh.load(tmp_path / "a.glb")
     assert sum(len(mesh.faces) for mesh in scene.geometry.values()) == len(assets.faces)
 
 
 def test_texture_and_texture_coordinates_keep_their_place(tmp_path: Path) -> None:
     assets = textured_head()
-    write_glb(tmp_path / "a.glb", assets, lively_motion(assets))
+    glb.write(tmp_path / "a.glb", lively_motion(assets), HeadModel(assets))
     reader = Reader(tmp_path / "a.glb")
     (image,) = reader.file.images
     view = reader.file.bufferViews[image.bufferView]
@@ -265,7 +265,7 @@ def test_texture_and_texture_coordinates_keep_their_place(tmp_path: Path) -> Non
 def test_a_motion_of_another_head_is_refused(tmp_path: Path) -> None:
     assets = make_toy_head()
     with pytest.raises(ValueError, match="retarget"):
-        write_glb(tmp_path / "a.glb", assets, lively_motion(assets).replace(head="other"))
+        glb.write(tmp_path / "a.glb", lively_motion(assets).replace(head="other"), HeadModel(assets))
     assert not list(tmp_path.iterdir())
 
 
@@ -274,7 +274,7 @@ def test_the_bundled_head_is_small_and_exact(tmp_path: Path) -> None:
     motion = lively_motion(assets, num_frames=3)
     motion = motion.replace(expression=0.6 * motion.expression, betas=0.5 * motion.betas)
     path = tmp_path / "a.glb"
-    write_glb(path, assets, motion)
+    glb.write(path, motion, HeadModel(assets))
     assert path.stat().st_size < 8e6
     reader = Reader(path)
     truth = HeadModel(assets).pose(motion).vertices.numpy()

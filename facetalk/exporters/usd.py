@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from facetalk.core.progress import Progress, silent
 from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from facetalk.core.types import Motion
+from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
+from facetalk.exporters.head_mesh import painted_colors, part_faces, vertex_normals
 from facetalk.head.correctives import shape_dirs, shape_names, shape_weights
 from facetalk.head.model import HeadAssets, HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
-from facetalk.io.mesh import check_same_head, painted_colors, part_faces, vertex_normals
 from facetalk.rendering.color import srgb_to_linear
 
 _SMALLEST_MOVE_M = 2e-6
@@ -25,11 +27,18 @@ _ROUGHNESS = {"skin": 0.5, "eyes": 0.1, "teeth": 0.25, "tongue": 0.35}
 """Roughness of each part's material; the colour comes from the vertices."""
 
 
-def write_usd(path: Path, assets: HeadAssets, motion: Motion) -> None:
-    """Write the head with one identity and one motion."""
-    check_same_head(assets, motion)
-    with replacing(Path(path)) as temporary, temporary.open("w", encoding="ascii") as file:
-        for block in _document(assets, motion):
+def write(
+    path: Path,
+    motion: Motion,
+    head: HeadModel,
+    options: ExportOptions = DEFAULTS,
+    progress: Progress = silent,
+) -> None:
+    """Write the head with one identity and one motion as USD text, see `Exporter`."""
+    check_same_head(motion, head)
+    motion = at_frame_rate(motion, options)
+    with replacing(path) as temporary, temporary.open("w", encoding="ascii") as file:
+        for block in _document(head, motion):
             file.write(block)
 
 
@@ -41,8 +50,9 @@ def joint_paths() -> list[str]:
     return paths
 
 
-def _document(assets: HeadAssets, motion: Motion) -> Iterator[str]:
-    template, joints = (part.numpy() for part in HeadModel(assets).shaped(motion.betas))
+def _document(head: HeadModel, motion: Motion) -> Iterator[str]:
+    assets = head.assets
+    template, joints = (part.numpy() for part in head.shaped(motion.betas))
     yield f"""#usda 1.0
 (
     defaultPrim = "Head"

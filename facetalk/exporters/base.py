@@ -1,0 +1,91 @@
+"""What an exporter is, and the options that all exporters share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.errors import UsageError
+from facetalk.core.progress import Progress, silent
+from facetalk.core.types import Motion
+from facetalk.head.model import HeadModel
+from facetalk.motion.frames import BACKENDS, CAMERAS
+
+
+@dataclass(frozen=True, eq=False)
+class ExportOptions:
+    """How a motion is written. Each format lists in the registry which of these it takes; the others are refused."""
+
+    fps: float | None = None
+    """Frames a second; the motion's own if not given, with the tracked camera those of the fitted video."""
+    size: int = 512
+    """Side of the front camera's square image, pixels."""
+    audio: Path | str | Float[Tensor, " samples"] | None = None
+    """Audio or video file whose audio goes with the frames, or mono samples at 16 kHz."""
+    backend: str = "cpu"
+    """Renderer: `cpu`, or `pyrender` where OpenGL is installed."""
+    camera: str = "front"
+    """`front` looks at the head's usual place from in front; `tracked` is the camera of the fitted video."""
+    over: Path | str | None = None
+    """Video that is shown behind the head instead of a plain wall; needs the tracked camera."""
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not self.fps > 0:
+            raise UsageError(f"fps is {self.fps:g}; it must be positive")
+        if self.camera not in CAMERAS:
+            raise UsageError(f"unknown camera {self.camera!r}; there are: {', '.join(CAMERAS)}")
+        if self.backend not in BACKENDS:
+            raise UsageError(f"unknown backend {self.backend!r}; there are: {', '.join(BACKENDS)}")
+        if self.over is not None and self.camera != "tracked":
+            raise UsageError("a video can lie under the head only with the tracked camera (--camera tracked)")
+
+    def given(self) -> list[str]:
+        """Names of the options that differ from their defaults."""
+        values = {item: getattr(self, item.name) for item in fields(self)}
+        return [item.name for item, value in values.items() if isinstance(value, Tensor) or value != item.default]
+
+    def only(self, names: frozenset[str]) -> ExportOptions:
+        """These options without those that a format does not take."""
+        return ExportOptions(**{name: getattr(self, name) for name in self.given() if name in names})
+
+
+DEFAULTS = ExportOptions()
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """A module that writes one format."""
+
+    def write(
+        self,
+        path: Path,
+        motion: Motion,
+        head: HeadModel,
+        options: ExportOptions = DEFAULTS,
+        progress: Progress = silent,
+    ) -> None:
+        """Write a file (or a folder of one file per frame), completely or not at all.
+
+        Args:
+            path: where to; replaced if it exists.
+            motion: in the head's own coefficients.
+            head: the head to pose.
+            options: already checked against the format's entry in the registry.
+            progress: called after every frame by exporters that go frame by frame.
+        """
+        ...
+
+
+def at_frame_rate(motion: Motion, options: ExportOptions) -> Motion:
+    """The motion at the frame rate that is asked for, or at its own."""
+    return motion.to_fps(options.fps or motion.fps)
+
+
+def check_same_head(motion: Motion, head: HeadModel) -> None:
+    """Refuse a motion that is made for another head."""
+    if motion.head != head.name or motion.expression_names != head.assets.expression_names:
+        raise ValueError(f"a motion for head {motion.head!r} cannot move head {head.name!r}: retarget it first")

@@ -1,0 +1,75 @@
+"""The head's mesh as other programs want it: parts, vertices split at texture seams, normals, painted vertices."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from facetalk.head.model import HeadAssets
+from facetalk.rendering.normals import vertex_normals as fill_normals
+
+PARTS = {
+    "skin": (),
+    "eyes": ("left_eyeball", "right_eyeball"),
+    "teeth": ("upper_teeth", "lower_teeth"),
+    "tongue": ("tongue",),
+}
+"""Materials of an exported head and the regions that wear them; skin is what is left over."""
+
+
+class SplitMesh(NamedTuple):
+    """A mesh whose vertices have one texture coordinate each."""
+
+    source: Int[np.ndarray, " split"]
+    """The head's vertex that each vertex repeats."""
+    uv_coords: Float[np.ndarray, "split 2"]
+    faces: Int[np.ndarray, "faces 3"]
+
+
+def split_at_seams(
+    faces: Int[np.ndarray, "faces 3"], uv_faces: Int[np.ndarray, "faces 3"], uv_coords: Float[np.ndarray, "uvs 2"]
+) -> SplitMesh:
+    """The mesh with vertices doubled where the texture is cut; vertices without a face are left out."""
+    pairs = faces.astype(np.int64).ravel() * len(uv_coords) + uv_faces.ravel()
+    used, corner = np.unique(pairs, return_inverse=True)
+    source, uv = np.divmod(used, len(uv_coords))
+    return SplitMesh(source, uv_coords[uv], corner.reshape(faces.shape))
+
+
+def vertex_normals(
+    vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]
+) -> Float[np.ndarray, "vertices 3"]:
+    """Unit normals, faces weighted by area; (0, 0, 1) where a vertex has no face."""
+    normals = np.empty((len(vertices), 3), np.float32)
+    fill_normals(np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32), normals)
+    normals[(normals == 0).all(1)] = (0, 0, 1)
+    return normals
+
+
+def part_faces(assets: HeadAssets) -> dict[str, Int[np.ndarray, " members"]]:
+    """Numbers of the faces of each part of `PARTS` that this head has."""
+    part_of_vertex = np.zeros(len(assets.template), np.int64)
+    for number, regions in enumerate(PARTS.values()):
+        for region in regions:
+            if region in assets.regions:
+                part_of_vertex[assets.regions[region].numpy()] = number
+    # A face belongs to a part only with all its corners.
+    corners = part_of_vertex[assets.faces.numpy()]
+    part = np.where((corners == corners[:, :1]).all(1), corners[:, 0], 0)
+    members = {name: np.flatnonzero(part == number) for number, name in enumerate(PARTS)}
+    return {name: numbers for name, numbers in members.items() if len(numbers)}
+
+
+def painted_colors(assets: HeadAssets) -> Float[np.ndarray, "vertices 3"]:
+    """sRGB of each vertex in [0, 1], the texture included: for formats that carry no picture."""
+    colors = assets.colors.numpy()
+    if assets.texture is None:
+        return colors
+    height, width = assets.texture.shape[:2]
+    uv = np.zeros((len(colors), 2), np.float32)
+    uv[assets.faces.numpy().ravel()] = assets.uv_coords.numpy()[assets.uv_faces.numpy().ravel()]
+    column = np.clip(uv[:, 0] * width, 0, width - 1).astype(np.int64)
+    row = np.clip((1 - uv[:, 1]) * height, 0, height - 1).astype(np.int64)
+    return colors * assets.texture[row, column].astype(np.float32) / 255

@@ -1,0 +1,40 @@
+"""Video (`.mp4`): the head rendered frame by frame, with audio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facetalk.core.progress import Progress, silent
+from facetalk.core.types import Motion
+from facetalk.exporters.base import DEFAULTS, ExportOptions, check_same_head
+from facetalk.head.model import HeadModel
+from facetalk.io.video import VideoWriter, video_frames
+from facetalk.motion.appearance import head_surface
+from facetalk.motion.frames import fitted_camera, front_view, make_renderer, posed, rendered
+
+
+def write(
+    path: Path,
+    motion: Motion,
+    head: HeadModel,
+    options: ExportOptions = DEFAULTS,
+    progress: Progress = silent,
+) -> None:
+    """Write a video, see `Exporter`.
+
+    With the tracked camera, image size and frame rate are those of the video that the motion was fitted to.
+    """
+    check_same_head(motion, head)
+    if options.camera == "tracked":
+        view, fps = fitted_camera(motion), options.fps or motion.source_fps or motion.fps
+    else:
+        view, fps = front_view(motion, head, options.size), options.fps or motion.fps
+    motion = motion.to_fps(fps)
+    renderer = make_renderer(options.backend, head_surface(head.assets), view)
+    backgrounds = None
+    if options.over is not None:
+        backgrounds = video_frames(options.over, motion.num_frames, fps, view.image_size)
+    with VideoWriter(path, view.image_size, fps, options.audio) as writer:
+        for image in rendered(renderer, posed(head, motion), backgrounds):
+            writer.write(image)
+            progress("rendering", writer.frame_count, motion.num_frames)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+
+from facetalk.exporters.head_mesh import part_faces, split_at_seams, vertex_normals
+from facetalk.head.model import HeadAssets
+from tests.exporters.test_glb import few_joints_head
+
+
+def test_parts_share_out_all_faces_once(toy_assets: HeadAssets) -> None:
+    members = np.concatenate(list(part_faces(toy_assets).values()))
+    np.testing.assert_array_equal(np.sort(members), np.arange(len(toy_assets.faces)))
+
+
+def test_seams_double_vertices_and_keep_every_corner() -> None:
+    assets = few_joints_head()
+    faces, uv_faces, uv_coords = (a.numpy() for a in (assets.faces, assets.uv_faces, assets.uv_coords))
+    mesh = split_at_seams(faces, uv_faces, uv_coords)
+    assert len(mesh.source) == faces.size, "each corner of this head has its own texture coordinate"
+    np.testing.assert_array_equal(mesh.source[mesh.faces], faces)
+    np.testing.assert_array_equal(mesh.uv_coords[mesh.faces], uv_coords[uv_faces])
+    whole = split_at_seams(faces, faces, np.zeros((len(assets.template), 2)))
+    assert len(whole.source) == len(np.unique(faces))
+
+
+def test_normals_are_the_area_weighted_mean_of_face_normals() -> None:
+    chance = np.random.default_rng(3)
+    vertices, faces = chance.normal(size=(9, 3)), chance.permuted(np.tile(np.arange(8), (12, 1)), axis=1)[:, :3]
+    slow = np.zeros((9, 3))
+    for a, b, c in faces:
+        for corner in (a, b, c):
+            slow[corner] += np.cross(vertices[b] - vertices[a], vertices[c] - vertices[a])
+    slow[8] = [0, 0, 1]  # no face touches the ninth vertex
+    slow /= np.linalg.norm(slow, axis=1, keepdims=True)
+    np.testing.assert_allclose(vertex_normals(vertices, faces), slow, atol=1e-5)

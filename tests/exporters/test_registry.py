@@ -1,0 +1,172 @@
+"""Every exporter of the table keeps the contract: found by suffix, complete or absent, readable by others."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import trimesh
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.types import Motion
+from facetalk.exporters.base import Exporter, ExportOptions
+from facetalk.exporters.registry import FORMATS, format_named, format_of, formats_named, load_exporter
+from facetalk.head.model import HeadModel
+from facetalk.io.motion import read_motion
+from facetalk.io.video import VideoReader
+from facetalk.pipelines.export import export
+from tests.exporters.motions import lively_motion
+
+NUM_FRAMES = 5
+
+
+@pytest.fixture
+def motion(toy_head: HeadModel) -> Motion:
+    return lively_motion(toy_head.assets, num_frames=NUM_FRAMES)
+
+
+def out_path(folder: Path, name: str) -> Path:
+    return folder / f"clip{FORMATS[name].suffix}"
+
+
+def options_of(name: str) -> dict[str, Any]:
+    return {"size": 48} if "size" in FORMATS[name].options else {}
+
+
+def frames_in_usd(path: Path) -> int:
+    pxr = pytest.importorskip("pxr.Usd", reason="usd-core is not installed")
+    return int(pxr.Stage.Open(str(path)).GetEndTimeCode()) + 1
+
+
+def frames_in_glb(path: Path) -> int:
+    scene: Any = trimesh.load(path)
+    assert scene.geometry
+    import pygltflib
+
+    file: Any = pygltflib.GLTF2().load(str(path))
+    return file.accessors[file.animations[0].samplers[0].input].count
+
+
+def frames_in_meshes(path: Path) -> int:
+    meshes = [trimesh.load(file, process=False) for file in sorted(path.glob("frame_*.*"))]
+    assert all(len(mesh.faces) for mesh in meshes)  # type: ignore[attr-defined]
+    return len(meshes)
+
+
+def frames_in_csv(path: Path) -> int:
+    with path.open(newline="") as file:
+        return len(list(csv.DictReader(file)))
+
+
+def frames_in_video(path: Path) -> int:
+    with VideoReader(path) as video:
+        assert video.size == (48, 48)
+        return len(list(video))
+
+
+COUNT_FRAMES: dict[str, Callable[[Path], int]] = {
+    "mp4": frames_in_video,
+    "npz": lambda path: read_motion(path).num_frames,
+    "glb": frames_in_glb,
+    "csv": frames_in_csv,
+    "obj": frames_in_meshes,
+    "ply": frames_in_meshes,
+    "usd": frames_in_usd,
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_file_holds_every_frame_and_nothing_else_is_left(
+    tmp_path: Path, toy_head: HeadModel, motion: Motion, name: str
+) -> None:
+    path = out_path(tmp_path, name)
+    assert isinstance(load_exporter(name), Exporter)
+    assert export(motion, path, head=toy_head, **options_of(name)) == path
+    assert list(tmp_path.iterdir()) == [path]
+    assert COUNT_FRAMES[name](path) == NUM_FRAMES
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_existing_files_are_kept_unless_overwritten(
+    tmp_path: Path, toy_head: HeadModel, motion: Motion, name: str
+) -> None:
+    path = out_path(tmp_path, name)
+    if FORMATS[name].is_sequence:
+        path.mkdir()
+        (path / "mine.txt").write_text("mine")
+    else:
+        path.write_text("mine")
+    with pytest.raises(FacetalkError, match="exists already"):
+        export(motion, path, head=toy_head, **options_of(name))
+    assert (path / "mine.txt" if path.is_dir() else path).read_text() == "mine"
+    export(motion, path, head=toy_head, overwrite=True, **options_of(name))
+    assert COUNT_FRAMES[name](path) == NUM_FRAMES
+    assert not (path / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_failure_leaves_nothing_behind(
+    tmp_path: Path, toy_head: HeadModel, motion: Motion, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    written = tmp_path / "done"
+    written.mkdir()
+    # The rename at the end is the last step of every exporter: by then everything is on disk under another name.
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="no space left"):
+        export(motion, out_path(written, name), head=toy_head, **options_of(name))
+    assert not list(written.iterdir())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_frame_rate_can_be_chosen(tmp_path: Path, toy_head: HeadModel, motion: Motion, name: str) -> None:
+    path = export(motion, out_path(tmp_path, name), head=toy_head, fps=motion.fps * 2, **options_of(name))
+    assert COUNT_FRAMES[name](path) == 2 * NUM_FRAMES
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_options_without_effect_are_refused_by_name(
+    tmp_path: Path, toy_head: HeadModel, motion: Motion, name: str
+) -> None:
+    values = {"size": 64, "audio": torch.zeros(1600), "backend": "pyrender", "camera": "tracked"}
+    for option, value in values.items():
+        if option not in FORMATS[name].options:
+            with pytest.raises(UsageError, match=f"{name} files take no {option}"):
+                export(motion, out_path(tmp_path, name), head=toy_head, **{option: value})  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_suffix_names_the_format(name: str) -> None:
+    assert format_of(Path("a.b") / f"clip{FORMATS[name].suffix}") == name
+    assert format_named(name.upper()) == name
+
+
+def test_aliases_and_lists_of_formats() -> None:
+    assert (format_named("usda"), format_of("clip.usd"), format_of("CLIP.USDA")) == ("usd", "usd", "usd")
+    assert formats_named(["npz", " usda", "usd", "mp4"]) == ["npz", "usd", "mp4"]
+    with pytest.raises(UsageError, match="no format given; known formats: mp4, npz"):
+        formats_named([])
+    with pytest.raises(UsageError, match="unknown format 'fbx'; known formats: mp4, npz"):
+        formats_named(["npz", "fbx"])
+
+
+def test_an_unknown_suffix_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"'\.fbx'; known suffixes: \.mp4, \.npz, \.glb, \.csv, _obj, _ply, \.usda"):
+        format_of("clip.fbx")
+    with pytest.raises(UsageError, match=r"name a folder, such as clip_obj, not clip\.obj"):
+        format_of("clip.obj")
+
+
+def test_options_know_what_was_given() -> None:
+    options = ExportOptions(size=64, audio=torch.zeros(3), camera="tracked")
+    assert options.given() == ["size", "audio", "camera"]
+    assert options.only(frozenset({"fps", "size"})).given() == ["size"]
+    with pytest.raises(UsageError, match="fps is 0"):
+        ExportOptions(fps=0.0)
