@@ -25,7 +25,7 @@ from facetalk.head.registration import slide
 from facetalk.io.cache import arrays_in, cached_arrays
 from facetalk.motion.appearance import head_surface
 from facetalk.rendering.renderer import CpuRenderer
-from facetalk.vision.landmark_detector import LandmarkDetector, MediaPipeDetector
+from facetalk.vision.landmark_detector import LandmarkDetector, MediaPipeDetector, detector_name
 
 SIZE = 512
 VIEWS_DEG = ((0, 0), (-14, 0), (14, 0), (-26, 0), (26, 0), (0, -12), (0, 12), (-12, 10), (12, 10))
@@ -74,7 +74,7 @@ def calibrated(head: HeadModel, reference: HeadModel, detector: LandmarkDetector
                 own.close()
         return {"triangles": points.triangles.numpy(), "barycentric": points.barycentric.numpy()}
 
-    parts = (*arrays_in(assets), *arrays_in(reference.assets))
+    parts = (*arrays_in(assets), *arrays_in(reference.assets), *arrays_in(detector_name()))
     made = cached_arrays("calibration", parts, make, code=(sys.modules[__name__], registration, retargeting))
     points = SurfacePoints(torch.from_numpy(made["triangles"]), torch.from_numpy(made["barycentric"]).float())
     return HeadModel(replace(assets, mediapipe=_published(assets, points))).eval()

@@ -6,6 +6,7 @@ which reads them from a `face_landmarker.task` file.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import nullcontext
 from importlib import metadata
@@ -147,8 +148,18 @@ def describe_detector() -> str:
 
 
 def detector_name() -> str:
-    """Return the name, version and license of MediaPipe's face mesh, for the metadata of a fitted motion."""
-    return f"MediaPipe face mesh {metadata.version('mediapipe')} (Apache-2.0)"
+    """Return the name, version and license of MediaPipe's face mesh, and its model file if one was requested.
+
+    For the metadata of a fitted motion and the keys of cached measurements; loads nothing.
+    """
+    try:
+        name = f"MediaPipe face mesh {metadata.version('mediapipe')} (Apache-2.0)"
+    except metadata.PackageNotFoundError:
+        return "no MediaPipe"
+    model = requested_model()
+    if model is None:
+        return name
+    return f"{name}, {model.path.name} {hashlib.sha256(model.path.read_bytes()).hexdigest()[:8]}"
 
 
 def _open_mesh(

@@ -82,7 +82,7 @@ def test_a_follower_that_fails_ends_everything() -> None:
 @pytest.mark.data
 def test_two_followers_see_what_one_detector_sees(data_dir: Path) -> None:
     path = data_dir / "video" / "grid" / "lbax4n.mp4"
-    with VideoReader(path) as video, MediaPipeDetector(max_faces=4) as detector:
+    with VideoReader(path) as video, MediaPipeDetector() as detector:
         whole = np.stack([detector.detect_all(image)[0] for _, image in video])
     with VideoReader(path) as video, MediaPipeFollower() as first, MediaPipeFollower() as second:
         shared = np.stack([faces[0] for _, faces in follow(video, 38, [first, second])])

@@ -94,3 +94,14 @@ def test_a_head_without_a_face_keeps_its_points(own: HeadModel) -> None:
 
     kept = calibrated(own, own, Blind())
     torch.testing.assert_close(kept.assets.mediapipe.barycentric, own.assets.mediapipe.barycentric)
+
+
+def test_another_detector_measures_anew(own: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Knowing(own, own.assets.mediapipe)
+    calibrated(own, own, seen)
+    measured = seen.pictures
+    calibrated(own, own, seen)
+    assert seen.pictures == measured
+    monkeypatch.setattr(calibration, "detector_name", lambda: "another")
+    calibrated(own, own, seen)
+    assert seen.pictures == 2 * measured

@@ -1,5 +1,6 @@
 """MediaPipe's Tasks API behind the detector's interface: on a stand-in, and on the real one where it is installed."""
 
+import hashlib
 import sys
 import zipfile
 from importlib import metadata
@@ -12,7 +13,7 @@ import pytest
 from facetalk.core.errors import MissingAssetError
 from facetalk.io.video import VideoReader
 from facetalk.vision.face_landmarker_model import MODEL_FILE, MODEL_VARIABLE, packaged_model
-from facetalk.vision.landmark_detector import MediaPipeCounter, MediaPipeDetector, describe_detector
+from facetalk.vision.landmark_detector import MediaPipeCounter, MediaPipeDetector, describe_detector, detector_name
 from tests.vision.fake_mediapipe import Calls, RunningMode, make_mediapipe
 
 FACES = [np.random.default_rng(seed).uniform(0.2, 0.8, (478, 3)) for seed in range(2)]
@@ -113,6 +114,17 @@ def test_the_description_names_the_api_the_version_and_the_model(calls: Calls, m
     described = describe_detector()
     assert "Tasks API" in described and "1.2.0" in described
     assert MODEL_VARIABLE in described and str(model_path) in described
+
+
+def test_the_name_in_metadata_has_the_version_and_the_hash_of_a_requested_model(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "version", lambda package: {"mediapipe": "1.2.0"}[package])
+    model_path.write_bytes(b"a model")
+    requested = detector_name()
+    monkeypatch.delenv(MODEL_VARIABLE)
+    assert detector_name() == "MediaPipe face mesh 1.2.0 (Apache-2.0)"
+    assert requested == f"{detector_name()}, {MODEL_FILE} {hashlib.sha256(b'a model').hexdigest()[:8]}"
 
 
 def test_a_requested_model_is_used_by_a_release_that_has_its_own(
