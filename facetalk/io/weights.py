@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.io.files import replacing
 
+MODEL_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
+"""What a folder of weights holds: tensors, and a description of the network that they belong to."""
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -26,8 +29,8 @@ def weights_dir() -> Path:
 def bundled(name: str) -> Path:
     """Folder of one bundled model."""
     folder = weights_dir() / name
-    if not (folder / "model.safetensors").is_file():
-        known = sorted(path.parent.name for path in weights_dir().glob("*/model.safetensors"))
+    if not (folder / MODEL_FILE).is_file():
+        known = sorted(path.parent.name for path in weights_dir().glob(f"*/{MODEL_FILE}"))
         raise MissingAssetError(
             f"no weights named {name!r} in {weights_dir()}; there are: {', '.join(known) or 'none'}"
         )
@@ -55,23 +58,24 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 def read_state(folder: Path) -> dict[str, Tensor]:
     """The parameters and buffers in a model's folder; stored in half precision, used in single."""
-    tensors, _ = read_tensors(folder / "model.safetensors")
+    tensors, _ = read_tensors(folder / MODEL_FILE)
     return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 
 
 def write_model(folder: Path, model: nn.Module, kind: str, method: str, sections: Mapping[str, Any]) -> None:
-    """Write the folder of one model: `model.safetensors`, large tensors in half precision, and `config.yaml`.
+    """Write the folder of one network: `model.safetensors`, large tensors in half precision, and `config.yaml`.
 
     Args:
         folder: an existing folder.
         model: the network whose parameters and buffers are written.
-        kind: what the network is; `networks.registry.load` reads it by this name.
-        method: the recipe that trained it.
-        sections: what else a loader needs to build the network, plain values only.
+        kind: what the network is for, as in the table of `networks.registry`, whose `load` reads the folder.
+        method: how it was made; tells apart networks of one kind.
+        sections: further entries of `config.yaml`, plain values only: `network` holds the network's own configuration,
+            others its inputs.
     """
     state = {name: value.half() if value.numel() > 1000 else value for name, value in model.state_dict().items()}
-    write_tensors(folder / "model.safetensors", state, {"method": method})
-    with replacing(folder / "config.yaml") as temporary:
+    write_tensors(folder / MODEL_FILE, state, {"method": method})
+    with replacing(folder / CONFIG_FILE) as temporary:
         described = {"kind": kind, "method": method, **sections}
         temporary.write_text(yaml.safe_dump(described, sort_keys=False), encoding="utf-8")
 

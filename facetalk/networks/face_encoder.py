@@ -99,6 +99,7 @@ class CoarseEncoder(nn.Module):
 
     def __init__(self, config: FaceEncoderConfig) -> None:
         super().__init__()
+        self.config = config
         self.num_betas = config.num_betas
         self.backbone = ResNet(config.coarse_width)
         width = code_width(config.num_betas)
@@ -140,6 +141,7 @@ class PerceptualEncoder(nn.Module):
 
     def __init__(self, config: FaceEncoderConfig) -> None:
         super().__init__()
+        self.config = config
         self.backbone: nn.Module
         if config.perceptual == "mobilenet":
             self.backbone = MobileNetV2(config.perceptual_width, config.perceptual_features)

@@ -1,17 +1,24 @@
-"""Released models by name: what there is, and how it is loaded."""
+"""Trained networks by kind and name: one table, and one function that loads any of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal, NamedTuple, overload
+
+from torch import nn
 
 from facetalk.audio import phoneme_features
 from facetalk.audio.phoneme_features import PhonemeFeatures
 from facetalk.core.config import build
+from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.published import read_published
-from facetalk.io.weights import bundled, read_config, read_state
+from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, bundled, read_config, read_state
+from facetalk.networks.critics import PatchCriticConfig, StyleCritic, SyncCritic, SyncCriticConfig
 from facetalk.networks.experts import ExpressionReader, LipReader, frozen
 from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
-from facetalk.networks.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig
+from facetalk.networks.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig, PerceptualEncoder
 from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
 from facetalk.networks.published import published_expression_net, published_lip_reader
@@ -19,87 +26,146 @@ from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from facetalk.networks.styletalk import SpeechFeatures
 
 
+@dataclass(frozen=True)
+class NetworkType:
+    """A kind of network that can be loaded."""
+
+    method: str
+    """How it was made; tells apart networks of one kind."""
+    config: type
+    """Dataclass of the entry `network` in `config.yaml`."""
+    network: Callable[..., nn.Module]
+    inputs: tuple[str, ...] = ()
+    """Further entries of `config.yaml` that the constructor takes: sizes that the training data decide."""
+    bundled: str = ""
+    """Name of the weights that come with facetalk; empty if there are none."""
+
+
+NETWORKS: dict[str, tuple[NetworkType, ...]] = {
+    "speech-encoder": (NetworkType("speech-encoder", SpeechEncoderConfig, SpeechEncoder, bundled="speech-encoder"),),
+    "laughter-detector": (NetworkType("laughter", LaughterDetectorConfig, LaughterDetector, bundled="laughter"),),
+    "lip-reader": (NetworkType("lip-reader", LipReaderConfig, PhonemeLipReader, bundled="lip-reader"),),
+    "expression-net": (NetworkType("expression-net", ExpressionNetConfig, ExpressionNet, bundled="expression-net"),),
+    "coarse-encoder": (NetworkType("coarse-encoder", FaceEncoderConfig, CoarseEncoder, bundled="coarse-encoder"),),
+    "perceptual-encoder": (NetworkType("spectre", FaceEncoderConfig, PerceptualEncoder, bundled="spectre"),),
+    "sync-critic": (NetworkType("sync-critic", SyncCriticConfig, SyncCritic, ("num_features",)),),
+    "style-critic": (NetworkType("style-critic", PatchCriticConfig, StyleCritic, ("num_channels", "num_styles")),),
+}
+"""By kind, which each `config.yaml` names together with the method."""
+
+
+class Described(NamedTuple):
+    """A folder of weights and what its `config.yaml` says."""
+
+    folder: Path
+    entries: Mapping[str, Any]
+
+
+def describe(kind: str, name: str | Path = "") -> Described:
+    """Find the weights of a network and read their description.
+
+    Args:
+        kind: see `NETWORKS`.
+        name: bundled weights, or a folder that `facetalk train` wrote; the bundled ones of this kind if empty.
+
+    Raises:
+        UsageError: there is no such kind.
+        MissingAssetError: there are no such weights.
+        FacetalkError: the folder holds a network of another kind.
+    """
+    if kind not in NETWORKS:
+        raise UsageError(f"unknown kind of network {kind!r}; known: {', '.join(NETWORKS)}")
+    folder = weights_folder(name or next(known.bundled for known in NETWORKS[kind]))
+    entries = read_config(folder / CONFIG_FILE)
+    if entries.get("kind") != kind:
+        raise FacetalkError(f"{folder} holds a network of kind {entries.get('kind')!r}; {kind!r} is needed")
+    return Described(folder, entries)
+
+
+@overload
+def load(kind: Literal["speech-encoder"], name: str | Path = "") -> SpeechEncoder: ...
+@overload
+def load(kind: Literal["laughter-detector"], name: str | Path = "") -> LaughterDetector: ...
+@overload
+def load(kind: Literal["lip-reader"], name: str | Path = "") -> PhonemeLipReader: ...
+@overload
+def load(kind: Literal["expression-net"], name: str | Path = "") -> ExpressionNet: ...
+@overload
+def load(kind: Literal["coarse-encoder"], name: str | Path = "") -> CoarseEncoder: ...
+@overload
+def load(kind: Literal["perceptual-encoder"], name: str | Path = "") -> PerceptualEncoder: ...
+@overload
+def load(kind: Literal["sync-critic"], name: str | Path) -> SyncCritic: ...
+@overload
+def load(kind: Literal["style-critic"], name: str | Path) -> StyleCritic: ...
+@overload
+def load(kind: str, name: str | Path = "") -> nn.Module: ...
+def load(kind: str, name: str | Path = "") -> nn.Module:
+    """Load a trained network, in evaluation mode and with weights that do not train.
+
+    Args:
+        kind: what the network is for: a key of `NETWORKS`, such as `speech-encoder`.
+        name: bundled weights, or a folder that `facetalk train` wrote; the bundled ones of this kind if empty.
+
+    Returns:
+        The network, in single precision on the CPU.
+
+    Raises:
+        UsageError: there is no such kind.
+        MissingAssetError: there are no such weights.
+        FacetalkError: the folder holds another kind of network, or its description is incomplete.
+
+    Example:
+        >>> encoder = load("speech-encoder")
+        >>> features = encoder.encode(read_waveform("speech.wav"))
+    """
+    folder, entries = describe(kind, name)
+    known = {network.method: network for network in NETWORKS[kind]}
+    if entries.get("method") not in known:
+        raise FacetalkError(f"{folder} was made by {entries.get('method')!r}; known for {kind}: {', '.join(known)}")
+    chosen = known[entries["method"]]
+    try:
+        config = build(chosen.config, entries["network"], f"{folder / CONFIG_FILE}: network")
+        network = chosen.network(config=config, **{key: entries[key] for key in chosen.inputs})
+    except KeyError as error:
+        raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {error} is missing") from None
+    network.load_state_dict(read_state(folder))
+    return frozen(network)
+
+
 def load_speech(name: str) -> SpeechFeatures:
-    """What turns a recording into a talker's input: `pocketsphinx`, or a speech encoder by name or folder."""
-    return PhonemeFeatures() if name == phoneme_features.NAME else load_speech_encoder(name)
+    """Load a source of speech features: `pocketsphinx`, or a speech encoder by name or folder."""
+    return PhonemeFeatures() if name == phoneme_features.NAME else load("speech-encoder", name)
 
 
-def load_speech_encoder(name: str = "speech-encoder") -> SpeechEncoder:
-    """A speech encoder: waveform at 16 kHz -> one row of features per frame at 30 fps.
-
-    Args:
-        name: a bundled encoder, or a folder that `facetalk train` wrote.
-    """
-    folder = weights_folder(name)
-    config = build(SpeechEncoderConfig, read_config(folder / "config.yaml").get("encoder", {}), "encoder")
-    encoder = SpeechEncoder(config)
-    encoder.load_state_dict(read_state(folder))
-    return encoder.eval()
-
-
-def load_laughter_detector(name: str = "laughter") -> LaughterDetector:
-    """A laughter detector: waveform at 16 kHz -> probability of laughter per frame at 30 fps.
+def load_lip_reader(name: str | Path = "") -> LipReader:
+    """Load a lip reader for SPECTRE's lip-reading loss.
 
     Args:
-        name: a bundled detector, or a folder that `facetalk train` wrote.
-    """
-    folder = weights_folder(name)
-    config = build(LaughterDetectorConfig, read_config(folder / "config.yaml").get("detector", {}), "detector")
-    detector = LaughterDetector(config)
-    detector.load_state_dict(read_state(folder))
-    return detector.eval()
-
-
-def weights_folder(name: str) -> Path:
-    """A folder of trained weights, or the bundled one of that name."""
-    return Path(name) if (Path(name) / "model.safetensors").is_file() else bundled(name)
-
-
-def load_lip_reader(name: str = "lip-reader") -> LipReader:
-    """A lip reader for SPECTRE's lip-reading loss.
-
-    Args:
-        name: a bundled reader, a folder that `facetalk train` wrote, or a file of published weights.
+        name: as in `load`, or a file of published weights.
     """
     if Path(name).is_file():
         return frozen(published_lip_reader(read_published(Path(name))))
-    folder = weights_folder(name)
-    config = build(LipReaderConfig, read_config(folder / "config.yaml").get("reader", {}), "reader")
-    reader = PhonemeLipReader(config)
-    reader.load_state_dict(read_state(folder))
-    return frozen(reader)
+    return load("lip-reader", name)
 
 
-def load_expression_net(name: str = "expression-net") -> ExpressionReader:
-    """An expression network for SPECTRE's emotion loss; `name` as in `load_lip_reader`."""
+def load_expression_net(name: str | Path = "") -> ExpressionReader:
+    """Load an expression network for SPECTRE's emotion loss; `name` as in `load_lip_reader`."""
     if Path(name).is_file():
         return frozen(published_expression_net(read_published(Path(name))))
-    folder = weights_folder(name)
-    config = build(ExpressionNetConfig, read_config(folder / "config.yaml").get("net", {}), "net")
-    net = ExpressionNet(config)
-    net.load_state_dict(read_state(folder))
-    return frozen(net)
+    return load("expression-net", name)
 
 
-def load_coarse_encoder(name: str = "coarse-encoder") -> tuple[CoarseEncoder, FaceEncoderConfig]:
-    """SPECTRE's coarse encoder, bundled or out of a folder that `facetalk train` wrote, and the sizes it goes with."""
-    folder = weights_folder(name)
-    config = build(FaceEncoderConfig, read_config(folder / "config.yaml").get("encoder", {}), "encoder")
-    encoder = CoarseEncoder(config)
-    encoder.load_state_dict(read_state(folder))
-    return frozen(encoder), config
-
-
-def load_face_encoder(name: str = "spectre") -> FaceEncoder:
-    """SPECTRE's two encoders, ready to look at faces.
-
-    Args:
-        name: a bundled network, or a folder that `facetalk train spectre` wrote.
-    """
-    folder = weights_folder(name)
-    described = read_config(folder / "config.yaml")
-    coarse, config = load_coarse_encoder(described.get("coarse", "coarse-encoder"))
-    encoder = FaceEncoder(config)
+def load_face_encoder(name: str | Path = "") -> FaceEncoder:
+    """Load SPECTRE: a perceptual encoder as `load` does, and the coarse encoder that its description names."""
+    perceptual = load("perceptual-encoder", name)
+    coarse = load("coarse-encoder", describe("perceptual-encoder", name).entries.get("coarse", ""))
+    encoder = FaceEncoder(perceptual.config)
     encoder.coarse.load_state_dict(coarse.state_dict())
-    encoder.perceptual.load_state_dict(read_state(folder))
+    encoder.perceptual.load_state_dict(perceptual.state_dict())
     return frozen(encoder)
+
+
+def weights_folder(name: str | Path) -> Path:
+    """Find a folder of trained weights, or the bundled one of that name."""
+    return Path(name) if (Path(name) / MODEL_FILE).is_file() else bundled(str(name))

@@ -42,7 +42,7 @@ from facetalk.io.motion import write_motion
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import read_video_info
 from facetalk.motion.retarget import arkit_view, from_view
-from facetalk.networks.registry import load_laughter_detector, load_speech_encoder
+from facetalk.networks.registry import load
 from facetalk.pipelines.fit import (
     MANIFEST,
     MANIFEST_COLUMNS,
@@ -280,7 +280,7 @@ def hear(
         rules: what counts as a laugh.
         laugh_times: start and end of each laugh in seconds, where they are known.
     """
-    encoder, detector = load_speech_encoder(), None if laugh_times is not None else load_laughter_detector()
+    encoder, detector = load("speech-encoder"), None if laugh_times is not None else load("laughter-detector")
     parts = []
     for window in windows(num_frames, _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES):
         part = _sound(waveform, Span(window.read.start, window.read.stop))

@@ -27,7 +27,7 @@ from facetalk.losses.geometry import LipGeometry
 from facetalk.motion.face_scene import face_middle, in_crop
 from facetalk.motion.heads import load_head
 from facetalk.networks.face_encoder import CoarseEncoder, FaceCode, FaceEncoderConfig
-from facetalk.networks.registry import load_coarse_encoder
+from facetalk.networks.registry import load
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 from facetalk.vision.crop import FACE_SCALE
@@ -165,8 +165,8 @@ class CoarseEncoderTask:
         return judge_coarse(self.model, self.lips, self.judge) if self.judge else {}
 
     def export(self, run_dir: Path) -> None:
-        """Write `model.safetensors` and `config.yaml`, which `load_coarse_encoder` reads."""
-        described = {"head": self.config.head, "encoder": plain(self.config.encoder)}
+        """Write `model.safetensors` and `config.yaml`, which `networks.registry.load` reads."""
+        described = {"head": self.config.head, "network": plain(self.config.encoder)}
         write_model(run_dir, self.model, "coarse-encoder", "coarse-encoder", described)
 
 
@@ -303,7 +303,7 @@ def make_task(config: CoarseTrainingConfig, data_dir: Path | None) -> CoarseEnco
     config = replace(config, encoder=replace(config.encoder, num_betas=renderer.head.num_betas))
     encoder = CoarseEncoder(config.encoder)
     if config.start:
-        encoder.load_state_dict(load_coarse_encoder(config.start)[0].state_dict())
+        encoder.load_state_dict(load("coarse-encoder", config.start).state_dict())
     return CoarseEncoderTask(config, encoder, LipGeometry(renderer.head.assets), *faces)
 
 

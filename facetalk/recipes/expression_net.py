@@ -167,7 +167,7 @@ class ExpressionNetTask:
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_expression_net` reads."""
-        write_model(run_dir, self.model, "expression-net", "expression-net", {"net": plain(self.config.net)})
+        write_model(run_dir, self.model, "expression-net", "expression-net", {"network": plain(self.config.net)})
 
 
 def _below(limit: int, chance: torch.Generator) -> int:

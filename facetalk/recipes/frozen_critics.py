@@ -9,14 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from facetalk.core.config import build
 from facetalk.core.errors import UsageError
-from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadAssets
-from facetalk.io.weights import read_config, read_state
 from facetalk.losses.geometry import MouthVertices
-from facetalk.networks.critics import PatchCriticConfig, StyleCritic, SyncCritic, SyncCriticConfig
+from facetalk.networks.critics import StyleCritic, SyncCritic
 from facetalk.networks.experts import frozen
+from facetalk.networks.registry import describe, load
 
 
 class FrozenSyncCritic:
@@ -28,10 +26,11 @@ class FrozenSyncCritic:
     @classmethod
     def read(cls, folder: str, assets: HeadAssets, num_features: int) -> FrozenSyncCritic:
         """The critic in a folder of `facetalk train sync-critic`."""
-        described = _described(folder, "sync-critic", "loss_weights.sync")
-        critic = SyncCritic(num_features, build(SyncCriticConfig, described["critic"], "critic"))
-        critic.load_state_dict(read_state(Path(folder)))
-        return cls(critic, MouthVertices(assets, described["num_vertices"]))
+        _require(folder, "sync-critic", "loss_weights.sync")
+        about = describe("sync-critic", folder).entries
+        if about["num_features"] != num_features:
+            raise UsageError(f"{folder} compares {about['num_features']} speech features; this run has {num_features}")
+        return cls(load("sync-critic", folder), MouthVertices(assets, about["num_vertices"]))
 
     def __call__(
         self,
@@ -54,11 +53,8 @@ class FrozenStyleCritic:
     @classmethod
     def read(cls, folder: str) -> FrozenStyleCritic:
         """The critic in a folder of `facetalk train style-critic`."""
-        described = _described(folder, "style-critic", "loss_weights.style")
-        config = build(PatchCriticConfig, described["critic"], "critic")
-        critic = StyleCritic(len(ARKIT_NAMES), len(described["styles"]), config)
-        critic.load_state_dict(read_state(Path(folder)))
-        return cls(critic, described["styles"])
+        _require(folder, "style-critic", "loss_weights.style")
+        return cls(load("style-critic", folder), describe("style-critic", folder).entries["styles"])
 
     def error(self, motion: Float[Tensor, "batch frames n_expression"], styles: Sequence[str]) -> Float[Tensor, ""]:
         """Cross entropy of the true styles; of motions in styles that the critic does not know nothing is said."""
@@ -69,9 +65,8 @@ class FrozenStyleCritic:
         return nn.functional.cross_entropy(self.critic(motion[known]), target)
 
 
-def _described(folder: str, name: str, weight: str) -> dict:
+def _require(folder: str, name: str, weight: str) -> None:
     if not folder or not (Path(folder) / "model.safetensors").is_file():
         found = f"there is none in {folder!r}" if folder else "none is given"
         option = name.replace("-", "_")
         raise UsageError(f"{weight} needs a critic and {found}: facetalk train {name}, then --set {option}=RUN")
-    return read_config(Path(folder) / "config.yaml")

@@ -189,8 +189,8 @@ class LaughterTask:
         return judge_detector(self.model, self.judge) if self.judge else {}
 
     def export(self, run_dir: Path) -> None:
-        """Write `model.safetensors` and `config.yaml`, which `load_laughter_detector` reads."""
-        write_model(run_dir, self.model, "laughter-detector", "laughter", {"detector": plain(self.config.detector)})
+        """Write `model.safetensors` and `config.yaml`, which `networks.registry.load` reads."""
+        write_model(run_dir, self.model, "laughter-detector", "laughter", {"network": plain(self.config.detector)})
 
     @torch.no_grad()
     def _mix(self, chance: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

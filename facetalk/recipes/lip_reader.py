@@ -31,7 +31,7 @@ from facetalk.losses.perceptual import mouth_distances
 from facetalk.motion.heads import load_head
 from facetalk.networks.experts import MOUTH_SIDE
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
-from facetalk.networks.registry import load_lip_reader, load_speech_encoder
+from facetalk.networks.registry import load, load_lip_reader
 from facetalk.networks.speech_encoder import SpeechEncoder
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
@@ -201,7 +201,7 @@ class LipReaderTask:
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_lip_reader` reads."""
-        write_model(run_dir, self.model, "lip-reader", "lip-reader", {"reader": plain(self.config.reader)})
+        write_model(run_dir, self.model, "lip-reader", "lip-reader", {"network": plain(self.config.reader)})
 
 
 @torch.no_grad()
@@ -272,7 +272,7 @@ def read_task_config(options: Mapping[str, Any]) -> LipReaderTrainingConfig:
 def make_task(config: LipReaderTrainingConfig, data_dir: Path | None) -> LipReaderTask:
     """Read the dataset, hear its sounds and render part of it; the reader has fresh weights."""
     corpus = read_corpus(data_dir, config.data, "lip-reader")
-    speech = load_speech_encoder(config.speech)
+    speech = load("speech-encoder", config.speech)
     renderer = TrackedRenderer(load_head(config.head))
     learn, judge = ([e for e in part if is_synced(e)] for part in corpus)
     faces = []

@@ -32,11 +32,10 @@ from facetalk.networks.experts import ExpressionReader, LipReader
 from facetalk.networks.face_encoder import FaceCode, FaceEncoder
 from facetalk.networks.lip_reader import PhonemeLipReader
 from facetalk.networks.registry import (
-    load_coarse_encoder,
+    load,
     load_expression_net,
     load_face_encoder,
     load_lip_reader,
-    load_speech_encoder,
 )
 from facetalk.recipes.evaluation.faces import Judged, judge_encoder
 from facetalk.recipes.lip_reader import heard_phonemes, is_synced
@@ -234,9 +233,8 @@ class SpectreTask:
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_face_encoder` reads."""
-        write_model(
-            run_dir, self.model, "face-encoder", "spectre", {"head": self.config.head, "coarse": self.config.coarse}
-        )
+        about = {"head": self.config.head, "coarse": self.config.coarse, "network": plain(self.encoder.config)}
+        write_model(run_dir, self.model, "perceptual-encoder", "spectre", about)
 
 
 def read_task_config(options: Mapping[str, Any]) -> SpectreTrainingConfig:
@@ -247,10 +245,10 @@ def read_task_config(options: Mapping[str, Any]) -> SpectreTrainingConfig:
 def make_task(config: SpectreTrainingConfig, data_dir: Path | None) -> SpectreTask:
     """Read the dataset and the frozen networks, and build the perceptual encoder."""
     corpus = read_corpus(data_dir, config.data, "spectre")
-    coarse, sizes = load_coarse_encoder(config.coarse)
-    encoder = FaceEncoder(sizes)
+    coarse = load("coarse-encoder", config.coarse)
+    encoder = FaceEncoder(coarse.config)
     encoder.coarse.load_state_dict(coarse.state_dict())
-    if sizes.perceptual == "resnet":
+    if coarse.config.perceptual == "resnet":
         encoder.perceptual.backbone.load_state_dict(coarse.backbone.state_dict())
     if config.start:
         encoder.perceptual.load_state_dict(load_face_encoder(config.start).perceptual.state_dict())
@@ -260,7 +258,7 @@ def make_task(config: SpectreTrainingConfig, data_dir: Path | None) -> SpectreTa
         load_expression_net(config.expression_net) if weights.emotion else None,
     )
     scene = FaceScene(load_head(config.head))
-    speech, reader = load_speech_encoder(config.speech), load_lip_reader(config.lip_reader)
+    speech, reader = load("speech-encoder", config.speech), load_lip_reader(config.lip_reader)
     lags = config.data.sound_lags_ms
     judge = [Judged(e, heard_phonemes(e, speech, lags) if is_synced(e) else None) for e in corpus.judge]
     # Published readers come without the layers that tell phonemes.

@@ -206,8 +206,8 @@ class SpeechEncoderTask:
         return judge_encoder(self.model, self.judge, self.config.data) if self.judge else {}
 
     def export(self, run_dir: Path) -> None:
-        """Write `model.safetensors` and `config.yaml`, which `load_speech_encoder` reads."""
-        write_model(run_dir, self.model, "speech-encoder", "speech-encoder", {"encoder": plain(self.config.encoder)})
+        """Write `model.safetensors` and `config.yaml`, which `networks.registry.load` reads."""
+        write_model(run_dir, self.model, "speech-encoder", "speech-encoder", {"network": plain(self.config.encoder)})
 
     def _levelled(self, waveform: Tensor, level: Tensor) -> Tensor:
         return (self.model.log_mel(waveform) - level[:, None, None]).clamp_min(-14.0)

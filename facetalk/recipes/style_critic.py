@@ -74,7 +74,8 @@ class StyleCriticTask:
 
     def export(self, run_dir: Path) -> None:
         """Write the folder that `style_critic` of a StyleTalk run names."""
-        described = {"styles": self.styles, "critic": plain(self.config.critic)}
+        described = {"styles": self.styles, "num_channels": len(ARKIT_NAMES), "num_styles": len(self.styles)}
+        described["network"] = plain(self.config.critic)
         write_model(run_dir, self.model, "style-critic", "style-critic", described)
 
     def _stretch(self, rows: Tensor, chance: torch.Generator) -> Tensor:

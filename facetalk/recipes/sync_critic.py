@@ -84,7 +84,7 @@ class SyncCriticTask:
     def export(self, run_dir: Path) -> None:
         """Write the folder that `sync_critic` of a StyleTalk run names."""
         described = {"speech": self.config.speech, "head": self.config.head, "num_vertices": len(self.mouth.rest)}
-        described["critic"] = plain(self.config.critic)
+        described |= {"num_features": len(self.model.speech_mean), "network": plain(self.config.critic)}
         write_model(run_dir, self.model, "sync-critic", "sync-critic", described)
 
     def _stretches(self, batch: Batch, chance: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Everything a run needs to go on as if it had not stopped, and the model that it leaves behind."""
+"""Everything a run needs to go on as if it had not stopped."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import torch
 from facetalk.audio.laughter_synthesis import synthesise_laugh
 from facetalk.networks import laughter_detector
 from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
-from facetalk.networks.registry import load_laughter_detector
+from facetalk.networks.registry import load
 
 
 def test_a_long_recording_judged_in_pieces_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_a_long_recording_judged_in_pieces_gives_the_same(monkeypatch: pytest.Mo
 
 
 def test_the_bundled_detector_hears_made_laughs_and_not_a_steady_tone() -> None:
-    detector = load_laughter_detector()
+    detector = load("laughter-detector")
     chance = torch.Generator().manual_seed(3)
     noise = 1e-3 * torch.randn(5 * 16_000, generator=chance)
     found = []
@@ -31,6 +31,6 @@ def test_the_bundled_detector_hears_made_laughs_and_not_a_steady_tone() -> None:
 
 
 def test_silence_and_very_short_sounds_are_judged() -> None:
-    detector = load_laughter_detector()
+    detector = load("laughter-detector")
     assert float(detector.probability(torch.zeros(32_000)).max()) < 0.5
     assert detector.probability(torch.zeros(1600)).shape == (3,)

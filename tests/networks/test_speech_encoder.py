@@ -84,9 +84,9 @@ def test_an_empty_configuration_is_refused() -> None:
 def test_the_bundled_encoder_hears_silence_and_speech(data_dir) -> None:
     from facetalk.audio.phonemes import SILENCE
     from facetalk.io.audio import read_waveform
-    from facetalk.networks.registry import load_speech_encoder
+    from facetalk.networks.registry import load
 
-    encoder = load_speech_encoder()
+    encoder = load("speech-encoder")
     features = encoder.encode(read_waveform(data_dir / "video/grid/lbax4n.mp4"))
     heard = features[:, encoder.slices["posteriors"]].argmax(1)
     assert (heard[:10] == SILENCE).all()

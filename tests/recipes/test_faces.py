@@ -32,7 +32,7 @@ from facetalk.motion.heads import load_head
 from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.networks.face_encoder import CoarseEncoder, FaceCode, FaceEncoder, FaceEncoderConfig
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
-from facetalk.networks.registry import load_coarse_encoder, load_expression_net, load_lip_reader
+from facetalk.networks.registry import load, load_expression_net, load_lip_reader
 from facetalk.recipes.coarse_encoder import (
     CoarseEncoderTask,
     CoarseTrainingConfig,
@@ -147,7 +147,7 @@ def test_the_coarse_encoder_learns_and_comes_back(tmp_path: Path, head: HeadMode
         last = task.loss_terms(0, torch.Generator().manual_seed(0))
     assert float(last["lips"] + last["camera"]) < 0.7 * float(first["lips"] + first["camera"])
     assert set(figures) >= {"expression", "mean_expression", "picture_expression", "gap", "mean_gap"}
-    again, _ = load_coarse_encoder(str(tmp_path))
+    again = load("coarse-encoder", tmp_path)
     pictures = face_pictures(example.crops.faces[:2])
     with torch.no_grad():
         expected = task.model.eval()(pictures, face.marks[:2])

@@ -8,7 +8,7 @@ from facetalk.audio.laughter_synthesis import synthesise_laugh
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.laughter import laughing_frames, read_laughter_pack
 from facetalk.io.audio import write_wav
-from facetalk.networks.registry import load_laughter_detector
+from facetalk.networks.registry import load
 from facetalk.pipelines.train import train
 from facetalk.recipes.laughter import LaughterDataConfig, LaughterSampler, make_task, read_task_config, real_laughs
 from facetalk.recipes.registry import read_training_config
@@ -48,7 +48,7 @@ def test_a_run_writes_a_detector_that_loads(pack: Path, tmp_path: Path) -> None:
     config.write_text(yaml.safe_dump(TINY))
     figures = train(config, pack, tmp_path / "run").figures
     assert figures.keys() == {"found", "false_alarms", "frame_auc"}
-    assert load_laughter_detector(str(tmp_path / "run")).probability(torch.zeros(16_000)).shape == (30,)
+    assert load("laughter-detector", tmp_path / "run").probability(torch.zeros(16_000)).shape == (30,)
 
 
 def test_it_learns_the_toy_laughs(pack: Path) -> None:

@@ -8,7 +8,7 @@ from facetalk.audio.phonemes import Phoneme
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.speech import write_mouth, write_phonemes, write_taught
 from facetalk.io.audio import read_waveform, write_wav
-from facetalk.networks.registry import load_speech_encoder
+from facetalk.networks.registry import load
 from facetalk.pipelines.train import train
 from facetalk.recipes.registry import read_training_config
 from facetalk.recipes.speech_encoder import make_task, mouth_disagreement, read_task_config
@@ -48,7 +48,7 @@ def speech_dir(tmp_path: Path) -> Path:
 
 def test_a_run_writes_an_encoder_that_loads(speech_dir: Path, tmp_path: Path) -> None:
     result = train(_config(tmp_path), speech_dir, tmp_path / "run")
-    encoder = load_speech_encoder(str(tmp_path / "run"))
+    encoder = load("speech-encoder", tmp_path / "run")
     assert encoder.encode(torch.randn(16_000) * 0.1).shape == (30, encoder.width)
     assert {"seen_* mouth_open", "seen_* right", "seen_* prior"} <= result.figures.keys()
 

@@ -1,0 +1,95 @@
+"""What every talker has in common: audio and a direction in, a motion out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.errors import UsageError
+from facetalk.core.types import Motion
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """How something is to be said. Each talker supports some of these fields and rejects the others by name.
+
+    Example:
+        >>> Direction(style="happy:0.7,angry:0.3", strength=1.2)
+    """
+
+    style: Motion | Tensor | str | None = None
+    """Speaking style: a reference motion, a style code, or saved and bundled styles by name, also mixed as in
+    `happy:0.7,angry:0.3`. The talker's neutral style if omitted."""
+    strength: float = 1.0
+    """How far to go from the neutral style: 0 neutral, 1 as the style is, 1.5 exaggerated."""
+    emotion: str | None = None
+    """Name of an emotion."""
+    level: float | None = None
+    """Intensity of the emotion, 0 to 1."""
+    laughter: float | None = None
+    """How much the face laughs, 0 to 1."""
+    person: str | None = None
+    """One of the people that the talker was trained on."""
+
+    def asked_for(self) -> list[str]:
+        """Names of the fields that differ from their default."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return [
+            name for name, (value, default) in values.items() if value is not default and not _equal(value, default)
+        ]
+
+
+@runtime_checkable
+class Talker(Protocol):
+    """Turns speech into motion."""
+
+    @property
+    def name(self) -> str:
+        """What users call it."""
+        ...
+
+    def speak(
+        self,
+        waveform: Float[Tensor, " samples"],
+        direction: Direction | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Motion:
+        """Return the motion of a face that says this.
+
+        Args:
+            waveform: mono speech at 16 kHz, in [-1, 1], of any length.
+            direction: how to say it; neutral if omitted.
+            generator: source of the talker's random choices; a fixed seed if omitted. Many talkers make none.
+
+        Returns:
+            A motion on the talker's head at 30 fps, one frame for each thirtieth of a second of audio.
+
+        Raises:
+            UsageError: the direction asks for something that this talker does not support.
+        """
+        ...
+
+
+def reject_unsupported(talker: str, direction: Direction, supported: Collection[str]) -> None:
+    """Refuse a direction that asks for more than a talker supports.
+
+    Args:
+        talker: name of the talker, for the message.
+        direction: what is asked for.
+        supported: names of the fields of `Direction` that the talker follows.
+
+    Raises:
+        UsageError: names the first field that is not supported, and those that are.
+    """
+    for name in direction.asked_for():
+        if name not in supported:
+            raise UsageError(f"the talker {talker} does not support {name}; it supports: {', '.join(supported)}")
+
+
+def _equal(value: object, default: object) -> bool:
+    return isinstance(value, float | int) and value == default
