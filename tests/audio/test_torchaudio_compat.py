@@ -20,6 +20,7 @@ def test_loading_twice_gives_the_same_module() -> None:
     assert load_torchaudio() is load_torchaudio()
 
 
+@pytest.mark.slow
 def test_an_extension_that_does_not_load_is_replaced() -> None:
     # In a process of its own: the real import is broken on purpose.
     program = """

@@ -42,6 +42,7 @@ def short_video(tmp_path: Path) -> Path:
     return tmp_path / "short.mp4"
 
 
+@pytest.mark.slow
 def test_fit_then_render_over_the_video(short_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     document = json.loads(run("fit", short_video, "--preview", "--json").stdout)
@@ -59,6 +60,7 @@ def test_fit_then_render_over_the_video(short_video: Path, tmp_path: Path, monke
     assert "there already" in run("fit", short_video, "--skip-existing").stderr
 
 
+@pytest.mark.slow
 def test_many_videos_become_a_dataset(short_video: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_text("no video")
@@ -124,6 +126,7 @@ def test_export_takes_the_format_from_the_suffix_or_by_name(tmp_path: Path, monk
     assert refused.exit_code == 2 and "`facetalk export MOTION -o x.glb`" in refused.stderr
 
 
+@pytest.mark.slow
 def test_train_makes_a_talker_that_animate_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_dataset(tmp_path / "data")

@@ -19,6 +19,7 @@ def run(*arguments: object, code: int = 0) -> Result:
     return result
 
 
+@pytest.mark.slow
 def test_curate_writes_a_dataset_a_table_and_a_report(short_video: Path, tmp_path: Path) -> None:
     out_dir = tmp_path / "set"
     rules = ("--set", "length.min_s=0.3", "--set", "speaker.check=false")
@@ -41,6 +42,7 @@ def test_a_face_without_a_voice_is_left_out_with_the_reason(short_video: Path, t
     assert row["reason"] == "no sound" and (row["start_s"], row["end_s"]) == ("0.0", "0.5")
 
 
+@pytest.mark.slow
 def test_one_fit_has_a_report_beside_it(short_video: Path, tmp_path: Path) -> None:
     run("fit", short_video, "-o", tmp_path / "one.npz", "--report")
     page = (tmp_path / "one_report.html").read_text(encoding="utf-8")

@@ -148,6 +148,7 @@ def test_a_motion_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> 
     refused(CliRunner().invoke(app, ["render", "secret.npz"]), 1, "secret.npz: Permission denied")
 
 
+@pytest.mark.slow
 def test_the_real_program_says_the_same_without_a_traceback() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "facetalk", "animate", "none.wav"], capture_output=True, text=True, check=False

@@ -3,6 +3,7 @@ import pytest
 from facetalk.core.parallel import each_in_parallel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_every_item_comes_back_with_its_result(jobs: int) -> None:
     assert sorted(each_in_parallel(len, ["a", "bcd"], jobs)) == [("a", 1), ("bcd", 3)]

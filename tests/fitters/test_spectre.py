@@ -68,6 +68,7 @@ def test_a_video_becomes_a_motion_that_lies_over_it(film: tuple[Path, Pointer], 
     assert motion.meta["command"] == "fit --method spectre" and "refined" not in motion.meta
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_refinement_is_reported_in_the_motion_file(film: tuple[Path, Pointer], tmp_path: Path) -> None:
     path, detector = film

@@ -86,6 +86,7 @@ def test_a_head_without_layers_says_so(bundled: HeadAssets) -> None:
         with_look(replace(bundled, texture_layers=None), Look(skin="deep"))
 
 
+@pytest.mark.slow
 def test_layers_survive_the_file(bundled: HeadAssets, tmp_path) -> None:
     small = replace(bundled, expression_dirs=bundled.expression_dirs[:1], expression_names=("jawOpen",))
     write_head_folder(tmp_path, small)

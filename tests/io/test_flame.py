@@ -88,6 +88,7 @@ def test_a_mesh_of_another_size_is_refused(tmp_path: Path, toy_assets: HeadAsset
         read_flame(path, toy_assets)
 
 
+@pytest.mark.slow
 def test_a_folder_with_landmarks_and_masks_is_read_whole(likeness_path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "flame"
     folder.mkdir()
@@ -138,6 +139,7 @@ def test_what_a_file_lacks_is_computed(likeness_path: Path) -> None:
     assert points[61, 0] - 0.004 < lips[:, 0].min() and lips[:, 0].max() < points[291, 0] + 0.004
 
 
+@pytest.mark.slow
 def test_the_computed_jaw_line_slides_to_the_outline(likeness_path: Path) -> None:
     model = HeadModel(read_head(f"flame:{likeness_path}"))
     expression = torch.zeros(1, len(model.expression_dirs))
@@ -154,6 +156,7 @@ def test_the_computed_jaw_line_slides_to_the_outline(likeness_path: Path) -> Non
     assert (left.mean() + right.mean()).abs() < 0.01, "both sides alike"
 
 
+@pytest.mark.slow
 def test_a_second_reading_takes_the_points_from_the_cache(
     likeness_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def gnm(values: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Hea
     return HeadModel(read_head(f"gnm:{path}"))
 
 
+@pytest.mark.slow
 def test_points_land_where_they_were(gnm: HeadModel, own: HeadAssets) -> None:
     for kind, limit in (("mediapipe", 0.0015), ("landmarks", 0.0015)):
         ours, carried = getattr(own, kind).on(own.template), getattr(gnm.assets, kind).on(gnm.template)

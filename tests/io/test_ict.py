@@ -32,6 +32,7 @@ def posed(head: HeadModel, **channels: float) -> torch.Tensor:
     return head(expression, torch.zeros(1, 5, 3), torch.zeros(1, 3), torch.zeros(head.num_betas))[0]
 
 
+@pytest.mark.slow
 def test_its_channels_are_arkit_in_order_and_in_metres(ict: HeadModel) -> None:
     assert ict.assets.expression_names == ARKIT_NAMES
     assert ict.num_betas == 30

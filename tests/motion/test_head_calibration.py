@@ -58,6 +58,7 @@ def misplaced(head: HeadModel, by: tuple[float, float, float]) -> SurfacePoints:
     return SurfacePoints(torch.from_numpy(triangles), torch.from_numpy(weights).float())
 
 
+@pytest.mark.slow
 def test_misplaced_points_go_where_they_are_seen(own: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
     truth = own.assets.mediapipe
     wrong = HeadModel(replace(own.assets, mediapipe=misplaced(own, (0.003, 0.002, 0.0))))
@@ -75,6 +76,7 @@ def test_misplaced_points_go_where_they_are_seen(own: HeadModel, monkeypatch: py
     torch.testing.assert_close(again.assets.mediapipe.barycentric, fixed.assets.mediapipe.barycentric)
 
 
+@pytest.mark.slow
 def test_published_points_stay(own: HeadModel) -> None:
     moved = misplaced(own, (0.003, 0.0, 0.0))
     wrong = HeadModel(replace(own.assets, mediapipe=moved, meta={"published_points": [5, 100]}))
@@ -84,6 +86,7 @@ def test_published_points_stay(own: HeadModel) -> None:
     assert (fixed.on(own.template)[6] - moved.on(own.template)[6]).norm() > 0.001
 
 
+@pytest.mark.slow
 def test_a_head_without_a_face_keeps_its_points(own: HeadModel) -> None:
     class Blind:
         def detect(self, image: np.ndarray) -> None:

@@ -64,6 +64,7 @@ def check_round_trip(there: Motion, back: Motion) -> None:
         assert after.std() > 0.9 * before.std(), name
 
 
+@pytest.mark.slow
 def test_a_performance_comes_back_from_a_flame_structured_head(own: HeadModel, flame: HeadModel) -> None:
     motion = performance(own)
     there = retarget(motion, flame, own)

@@ -77,6 +77,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fake")
 def test_clips_are_written_and_the_rest_has_reasons(tmp_path: Path) -> None:
     write_video(tmp_path / "in/a.mp4", [200, 200, 20, 200, 200])
@@ -98,6 +99,7 @@ def test_clips_are_written_and_the_rest_has_reasons(tmp_path: Path) -> None:
     assert not list((out_dir / ".curation").glob("*/points.f32")), "points are needed no longer"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fake")
 def test_a_run_resumes_and_refuses_other_rules(tmp_path: Path) -> None:
     videos = [write_video(tmp_path / f"{name}.mp4", [200, 200]) for name in "ab"]

@@ -3,6 +3,7 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 
 from facetalk.pipelines.reports.charts import TimelineItem, curve, histogram, thin, timeline
 from facetalk.pipelines.reports.page import ClipReport, Picture, RejectedSpan, Report, render_page
@@ -92,6 +93,7 @@ def test_faces_seen_at_the_same_time_have_a_line_each() -> None:
     assert 'y="1"' in page() and 'y="15"' in page()
 
 
+@pytest.mark.slow
 def test_hundreds_of_clips_make_a_page_of_a_few_megabytes() -> None:
     many = render_page(Report(title="many", clips=[clip(str(index)) for index in range(400)]))
     assert len(many) < 4e6
