@@ -47,9 +47,9 @@ def write(
 
         motion = to_arkit(motion, head if motion.head == head.name else None)
     columns = [motion.expression_names.index(name) for name in COLUMN_CHANNELS]
-    head = axis_angle_to_matrix(motion.global_orient) @ axis_angle_to_matrix(motion.neck_pose)
+    turned = axis_angle_to_matrix(motion.global_orient) @ axis_angle_to_matrix(motion.neck_pose)
     eyes = [axis_angle_to_matrix(pose) for pose in (motion.leye_pose, motion.reye_pose)]
-    angles = torch.cat([yaw_pitch_roll(rotation) for rotation in (head, *eyes)], 1)
+    angles = torch.cat([yaw_pitch_roll(rotation) for rotation in (turned, *eyes)], 1)
     table = torch.cat([motion.expression[:, columns], angles], 1).tolist()
     names = [name[0].upper() + name[1:] for name in COLUMN_CHANNELS]
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:

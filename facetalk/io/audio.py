@@ -18,13 +18,23 @@ Waveform: TypeAlias = Float[Tensor, " samples"] | StreamedAudio
 
 
 def read_waveform(path: Path | str) -> Float[Tensor, " samples"]:
-    """Mono sound at 16 kHz in [-1, 1] of an audio or video file, see `StreamedAudio`."""
-    with StreamedAudio(path) as sound:
-        return sound[:]
+    """Read mono audio at 16 kHz.
+
+    Args:
+        path: any audio or video file that soundfile or ffmpeg reads.
+
+    Returns:
+        Samples in [-1, 1]; louder files are scaled down. In a video, time 0 is where the file starts.
+
+    Raises:
+        FacetalkError: there is no such file, or no audio of at least 0.1 s in it.
+    """
+    with StreamedAudio(path) as audio:
+        return audio[:]
 
 
 def write_wav(path: Path | str, waveform: Waveform, sample_rate: int = SAMPLE_RATE) -> None:
-    """Write mono 16-bit sound; samples in [-1, 1]."""
+    """Write mono 16-bit audio; samples beyond [-1, 1] are clipped."""
     with (
         replacing(Path(path)) as temporary,
         soundfile.SoundFile(temporary, "w", sample_rate, 1, format="WAV", subtype="PCM_16") as file,

@@ -1,4 +1,4 @@
-"""Runs of the ffmpeg program that imageio-ffmpeg carries."""
+"""Every run of the ffmpeg program, which comes with imageio-ffmpeg."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+
+_QUIET = ["-v", "error", "-nostats"]
 
 
 def ffmpeg_program() -> str:
@@ -25,16 +28,47 @@ def ffmpeg_program() -> str:
         ) from None
 
 
-class FfmpegRun:
-    """One run of ffmpeg whose failure becomes an error with its last message."""
+def describe(path: Path) -> str:
+    """ffmpeg's report on a media file: its streams and its duration."""
+    command = [ffmpeg_program(), "-hide_banner", "-nostdin", "-i", f"file:{path}"]
+    # It always exits with an error because no output is named; the report comes before that.
+    return subprocess.run(command, capture_output=True, check=False).stderr.decode(errors="replace")
+
+
+def read_output(arguments: list[str]) -> tuple[int, bytes, str]:
+    """Run to the end: exit code, standard output and messages."""
+    command = [ffmpeg_program(), *_QUIET, "-nostdin", *arguments]
+    done = subprocess.run(command, capture_output=True, check=False)
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+
+def start_decoding(arguments: list[str], messages: IO[bytes] | int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    """Start a run whose standard output is read as it comes.
+
+    Args:
+        arguments: without the program.
+        messages: where warnings and errors go; a pipe if not given, which must be read too.
+    """
+    command = [ffmpeg_program(), "-hide_banner", "-nostats", "-nostdin", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=messages)
+
+
+class Encoding:
+    """One run that writes a file from frames fed to it; its failure becomes an error with ffmpeg's last message."""
 
     def __init__(self, path: Path, arguments: list[str]) -> None:
+        """Describe the run; it starts with the block.
+
+        Args:
+            path: file that the user asked for, named in errors.
+            arguments: without the program.
+        """
         self.path = path
         self.arguments = arguments
 
-    def __enter__(self) -> FfmpegRun:
+    def __enter__(self) -> Encoding:
         self._messages = tempfile.TemporaryFile()
-        command = [ffmpeg_program(), "-v", "error", "-nostats", "-y", *self.arguments]
+        command = [ffmpeg_program(), *_QUIET, "-y", *self.arguments]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._messages
         )
@@ -47,11 +81,11 @@ class FfmpegRun:
         self._process.wait()
         self._messages.close()
 
-    def feed(self, image: np.ndarray) -> None:
-        """Hand over one picture."""
+    def feed(self, data: np.ndarray) -> None:
+        """Pass on one frame."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(np.ascontiguousarray(image).data.cast("B"))
+            self._process.stdin.write(np.ascontiguousarray(data).data.cast("B"))
         except BrokenPipeError:
             self._process.wait()
             raise self._failure() from None
@@ -62,7 +96,7 @@ class FfmpegRun:
             raise self._failure()
 
     def finish(self) -> None:
-        """Wait for the end, which has to be a good one."""
+        """Wait for the program to end; raise if it failed."""
         self._close_input()
         if self._process.wait() != 0:
             raise self._failure()
@@ -75,15 +109,23 @@ class FfmpegRun:
     def _failure(self) -> FacetalkError:
         self._messages.seek(0)
         message = self._messages.read().decode(errors="replace")
-        if "matches no streams" in message:
+        if has_no_stream(message):
             source = self.arguments[self.arguments.index("-i") + 1]
-            return FacetalkError(
-                f"{source.removeprefix('file:')} has no sound track; give a recording or a video with sound"
-            )
+            return no_audio(source.removeprefix("file:"))
         return FacetalkError(f"cannot write {self.path}: ffmpeg says {last_line(message)!r}")
 
 
+def has_no_stream(message: str) -> bool:
+    """Whether ffmpeg failed because the file has no stream of the kind that was asked for."""
+    return "matches no streams" in message
+
+
+def no_audio(path: Path | str) -> FacetalkError:
+    """The error for a file without audio."""
+    return FacetalkError(f"{path} has no audio track; give an audio file or a video with audio")
+
+
 def last_line(message: str) -> str:
-    """What ffmpeg said last, without the name of the part that said it."""
+    """ffmpeg's last message, without the name of the component that wrote it."""
     lines = [line.strip() for line in message.splitlines() if line.strip() and "At least one output" not in line]
     return re.sub(r"^\[[^\]]*\]\s*", "", lines[-1]) if lines else "nothing"

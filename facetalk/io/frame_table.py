@@ -1,4 +1,4 @@
-"""A table with a row for each picture of a video of any length: its start in memory, the rest in a temporary file."""
+"""A table with one row per frame of a video of any length: its start in memory, the rest in a temporary file."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import torch
 from torch import Tensor
 
 IN_MEMORY = 64 * 2**20
-"""Bytes: half an hour of pictures with ten thousand numbers each stay far above it, a clip of a minute below."""
+"""Bytes. A clip of a minute with ten thousand numbers per frame stays below it."""
 
 
 class FrameTable:
-    """Rows of float32 that are appended by number and read in slices; those that were never given are NaN."""
+    """Rows of float32 that are appended by frame number and read in slices; missing rows are NaN."""
 
     def __init__(self, *shape: int) -> None:
-        """An empty table.
+        """Make an empty table.
 
         Args:
             shape: of one row.
         """
         self.row_shape = shape
         self._row_bytes = 4 * int(np.prod(shape))
-        # Lives as long as the table does; the system removes it with the process.
+        # Lives as long as the table; the operating system removes it with the process.
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
         self._numbers: list[int] = []
         self._length = 0
@@ -34,16 +34,16 @@ class FrameTable:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As of a tensor."""
+        """Shape of the tensor that a full slice returns."""
         return (self._length, *self.row_shape)
 
     @property
     def numbers(self) -> list[int]:
-        """Numbers of the rows that were given, rising."""
+        """Increasing frame numbers of the rows that were appended."""
         return self._numbers
 
     def append(self, number: int, row: np.ndarray) -> None:
-        """Give a row; its number is larger than that of any before."""
+        """Append the row of a frame whose number is larger than all before."""
         if self._numbers and number <= self._numbers[-1]:
             raise ValueError(f"row {number} comes after row {self._numbers[-1]}")
         self._file.seek(len(self._numbers) * self._row_bytes)
@@ -52,7 +52,7 @@ class FrameTable:
         self._length = max(self._length, number + 1)
 
     def extend_to(self, length: int) -> None:
-        """So many rows, those at the end without values."""
+        """Lengthen the table by rows without values."""
         self._length = max(self._length, length)
 
     def __getitem__(self, rows: slice) -> Tensor:

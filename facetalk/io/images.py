@@ -1,32 +1,38 @@
-"""Single pictures out of a video."""
+"""Single images: one frame of a video in, PNG out."""
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
 from facetalk.core.errors import FacetalkError
-from facetalk.io.ffmpeg import ffmpeg_program, last_line
+from facetalk.io.ffmpeg import last_line, read_output
+from facetalk.io.files import replacing
 
 
 def read_image(path: Path | str, time_s: float, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
-    """The picture that a video shows at a moment, made `size` (width, height) large.
+    """The frame that a video shows at a time, resized.
 
     Args:
         path: any video that ffmpeg reads.
         time_s: seconds from the start.
-        size: in pixels; the shape of the video as shown, or the picture is stretched.
+        size: width and height in pixels; another aspect ratio than the video's stretches the image.
     """
     width, height = size
-    command = [
-        ffmpeg_program(), "-v", "error", "-nostdin", "-ss", f"{max(time_s, 0):.3f}", "-i", f"file:{path}",
-        "-frames:v", "1", "-vf", f"scale={width}:{height}", "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode != 0 or len(done.stdout) != width * height * 3:
-        reason = last_line(done.stderr.decode(errors="replace")) or "the video ends before"
-        raise FacetalkError(f"{path}: no picture at {time_s:.2f} s ({reason})")
-    return np.frombuffer(done.stdout, np.uint8).reshape(height, width, 3)
+    code, data, messages = read_output(
+        ["-ss", f"{max(time_s, 0):.3f}", "-i", f"file:{path}", "-frames:v", "1", "-vf", f"scale={width}:{height}",
+         "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
+    )  # fmt: skip
+    if code != 0 or len(data) != width * height * 3:
+        reason = last_line(messages) if messages else "the video ends before"
+        raise FacetalkError(f"{path}: no frame at {time_s:.2f} s ({reason})")
+    return np.frombuffer(data, np.uint8).reshape(height, width, 3)
+
+
+def write_png(path: Path | str, image: UInt8[np.ndarray, "height width 3"]) -> None:
+    """Write one RGB image."""
+    with replacing(Path(path)) as temporary:
+        Image.fromarray(image).save(temporary, "PNG")

@@ -11,7 +11,8 @@ from facetalk.core.progress import Progress, silent
 from facetalk.core.types import Camera, Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.files import free_path
-from facetalk.io.video import VideoReader, VideoWriter, video_frames
+from facetalk.io.video import VideoReader, video_frames
+from facetalk.io.video_writer import VideoWriter
 from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import fitted_camera, make_renderer, matching_head, posed, rendered
 from facetalk.motion.retarget import to_arkit

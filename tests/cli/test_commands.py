@@ -15,7 +15,8 @@ from facetalk.core.timing import FPS
 from facetalk.core.types import still_motion
 from facetalk.exporters.registry import FORMATS
 from facetalk.io.motion import read_motion, write_motion
-from facetalk.io.video import VideoReader, VideoWriter
+from facetalk.io.video import VideoReader
+from facetalk.io.video_writer import VideoWriter
 from facetalk.motion.heads import load_head
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech

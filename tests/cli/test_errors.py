@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from facetalk.cli.app import app
 from facetalk.io.audio import write_wav
 from facetalk.io.motion import write_motion
-from facetalk.io.video import VideoWriter
+from facetalk.io.video_writer import VideoWriter
 from tests.conftest import make_toy_head
 from tests.exporters.motions import lively_motion
 from tests.pipelines.performers import use_toys
@@ -45,7 +45,7 @@ def test_a_missing_file() -> None:
 
 def test_a_text_file_named_wav() -> None:
     Path("text.wav").write_text("To be, or not to be, that is the question.\n" * 20)
-    refused(animate("text.wav"), 1, "text.wav is not a sound or video file")
+    refused(animate("text.wav"), 1, "text.wav is not an audio or video file")
 
 
 def test_an_empty_file() -> None:

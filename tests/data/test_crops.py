@@ -11,7 +11,7 @@ from facetalk.core.landmarks import IBUG_FROM_MEDIAPIPE
 from facetalk.data.crops import FaceCrops, cut_video, face_track, read_crops, write_crops
 from facetalk.data.faces import first_of_each, shortened, spread_over
 from facetalk.data.manifest import Clip
-from facetalk.io.video import VideoWriter
+from facetalk.io.video_writer import VideoWriter
 from tests.vision.faces import moving_landmarks
 
 

@@ -13,7 +13,7 @@ from facetalk.fitters.refine import RefineSettings
 from facetalk.fitters.spectre import fit_video_spectre
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion, write_motion
-from facetalk.io.video import VideoWriter
+from facetalk.io.video_writer import VideoWriter
 from facetalk.motion.heads import load_head
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
 from facetalk.pipelines.fit import fit_by_method

@@ -37,7 +37,7 @@ def test_samples_beyond_full_scale_are_scaled_down(tmp_path: Path) -> None:
     assert read_waveform(tmp_path / "loud.wav").abs().max() == pytest.approx(1.0, abs=1e-4)
 
 
-def test_a_sound_that_only_ffmpeg_reads(tmp_path: Path) -> None:
+def test_audio_that_only_ffmpeg_reads(tmp_path: Path) -> None:
     import subprocess
 
     import imageio_ffmpeg
@@ -50,7 +50,7 @@ def test_a_sound_that_only_ffmpeg_reads(tmp_path: Path) -> None:
     assert waveform.abs().max() == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_video_without_sound_is_named_so(tmp_path: Path) -> None:
+def test_a_video_without_audio_is_named_so(tmp_path: Path) -> None:
     import imageio_ffmpeg
 
     writer = imageio_ffmpeg.write_frames(str(tmp_path / "mute.mp4"), (32, 32))
@@ -58,7 +58,7 @@ def test_a_video_without_sound_is_named_so(tmp_path: Path) -> None:
     for _ in range(5):
         writer.send(np.zeros((32, 32, 3), np.uint8))
     writer.close()
-    with pytest.raises(FacetalkError, match="no sound track"):
+    with pytest.raises(FacetalkError, match="no audio track"):
         read_waveform(tmp_path / "mute.mp4")
 
 
@@ -67,14 +67,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_waveform(tmp_path / "none.wav")
 
 
-def test_a_folder_is_not_a_recording(tmp_path: Path) -> None:
+def test_a_folder_is_not_an_audio_file(tmp_path: Path) -> None:
     with pytest.raises(FacetalkError, match="is a folder"):
         read_waveform(tmp_path)
 
 
 def test_text_named_wav_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "text.wav").write_text("this is not sound\n" * 20)
-    with pytest.raises(FacetalkError, match="not a sound or video file"):
+    (tmp_path / "text.wav").write_text("this is not audio\n" * 20)
+    with pytest.raises(FacetalkError, match="not an audio or video file"):
         read_waveform(tmp_path / "text.wav")
 
 
@@ -87,7 +87,7 @@ def test_an_empty_file_and_an_empty_wav_are_refused(tmp_path: Path) -> None:
         read_waveform(tmp_path / "header.wav")
 
 
-def test_too_short_a_sound_is_refused_with_its_length(tmp_path: Path) -> None:
+def test_audio_that_is_too_short_is_refused_with_its_length(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "short.wav", tone(seconds=0.05), 16_000)
     with pytest.raises(FacetalkError, match=r"only 0\.050 s"):
         read_waveform(tmp_path / "short.wav")
@@ -106,7 +106,7 @@ def test_samples_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
     ("path", "seconds"),
     [("stereo/stereo_44k1.mp4", 6.6), ("webm/webm.webm", 10.0), ("phone/phone_8k.mp4", 10.0), ("vfr/vfr.mkv", 8.1)],
 )
-def test_awkward_recordings_are_heard(data_dir: Path, path: str, seconds: float) -> None:
+def test_awkward_files_are_read(data_dir: Path, path: str, seconds: float) -> None:
     waveform = read_waveform(data_dir / "robust" / path)
     assert len(waveform) / 16_000 == pytest.approx(seconds, abs=0.1)
     assert waveform.std() > 0.01

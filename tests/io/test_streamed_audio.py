@@ -14,14 +14,14 @@ from facetalk.io.streamed_audio import StreamedAudio
 @pytest.fixture
 def stereo(tmp_path: Path) -> tuple[Path, torch.Tensor]:
     """A file of 44.1 kHz, channels of opposite phase and too loud, and its samples."""
-    chance = torch.Generator().manual_seed(0)
-    left = torch.randn(3 * 44_100 + 17, generator=chance) * 0.6
-    channels = torch.stack([left, -0.5 * left + 0.05 * torch.randn(left.shape, generator=chance)])
+    generator = torch.Generator().manual_seed(0)
+    left = torch.randn(3 * 44_100 + 17, generator=generator) * 0.6
+    channels = torch.stack([left, -0.5 * left + 0.05 * torch.randn(left.shape, generator=generator)])
     soundfile.write(tmp_path / "stereo.wav", channels.T.numpy(), 44_100, subtype="FLOAT")
     return tmp_path / "stereo.wav", channels
 
 
-def test_sound_read_in_blocks_is_the_sound_read_whole(
+def test_reading_in_blocks_gives_the_same_as_reading_at_once(
     stereo: tuple[Path, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, channels = stereo
@@ -32,15 +32,15 @@ def test_sound_read_in_blocks_is_the_sound_read_whole(
     torch.testing.assert_close(read_waveform(path), whole / whole.abs().max(), atol=1e-5, rtol=0)
 
 
-def test_a_slice_of_a_sound_is_cut_from_the_whole(stereo: tuple[Path, torch.Tensor]) -> None:
+def test_slices_are_those_of_the_whole(stereo: tuple[Path, torch.Tensor]) -> None:
     whole = read_waveform(stereo[0])
-    with StreamedAudio(stereo[0]) as sound:
-        assert len(sound) == len(whole)
+    with StreamedAudio(stereo[0]) as audio:
+        assert len(audio) == len(whole)
         for part in (slice(0, 100), slice(15_999, 16_001), slice(len(whole) - 5, len(whole) + 5), slice(7, 7)):
-            torch.testing.assert_close(sound[part], whole[part])
+            torch.testing.assert_close(audio[part], whole[part])
 
 
-def test_a_sound_larger_than_its_memory_waits_on_disk(
+def test_audio_that_exceeds_the_memory_limit_waits_on_disk(
     stereo: tuple[Path, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = read_waveform(stereo[0])
@@ -48,12 +48,12 @@ def test_a_sound_larger_than_its_memory_waits_on_disk(
     torch.testing.assert_close(read_waveform(stereo[0]), whole)
 
 
-def test_a_long_sound_is_written_block_by_block(
+def test_long_audio_is_written_block_by_block(
     stereo: tuple[Path, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("facetalk.io.audio.BLOCK", 9_999)
-    with StreamedAudio(stereo[0]) as sound:
-        write_wav(tmp_path / "mono.wav", sound)
+    with StreamedAudio(stereo[0]) as audio:
+        write_wav(tmp_path / "mono.wav", audio)
     samples, rate = soundfile.read(tmp_path / "mono.wav")
     assert rate == 16_000
     np.testing.assert_allclose(samples, read_waveform(stereo[0]), atol=1e-4)

@@ -9,7 +9,9 @@ import torch
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.io.ffmpeg import ffmpeg_program
-from facetalk.io.video import VideoReader, VideoWriter, read_video_info, write_png
+from facetalk.io.images import write_png
+from facetalk.io.video import VideoReader, read_video_info
+from facetalk.io.video_writer import VideoWriter
 
 SIZE = (64, 48)
 
@@ -29,12 +31,12 @@ def leftovers(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def read_sound(path: Path, rate: int = 16000) -> np.ndarray:
+def read_audio(path: Path, rate: int = 16000) -> np.ndarray:
     command = [ffmpeg_program(), "-v", "error", "-i", str(path), "-f", "f32le", "-ac", "1", "-ar", str(rate), "-"]
     return np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, "<f4")
 
 
-def test_pictures_come_back_in_order_with_their_times(tmp_path: Path) -> None:
+def test_frames_come_back_in_order_with_their_times(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a:b -c.mp4")
     with VideoReader(path) as video:
         assert (video.size, video.fps, video.has_audio) == (SIZE, 25.0, False)
@@ -44,15 +46,15 @@ def test_pictures_come_back_in_order_with_their_times(tmp_path: Path) -> None:
     np.testing.assert_allclose([image.mean() for _, image in frames], 20 * np.arange(12), atol=2)
 
 
-def test_colours_survive(tmp_path: Path) -> None:
-    picture = flash(0)
+def test_colors_survive(tmp_path: Path) -> None:
+    image = flash(0)
     for column, color in enumerate([(200, 60, 40), (50, 180, 70), (40, 60, 200), (220, 190, 170)]):
-        picture[:, 16 * column : 16 * column + 16] = color
+        image[:, 16 * column : 16 * column + 16] = color
     with VideoWriter(tmp_path / "c.mp4", SIZE, 30) as writer:
-        writer.write(picture)
-    _, image = next(iter(VideoReader(tmp_path / "c.mp4")))
+        writer.write(image)
+    _, decoded = next(iter(VideoReader(tmp_path / "c.mp4")))
     middles = (slice(None), slice(8, None, 16))
-    assert np.abs(image[middles].astype(int) - picture[middles].astype(int)).max() <= 6
+    assert np.abs(decoded[middles].astype(int) - image[middles].astype(int)).max() <= 6
 
 
 def test_a_clip_can_be_read_twice_left_early_and_made_smaller(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_frame_rates_are_kept(tmp_path: Path, fps: float) -> None:
 
 
 @pytest.mark.parametrize("as_file", [True, False])
-def test_sound_is_in_step_with_the_pictures(tmp_path: Path, as_file: bool) -> None:
+def test_audio_is_in_step_with_the_frames(tmp_path: Path, as_file: bool) -> None:
     waveform = torch.zeros(3 * 16000)
     for moment in (0.4, 1.2):
         waveform[int(moment * 16000) :][:160] = 0.9
@@ -94,16 +96,16 @@ def test_sound_is_in_step_with_the_pictures(tmp_path: Path, as_file: bool) -> No
         for index in range(40):
             writer.write(flash(255 if index in (10, 30) else 0))
     flashes = [time_s for time_s, image in VideoReader(tmp_path / "av.mp4") if image.mean() > 128]
-    loud = np.flatnonzero(np.abs(read_sound(tmp_path / "av.mp4")) > 0.3) / 16000
+    loud = np.flatnonzero(np.abs(read_audio(tmp_path / "av.mp4")) > 0.3) / 16000
     clicks = loud[np.diff(loud, prepend=-1) > 0.1]
     np.testing.assert_allclose(flashes, [0.4, 1.2])
     np.testing.assert_allclose(clicks, flashes, atol=0.005)
     info = read_video_info(tmp_path / "av.mp4")
-    # The last packet of sound may end after the last picture.
+    # The last packet of audio may end after the last frame.
     assert info.has_audio and info.duration_s == pytest.approx(1.6, abs=0.07)
 
 
-def test_sound_of_a_video_that_starts_late_keeps_its_place(tmp_path: Path) -> None:
+def test_audio_that_starts_late_in_a_video_keeps_its_place(tmp_path: Path) -> None:
     waveform = torch.zeros(16000)
     waveform[1600:1760] = 0.9
     source = write_clip(tmp_path / "source.mp4", 25, audio=waveform)
@@ -111,15 +113,15 @@ def test_sound_of_a_video_that_starts_late_keeps_its_place(tmp_path: Path) -> No
     subprocess.run([ffmpeg_program(), "-v", "error", "-i", str(source), "-itsoffset", "0.5", "-i", str(source),
                     "-map", "0:v", "-map", "1:a", "-c", "copy", str(late)], check=True)  # fmt: skip
     path = write_clip(tmp_path / "again.mp4", 25, audio=late)
-    sound = read_sound(path)
-    assert np.flatnonzero(np.abs(sound) > 0.3)[0] / 16000 == pytest.approx(0.6, abs=0.02)
+    samples = read_audio(path)
+    assert np.flatnonzero(np.abs(samples) > 0.3)[0] / 16000 == pytest.approx(0.6, abs=0.02)
 
 
 def test_an_error_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), VideoWriter(tmp_path / "clip.mp4", SIZE, 25) as writer:
         writer.write(flash(1))
         raise RuntimeError
-    with pytest.raises(ValueError, match="no pictures"), VideoWriter(tmp_path / "clip.mp4", SIZE, 25):
+    with pytest.raises(ValueError, match="no frames"), VideoWriter(tmp_path / "clip.mp4", SIZE, 25):
         pass
     with pytest.raises(ValueError, match="64x48"), VideoWriter(tmp_path / "clip.mp4", SIZE, 25) as writer:
         writer.write(flash(1, (48, 64)))
@@ -129,13 +131,13 @@ def test_an_error_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_a_failed_encoder_says_why_and_leaves_an_older_file(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"old")
-    (tmp_path / "noise.wav").write_text("this is no sound")
+    (tmp_path / "noise.wav").write_text("this is no audio")
     with pytest.raises(FacetalkError, match=r"cannot write .*clip.mp4.*Invalid data"):
         write_clip(path, 40, audio=tmp_path / "noise.wav")
-    with pytest.raises(FacetalkError, match="no sound file at"):
+    with pytest.raises(FacetalkError, match="no audio file at"):
         write_clip(path, audio=tmp_path / "missing.wav")
     silent = write_clip(tmp_path / "silent.mp4")
-    with pytest.raises(FacetalkError, match=r"silent.mp4 has no sound track"):
+    with pytest.raises(FacetalkError, match=r"silent.mp4 has no audio track"):
         write_clip(path, 40, audio=silent)
     assert path.read_bytes() == b"old"
     assert leftovers(tmp_path) == ["clip.mp4", "noise.wav", "silent.mp4"]
@@ -151,13 +153,13 @@ def test_bad_files_get_a_clear_line(tmp_path: Path) -> None:
         VideoReader(tmp_path / "empty.mp4")
     for name in ("text.mp4", "text.txt"):
         (tmp_path / name).write_text("not a video\n" * 50)
-        with pytest.raises(FacetalkError, match=r"is not a video that can be read|no picture track"):
+        with pytest.raises(FacetalkError, match=r"is not a video that can be read|no video track"):
             VideoReader(tmp_path / name)
     import soundfile
 
-    soundfile.write(tmp_path / "sound.wav", np.zeros(1600), 16000)
-    with pytest.raises(FacetalkError, match="has no picture track"):
-        VideoReader(tmp_path / "sound.wav")
+    soundfile.write(tmp_path / "audio.wav", np.zeros(1600), 16000)
+    with pytest.raises(FacetalkError, match="has no video track"):
+        VideoReader(tmp_path / "audio.wav")
 
 
 def test_a_broken_video_is_an_error_not_an_empty_one(tmp_path: Path) -> None:
@@ -165,7 +167,7 @@ def test_a_broken_video_is_an_error_not_an_empty_one(tmp_path: Path) -> None:
     whole = path.read_bytes()
     start = whole.index(b"mdat") + 4
     path.write_bytes(whole[:start] + bytes(len(whole) - start))
-    with pytest.raises(FacetalkError, match="no picture can be decoded"):
+    with pytest.raises(FacetalkError, match="no frame can be decoded"):
         list(VideoReader(path))
 
 
@@ -180,7 +182,7 @@ def test_without_ffmpeg_the_error_names_the_cure(monkeypatch: pytest.MonkeyPatch
         ffmpeg_program()
 
 
-def test_a_png_holds_the_picture(tmp_path: Path) -> None:
+def test_a_png_holds_the_image(tmp_path: Path) -> None:
     from PIL import Image
 
     write_png(tmp_path / "a.png", flash(77))

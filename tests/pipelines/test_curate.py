@@ -14,7 +14,7 @@ from facetalk.data.curation.settings import CurationRules, LengthRules, SpeakerR
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import read_motion
-from facetalk.io.video import VideoWriter
+from facetalk.io.video_writer import VideoWriter
 from facetalk.networks.registry import load
 from facetalk.pipelines import curate
 from facetalk.pipelines.curate import curate_videos

@@ -12,7 +12,7 @@ from facetalk.fitters.following import WholeFollower
 from facetalk.fitters.landmarks import fit_video
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion, write_motion
-from facetalk.io.video import VideoWriter
+from facetalk.io.video_writer import VideoWriter
 from facetalk.pipelines import fit as track
 from facetalk.pipelines.fit import clip_names, detect_landmarks, find_videos, fit_to_file, fit_videos
 from tests.tracking.synthetic import IMAGE_SIZE, make_point_head, see, swaying

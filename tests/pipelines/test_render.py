@@ -11,7 +11,8 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.types import Camera, Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
-from facetalk.io.video import VideoReader, VideoWriter
+from facetalk.io.video import VideoReader
+from facetalk.io.video_writer import VideoWriter
 from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import BLOCK, make_renderer, posed, rendered
 from facetalk.pipelines.render import render
