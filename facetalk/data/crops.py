@@ -17,7 +17,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError
 from facetalk.io.files import replacing
-from facetalk.io.video import VideoReader
+from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.crop import FACE_SCALE, cut, face_boxes, fill_gaps, landmarks_68, mouth_boxes, to_grey
 
 FACE_PIXELS = 128
@@ -27,9 +27,6 @@ KEPT_SCALE = FACE_SCALE * FACE_PIXELS / 112
 """Side of a kept face's box over the size of its landmarks: its middle 112 pixels show `FACE_SCALE`."""
 
 MOUTH_PIXELS = 96
-
-MAX_SIDE = 1280
-"""Larger pictures are made smaller before detection and cutting."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +69,7 @@ def face_track(
 
 def cut_frames(path: Path, track: FaceTrack) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Face (128, 128, 3) and grey mouth (96, 96) of every frame of a track, as the video is decoded."""
-    with VideoReader(path, max_side=MAX_SIDE) as video:
+    with VideoReader(path, max_side=DETECTION_SIDE) as video:
         scale = video.size[0] / video.info.size[0]
         kept = track.face_boxes.numpy() * scale * np.array([1, 1, KEPT_SCALE / FACE_SCALE], np.float32)
         small = track.mouth_boxes.numpy() * scale

@@ -18,13 +18,10 @@ from facetalk.core.progress import Progress, silent
 from facetalk.fitters.following import MediaPipeFollower, WholeFollower, follow, stretch_length
 from facetalk.io.frame_table import FrameTable
 from facetalk.io.streamed_audio import BLOCK, StreamedAudio
-from facetalk.io.video import VideoReader
+from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.tracking.observation import Rows
 from facetalk.vision.face_tracks import FaceTracks
 from facetalk.vision.landmark_detector import LandmarkDetector
-
-MAX_SIDE = 1280
-"""Larger pictures are made smaller before detection: the detector works at 192 pixels a face anyway."""
 
 FOLLOWERS = 2
 """Detectors that share a video."""
@@ -68,16 +65,14 @@ def detect_landmarks(
         progress: told the number of pictures done and expected.
     """
     tracks, tables, times = FaceTracks(), [], []
-    with VideoReader(path, max_side=MAX_SIDE) as video, ExitStack() as stack:
-        expected = round((video.duration_s or 0) * video.fps)
-        shown, read = video.info.size, video.size
-        scale = np.array([shown[0] / read[0], shown[1] / read[1], shown[0] / read[0]], np.float32)
+    with VideoReader(path, max_side=DETECTION_SIDE) as video, ExitStack() as stack:
+        expected, scale = video.expected_frames, video.scale_to_shown
         if detector is None:
             count = 1 if 0 < expected < _FEWEST_SHARED else FOLLOWERS
             followers = [stack.enter_context(MediaPipeFollower()) for _ in range(count)]
         else:
             followers = [WholeFollower(detector)]
-        length = stretch_length(expected, read, len(followers))
+        length = stretch_length(expected, video.size, len(followers))
         for picture, ((time_s, image), faces) in enumerate(follow(video, length, followers)):
             for number, points in zip(tracks.add(picture, time_s, image, faces), faces, strict=True):
                 if number == len(tables):
@@ -95,7 +90,7 @@ def detect_landmarks(
     visible = torch.zeros(len(times))
     visible[tracks.tracks[chosen].pictures] = torch.tensor(tracks.tracks[chosen].visible)
     moments = torch.tensor(times, dtype=torch.float64)
-    return Detections(table, moments, shown, video.fps, visible, len(people))
+    return Detections(table, moments, video.info.size, video.fps, visible, len(people))
 
 
 def _choose(path: Path | str, tracks: FaceTracks, times: list[float], face: int | None, has_audio: bool) -> int:

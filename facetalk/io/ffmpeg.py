@@ -28,6 +28,15 @@ def ffmpeg_program() -> str:
         ) from None
 
 
+def ffmpeg_version() -> str:
+    """What the program says it is, such as `ffmpeg version 7.0.2`."""
+    try:
+        done = subprocess.run([ffmpeg_program(), "-version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise MissingAssetError(f"ffmpeg does not run ({error}); reinstall imageio-ffmpeg") from None
+    return " ".join(done.stdout.split()[:3])
+
+
 def describe(path: Path) -> str:
     """ffmpeg's report on a media file: its streams and its duration."""
     command = [ffmpeg_program(), "-hide_banner", "-nostdin", "-i", f"file:{path}"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -58,14 +57,12 @@ def _package(name: str, use: str) -> Finding:
 
 
 def _ffmpeg() -> Finding:
-    try:
-        import imageio_ffmpeg
+    from facetalk.io.ffmpeg import ffmpeg_version
 
-        program = imageio_ffmpeg.get_ffmpeg_exe()
-        shown = subprocess.run([program, "-version"], capture_output=True, text=True, check=True)
-    except (ImportError, RuntimeError, OSError, subprocess.CalledProcessError) as error:
+    try:
+        return Finding("ffmpeg", "ok", ffmpeg_version())
+    except (ImportError, MissingAssetError) as error:
         return Finding("ffmpeg", "missing", str(error).splitlines()[0], "pip install --force-reinstall imageio-ffmpeg")
-    return Finding("ffmpeg", "ok", " ".join(shown.stdout.split()[:3]))
 
 
 def _landmarks() -> Finding:

@@ -18,14 +18,11 @@ from facetalk.data.curation.settings import FaceRules, SceneRules
 from facetalk.data.curation.spans import Span, scene_spans
 from facetalk.data.curation.tracks import MEASURES, FaceLinker, FaceTrack, build_track, split_rows
 from facetalk.io.files import replacing
-from facetalk.io.video import VideoReader
+from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.face_measures import face_angles, face_boxes, face_centres
 from facetalk.vision.landmark_detector import ManyFacesDetector, MediaPipeDetector
 from facetalk.vision.mouth import mouth_curves
 from facetalk.vision.scenes import CutFinder
-
-MAX_SIDE = 1280
-"""Larger pictures are made smaller before detection."""
 
 _TABLE, _POINTS = "scan.npz", "points.f32"
 
@@ -113,10 +110,8 @@ def scan_video(
     rows: list[tuple[int, int]] = []
     measures: list[np.ndarray] = []
     try:
-        with VideoReader(path, max_side=MAX_SIDE) as video, (folder / _POINTS).open("wb") as file:
-            expected = round((video.duration_s or 0) * video.fps)
-            shown, read = video.info.size, video.size
-            scale = np.array([shown[0] / read[0], shown[1] / read[1], shown[0] / read[0]], np.float32)
+        with VideoReader(path, max_side=DETECTION_SIDE) as video, (folder / _POINTS).open("wb") as file:
+            expected, scale = video.expected_frames, video.scale_to_shown
             for time_s, image in video:
                 cuts.add(image)
                 points = np.array(own.detect_all(image), np.float32).reshape(-1, NUM_MESH_POINTS, 3) * scale
@@ -135,6 +130,7 @@ def scan_video(
     # Cuts are known some pictures late, when faces have been followed across them already.
     scene = np.searchsorted(np.array(cuts.cuts, np.int64), picture, side="right")
     _, track = np.unique(np.stack([scene, linked], 1), axis=0, return_inverse=True)
+    shown = video.info.size
     with replacing(folder / _TABLE) as temporary:
         np.savez(
             temporary, times=np.array(times), cuts=np.array(cuts.cuts, np.int64), picture=picture,
