@@ -19,7 +19,6 @@ from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.data.crops import (
     FACE_PIXELS,
     KEPT_SCALE,
-    MAX_SIDE,
     MOUTH_PIXELS,
     FaceTrack,
     cut_video,
@@ -38,7 +37,7 @@ from facetalk.data.faces import (
 from facetalk.data.manifest import Clip, read_manifest, split_by_speaker
 from facetalk.head.albedo import vertex_albedo
 from facetalk.head.model import HeadModel
-from facetalk.io.video import VideoReader
+from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.rendering.differentiable import grey, perspective, rasterize, render_shaded, smooth_normals
 from facetalk.rendering.harmonics import solve_light
 from facetalk.vision.crop import FACE_SCALE
@@ -85,18 +84,17 @@ def detect_track(path: Path, detector: LandmarkDetector, max_frames: int | None 
     """The face in the pictures of a video."""
     rows, times = [], []
     missing = np.full((NUM_MESH_POINTS, 3), np.nan, np.float32)
-    with VideoReader(path, max_side=MAX_SIDE) as video:
+    with VideoReader(path, max_side=DETECTION_SIDE) as video:
         for time_s, image in video:
             if len(rows) == max_frames:
                 break
             points = detector.detect(image)
             rows.append(missing if points is None else points)
             times.append(time_s)
-        shown, read = video.info.size, video.size
     if all(np.isnan(row).any() for row in rows):
         raise FacetalkError(f"{path}: no face was found in any of its {len(rows)} pictures; give a video of a face")
-    scale = np.array([shown[0] / read[0], shown[1] / read[1], shown[0] / read[0]], np.float32)
-    return face_track(torch.from_numpy(np.stack(rows) * scale), torch.tensor(times, dtype=torch.float64), shown)
+    points = torch.from_numpy(np.stack(rows) * video.scale_to_shown)
+    return face_track(points, torch.tensor(times, dtype=torch.float64), video.info.size)
 
 
 class TrackedRenderer:

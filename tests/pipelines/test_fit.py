@@ -75,7 +75,7 @@ def test_points_of_a_picture_made_smaller_are_in_the_videos_own_pixels(
 ) -> None:
     path = write_clip(tmp_path / "a.mp4", 200)
     whole = detect_landmarks(path, detector=FakeDetector(head))
-    monkeypatch.setattr(detect, "MAX_SIDE", 80)
+    monkeypatch.setattr(detect, "DETECTION_SIDE", 80)
     small = detect_landmarks(path, detector=FakeDetector(head))
     assert small.image_size == whole.image_size == (160, 120)
     assert torch.allclose(small.points[:][..., :2], whole.points[:][..., :2], atol=0.01)
