@@ -23,7 +23,7 @@ from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.core.types import Motion, still_motion
 from facetalk.io.audio import read_waveform, write_wav
 from facetalk.io.video import VideoReader
-from facetalk.motion.gestures.idle import add_idle
+from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.animate import animate
 from facetalk.pipelines.render import render
@@ -79,7 +79,7 @@ def show_host(waveform: Tensor) -> Motion:
     for name, curve in curves.items():
         expression[:, names.index(name)] = curve
     motion = still_motion(head.name, expression.clamp(0, 1), names, FPS, head.num_betas)
-    return add_idle(motion, torch.Generator().manual_seed(3), head_motion=2.5)
+    return add_gestures(motion, seed=3, head_motion=2.5)
 
 
 def contact_sheet(rows: dict[str, Path], moments_s: tuple[float, ...], side: int = 200) -> Image.Image:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.audio.phonemes import PHONEMES, find_phonemes, frame_labels
+from facetalk.audio.phonemes import PHONEMES, find_phonemes, frame_labels, phoneme_columns
 from facetalk.core.timing import SAMPLE_RATE, frames_for
 
 NAME = "pocketsphinx"
@@ -23,6 +23,10 @@ class PhonemeFeatures:
     def width(self) -> int:
         """Number of phonemes."""
         return len(PHONEMES)
+
+    def columns(self, *names: str) -> tuple[int, ...]:
+        """Return the columns of these phonemes."""
+        return phoneme_columns(names)
 
     def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames phonemes"]:
         """Rows of a mono recording at 16 kHz."""

@@ -100,6 +100,14 @@ def phone_loop(waveform: Float[Tensor, " samples"]) -> list[Phoneme]:
     return _covering(segments, len(waveform) / SAMPLE_RATE)
 
 
+def phoneme_columns(names: Sequence[str]) -> tuple[int, ...]:
+    """Return the columns of phonemes in features that begin with one column for each of `PHONEMES`."""
+    unknown = [name for name in names if name not in PHONEME_IDS]
+    if unknown:
+        raise ValueError(f"no column for {', '.join(unknown)}; there is one for each of {', '.join(PHONEMES)}")
+    return tuple(PHONEME_IDS[name] for name in names)
+
+
 def frame_labels(phonemes: Sequence[Phoneme], num_frames: int, fps: float = FPS) -> Int64[Tensor, " frames"]:
     """Id of the phoneme that is heard in the middle of each video frame; silence outside."""
     middles = (torch.arange(num_frames, dtype=torch.float64) + 0.5) / fps

@@ -22,6 +22,8 @@ LOWER_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith(("jaw", "mou
 UPPER_NAMES = tuple(name for name in ARKIT_NAMES if name not in LOWER_NAMES)
 """Eyes, brows, cheeks, nose and tongue."""
 
+BLINK_NAMES = ("eyeBlinkLeft", "eyeBlinkRight")
+
 GAZE_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith("eyeLook"))
 
 

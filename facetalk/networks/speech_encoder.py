@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.audio.articulation import ARTICULATORS, MOUTH_CURVES
-from facetalk.audio.phonemes import PHONEMES
+from facetalk.audio.phonemes import PHONEMES, phoneme_columns
 from facetalk.audio.spectrogram import NUM_MELS, LogMel, pieces
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 
@@ -94,6 +94,10 @@ class SpeechEncoder(nn.Module):
     def width(self) -> int:
         """Number of columns of the features."""
         return self.slices["hidden"].stop
+
+    def columns(self, *names: str) -> tuple[int, ...]:
+        """Return the columns that hold the probabilities of these phonemes."""
+        return phoneme_columns(names)  # the posteriors come first
 
     def forward(self, mel: Float[Tensor, "batch steps mels"], num_frames: int) -> SpeechHeads:
         """Judge level-corrected log-mel rows (see `levelled_mel`), the first `num_frames` video frames of them."""

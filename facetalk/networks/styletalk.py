@@ -11,13 +11,11 @@ from torch import Tensor, nn
 
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.core.types import Motion
-from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
+from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.networks.attention import EncoderLayer, LocalBias
 from facetalk.networks.lip_contact import close_lips, contact, resting, touch_teeth
 from facetalk.networks.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.networks.style_encoder import StyleEncoder, StyleEncoderConfig
-
-BLINK_NAMES = ("eyeBlinkLeft", "eyeBlinkRight")
 
 IDLE_NAMES = BLINK_NAMES + GAZE_NAMES
 """Channels that speech does not drive and `motion/gestures/idle.py` moves. The talker holds the lids at the style's

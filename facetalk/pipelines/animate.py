@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,7 +22,7 @@ from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.head.retargeting import is_arkit
 from facetalk.io.audio import read_waveform
-from facetalk.motion.gestures.idle import add_idle
+from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
 from facetalk.networks.styletalk import Talker
 from facetalk.pipelines.export import export_formats
@@ -189,8 +188,7 @@ def perform(performer: Performer, waveform: Float[Tensor, " samples"], options: 
     expression = performer.talker.speak(waveform, performer.style_code)
     head = performer.head if is_arkit(performer.head.assets) else load_head(TALKERS_HEAD)
     motion = still_motion(head.name, expression, head.assets.expression_names, FPS, head.num_betas)
-    chance = torch.Generator().manual_seed(options.seed)
-    return add_idle(motion, chance, options.blinks, options.head_motion)
+    return add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=options.seed)
 
 
 def plan(speeches: Sequence[Path], out: Path | str | None, formats: Sequence[str]) -> dict[Path, dict[str, Path]]:

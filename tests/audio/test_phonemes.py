@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from facetalk.audio.phoneme_features import PhonemeFeatures
 from facetalk.audio.phonemes import (
     PHONEMES,
     SILENCE,
@@ -77,3 +78,11 @@ def test_a_known_sentence_is_found_where_it_is_spoken(data_dir) -> None:
     assert [phoneme.symbol for phoneme in spoken][:4] == ["L", "EY", "B", "L"]
     assert 0.3 < spoken[0].start_s < 0.6
     assert 1.9 < spoken[-1].end_s < 2.2
+
+
+def test_features_are_addressed_by_the_names_of_phonemes() -> None:
+    features = PhonemeFeatures()
+    assert features.columns("P", "B", "M") == tuple(PHONEMES.index(name) for name in ("P", "B", "M"))
+    assert features.columns() == ()
+    with pytest.raises(ValueError, match="no column for QU"):
+        features.columns("P", "QU")

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from facetalk.audio.phonemes import PHONEMES
 from facetalk.core.timing import frames_for
 from facetalk.networks import speech_encoder
 from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig, loud_level
@@ -91,3 +92,12 @@ def test_the_bundled_encoder_hears_silence_and_speech(data_dir) -> None:
     heard = features[:, encoder.slices["posteriors"]].argmax(1)
     assert (heard[:10] == SILENCE).all()
     assert (heard[15:60] == SILENCE).float().mean() < 0.3
+
+
+def test_columns_of_phonemes_hold_their_posteriors() -> None:
+    encoder = toy_encoder()
+    features = encoder.encode(speechlike(0.5))
+    everything = features[:, list(encoder.columns(*PHONEMES))]
+    torch.testing.assert_close(everything, features[:, encoder.slices["posteriors"]])
+    torch.testing.assert_close(everything.sum(1), torch.ones(len(features)))
+    assert encoder.columns("F", "V") == (PHONEMES.index("F"), PHONEMES.index("V"))

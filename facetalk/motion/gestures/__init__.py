@@ -1,1 +1,1 @@
-"""What is added to a talking motion: blinks, gaze, head motion."""
+"""Motion and audio -> motion: blinks, gaze and head movements, one file per gesture."""

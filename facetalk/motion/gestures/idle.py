@@ -1,7 +1,11 @@
-"""What a face does without being told: blinks, small head movements, glances. Statistics, not yet a network.
+"""Idle motion: blinks, small head movements and glances, from statistics of real speakers.
 
-The figures were measured on MediaPipe landmarks of the clips of `../shared/data/video` that are longer than 4.5 s and
-show a face in 98 % of the frames (9.4 minutes, 287 blinks; `lrwar` and the syllables of `mcgurk` left out).
+The figures were measured on MediaPipe landmarks of talking clips that are longer than 4.5 s and show a face in 98 % of
+the frames (9.4 minutes, 287 blinks).
+
+What happens in a frame depends only on the generator and the number of the frame: a longer recording begins as a
+shorter one does. So blinks, head and gaze have a generator each, every random process runs forward in time, and random
+numbers are drawn in blocks of a fixed size, because `torch.randn` gives other values for another size.
 """
 
 from __future__ import annotations
@@ -16,14 +20,16 @@ from torch import Tensor
 
 from facetalk.core.timing import FPS
 from facetalk.core.types import Motion
-from facetalk.head.channels import GAZE_NAMES, indices
+from facetalk.head.channels import BLINK_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_pose, gaze_to_channels
-from facetalk.networks.styletalk import BLINK_NAMES
 
 BLINK_SHAPE = (0.0, 0.06, 0.32, 0.78, 1.0, 0.81, 0.51, 0.31, 0.18, 0.13, 0.09, 0.07, 0.04, 0.02, 0.0)
 """How far the lids are closed, a row per frame at 30 fps: median over the measured blinks, aligned at their peak."""
 
 _PEAK = BLINK_SHAPE.index(1.0)
+
+BLOCK_FRAMES = 256
+"""Random numbers are drawn for this many frames at a time."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +37,18 @@ class IdleConfig:
     """Measured figures; angles in degrees, in the order pitch, yaw, roll."""
 
     blink_rate: float = 0.33
-    """A second. Speakers in interviews blinked 0.51 times; 0.2 to 0.4 is usual when nobody asks."""
+    """Blinks per second. Speakers in interviews blinked 0.51 times; 0.2 to 0.4 is usual in monologues."""
     interval_spread: float = 0.74
     """Standard deviation of the natural logarithm of the time between blinks."""
-    shortest_interval_s: float = 0.45
+    min_interval_s: float = 0.45
     head_spread: tuple[float, float, float] = (1.5, 1.2, 0.9)
-    """Standard deviation within a clip: the calmest quarter of the clips is at or below this."""
+    """Standard deviation within a clip: the lower quartile over the clips."""
     head_rate: tuple[float, float, float] = (4.3, 3.7, 3.0)
-    """Standard deviation of the angular speed over that of the angle, 1/s: median."""
+    """Standard deviation of the angular speed over that of the angle, 1/s: median over the clips."""
     fixation_s: float = 0.9
     """Mean time between two glances."""
     gaze_spread: tuple[float, float] = (1.2, 2.0)
-    """Of the glances' directions: pitch, yaw. A choice: the tracker's noise is of this size."""
+    """Standard deviation of the directions of gaze: pitch, yaw. A choice: the tracker's noise is of this size."""
 
 
 class IdleMotion(NamedTuple):
@@ -56,99 +62,123 @@ class IdleMotion(NamedTuple):
     """Pitch (down) and yaw (to the subject's left) of both eyes, radians."""
 
 
-def draw_idle(num_frames: int, chance: torch.Generator, config: IdleConfig | None = None) -> IdleMotion:
-    """Idle movements at 30 fps; the same state of `chance` gives the same ones."""
-    config = config or IdleConfig()
-    blink = draw_blinks(num_frames, chance, config)
-    head = torch.stack(
-        [
-            draw_sway(num_frames, math.radians(spread), rate, chance)
-            for spread, rate in zip(config.head_spread, config.head_rate, strict=True)
-        ],
-        1,
-    )
-    return IdleMotion(blink, head, draw_glances(num_frames, chance, config))
+@dataclass(frozen=True)
+class Idle:
+    """Blinks, sways the head and moves the eyes, independently of the speech."""
+
+    head_motion: float = 1.0
+    """Multiplies how far head and eyes move; 0 for not at all."""
+    blinks: float = 1.0
+    """Multiplies how often the eyes blink; 0 for never."""
+    config: IdleConfig = IdleConfig()
+
+    def add(self, motion: Motion, waveform: Float[Tensor, " samples"] | None, generator: torch.Generator) -> Motion:
+        """Return the motion with blinks, head movements and glances; see `Gesture.add`."""
+        if motion.fps != FPS:
+            raise ValueError(f"idle motion is made for {FPS:g} fps, the motion has {motion.fps:g}")
+        config = replace(self.config, blink_rate=self.config.blink_rate * self.blinks)
+        idle = sample_idle(motion.num_frames, generator, config)
+        head = self.head_motion * idle.head
+        # The eyes stay on the viewer while the head moves, apart from the glances.
+        pitch, yaw = (self.head_motion * idle.gaze - head[:, :2]).unbind(1)
+        pose = gaze_pose(yaw, pitch)
+        leye_pose, reye_pose = motion.leye_pose + pose, motion.reye_pose + pose
+        expression = motion.expression.clone()
+        columns = indices(BLINK_NAMES, motion.expression_names)
+        if self.blinks > 0:
+            # A blink closes what is still open, so that half-closed lids do not close twice.
+            expression[:, columns] += idle.blink[:, None] * (1 - expression[:, columns])
+        if self.head_motion > 0:
+            expression[:, indices(GAZE_NAMES, motion.expression_names)] = gaze_to_channels(leye_pose, reye_pose)
+        return motion.replace(
+            expression=expression, neck_pose=motion.neck_pose + head, leye_pose=leye_pose, reye_pose=reye_pose
+        )
 
 
-def add_idle(
-    motion: Motion,
-    chance: torch.Generator,
-    blinks: float = 1.0,
-    head_motion: float = 1.0,
-    config: IdleConfig | None = None,
-) -> Motion:
-    """The motion with blinks, head movements and glances on top.
+def sample_idle(num_frames: int, generator: torch.Generator, config: IdleConfig | None = None) -> IdleMotion:
+    """Sample idle motion at 30 fps.
 
     Args:
-        motion: at 30 fps, with the ARKit channels.
-        chance: decides when and where.
-        blinks: multiplies how often the eyes blink; 0 for never.
-        head_motion: multiplies how far head and eyes move; 0 for not at all.
+        num_frames: how many frames; fewer give the beginning of more.
+        generator: its state decides everything, and moves on by the same amount for any number of frames.
         config: the statistics.
     """
-    if motion.fps != FPS:
-        raise ValueError(f"idle movements are made for {FPS:g} fps, the motion has {motion.fps:g}")
     config = config or IdleConfig()
-    idle = draw_idle(motion.num_frames, chance, _with_rate(config, blinks))
-    head = head_motion * idle.head
-    # The eyes stay on the viewer while the head moves, apart from the glances.
-    pitch, yaw = (head_motion * idle.gaze - head[:, :2]).unbind(1)
-    pose = gaze_pose(yaw, pitch)
-    leye_pose, reye_pose = motion.leye_pose + pose, motion.reye_pose + pose
-    expression = motion.expression.clone()
-    columns = indices(BLINK_NAMES, motion.expression_names)
-    if blinks > 0:
-        # A blink closes what is still open, so that half-closed lids do not close twice.
-        expression[:, columns] += idle.blink[:, None] * (1 - expression[:, columns])
-    if head_motion > 0:
-        expression[:, indices(GAZE_NAMES, motion.expression_names)] = gaze_to_channels(leye_pose, reye_pose)
-    return motion.replace(
-        expression=expression, neck_pose=motion.neck_pose + head, leye_pose=leye_pose, reye_pose=reye_pose
+    seeds = torch.randint(2**62, (5,), generator=generator).tolist()
+    blinks, gaze, *axes = (torch.Generator().manual_seed(seed) for seed in seeds)
+    figures = zip(config.head_spread, config.head_rate, axes, strict=True)
+    head = [sample_sway(num_frames, math.radians(spread), rate, axis) for spread, rate, axis in figures]
+    return IdleMotion(
+        sample_blinks(num_frames, blinks, config), torch.stack(head, 1), sample_gaze(num_frames, gaze, config)
     )
 
 
-def draw_blinks(num_frames: int, chance: torch.Generator, config: IdleConfig) -> Float[Tensor, " frames"]:
-    """Closure of the lids over time: the measured shape at random moments."""
+def sample_blinks(num_frames: int, generator: torch.Generator, config: IdleConfig) -> Float[Tensor, " frames"]:
+    """Sample how far the lids are closed: the measured shape, at random times with log-normal intervals."""
     closure = torch.zeros(num_frames + len(BLINK_SHAPE))
     shape = torch.tensor(BLINK_SHAPE)
     if config.blink_rate <= 0:
         return closure[:num_frames]
-    spread = config.interval_spread
-    # The mean of a log-normal is exp(mu + spread^2 / 2).
-    centre = math.log(1 / config.blink_rate) - spread**2 / 2
-    time = torch.rand((), generator=chance).item() / config.blink_rate
-    while (first := round(time * FPS)) < num_frames:
-        start = first - _PEAK
-        part = shape[max(0, -start) :]
-        place = slice(max(0, start), max(0, start) + len(part))
+    # The mean of a log-normal distribution is exp(mu + spread^2 / 2).
+    center = math.log(1 / config.blink_rate) - config.interval_spread**2 / 2
+    time = torch.rand((), generator=generator).item() / config.blink_rate
+    while (first := round(time * FPS) - _PEAK) < num_frames:
+        part = shape[max(0, -first) :]
+        place = slice(max(0, first), max(0, first) + len(part))
         closure[place] = torch.maximum(closure[place], part)
-        interval = math.exp(centre + spread * torch.randn((), generator=chance).item())
-        time += max(interval, config.shortest_interval_s)
+        interval = math.exp(center + config.interval_spread * torch.randn((), generator=generator).item())
+        time += max(interval, config.min_interval_s)
     return closure[:num_frames]
 
 
-def draw_sway(num_frames: int, spread: float, rate: float, chance: torch.Generator) -> Float[Tensor, " frames"]:
-    """A smooth random walk around zero: white noise through a critically damped spring.
+def sample_sway(num_frames: int, spread: float, rate: float, generator: torch.Generator) -> Float[Tensor, " frames"]:
+    """Sample a smooth random process around zero: white noise through a critically damped spring.
 
-    Its spectrum is 1 / (rate^2 + omega^2)^2, its standard deviation `spread`, that of its speed `rate * spread` per
-    second.
+    Its spectrum is 1 / (rate^2 + omega^2)^2. The state, angle and speed in units of their standard deviations, goes
+    from frame to frame by the exact solution of the spring's equation, and starts in its stationary distribution.
+
+    Args:
+        num_frames: at 30 fps.
+        spread: standard deviation of the result.
+        rate: standard deviation of its speed over that of itself, 1/s.
+        generator: source of the noise.
     """
-    length = 2 ** math.ceil(math.log2(num_frames + 10 * FPS))  # longer than wanted, because the result is periodic
-    omega = 2 * math.pi * torch.fft.rfftfreq(length, 1 / FPS)
-    amplitude = 1 / (rate**2 + omega**2)
-    noise = torch.fft.rfft(torch.randn(length, generator=chance))
-    power = (amplitude[1:].square().sum() * 2 - amplitude[-1].square() + amplitude[0].square()) / length
-    return torch.fft.irfft(noise * amplitude / power.sqrt() * spread, length)[:num_frames]
+    step = rate / FPS
+    decay = math.exp(-step)
+    a, b, c, d = decay * (1 + step), decay * step, -decay * step, decay * (1 - step)
+    # The noise has the covariance I - A A^T, with A = [[a, b], [c, d]], which keeps that of the state at I. This is its
+    # Cholesky factor.
+    to_angle = math.sqrt(1 - a * a - b * b)
+    shared = -(a * c + b * d) / to_angle
+    to_speed = math.sqrt(1 - c * c - d * d - shared * shared)
+    angle, speed = torch.randn(2, generator=generator, dtype=torch.float64).tolist()
+    angles = []
+    for first, second in _normals(num_frames, 2, generator).tolist():
+        angles.append(angle)
+        angle, speed = (
+            a * angle + b * speed + to_angle * first,
+            c * angle + d * speed + shared * first + to_speed * second,
+        )
+    return (spread * torch.tensor(angles, dtype=torch.float64)).float()
 
 
-def draw_glances(num_frames: int, chance: torch.Generator, config: IdleConfig) -> Float[Tensor, "frames 2"]:
-    """Directions of gaze that stay for a while and jump within two frames."""
-    jumps = torch.rand(num_frames, generator=chance) < 1 / (config.fixation_s * FPS)
-    targets = torch.randn(num_frames + 1, 2, generator=chance) * torch.tensor(config.gaze_spread).deg2rad()
-    held = targets[jumps.cumsum(0)]
+def sample_gaze(num_frames: int, generator: torch.Generator, config: IdleConfig) -> Float[Tensor, "frames 2"]:
+    """Sample directions of gaze that stay for a while and jump within two frames."""
+    spread = torch.tensor(config.gaze_spread).deg2rad()
+    start = torch.randn(1, 2, generator=generator, dtype=torch.float64)
+    pitch, yaw, trial = _normals(num_frames, 3, generator).unbind(1)
+    # A standard normal is below this threshold with the probability of a glance in one frame.
+    rate = torch.tensor(1 / (config.fixation_s * FPS), dtype=torch.float64)
+    jumps = trial < torch.special.ndtri(rate)
+    last = jumps.cumsum(0)
+    targets = torch.cat([start, torch.stack([pitch, yaw], 1)[jumps]])
+    held = targets[last]
     before = torch.cat([held[:1], held[:-1]])
-    return (held + before) / 2
+    return ((held + before) / 2).float() * spread
 
 
-def _with_rate(config: IdleConfig, blinks: float) -> IdleConfig:
-    return replace(config, blink_rate=config.blink_rate * blinks)
+def _normals(num_frames: int, width: int, generator: torch.Generator) -> Float[Tensor, "frames width"]:
+    """Sample standard normals of which fewer frames are the beginning of more."""
+    num_blocks = -(-num_frames // BLOCK_FRAMES)
+    blocks = [torch.randn(BLOCK_FRAMES, width, generator=generator, dtype=torch.float64) for _ in range(num_blocks)]
+    return torch.cat(blocks)[:num_frames]

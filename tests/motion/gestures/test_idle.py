@@ -1,3 +1,5 @@
+"""Idle motion has the measured statistics, and begins in the same way for any length."""
+
 from __future__ import annotations
 
 import math
@@ -7,71 +9,143 @@ import torch
 
 from facetalk.core.types import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.motion.gestures.idle import IdleConfig, add_idle, draw_blinks, draw_idle, draw_sway
+from facetalk.motion.gestures.idle import (
+    BLOCK_FRAMES,
+    Idle,
+    IdleConfig,
+    sample_blinks,
+    sample_gaze,
+    sample_idle,
+    sample_sway,
+)
+
+HOUR = 30 * 3600
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture
-def motion() -> Motion:
-    return still_motion("toy", torch.full((300, 52), 0.1), ARKIT_NAMES, 30.0, 3)
+def still(num_frames: int = 300) -> Motion:
+    return still_motion("toy", torch.full((num_frames, 52), 0.1), ARKIT_NAMES, 30.0, 3)
 
 
-def test_the_same_seed_blinks_at_the_same_frame() -> None:
-    first, second, other = (draw_idle(200, chance(seed)) for seed in (1, 1, 2))
-    for a, b in zip(first, second, strict=True):
-        torch.testing.assert_close(a, b)
-    assert not torch.equal(first.head, other.head)
+def autocorrelation(rows: torch.Tensor, lag: int) -> float:
+    """Mean over many rows of one process, each with the mean zero."""
+    return float((rows[:, lag:] * rows[:, : rows.shape[1] - lag]).mean() / rows.square().mean())
 
 
-def test_blinks_are_as_frequent_as_asked_and_short() -> None:
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("num_frames", [1, 255, 256, 257, 300])
+def test_the_first_frames_of_a_longer_recording_are_those_of_a_shorter_one(seed: int, num_frames: int) -> None:
+    for short, long in zip(sample_idle(num_frames, seeded(seed)), sample_idle(1500, seeded(seed)), strict=True):
+        assert len(short) == num_frames
+        assert torch.equal(short, long[:num_frames])
+
+
+def test_a_blink_that_begins_at_the_end_of_a_shorter_recording_is_not_lost() -> None:
+    closure = sample_blinks(3000, seeded(), IdleConfig())
+    start = int((closure > 0).nonzero()[0]) + 2  # the lids have begun to close and are not at their peak
+    torch.testing.assert_close(sample_blinks(start, seeded(), IdleConfig()), closure[:start], atol=0, rtol=0)
+    assert 0 < closure[start - 1] < 1
+
+
+def test_the_generator_moves_on_by_the_same_amount_for_any_length() -> None:
+    first, second = seeded(), seeded()
+    sample_idle(10, first)
+    sample_idle(1000, second)
+    assert torch.equal(first.get_state(), second.get_state())
+
+
+def test_the_same_seed_moves_in_the_same_way_and_another_differently() -> None:
+    first, second, other = (sample_idle(200, seeded(seed)) for seed in (1, 1, 2))
+    for a, b, c in zip(first, second, other, strict=True):
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+
+
+def test_blinks_are_as_frequent_as_measured_and_short() -> None:
     config = IdleConfig()
-    closure = draw_blinks(30 * 3600, chance(), config)
+    closure = torch.cat([sample_blinks(HOUR // 4, seeded(seed), config) for seed in range(12)])
     closed = torch.cat([torch.zeros(1), (closure > 0.5).float(), torch.zeros(1)]).diff()
     starts, stops = (closed == 1).nonzero()[:, 0], (closed == -1).nonzero()[:, 0]
-    assert len(starts) / 3600 == pytest.approx(config.blink_rate, rel=0.1)
+    assert len(starts) / (len(closure) / 30) == pytest.approx(config.blink_rate, rel=0.06)
     assert (stops - starts).max() / 30 <= 0.3
-    assert closure.max() == 1
-    assert closure.min() >= 0
+    assert (closure.min(), closure.max()) == (0, 1)
+    intervals = starts.diff() / 30
+    assert intervals[intervals > 0.5].log().std() == pytest.approx(config.interval_spread, rel=0.15)
 
 
-def test_the_sway_has_the_spread_and_the_speed_that_were_measured() -> None:
-    sway = draw_sway(30 * 3600, spread=0.02, rate=4.0, chance=chance())
-    assert sway.std().item() == pytest.approx(0.02, rel=0.1)
-    assert (sway.diff() * 30).std().item() == pytest.approx(0.08, rel=0.1)
+@pytest.mark.parametrize("axis", range(3))
+def test_the_sway_has_the_spread_and_the_speed_that_were_measured(axis: int) -> None:
+    spread, rate = IdleConfig().head_spread[axis], IdleConfig().head_rate[axis]
+    rows = torch.stack([sample_sway(300, spread, rate, seeded(seed)) for seed in range(800)])
+    assert rows.std().item() == pytest.approx(spread, rel=0.04)
+    # Differences between frames are a little slower than the process itself.
+    assert (rows.diff() * 30).std().item() == pytest.approx(rate * spread, rel=0.08)
+    assert abs(rows.mean().item()) < 0.06 * spread
 
 
-@pytest.mark.parametrize("num_frames", [1, 2, 31])
-def test_short_clips_are_filled(num_frames: int) -> None:
-    idle = draw_idle(num_frames, chance())
-    assert (len(idle.blink), len(idle.head), len(idle.gaze)) == (num_frames,) * 3
+def test_the_sway_has_the_autocorrelation_of_the_spring_from_the_first_frame_on() -> None:
+    rate = 4.0
+    rows = torch.stack([sample_sway(60, 1.0, rate, seeded(seed)) for seed in range(2000)])
+    for lag in (1, 5, 15, 30):
+        step = rate * lag / 30
+        # Of white noise through 1 / (rate^2 + omega^2)^2.
+        assert autocorrelation(rows, lag) == pytest.approx((1 + step) * math.exp(-step), abs=0.04)
+    assert rows[:, 0].std().item() == pytest.approx(1, abs=0.05)
+    assert (rows[:, 1] - rows[:, 0]).std().item() == pytest.approx((rows[:, -1] - rows[:, -2]).std().item(), rel=0.06)
 
 
-def test_idle_movements_can_be_switched_off(motion: Motion) -> None:
-    still = add_idle(motion, chance(), blinks=0, head_motion=0)
-    torch.testing.assert_close(still.expression, motion.expression)
-    torch.testing.assert_close(still.neck_pose, motion.neck_pose)
-    torch.testing.assert_close(still.leye_pose, motion.leye_pose)
+def test_glances_are_as_frequent_and_as_wide_as_stated() -> None:
+    config = IdleConfig()
+    gaze = sample_gaze(HOUR, seeded(), config)
+    moves = (gaze.diff(dim=0).abs() > 0).any(1)
+    # A glance takes two frames.
+    assert moves.float().mean() * 30 / 2 == pytest.approx(1 / config.fixation_s, rel=0.06)
+    torch.testing.assert_close(gaze.rad2deg().std(0), torch.tensor(config.gaze_spread), atol=0, rtol=0.06)
 
 
-def test_head_motion_scales_the_head_and_the_eyes_hold_the_viewer(motion: Motion) -> None:
-    one, two = (add_idle(motion, chance(), blinks=0, head_motion=scale) for scale in (1.0, 2.0))
+def test_nothing_repeats_from_block_to_block() -> None:
+    sway = sample_sway(4 * BLOCK_FRAMES, 1.0, 4.0, seeded()).reshape(4, BLOCK_FRAMES)
+    assert torch.corrcoef(sway).fill_diagonal_(0).abs().max() < 0.6
+
+
+def test_idle_motion_can_be_switched_off() -> None:
+    motion = still()
+    same = Idle(head_motion=0, blinks=0).add(motion, None, seeded())
+    for name in ("expression", "neck_pose", "leye_pose", "reye_pose"):
+        assert torch.equal(getattr(same, name), getattr(motion, name))
+
+
+def test_blinks_do_not_change_how_the_head_moves() -> None:
+    often, never = (Idle(blinks=blinks).add(still(), None, seeded()) for blinks in (3.0, 0.0))
+    assert torch.equal(often.neck_pose, never.neck_pose)
+    assert torch.equal(often.leye_pose, never.leye_pose)
+
+
+def test_head_motion_scales_the_head_and_the_eyes_stay_on_the_viewer() -> None:
+    one, two = (Idle(head_motion=scale, blinks=0).add(still(), None, seeded()) for scale in (1.0, 2.0))
     torch.testing.assert_close(two.neck_pose, 2 * one.neck_pose)
-    sight = one.neck_pose[:, :2] + one.leye_pose[:, :2]
-    assert sight.abs().max() < math.radians(10)
+    assert (one.neck_pose[:, :2] + one.leye_pose[:, :2]).abs().max() < math.radians(10)
     assert one.expression.min() >= 0
     assert one.expression.max() <= 1
 
 
-def test_a_blink_closes_both_lids_whatever_their_level(motion: Motion) -> None:
-    result = add_idle(motion, chance(), blinks=3)
+def test_a_blink_closes_both_lids_whatever_their_level() -> None:
+    result = Idle(blinks=3).add(still(), None, seeded())
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
         assert result.channel(name).max() == pytest.approx(1)
         assert result.channel(name).min() == pytest.approx(0.1)
 
 
-def test_idle_movements_need_the_internal_frame_rate(motion: Motion) -> None:
-    with pytest.raises(ValueError, match="30 fps"):
-        add_idle(motion.to_fps(25.0), chance())
+def test_an_hour_takes_linear_time() -> None:
+    import time
+
+    def seconds(num_frames: int) -> float:
+        start = time.process_time()
+        sample_idle(num_frames, seeded())
+        return time.process_time() - start
+
+    seconds(300)
+    assert seconds(HOUR) < 5 * max(seconds(HOUR // 4), 0.05) + 0.5

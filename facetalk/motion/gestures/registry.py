@@ -1,0 +1,74 @@
+"""Gestures by name, and what adds them to a motion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pkgutil import resolve_name
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.errors import UsageError
+from facetalk.core.types import Motion
+from facetalk.motion.gestures.base import Gesture
+
+GESTURES = {"idle": "facetalk.motion.gestures.idle:Idle"}
+"""Class of each gesture; its module is imported on first use."""
+
+
+def load_gesture(name: str, *, head_motion: float = 1.0, blinks: float = 1.0) -> Gesture:
+    """Return a gesture by name.
+
+    Args:
+        name: a key of `GESTURES`.
+        head_motion: multiplies how far head and eyes move; 0 for not at all.
+        blinks: multiplies how often the eyes blink; 0 for never.
+
+    Raises:
+        UsageError: the name is unknown, or a factor is negative.
+    """
+    if name not in GESTURES:
+        raise UsageError(f"unknown gesture {name!r}; known gestures: {', '.join(GESTURES)}")
+    if head_motion < 0 or blinks < 0:
+        raise UsageError(f"head motion ({head_motion:g}) and blinks ({blinks:g}) cannot be negative")
+    return resolve_name(GESTURES[name])(head_motion=head_motion, blinks=blinks)
+
+
+def add_gestures(
+    motion: Motion,
+    waveform: Float[Tensor, " samples"] | None = None,
+    *,
+    gestures: Sequence[str] = ("idle",),
+    head_motion: float = 1.0,
+    blinks: float = 1.0,
+    seed: int = 0,
+    generator: torch.Generator | None = None,
+) -> Motion:
+    """Add blinks, head motion and gaze to a motion.
+
+    The result depends only on the arguments: a longer motion begins as a shorter one does.
+
+    Args:
+        motion: at 30 fps, with the ARKit channels, as `Talker.speak` returns it.
+        waveform: the speech, mono at 16 kHz, for gestures that follow it.
+        gestures: names of the gestures to add, in this order.
+        head_motion: multiplies how far head and eyes move; 0 for not at all.
+        blinks: multiplies how often the eyes blink; 0 for never.
+        seed: decides when and where; ignored if there is a generator.
+        generator: source of all random choices.
+
+    Returns:
+        A new motion; the old one stays as it is.
+
+    Raises:
+        UsageError: a gesture is unknown, or a factor is negative.
+        ValueError: the motion has another frame rate, or lacks channels.
+
+    Example:
+        >>> motion = add_gestures(load_talker().speak(waveform), waveform, seed=3, head_motion=0.5)
+    """
+    generator = generator or torch.Generator().manual_seed(seed)
+    for name in gestures:
+        motion = load_gesture(name, head_motion=head_motion, blinks=blinks).add(motion, waveform, generator)
+    return motion

@@ -1,0 +1,104 @@
+"""The contract of every gesture in the table, and the function that adds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from facetalk.core.errors import UsageError
+from facetalk.core.types import POSES, Motion, still_motion
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.motion.gestures.base import Gesture
+from facetalk.motion.gestures.registry import GESTURES, add_gestures, load_gesture
+
+
+@dataclass(frozen=True)
+class Nod:
+    """A toy gesture: lowers the head by half the loudness of the frame."""
+
+    head_motion: float = 1.0
+    blinks: float = 1.0
+
+    def add(self, motion: Motion, waveform: torch.Tensor | None, generator: torch.Generator) -> Motion:
+        loudness = torch.zeros(motion.num_frames) if waveform is None else waveform[: motion.num_frames].abs()
+        neck_pose = motion.neck_pose.clone()
+        neck_pose[:, 0] += self.head_motion * loudness / 2
+        return motion.replace(neck_pose=neck_pose)
+
+
+@pytest.fixture(autouse=True)
+def toy_gesture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(GESTURES, "nod", f"{__name__}:Nod")
+
+
+def talking(num_frames: int, fps: float = 30.0) -> Motion:
+    curves = torch.rand(2000, 52, generator=torch.Generator().manual_seed(5))[:num_frames]
+    return still_motion("toy", 0.6 * curves, ARKIT_NAMES, fps, 3)
+
+
+def speech(num_frames: int) -> torch.Tensor:
+    return torch.rand(2000 * 533, generator=torch.Generator().manual_seed(6))[: num_frames * 533]
+
+
+def added(name: str, num_frames: int, seed: int = 0) -> Motion:
+    generator = torch.Generator().manual_seed(seed)
+    return load_gesture(name).add(talking(num_frames), speech(num_frames), generator)
+
+
+NAMES = [*GESTURES, "nod"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gesture_keeps_length_head_and_limits_and_leaves_its_input_alone(name: str) -> None:
+    assert isinstance(load_gesture(name), Gesture)
+    motion = talking(90)
+    before = motion.expression.clone()
+    result = load_gesture(name).add(motion, speech(90), torch.Generator().manual_seed(0))
+    assert (result.num_frames, result.head, result.fps) == (90, "toy", 30.0)
+    assert result.expression_names == ARKIT_NAMES
+    assert 0 <= result.expression.min() <= result.expression.max() <= 1
+    assert torch.equal(motion.expression, before)
+    assert not all(torch.equal(getattr(result, pose), getattr(motion, pose)) for pose in POSES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_first_300_frames_do_not_depend_on_the_length(name: str, seed: int) -> None:
+    short, long = added(name, 300, seed), added(name, 1700, seed).cut(0, 300)
+    for field in ("expression", *POSES, "transl"):
+        assert torch.equal(getattr(short, field), getattr(long, field)), field
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gesture_of_size_zero_changes_nothing_and_needs_no_audio(name: str) -> None:
+    motion = talking(60)
+    gesture = load_gesture(name, head_motion=0, blinks=0)
+    result = gesture.add(motion, None, torch.Generator().manual_seed(0))
+    for field in ("expression", *POSES, "transl"):
+        torch.testing.assert_close(getattr(result, field), getattr(motion, field))
+
+
+def test_gestures_are_added_one_after_the_other() -> None:
+    motion, waveform = talking(60), speech(60)
+    both = add_gestures(motion, waveform, gestures=("idle", "nod"), seed=4, head_motion=0.5)
+    idle = add_gestures(motion, waveform, seed=4, head_motion=0.5)
+    torch.testing.assert_close(both.neck_pose[:, 0], idle.neck_pose[:, 0] + waveform[:60].abs() / 4)
+    assert torch.equal(both.expression, idle.expression)
+
+
+def test_a_seed_is_a_generator_with_that_seed() -> None:
+    by_seed = add_gestures(talking(60), seed=4)
+    by_generator = add_gestures(talking(60), generator=torch.Generator().manual_seed(4))
+    assert torch.equal(by_seed.neck_pose, by_generator.neck_pose)
+    assert not torch.equal(by_seed.neck_pose, add_gestures(talking(60), seed=5).neck_pose)
+
+
+def test_what_cannot_be_added_is_refused() -> None:
+    with pytest.raises(UsageError, match="unknown gesture 'wave'; known gestures: idle, nod"):
+        add_gestures(talking(5), gestures=("wave",))
+    with pytest.raises(UsageError, match="cannot be negative"):
+        add_gestures(talking(5), blinks=-1)
+    with pytest.raises(ValueError, match="30 fps"):
+        add_gestures(talking(5, fps=25.0))
