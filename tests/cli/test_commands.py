@@ -32,7 +32,7 @@ def run(*arguments: object) -> Result:
 
 
 @pytest.fixture
-def short_video(tmp_path: Path) -> Path:
+def short_video(tmp_path: Path, landmark_networks: None) -> Path:
     """The first half second of the example reference."""
     with VideoReader(REFERENCE) as video:
         size, fps = video.size, video.fps

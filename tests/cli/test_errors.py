@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +15,12 @@ from facetalk.cli.app import app
 from facetalk.io.audio import write_wav
 from facetalk.io.motion import write_motion
 from facetalk.io.video_writer import VideoWriter
+from facetalk.vision import face_landmarker_model
 from tests.conftest import make_toy_head
 from tests.exporters.motions import lively_motion
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech
+from tests.vision.fake_mediapipe import make_mediapipe
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +85,19 @@ def faceless_video(path: Path) -> Path:
     return path
 
 
+def test_a_mediapipe_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    mediapipe, _ = make_mediapipe([])
+    monkeypatch.setitem(sys.modules, "mediapipe", mediapipe)
+    monkeypatch.delenv(face_landmarker_model.MODEL_VARIABLE, raising=False)
+    monkeypatch.setattr(face_landmarker_model, "packaged_model", lambda: None)
+    faceless_video(Path("wall.mp4"))
+    refused(CliRunner().invoke(app, ["fit", "wall.mp4"]), 3, face_landmarker_model.INSTALL_COMMAND)
+    findings = {entry["name"]: entry for entry in json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)}
+    assert findings["landmarks"]["state"] == "missing"
+    assert face_landmarker_model.INSTALL_COMMAND in findings["landmarks"]["advice"]
+
+
+@pytest.mark.usefixtures("landmark_networks")
 def test_a_video_without_a_face() -> None:
     faceless_video(Path("wall.mp4"))
     make_speech(Path("a.wav"))

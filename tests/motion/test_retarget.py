@@ -99,6 +99,7 @@ def test_lips_close_and_open_with_the_performance(own: HeadModel, flame: HeadMod
     assert (again - ours).abs().max() < 0.001
 
 
+@pytest.mark.usefixtures("landmark_networks")
 def test_tracked_clips_come_back(own: HeadModel, flame: HeadModel, data_dir: Path) -> None:
     """A real clip, fitted here."""
     from facetalk.fitters.landmarks import fit_video
@@ -188,6 +189,7 @@ def test_a_wrong_source_is_refused(own: HeadModel, flame: HeadModel) -> None:
         retarget(performance(own, 2), flame, flame)
 
 
+@pytest.mark.usefixtures("landmark_networks")
 def test_animate_and_render_take_any_head(
     own: HeadModel, flame: HeadModel, likeness_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

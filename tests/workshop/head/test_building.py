@@ -117,12 +117,14 @@ def error(seen: np.ndarray, placed: np.ndarray) -> float:
     return float(np.linalg.norm(seen - placed, axis=1)[:468].mean() / np.linalg.norm(placed[33] - placed[263]))
 
 
+@pytest.mark.usefixtures("landmark_networks")
 @pytest.mark.slow
 @pytest.mark.parametrize("yaw, pitch", [(0, 0), (-30, 0), (30, 0), (0, 20), (0, -20), (-30, 20), (30, -20)])
 def test_mediapipe_finds_the_face_where_the_embedding_says(assets: HeadAssets, yaw: float, pitch: float) -> None:
     assert error(*seen_by_mediapipe(assets, yaw, pitch)) < 0.05
 
 
+@pytest.mark.usefixtures("landmark_networks")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["jawOpen", "mouthPucker", "mouthFunnel", "cheekPuff", "browInnerUp", "tongueOut"])
 def test_mediapipe_finds_the_face_under_strong_expressions(assets: HeadAssets, name: str) -> None:

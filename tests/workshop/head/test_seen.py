@@ -28,7 +28,7 @@ IDENTITIES = (
 
 
 @pytest.fixture(scope="module")
-def see() -> Iterator[See]:
+def see(landmark_networks: None) -> Iterator[See]:
     """Pixels that MediaPipe finds on a render of the head, None where it finds no face."""
     from facetalk.rendering.renderer import CpuRenderer
     from facetalk.vision.landmark_detector import MediaPipeDetector
