@@ -152,7 +152,7 @@ def load_pyrender() -> ModuleType:
     if find_spec("pyrender") is None:
         raise MissingAssetError(EXTRA)
     os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
-    vars(np).setdefault("infty", np.inf)  # pyrender 0.1.45 spells infinity as NumPy before 2.0 did
+    np.__dict__.setdefault("infty", np.inf)  # pyrender 0.1.45 spells infinity as NumPy before 2.0 did
     try:
         from OpenGL.plugins import FormatHandler
 
