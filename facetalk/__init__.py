@@ -13,7 +13,6 @@ from facetalk.core.version import __version__
 if TYPE_CHECKING:
     from facetalk.core.errors import FacetalkError
     from facetalk.core.types import Camera, Motion
-    from facetalk.fitters.landmarks import fit_video
     from facetalk.head.looks import Look
     from facetalk.head.model import HeadModel
     from facetalk.io.audio import read_waveform
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from facetalk.motion.heads import load_head
     from facetalk.pipelines.animate import animate, animate_all
     from facetalk.pipelines.evaluate import evaluate
-    from facetalk.pipelines.fit import fit_videos
+    from facetalk.pipelines.fit import fit, fit_videos
     from facetalk.pipelines.render import render
     from facetalk.pipelines.train import train
     from facetalk.talkers.registry import load_talker
@@ -35,7 +34,7 @@ _HOMES = {
     "animate": "pipelines.animate",
     "animate_all": "pipelines.animate",
     "evaluate": "pipelines.evaluate",
-    "fit_video": "fitters.landmarks",
+    "fit": "pipelines.fit",
     "fit_videos": "pipelines.fit",
     "load_head": "motion.heads",
     "load_talker": "talkers.registry",
@@ -56,7 +55,7 @@ __all__ = [
     "animate",
     "animate_all",
     "evaluate",
-    "fit_video",
+    "fit",
     "fit_videos",
     "load_head",
     "load_talker",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class FacetalkError(Exception):
     """Some input cannot be used: says what is wrong, what was found and what to do."""
@@ -19,3 +21,16 @@ class MissingAssetError(FacetalkError):
     """Weights, a head file or an optional program is not there."""
 
     exit_code = 3
+
+
+class NoFaceError(FacetalkError):
+    """No frame of a video shows a face."""
+
+    def __init__(self, path: Path | str, num_frames: int) -> None:
+        """Describe the video.
+
+        Args:
+            path: the video.
+            num_frames: frames that were searched.
+        """
+        super().__init__(f"{path}: no face was found in any of its {num_frames} frames; give a video of a face")

@@ -30,6 +30,7 @@ IBUG_EYE_CORNERS = (36, 39, 42, 45)
 IBUG_MOUTH_CORNERS = (48, 54)
 IBUG_JAW_ANGLES = (5, 6, 10, 11)
 """The curve of the jaw between chin and cheek, right and left."""
+IBUG_CHIN = 8
 IBUG_NASION = 27
 IBUG_NOSE_TIP = 30
 IBUG_NOSE_BRIDGE = (27, 28, 29, 30)

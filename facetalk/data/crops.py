@@ -18,7 +18,7 @@ from torch import Tensor
 from facetalk.core.errors import FacetalkError
 from facetalk.io.files import replacing
 from facetalk.io.video import DETECTION_SIDE, VideoReader
-from facetalk.vision.crop import FACE_SCALE, cut, face_boxes, fill_gaps, landmarks_68, mouth_boxes, to_grey
+from facetalk.vision.crop import FACE_SCALE, cut, face_boxes, fill_gaps, landmarks_68, mouth_boxes, to_gray
 
 FACE_PIXELS = 128
 """Side of a kept face. A training crop of 112 pixels is a part of it, larger or smaller."""
@@ -77,7 +77,7 @@ def cut_frames(path: Path, track: FaceTrack) -> Iterator[tuple[np.ndarray, np.nd
         for count, (_, image) in enumerate(video, 1):
             if count <= len(kept):
                 face, mouth = kept[count - 1], small[count - 1]
-                yield cut(image, face, FACE_PIXELS), to_grey(cut(image, mouth, MOUTH_PIXELS))
+                yield cut(image, face, FACE_PIXELS), to_gray(cut(image, mouth, MOUTH_PIXELS))
     if count != len(kept):
         raise FacetalkError(f"{path} has {count} pictures now, {len(kept)} were tracked; fit it again")
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track as progress
 from torch import Tensor
 
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import FacetalkError, NoFaceError, UsageError
 from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.data.crops import (
@@ -92,7 +92,7 @@ def detect_track(path: Path, detector: LandmarkDetector, max_frames: int | None 
             rows.append(missing if points is None else points)
             times.append(time_s)
     if all(np.isnan(row).any() for row in rows):
-        raise FacetalkError(f"{path}: no face was found in any of its {len(rows)} pictures; give a video of a face")
+        raise NoFaceError(path, len(rows))
     points = torch.from_numpy(np.stack(rows) * video.scale_to_shown)
     return face_track(points, torch.tensor(times, dtype=torch.float64), video.info.size)
 

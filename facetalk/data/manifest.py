@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import FPS
 from facetalk.core.types import Motion
+from facetalk.io.files import replacing
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 
 MANIFEST = "manifest.csv"
@@ -20,6 +21,14 @@ COLUMNS = (
     "face_frames_ratio", "fit_error", "av_corr", "av_lag_ms",
 )  # fmt: skip
 """Columns of the manifest that `facetalk fit` writes."""
+CURATED_COLUMNS = (*COLUMNS, "start_s", "end_s", "face", "laughter_s")
+"""Columns of the manifest that `facetalk fit --curate` writes."""
+
+REJECTED = "rejected.csv"
+FAILED_COLUMNS = ("source", "reason")
+"""Columns of the table of failed videos that `facetalk fit` writes."""
+REJECTED_COLUMNS = ("source", "start_s", "end_s", "face", "reason", "value", "threshold")
+"""Columns of the table of rejected spans and failed videos that `facetalk fit --curate` writes."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +90,28 @@ def manifest_row(name: str, source: Path, motion: Motion, has_audio: bool) -> di
     }
 
 
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write a CSV table with a header."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV table with a header; none if the file does not exist."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def read_manifest(folder: Path) -> tuple[Clip, ...]:
     """The clips of a dataset folder made by `facetalk fit`, in the manifest's order."""
     path = folder / MANIFEST
     if not path.is_file():
         raise FacetalkError(f"{folder} is not a dataset: it has no {MANIFEST}; make one with facetalk fit VIDEO... -o")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(path)
     if not rows:
         raise FacetalkError(f"{path} lists no clips")
     if "name" not in rows[0]:

@@ -1,1 +1,1 @@
-"""Video -> motion: one file per fitter."""
+"""Fitters: video in, motion of a head out; one file per method."""

@@ -1,21 +1,23 @@
-"""Video -> landmarks of one face in every picture."""
+"""Landmarks of one face in every frame of a video."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from facetalk.audio.activity import loudness_db
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import NoFaceError, UsageError
 from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.core.progress import Progress, silent
-from facetalk.fitters.following import MediaPipeFollower, WholeFollower, follow, stretch_length
+from facetalk.core.timing import FPS
+from facetalk.fitters.following import Follower, MediaPipeFollower, WholeFollower, follow, segment_length
 from facetalk.io.frame_table import FrameTable
 from facetalk.io.streamed_audio import BLOCK, StreamedAudio
 from facetalk.io.video import DETECTION_SIDE, VideoReader
@@ -25,25 +27,26 @@ from facetalk.vision.landmark_detector import LandmarkDetector
 
 FOLLOWERS = 2
 """Detectors that share a video."""
-_FEWEST_SHARED = 24
-"""Pictures for which a second detector pays."""
+_MIN_SHARED_FRAMES = 24
+"""Length of a video from which a second detector saves time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """The detector's points of a whole video."""
+    """Detected points of one face in a whole video."""
 
     points: Rows
-    """(rows, 478, 3) pixels; NaN rows where no face was found. A tensor, or a table that is not all in memory."""
+    """(rows, 478, 3) pixels of the displayed frame; rows of NaN where the face was not found. A tensor, or a table that
+    is partly on disk."""
     times: Float[Tensor, " rows"]
-    """Moments of the pictures, seconds."""
+    """Seconds."""
     image_size: tuple[int, int]
-    """Of the video as shown, which the points refer to."""
+    """Width and height of the displayed frame."""
     fps: float
     visible: Float[Tensor, " rows"] | None = None
-    """Share of the face that looks as usual, in [0, 1]; see `FaceTrack.visible`. Unknown where missing."""
+    """Share of the face that is not covered, in [0, 1]; see `FaceTrack.visible`. None where unknown."""
     num_faces: int = 1
-    """People that were seen for a good part of the video."""
+    """Number of people who are visible in a good part of the video."""
 
 
 def detect_landmarks(
@@ -53,54 +56,64 @@ def detect_landmarks(
     face: int | None = None,
     progress: Progress = silent,
 ) -> Detections:
-    """Landmarks of one face in every picture of a video.
+    """Detect one face in every frame of a video.
 
-    Memory does not grow with the length: points beyond the first minutes wait in a temporary file.
+    Memory does not grow with the length: points beyond the first minutes are kept in a temporary file.
 
     Args:
         path: any video that ffmpeg reads.
-        detector: MediaPipe if not given.
-        face: which of several, counted from 1 at the left of the picture; the largest, most lasting and speaking one if
-            not given.
-        progress: told the number of pictures done and expected.
+        detector: MediaPipe if None.
+        face: which of several people, counted from 1 at the left; if None, the main one.
+        progress: called with the number of frames done and expected.
+
+    Raises:
+        FacetalkError: no frame shows a face.
+        UsageError: `face` exceeds the number of people.
     """
     tracks, tables, times = FaceTracks(), [], []
     with VideoReader(path, max_side=DETECTION_SIDE) as video, ExitStack() as stack:
-        expected, scale = video.expected_frames, video.scale_to_shown
-        if detector is None:
-            count = 1 if 0 < expected < _FEWEST_SHARED else FOLLOWERS
-            followers = [stack.enter_context(MediaPipeFollower()) for _ in range(count)]
-        else:
-            followers = [WholeFollower(detector)]
-        length = stretch_length(expected, video.size, len(followers))
-        for picture, ((time_s, image), faces) in enumerate(follow(video, length, followers)):
-            for number, points in zip(tracks.add(picture, time_s, image, faces), faces, strict=True):
-                if number == len(tables):
+        followers = _followers(detector, video.expected_frames, stack)
+        length = segment_length(video.expected_frames, video.size, len(followers))
+        for number, ((time_s, image), faces) in enumerate(follow(video, length, followers)):
+            for track, points in zip(tracks.add(number, time_s, image, faces), faces, strict=True):
+                if track == len(tables):
                     tables.append(FrameTable(NUM_MESH_POINTS, 3))
-                tables[number].append(picture, points * scale)
+                tables[track].append(number, points * video.scale_to_shown)
             times.append(time_s)
-            progress(f"tracking {Path(path).name}", len(times), max(expected, len(times)))
-        has_audio = video.has_audio
+            progress(f"tracking {Path(path).name}", len(times), max(video.expected_frames, len(times)))
     if not tables:
-        raise FacetalkError(f"{path}: no face was found in any of its {len(times)} pictures; give a video of a face")
-    people = tracks.people(len(times))
-    chosen = _choose(path, tracks, times, face, has_audio)
-    table = tables[chosen]
+        raise NoFaceError(path, len(times))
+    chosen = _choose(path, tracks, times, face, video.has_audio)
+    table, track = tables[chosen], tracks.tracks[chosen]
     table.extend_to(len(times))
     visible = torch.zeros(len(times))
-    visible[tracks.tracks[chosen].pictures] = torch.tensor(tracks.tracks[chosen].visible)
-    moments = torch.tensor(times, dtype=torch.float64)
-    return Detections(table, moments, video.info.size, video.fps, visible, len(people))
+    visible[track.frames] = torch.tensor(track.visible)
+    return Detections(
+        points=table,
+        times=torch.tensor(times, dtype=torch.float64),
+        image_size=video.info.size,
+        fps=video.fps,
+        visible=visible,
+        num_faces=len(tracks.people(len(times))),
+    )
 
 
-def _choose(path: Path | str, tracks: FaceTracks, times: list[float], face: int | None, has_audio: bool) -> int:
-    """Number of the wanted person's track."""
+def _followers(detector: LandmarkDetector | None, expected_frames: int, stack: ExitStack) -> Sequence[Follower]:
+    """The given detector, or as many of MediaPipe's as the length of the video is worth."""
+    if detector is not None:
+        return [WholeFollower(detector)]
+    count = 1 if 0 < expected_frames < _MIN_SHARED_FRAMES else FOLLOWERS
+    return [stack.enter_context(MediaPipeFollower()) for _ in range(count)]
+
+
+def _choose(path: Path | str, tracks: FaceTracks, times: Sequence[float], face: int | None, has_audio: bool) -> int:
+    """Index of the requested person's track, or of the main one."""
     people = tracks.people(len(times))
     if face is not None:
         if not 1 <= face <= len(people):
-            seen = "one face" if len(people) == 1 else f"{len(people)} faces"
+            count = "one face" if len(people) == 1 else f"{len(people)} faces"
             raise UsageError(
-                f"--face {face}: {path} shows {seen}; give a number from 1 to {len(people)}, from the left"
+                f"--face {face}: {path} shows {count}; give a number from 1 to {len(people)}, from the left"
             )
         return people[face - 1]
     if len(people) == 1:
@@ -108,10 +121,9 @@ def _choose(path: Path | str, tracks: FaceTracks, times: list[float], face: int 
     return tracks.main(len(times), _loudness(path, times) if has_audio else None)
 
 
-def _loudness(path: Path | str, times: list[float]) -> np.ndarray:
-    """Loudness of the sound around each picture, decibels."""
-    rate = 30.0
-    with StreamedAudio(path) as sound:
-        parts = [loudness_db(sound[start : start + BLOCK], rate) for start in range(0, len(sound), BLOCK)]
+def _loudness(path: Path | str, times: Sequence[float]) -> Float32[np.ndarray, " frames"]:
+    """Loudness of the audio around each frame, decibels."""
+    with StreamedAudio(path) as audio:
+        parts = [loudness_db(audio[start : start + BLOCK], FPS) for start in range(0, len(audio), BLOCK)]
     level = torch.cat(parts).numpy()
-    return level[np.minimum((np.asarray(times) * rate).astype(int), len(level) - 1)]
+    return level[np.minimum((np.asarray(times) * FPS).astype(int), len(level) - 1)]

@@ -1,8 +1,8 @@
-"""The faces in every picture of a video, by two detectors that take turns with stretches of it, each in its thread.
+"""All faces in every frame of a video, by two detectors that take turns with segments of it, each in its own thread.
 
-A detector looks for a face where the last picture had it, so one that begins in the middle needs a few pictures to
-settle: it gets them from the end of the stretch before. Where it then sees something else than the detector that came
-all the way, as happens with profiles and blurred faces, the latter goes on and its points are taken.
+A detector searches a face where the previous frame had it, so one that starts in the middle needs a few frames to
+settle: it gets them from the end of the previous segment. Where it then disagrees with the detector of that segment, as
+on profiles and blurred faces, the other one continues and its points are used.
 """
 
 from __future__ import annotations
@@ -19,53 +19,48 @@ from jaxtyping import UInt8
 
 from facetalk.core.landmarks import MESH_OUTER_EYE_CORNERS
 from facetalk.core.threads import in_threads
-from facetalk.vision.landmark_detector import (
-    LandmarkDetector,
-    ManyFacesDetector,
-    MediaPipeCounter,
-    MediaPipeDetector,
-)
+from facetalk.vision.landmark_detector import LandmarkDetector, ManyFacesDetector, MediaPipeCounter, MediaPipeDetector
 
 Item = TypeVar("Item")
 
 MAX_FACES = 4
-"""That are followed at the same time."""
+"""Largest number of faces that are followed at the same time."""
 
 LEAD = 6
-"""Pictures that a detector is shown before those that count."""
+"""Frames of the previous segment that a detector sees before those that count."""
 
 _AGREEMENT = 0.001
-"""Mean distance of two detectors' points in the same picture, over that of the eye corners, below which they follow the
-same face: a tenth of the points' noise. Detectors that differ by more may see a profile in two ways for seconds."""
+"""Mean distance of two detectors' points in one frame over that of the eye corners, below which they follow the same
+face: a tenth of the noise of the points. Detectors that differ by more may see a profile in two ways for seconds."""
 
-_USUAL_STRETCH = 48
-_MOST_BYTES = 32 * 2**20
-"""Of a stretch's pictures, about four of which are in memory."""
+_USUAL_SEGMENT = 48
+_MAX_BYTES = 32 * 2**20
+"""Size of a segment's frames; about four segments are in memory."""
 
-_SCOUTED = 10
-"""Pictures from one search for further faces to the next: a third of a second."""
+_SCOUTED_FRAMES = 10
+"""Frames from one search for further faces to the next: a third of a second."""
 
 Image: TypeAlias = UInt8[np.ndarray, "height width 3"]
-Picture: TypeAlias = tuple[float, Image]
-"""Its moment in seconds, and its pixels."""
-Stretch: TypeAlias = tuple[list[Picture], int]
-"""Pictures, after some of the stretch before, and the number of these."""
+Frame: TypeAlias = tuple[float, Image]
+"""Time in seconds, and pixels."""
+Segment: TypeAlias = tuple[list[Frame], int]
+"""Frames, the first of which belong to the previous segment, and the number of these."""
 
 
 @runtime_checkable
 class Follower(Protocol):
-    """Looks at one stretch of a video after the other, with gaps between them."""
+    """A detector that sees segments of a video in order, with gaps between them."""
 
     def faces(self, images: Sequence[Image]) -> list[list[np.ndarray]]:
-        """Points (478, 3) in pixels of every face in each of some consecutive pictures."""
+        """Points (478, 3) in pixels of every face in each of several consecutive frames."""
         ...
 
 
 class WholeFollower:
-    """Shows every picture to one detector."""
+    """Shows every frame to one detector."""
 
     def __init__(self, detector: LandmarkDetector) -> None:
-        """Use a detector, which stays the caller's."""
+        """Use a detector, which the caller closes."""
         self._detector = detector
 
     def faces(self, images: Sequence[Image]) -> list[list[np.ndarray]]:
@@ -78,25 +73,25 @@ class WholeFollower:
 class MediaPipeFollower:
     """MediaPipe that follows one face as long as there is only one, which is a third cheaper.
 
-    With more, it searches every picture for those that are missing. In mediapipe 0.10.21 both give the same points; the
+    With more, it searches every frame for those that are missing. In mediapipe 0.10.21 both give the same points; the
     Tasks API of later releases crops each of several faces anew, which moves the points by 1 % of the eyes' distance.
     """
 
     def __init__(self) -> None:
-        """Load what a single face needs."""
+        """Load the networks for a single face."""
         self._one, self._scout = MediaPipeDetector(), MediaPipeCounter()
         self._many: MediaPipeDetector | None = None
 
     def faces(self, images: Sequence[Image]) -> list[list[np.ndarray]]:
         """See `Follower.faces`."""
-        if all(self._scout.count(image) < 2 for image in (*images[::_SCOUTED], images[-1])):
+        if all(self._scout.count(image) < 2 for image in (*images[::_SCOUTED_FRAMES], images[-1])):
             return [self._one.detect_all(image) for image in images]
         if self._many is None:
             self._many = MediaPipeDetector(max_faces=MAX_FACES)
         return [self._many.detect_all(image) for image in images]
 
     def close(self) -> None:
-        """Give the networks' memory back."""
+        """Free the memory of the networks."""
         for part in (self._one, self._scout, self._many):
             if part is not None:
                 part.close()
@@ -110,25 +105,25 @@ class MediaPipeFollower:
         self.close()
 
 
-def stretch_length(num_pictures: int, size: tuple[int, int], followers: int) -> int:
-    """Pictures of a stretch, so that all followers are busy to the end.
+def segment_length(num_frames: int, size: tuple[int, int], followers: int) -> int:
+    """Frames in a segment, so that all followers are busy to the end.
 
     Args:
-        num_pictures: expected in the video; 0 where nobody knows.
-        size: their width and height.
-        followers: that take turns.
+        num_frames: expected in the video; 0 if unknown.
+        size: width and height of a frame.
+        followers: number of followers that take turns.
     """
-    most = max(2 * LEAD, min(_USUAL_STRETCH, _MOST_BYTES // (3 * size[0] * size[1])))
-    turns = math.ceil(num_pictures / (most * followers)) * followers
-    return math.ceil(num_pictures / turns) if turns else most
+    longest = max(2 * LEAD, min(_USUAL_SEGMENT, _MAX_BYTES // (3 * size[0] * size[1])))
+    turns = math.ceil(num_frames / (longest * followers)) * followers
+    return math.ceil(num_frames / turns) if turns else longest
 
 
-def stretches(pictures: Iterable[Item], length: int, lead: int) -> Iterator[tuple[list[Item], int]]:
-    """Pictures of each stretch after the last few of the one before, and the number of these."""
+def segments(frames: Iterable[Item], length: int, lead: int) -> Iterator[tuple[list[Item], int]]:
+    """Frames of each segment after the last ones of the previous segment, and the number of these."""
     held: list[Item] = []
     ahead = 0
-    for picture in pictures:
-        held.append(picture)
+    for frame in frames:
+        held.append(frame)
         if len(held) == ahead + length:
             yield held, ahead
             held = held[max(0, len(held) - lead) :]
@@ -138,41 +133,41 @@ def stretches(pictures: Iterable[Item], length: int, lead: int) -> Iterator[tupl
 
 
 def follow(
-    pictures: Iterable[Picture], length: int, followers: Sequence[Follower]
-) -> Iterator[tuple[Picture, list[np.ndarray]]]:
-    """Each picture with the points (478, 3) of every face in it, in order.
+    frames: Iterable[Frame], length: int, followers: Sequence[Follower]
+) -> Iterator[tuple[Frame, list[np.ndarray]]]:
+    """Each frame with the points (478, 3) of every face in it, in order.
 
     The result does not depend on the number of processors.
 
     Args:
-        pictures: of a video; the next ones are read while these are looked at.
-        length: of a stretch, see `stretch_length`.
+        frames: of a video; the next ones are read while these are processed.
+        length: frames in a segment, see `segment_length`.
         followers: take turns; a single one sees the whole video without gaps.
     """
-    rounds = _rounds(stretches(pictures, length, LEAD), len(followers))
+    rounds = _rounds(segments(frames, length, LEAD), len(followers))
     order = list(followers)
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, rounds, None)
-        while (stretch := coming.result()) is not None:
+        while (together := coming.result()) is not None:
             coming = reader.submit(next, rounds, None)
-            order, found = _one_round(stretch, order)
+            order, found = _one_round(together, order)
             yield from found
 
 
-def _rounds(work: Iterator[Stretch], count: int) -> Iterator[list[Stretch]]:
-    """Stretches that are looked at together."""
+def _rounds(work: Iterator[Segment], count: int) -> Iterator[list[Segment]]:
+    """Segments that are processed at the same time."""
     while together := list(itertools.islice(work, count)):
         yield together
 
 
 def _one_round(
-    together: list[Stretch], order: list[Follower]
-) -> tuple[list[Follower], list[tuple[Picture, list[np.ndarray]]]]:
-    """Followers, the one that saw the last picture of these stretches first, and each picture's faces.
+    together: list[Segment], order: list[Follower]
+) -> tuple[list[Follower], list[tuple[Frame, list[np.ndarray]]]]:
+    """Followers, starting with the one that saw the last frame of these segments, and the faces of each frame.
 
     Args:
-        together: consecutive stretches, one for each follower.
-        order: followers, the first of which saw the picture before these stretches.
+        together: consecutive segments, one for each follower.
+        order: followers, the first of which saw the frame before these segments.
     """
     images = [[image for _, image in held] for held, _ in together]
     starts = [0 if index else ahead for index, (_, ahead) in enumerate(together)]
@@ -186,12 +181,12 @@ def _one_round(
             found.append(seen[index][ahead:])
         else:
             found.append(order[last].faces(images[index][ahead:]))
-    kept = [picture for held, ahead in together for picture in held[ahead:]]
+    kept = [frame for held, ahead in together for frame in held[ahead:]]
     return [*order[last:], *order[:last]], list(zip(kept, itertools.chain(*found), strict=True))
 
 
 def same_faces(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> bool:
-    """Whether two detectors see the same faces in a picture."""
+    """Whether two detectors see the same faces in a frame."""
     if len(first) != len(second):
         return False
     right, left = MESH_OUTER_EYE_CORNERS

@@ -1,56 +1,74 @@
-"""Video -> landmarks -> motion of a head."""
+"""The landmark fitter: detected points of a video -> least-squares fit of a head."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from facetalk.core.progress import Progress, silent
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.types import Motion
 from facetalk.core.version import __version__
-from facetalk.fitters.detect import Detections as Detections
-from facetalk.fitters.detect import detect_landmarks as detect_landmarks
+from facetalk.fitters.detect import Detections, detect_landmarks
 from facetalk.fitters.read_back import RenderedReader
 from facetalk.head.model import HeadModel
-from facetalk.motion.heads import load_head
 from facetalk.motion.retarget import arkit_view, from_view
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.settings import FitSettings
 from facetalk.vision.landmark_detector import LandmarkDetector, detector_name
 
 
-def fit_video(
-    path: Path | str,
+class LandmarkFitter:
+    """Fits a head to MediaPipe's points: camera and identity of a clip, then pose, gaze and channels of its frames."""
+
+    def __init__(self, settings: FitSettings | None = None, detector: LandmarkDetector | None = None) -> None:
+        """Choose the settings.
+
+        Args:
+            settings: weights of the fit.
+            detector: MediaPipe if None; another one is never shown renders of the head.
+        """
+        self._settings, self._detector = settings, detector
+
+    def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = silent) -> Motion:
+        """See `Fitter.fit`."""
+        found = detect_landmarks(video, detector=self._detector, face=face, progress=progress)
+        with one_torch_thread():
+            return fit_detections(
+                found, head, settings=self._settings, read_back=self._detector is None, source=str(video), notes={}
+            )
+
+
+def fit_detections(
+    found: Detections,
+    head: HeadModel,
     *,
-    head: HeadModel | str = "facetalk",
     settings: FitSettings | None = None,
-    detector: LandmarkDetector | None = None,
-    face: int | None = None,
-    progress: Progress = silent,
+    read_back: bool = True,
+    source: str = "",
+    notes: Mapping[str, Any],
 ) -> Motion:
-    """The motion of a head that does what the face in a video does, seen by an estimate of the video's camera.
+    """Fit a head to the detected points of one face.
 
     Args:
-        path: any video that ffmpeg reads.
-        head: a head, or the name of one.
+        found: the points.
+        head: the head to move.
         settings: weights of the fit.
-        detector: see `detect_landmarks`.
-        face: see `detect_landmarks`.
-        progress: see `detect_landmarks`.
+        read_back: render fitted frames and detect them again, to learn the bias of MediaPipe on this clip.
+        source: path of the video, stored in the motion.
+        notes: additional metadata of the motion.
     """
-    model = load_head(head) if isinstance(head, str) else head
-    found = detect_landmarks(path, detector=detector, face=face, progress=progress)
-    with one_torch_thread():
-        motion = fit_landmarks(
-            found.points,
-            found.times,
-            found.image_size,
-            arkit_view(model),  # the tracker solves for ARKit's channels, of any head
-            settings=settings,
-            visible=found.visible,
-            read_back=RenderedReader(model) if detector is None else None,
-            source=str(path),
-            source_fps=found.fps,
-            meta={"facetalk": __version__, "command": "fit", "detector": detector_name()},
-        )
-    return from_view(motion, model)
+    motion = fit_landmarks(
+        found.points,
+        found.times,
+        found.image_size,
+        arkit_view(head),  # the solver knows ARKit's channels only
+        settings=settings,
+        visible=found.visible,
+        read_back=RenderedReader(head) if read_back else None,
+        source=source,
+        source_fps=found.fps,
+        meta={"facetalk": __version__, "command": "fit", "detector": detector_name(), **notes},
+    )
+    return from_view(motion, head)

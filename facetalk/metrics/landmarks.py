@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.landmarks import IBUG_OUTER_EYE_CORNERS
 from facetalk.metrics.lips import MM_PER_M
 
 
@@ -37,3 +38,17 @@ def landmark_distance_mm(
     """
     chosen = list(points)
     return MM_PER_M * (align(predicted, reference)[:, chosen] - reference[:, chosen]).norm(dim=-1).mean(1)
+
+
+def interocular_distance(landmarks: Float[Tensor, "frames 68 _"]) -> Float[Tensor, " frames"]:
+    """Distance of the outer eye corners, in the unit of the landmarks."""
+    right, left = IBUG_OUTER_EYE_CORNERS
+    return (landmarks[:, right] - landmarks[:, left]).norm(dim=-1)
+
+
+def landmark_error(
+    predicted: Float[Tensor, "frames 68 2"], detected: Float[Tensor, "frames 68 2"]
+) -> Float[Tensor, " frames"]:
+    """Mean distance of the 68 landmarks in the image, in interocular units of the detected ones."""
+    unit = interocular_distance(detected).clamp_min(1e-6)
+    return (predicted - detected).norm(dim=-1).mean(1) / unit

@@ -99,10 +99,10 @@ def read_style(path: Path, head: HeadModel | None = None, progress: Progress = s
     if path.suffix == ".npz":
         motion = read_motion(path)
     else:
-        from facetalk.fitters.landmarks import fit_video
+        from facetalk.pipelines.fit import fit
 
         own = head if head is not None and is_arkit(head.assets) else TALKERS_HEAD
-        motion = fit_video(path, head=own, progress=progress)
+        motion = fit(path, head=own, progress=progress)
     if motion.expression_names != ARKIT_NAMES:
         from facetalk.motion.retarget import to_arkit
 

@@ -150,7 +150,7 @@ def smooth_normals(
 
 
 def grey(images: Float[Tensor, "frames 3 height columns"]) -> Float[Tensor, "frames height columns"]:
-    """Luma of sRGB pictures (ITU-R BT.601, as in `vision.crop.to_grey`)."""
+    """Luma of sRGB pictures (ITU-R BT.601, as in `vision.crop.to_gray`)."""
     return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
 
 

@@ -22,13 +22,10 @@ from facetalk.tracking.identity import fit_identity, personal_offsets, pick_fram
 from facetalk.tracking.observation import EvenFrames, Rows, estimate_camera, interocular_px, observe, with_focal_length
 from facetalk.tracking.read_back import FEWEST_PICTURES, ReadBack, learn_reading
 from facetalk.tracking.refine import refine
-from facetalk.tracking.settings import FitSettings
+from facetalk.tracking.settings import HALF_CONFIDENCE_ERROR, FitSettings
 
 _SAMPLE = 1000
 """Frames, evenly over the whole clip, that say what does not change."""
-
-_DOUBTFUL_ERROR = 0.06
-"""Mean landmark distance, inter-ocular units, at which a fit is half believed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +94,7 @@ def fit_landmarks(
         for window in windows(len(even), settings.window, settings.margin)
     ]
     fits = FrameFits(*(torch.cat([getattr(part, name) for part in parts]) for name in FrameFits.__annotations__))
-    confidence = confidence / (1 + (fits.error / _DOUBTFUL_ERROR) ** 4)
+    confidence = confidence / (1 + (fits.error / HALF_CONFIDENCE_ERROR) ** 4)
     return _to_motion(clip, fits, head, confidence, source, source_fps, meta)
 
 

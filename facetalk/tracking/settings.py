@@ -23,6 +23,9 @@ CHANNEL_PRIORS: tuple[tuple[tuple[str, ...], float], ...] = (
 Channels that a picture hardly shows, or that several others imitate, are dear.
 """
 
+HALF_CONFIDENCE_ERROR = 0.06
+"""Mean landmark distance in interocular units at which the confidence in a fit is halved."""
+
 
 @dataclass(frozen=True)
 class FitSettings:

@@ -1,1 +1,1 @@
-"""Crops of images and drawings on them."""
+"""Faces in images: detection, measurements, crops; and drawings of curves and points."""

@@ -1,6 +1,6 @@
-"""Where a face and its mouth are cut out of a picture, and the cutting itself (METHODS 4.2 and 4.3).
+"""Crops of a face and its mouth, placed as SPECTRE does (Filntisis et al. 2023).
 
-A box is a square in the picture: the coordinates of its middle and the length of its side, in pixels.
+A box is a square in the image: the coordinates of its center and the length of its side, in pixels.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from PIL import Image
 from facetalk.core.landmarks import IBUG_FROM_MEDIAPIPE, IBUG_MOUTH_SLICE
 
 FACE_SCALE = 1.6
-"""Side of the face's box over the mean of width and height of its 68 landmarks."""
+"""Side of the face box over the mean of width and height of the 68 landmarks."""
 
 MOUTH_SHARE = 96 / 224
-"""Side of the mouth's box over that of the face's."""
+"""Side of the mouth box over that of the face box."""
 
 MOUTH_REACH = 6
-"""Frames on both sides over which the shape is averaged that the mouth's box is centred on."""
+"""Frames on each side over which the position of the mouth in the face is averaged."""
 
 _BOX_REACH = 2
-"""Frames on both sides over which the face's box is averaged, so that the detector's noise does not shake it."""
+"""Frames on each side over which the face box is averaged, so that it does not follow the noise of the detector."""
 
 
 def landmarks_68(points: Float[np.ndarray, "frames 478 _"]) -> Float[np.ndarray, "frames 68 2"]:
-    """The 68 landmarks in the picture, out of MediaPipe's points."""
+    """The 68 landmarks in the image from MediaPipe's points."""
     return points[:, list(IBUG_FROM_MEDIAPIPE), :2]
 
 
 def fill_gaps(points: Float[np.ndarray, "frames *width"]) -> Float[np.ndarray, "frames *width"]:
-    """Points without the NaN rows of frames in which no face was found: straight lines across, ends held."""
+    """Points with the rows of NaN, frames without a face, interpolated linearly; ends are held."""
     flat = points.reshape(len(points), -1)
     found = np.flatnonzero(np.isfinite(flat).all(1))
     if len(found) == 0:
@@ -41,7 +41,7 @@ def fill_gaps(points: Float[np.ndarray, "frames *width"]) -> Float[np.ndarray, "
 
 
 def face_boxes(landmarks: Float[np.ndarray, "frames 68 2"]) -> Float[np.ndarray, "frames 3"]:
-    """Box around the face of each frame: around the landmarks, `FACE_SCALE` times as large as they are.
+    """Box around the face in each frame, `FACE_SCALE` times as large as the landmarks.
 
     Args:
         landmarks: pixels, without gaps.
@@ -54,10 +54,10 @@ def face_boxes(landmarks: Float[np.ndarray, "frames 68 2"]) -> Float[np.ndarray,
 def mouth_boxes(
     landmarks: Float[np.ndarray, "frames 68 2"], faces: Float[np.ndarray, "frames 3"]
 ) -> Float[np.ndarray, "frames 3"]:
-    """Box around the mouth of each frame, a fixed share of the face's box.
+    """Box around the mouth in each frame, a fixed share of the face box.
 
-    It follows the head at once, but the mouth's place in the face only slowly: a box that followed the lips would hide
-    how they move.
+    It follows the head at once, but the position of the mouth in the face slowly: a box that followed the lips would
+    hide their motion.
     """
     head = landmarks.mean(1)
     mouth = head + running_mean(landmarks[:, IBUG_MOUTH_SLICE].mean(1) - head, MOUTH_REACH)
@@ -65,7 +65,7 @@ def mouth_boxes(
 
 
 def running_mean(rows: Float[np.ndarray, "frames width"], reach: int) -> Float[np.ndarray, "frames width"]:
-    """Mean over the frames up to `reach` before and behind, fewer at the ends."""
+    """Mean over the frames from `reach` before to `reach` after, fewer at the ends."""
     total = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows, 0, dtype=np.float64)])
     frames = np.arange(len(rows))
     first, last = np.maximum(frames - reach, 0), np.minimum(frames + reach + 1, len(rows))
@@ -75,10 +75,10 @@ def running_mean(rows: Float[np.ndarray, "frames width"], reach: int) -> Float[n
 def cut(
     image: UInt8[np.ndarray, "height width 3"], box: Float[np.ndarray, "3"], size: int
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """What is inside a box, at `size` x `size` pixels; black beyond the picture's edges."""
+    """The content of a box at `size` x `size` pixels; black outside the image."""
     u, v, side = (float(value) for value in box)
     left, top = u - side / 2, v - side / 2
-    # A margin, because the filter looks a little outside the box.
+    # A margin, because the filter reads pixels just outside the box.
     reach = int(np.ceil(max(2.0, 2 * side / size)))
     x0, y0 = int(np.floor(left)) - reach, int(np.floor(top)) - reach
     x1, y1 = int(np.ceil(left + side)) + reach, int(np.ceil(top + side)) + reach
@@ -93,6 +93,6 @@ def cut(
     return np.asarray(resized)
 
 
-def to_grey(image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width"]:
-    """Luma of an sRGB picture."""
+def to_gray(image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width"]:
+    """Luma of an sRGB image."""
     return np.asarray(Image.fromarray(image).convert("L"))

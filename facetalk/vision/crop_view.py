@@ -1,7 +1,7 @@
-"""A head as the camera of a crop sees it, and where that puts it before the video's own camera.
+"""A head in the camera of a crop, and the same head in the camera of the video.
 
-A network that sees only a crop cannot know where in the picture it was cut. So it speaks of a camera that looks
-straight at the crop's middle, and of places and sizes in units of the crop; the box turns both into metres.
+A network that sees only a crop cannot know where in the image it was cut. So it predicts the head in a camera that
+looks straight at the center of the crop, with positions and sizes in units of the crop; the box converts to meters.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 def crop_intrinsics(
     K: Float[Tensor, "3 3"], boxes: Float[Tensor, "frames 3"], size: int
 ) -> Float[Tensor, "frames 3 3"]:
-    """Intrinsics of the video's camera in the pixels of each frame's crop.
+    """Intrinsics of the video's camera in the pixels of each crop.
 
     Args:
-        K: of the video, pixels.
-        boxes: middle and side of the crop in the video, pixels.
-        size: side of the crop as it was resized, pixels.
+        K: intrinsics of the video, pixels.
+        boxes: center and side of the crop in the video, pixels.
+        size: side of the resized crop, pixels.
     """
     scale = size / boxes[:, 2]
     lens = K.to(boxes) * torch.stack([scale, scale, torch.ones_like(scale)], 1)[..., None]
@@ -31,7 +31,7 @@ def crop_intrinsics(
 
 
 def looking_at(K: Float[Tensor, "3 3"], boxes: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3 3"]:
-    """Rotation that turns a camera from looking straight ahead to looking at the middle of each box."""
+    """Rotation from a camera that looks straight ahead to one that looks at the center of each box."""
     x = (boxes[:, 0] - K[0, 2]) / K[0, 0]
     y = -(boxes[:, 1] - K[1, 2]) / K[1, 1]
     across = torch.stack([y, -x, torch.zeros_like(x)], 1)
@@ -41,24 +41,24 @@ def looking_at(K: Float[Tensor, "3 3"], boxes: Float[Tensor, "frames 3"]) -> Flo
 
 def into_crop(
     turns: Float[Tensor, "frames 3 3"],
-    places: Float[Tensor, "frames 3"],
+    positions: Float[Tensor, "frames 3"],
     K: Float[Tensor, "3 3"],
     boxes: Float[Tensor, "frames 3"],
 ) -> tuple[Float[Tensor, "frames 3"], Float[Tensor, "frames 3"]]:
-    """Rotation (axis-angle) and camera (s, x, y) of a head in its crop; `out_of_crop` takes them back.
+    """Rotation (axis-angle) and camera (s, x, y) of a head in its crop; `out_of_crop` is the inverse.
 
-    `s` is the length of a metre at the head in half crops, x and y are where its middle is seen, -1 to 1, y down.
+    `s` is the length of a meter at the head in half crops; x and y are the position of its center, -1 to 1, y down.
 
     Args:
-        turns: rotation of the head in the camera's frame.
-        places: middle of the head in the camera's frame, metres.
-        K: of the video.
+        turns: rotation of the head in the camera's coordinate frame.
+        positions: center of the head in the camera's coordinate frame, meters.
+        K: intrinsics of the video.
         boxes: of the crops, pixels of the video.
     """
     seen = matrix_to_axis_angle(looking_at(K, boxes).transpose(1, 2) @ turns)
-    distance, half = -places[:, 2], boxes[:, 2] / 2
-    u = K[0, 2] + K[0, 0] * places[:, 0] / distance
-    v = K[1, 2] - K[1, 1] * places[:, 1] / distance
+    distance, half = -positions[:, 2], boxes[:, 2] / 2
+    u = K[0, 2] + K[0, 0] * positions[:, 0] / distance
+    v = K[1, 2] - K[1, 1] * positions[:, 1] / distance
     return seen, torch.stack([K[0, 0] / distance / half, (u - boxes[:, 0]) / half, (v - boxes[:, 1]) / half], 1)
 
 
@@ -68,7 +68,7 @@ def out_of_crop(
     K: Float[Tensor, "3 3"],
     boxes: Float[Tensor, "frames 3"],
 ) -> tuple[Float[Tensor, "frames 3 3"], Float[Tensor, "frames 3"]]:
-    """Rotation matrix and middle of a head before the video's camera, metres; see `into_crop`."""
+    """Rotation matrix and center (meters) of a head in the camera of the video; see `into_crop`."""
     turns = looking_at(K, boxes) @ axis_angle_to_matrix(rotation)
     half = boxes[:, 2] / 2
     distance = K[0, 0] / (camera[:, 0].clamp_min(1e-3) * half)

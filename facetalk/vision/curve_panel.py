@@ -1,4 +1,4 @@
-"""Moving curves beside a video: a strip of named graphs with the present moment in the middle."""
+"""Moving curves next to a video: named graphs with the current frame in the middle."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 _BACK, _GRID, _TEXT, _NOW = (18, 20, 24), (44, 48, 56), (205, 210, 218), (110, 116, 128)
-_COLOURS = ((255, 138, 101), (100, 181, 246), (174, 213, 129), (206, 147, 216))
-_DRAWN_LARGER = 2
-"""Lines are drawn at twice the size and made smaller, which smooths them."""
+_COLORS = ((255, 138, 101), (100, 181, 246), (174, 213, 129), (206, 147, 216))
+_OVERSAMPLING = 2
+"""Lines are drawn larger and scaled down, which smooths them."""
 
 Graph = tuple[str, tuple[float, float], Sequence[str]]
-"""Title, lowest and highest value, and the names of its curves."""
+"""Title, range of values, and the names of its curves."""
 
 
 class CurvePanel:
-    """Draws a few graphs one above the other."""
+    """Draws several graphs one above the other."""
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class CurvePanel:
 
         Args:
             graphs: from the top.
-            curves: values of each frame by name.
-            fps: frames a second.
+            curves: values by name, one per frame.
+            fps: frames per second.
             size: width and height in pixels.
-            span_s: seconds that are seen at a time.
+            span_s: seconds that are visible at a time.
         """
         self._graphs, self._curves, self._fps, self._span_s = graphs, curves, fps, span_s
         self._size = size
-        width, height = (side * _DRAWN_LARGER for side in size)
+        width, height = (side * _OVERSAMPLING for side in size)
         self._margin = max(6, height // 60)
         self._row = (height - self._margin) // len(graphs)
         text_px = min(max(12, self._row // 7), width // 16)
@@ -56,23 +56,23 @@ class CurvePanel:
                 zero = bottom - (bottom - top) * (0 - low) / (high - low)
                 draw.line((left, zero, right, zero), fill=_GRID, width=2)
             x = left + self._margin
-            for word, colour in ((title, _TEXT), *zip(names, _COLOURS[: len(names)], strict=True)):
-                draw.text((x, top - self._head), word, fill=colour, font=self._font)
+            for word, color in ((title, _TEXT), *zip(names, _COLORS[: len(names)], strict=True)):
+                draw.text((x, top - self._head), word, fill=color, font=self._font)
                 x += draw.textlength(word + "   ", font=self._font)
 
     def draw(self, frame: int) -> UInt8[np.ndarray, "height width 3"]:
-        """The panel at one moment."""
-        picture = self._empty.copy()
-        draw = ImageDraw.Draw(picture)
+        """The panel at one frame."""
+        image = self._empty.copy()
+        draw = ImageDraw.Draw(image)
         for index, (_, limits, names) in enumerate(self._graphs):
             left, top, right, bottom = self._box(index)
             middle = (left + right) / 2
             draw.line((middle, top, middle, bottom), fill=_NOW, width=2)
-            for name, colour in zip(names, _COLOURS[: len(names)], strict=True):
+            for name, color in zip(names, _COLORS[: len(names)], strict=True):
                 points = self._line_of(self._curves[name], frame, limits, (left, top, right, bottom))
                 if len(points) > 1:
-                    draw.line(points, fill=colour, width=self._line, joint="curve")
-        return np.asarray(picture.resize(self._size, Image.Resampling.BOX))
+                    draw.line(points, fill=color, width=self._line, joint="curve")
+        return np.asarray(image.resize(self._size, Image.Resampling.BOX))
 
     def _box(self, index: int) -> tuple[int, int, int, int]:
         """Left, top, right and bottom of a graph's frame."""

@@ -1,4 +1,4 @@
-"""Scene cuts, picture by picture, through PySceneDetect."""
+"""Scene cuts, frame by frame, with PySceneDetect."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from jaxtyping import UInt8
 from PIL import Image
 
 _SIDE = 160
-"""Pictures are made this small first: a cut changes everything at once."""
+"""Longest side of the frames that are compared, pixels: a cut changes the whole frame."""
 
 
 class CutFinder:
-    """Feed it a video's pictures in order; `cuts` then holds the numbers of the pictures that begin a new scene.
+    """Finds the frames of a video that begin a new scene.
 
-    A picture counts as a cut when it differs from the one before `ratio` times as much as its neighbours do, so that a
-    moving head or camera is none, and by at least `change` (mean over hue, saturation and brightness, 0 to 255).
+    A frame counts as a cut when its change is `ratio` times that of its neighbors, which excludes moving heads and
+    cameras, and at least `change` (mean over hue, saturation and brightness, 0 to 255).
     """
 
     def __init__(self, ratio: float, change: float) -> None:
@@ -25,7 +25,7 @@ class CutFinder:
         self._found: list[int] = []
 
     def add(self, image: UInt8[np.ndarray, "height width 3"]) -> None:
-        """Look at the next picture, RGB."""
+        """Process the next frame, RGB."""
         height, width = image.shape[:2]
         shrink = min(1.0, _SIDE / max(height, width))
         size = max(1, round(width * shrink)), max(1, round(height * shrink))
@@ -35,5 +35,5 @@ class CutFinder:
 
     @property
     def cuts(self) -> tuple[int, ...]:
-        """Numbers of the pictures that begin a new scene, increasing; the first picture of all is not among them."""
+        """Indices of the frames that begin a new scene, increasing, without the first frame of the video."""
         return tuple(sorted({int(cut) for cut in self._found if cut > 0}))

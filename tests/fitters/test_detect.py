@@ -7,11 +7,11 @@ import pytest
 
 from facetalk.core.errors import UsageError
 from facetalk.fitters.detect import detect_landmarks
-from tests.pipelines.test_fit import write_clip
+from tests.fitters.toy import write_clip
 
 
 class TwoFaces:
-    """Sees a small face on the left in every other picture, and a large one on the right, in no fixed order."""
+    """Detects a large face on the right, and in some frames a small one on the left, in varying order."""
 
     def __init__(self) -> None:
         self._count = 0

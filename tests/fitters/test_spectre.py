@@ -6,17 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from facetalk.core.errors import UsageError
 from facetalk.data.face_corpus import TrackedRenderer
 from facetalk.fitters import spectre
 from facetalk.fitters.refine import RefineSettings
-from facetalk.fitters.spectre import fit_video_spectre
+from facetalk.fitters.spectre import SpectreFitter
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video_writer import VideoWriter
 from facetalk.motion.heads import load_head
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
-from facetalk.pipelines.fit import fit_by_method
 from tests.recipes.toy_faces import IMAGE_SIZE, filmed, mediapipe_points, tiny_encoder
 
 NUM_FRAMES = 15
@@ -28,7 +26,7 @@ def head() -> HeadModel:
 
 
 class Pointer:
-    """Says where the points of a known face are, picture after picture."""
+    """Returns the points of a known face, frame by frame."""
 
     def __init__(self, points: np.ndarray) -> None:
         self._points = iter(points)
@@ -41,15 +39,15 @@ class Pointer:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, head: HeadModel) -> None:
-    """Untrained little networks in place of the released ones."""
+    """Small untrained networks instead of the released ones."""
     reader = PhonemeLipReader(LipReaderConfig(width=2, hidden=4)).eval()
     monkeypatch.setattr(spectre, "load_face_encoder", lambda name: tiny_encoder(head.num_betas))
     monkeypatch.setattr(spectre, "load_lip_reader", lambda: reader)
 
 
 @pytest.fixture
-def film(tmp_path: Path, head: HeadModel) -> tuple[Path, Pointer]:
-    path = tmp_path / "film.mp4"
+def clip(tmp_path: Path, head: HeadModel) -> tuple[Path, Pointer]:
+    path = tmp_path / "clip.mp4"
     with VideoWriter(path, IMAGE_SIZE, 25.0, torch.zeros(8000)) as writer:
         for shade in range(NUM_FRAMES):
             writer.write(np.full((*IMAGE_SIZE[::-1], 3), 100 + 5 * shade, np.uint8))
@@ -58,9 +56,9 @@ def film(tmp_path: Path, head: HeadModel) -> tuple[Path, Pointer]:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_video_becomes_a_motion_that_lies_over_it(film: tuple[Path, Pointer], head: HeadModel) -> None:
-    path, detector = film
-    motion = fit_video_spectre(path, detector=detector)
+def test_a_video_becomes_a_motion_that_lies_over_it(clip: tuple[Path, Pointer], head: HeadModel) -> None:
+    path, detector = clip
+    motion = SpectreFitter(detector=detector).fit(path, head)
     assert motion.num_frames == round(NUM_FRAMES / 25 * 30) and motion.head == head.name
     assert motion.camera is not None and motion.camera.image_size == IMAGE_SIZE
     assert motion.expression.min() >= 0 and motion.expression.max() <= 1
@@ -70,19 +68,12 @@ def test_a_video_becomes_a_motion_that_lies_over_it(film: tuple[Path, Pointer], 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
-def test_refinement_is_reported_in_the_motion_file(film: tuple[Path, Pointer], tmp_path: Path) -> None:
-    path, detector = film
+def test_refinement_is_reported_in_the_motion_file(clip: tuple[Path, Pointer], tmp_path: Path, head: HeadModel) -> None:
+    path, detector = clip
     settings = RefineSettings(passes=2, learning_rate=1e-3)
-    motion = fit_video_spectre(path, refine=True, settings=settings, detector=detector)
+    motion = SpectreFitter(True, settings=settings, detector=detector).fit(path, head)
     write_motion(tmp_path / "refined.npz", motion)
     notes = read_motion(tmp_path / "refined.npz").meta["refined"]
     assert notes["passes"] == 2
     assert set(notes["before"]) == set(notes["after"]) == {"landmark_error", "stability"}
     assert notes["before"] != notes["after"]
-
-
-def test_methods_that_do_not_exist_or_go_together_are_refused(head: HeadModel) -> None:
-    with pytest.raises(UsageError, match="unknown method 'flow'; there are: landmarks, spectre"):
-        fit_by_method("x.mp4", "flow", head=head)
-    with pytest.raises(UsageError, match="--refine teaches SPECTRE's networks a clip: add --method spectre"):
-        fit_by_method("x.mp4", "landmarks", head=head, refine=True)

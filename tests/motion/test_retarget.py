@@ -102,12 +102,12 @@ def test_lips_close_and_open_with_the_performance(own: HeadModel, flame: HeadMod
 @pytest.mark.usefixtures("landmark_networks")
 def test_tracked_clips_come_back(own: HeadModel, flame: HeadModel, data_dir: Path) -> None:
     """A real clip, fitted here."""
-    from facetalk.fitters.landmarks import fit_video
+    from facetalk.fitters.landmarks import LandmarkFitter
 
     videos = sorted((data_dir / "video" / "grid").glob("*.mp4"))
     if not videos:
         pytest.skip("no grid clips in the development data")
-    motion = fit_video(videos[0], head=own)
+    motion = LandmarkFitter().fit(videos[0], own)
     check_round_trip(motion, retarget(retarget(motion, flame, own), own, flame))
 
 

@@ -1,4 +1,4 @@
-"""Curation of drawn videos with a detector that needs no face, a mouth that follows the sound, and no networks."""
+"""Curation of synthetic videos with a detector that needs no face."""
 
 import csv
 from pathlib import Path
@@ -8,19 +8,24 @@ import pytest
 import torch
 
 from facetalk.core.errors import UsageError
+from facetalk.core.spans import Span
 from facetalk.data.curation import scan
+from facetalk.data.curation.scan import scan_video
 from facetalk.data.curation.select import select_spans
 from facetalk.data.curation.settings import CurationRules, LengthRules, SpeakerRules
+from facetalk.data.curation.spans import Check
+from facetalk.data.curation.tracks import MeasuredFace
+from facetalk.fitters import landmarks
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import read_motion
 from facetalk.io.video_writer import VideoWriter
 from facetalk.networks.registry import load
-from facetalk.pipelines import curate
+from facetalk.pipelines import audio_cues, curate_video
 from facetalk.pipelines.curate import curate_videos
 from facetalk.pipelines.reports.fit_report import write_report
-from tests.pipelines.test_fit import FakeDetector
-from tests.pipelines.test_fit import head as head  # a fixture
+from tests.fitters.toy import FakeDetector
+from tests.fitters.toy import head as head  # a fixture
 
 RULES = CurationRules(
     length=LengthRules(min_s=0.4),
@@ -28,30 +33,22 @@ RULES = CurationRules(
 )
 
 
-class FakeFaces(FakeDetector):
-    """One face where the picture is bright."""
-
-    def detect_all(self, image: np.ndarray) -> list[np.ndarray]:
-        points = self.detect(image)
-        return [] if points is None else [points]
-
-
-class Deaf:
-    """Stands for a detector of laughter that hears none."""
+class NoLaughter:
+    """A laughter detector that finds none."""
 
     def probability(self, waveform: torch.Tensor) -> torch.Tensor:
         return torch.zeros(max(1, round(len(waveform) / 16_000 * 30)))
 
 
 def load_without_laughter(kind: str) -> object:
-    return Deaf() if kind == "laughter-detector" else load(kind)
+    return NoLaughter() if kind == "laughter-detector" else load(kind)
 
 
 def write_video(path: Path, shades: list[int]) -> Path:
-    """Ten frames of each shade; below 100 there is no face."""
-    sound = 0.1 * torch.sin(torch.arange(len(shades) * 6400) * 0.2)
+    """Ten frames of each shade; black frames show no face."""
+    audio = 0.1 * torch.sin(torch.arange(len(shades) * 6400) * 0.2)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with VideoWriter(path, (160, 120), 25.0, sound) as writer:
+    with VideoWriter(path, (160, 120), 25.0, audio) as writer:
         for shade in np.repeat(shades, 10):
             writer.write(np.full((120, 160, 3), shade, np.uint8))
     return path
@@ -59,17 +56,15 @@ def write_video(path: Path, shades: list[int]) -> Path:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, head: HeadModel) -> None:
-    monkeypatch.setattr(scan, "MediaPipeDetector", lambda max_faces: FakeFaces(head))
-    monkeypatch.setattr(curate, "read_head", lambda name: head.assets)
-    monkeypatch.setattr(curate, "load", load_without_laughter)
-    monkeypatch.setattr(curate, "RenderedReader", lambda head: None)
+    monkeypatch.setattr(scan, "MediaPipeDetector", lambda max_faces: FakeDetector(head))
+    monkeypatch.setattr(curate_video, "load_head", lambda name: head)
+    monkeypatch.setattr(audio_cues, "load", load_without_laughter)
+    monkeypatch.setattr(landmarks, "RenderedReader", lambda head: None)
     monkeypatch.setattr("facetalk.data.curation.select.face_checks", _only_seen)
 
 
-def _only_seen(track, rules):
-    from facetalk.data.curation.spans import Check
-
-    return (Check("no face", track.seen.float(), 1.0, at_least=True),)
+def _only_seen(face: MeasuredFace, rules: CurationRules) -> tuple[Check, ...]:
+    return (Check("no face", face.seen.float(), 1.0, at_least=True),)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -87,8 +82,8 @@ def test_clips_are_written_and_the_rest_has_reasons(tmp_path: Path) -> None:
     manifest = rows_of(out_dir / "manifest.csv")
     assert [row["name"] for row in manifest] == ["a_001", "a_002"]
     for row in manifest:
-        motion, sound = read_motion(out_dir / f"{row['name']}.npz"), read_waveform(out_dir / f"{row['name']}.wav")
-        assert motion.num_frames == int(row["num_frames"]) == round(len(sound) / 16_000 * 30)
+        motion, audio = read_motion(out_dir / f"{row['name']}.npz"), read_waveform(out_dir / f"{row['name']}.wav")
+        assert motion.num_frames == int(row["num_frames"]) == round(len(audio) / 16_000 * 30)
         assert float(row["end_s"]) - float(row["start_s"]) == pytest.approx(motion.duration_s, abs=2e-3)
         assert motion.meta["start_s"] == pytest.approx(float(row["start_s"]), abs=1e-3)
     rejected = rows_of(out_dir / "rejected.csv")
@@ -101,7 +96,7 @@ def test_clips_are_written_and_the_rest_has_reasons(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("fake")
-def test_a_run_resumes_and_refuses_other_rules(tmp_path: Path) -> None:
+def test_a_run_continues_and_refuses_other_rules(tmp_path: Path) -> None:
     videos = [write_video(tmp_path / f"{name}.mp4", [200, 200]) for name in "ab"]
     out_dir = tmp_path / "out"
     curate_videos(videos[:1], out_dir, rules=RULES, jobs=1)
@@ -117,14 +112,14 @@ def test_a_run_resumes_and_refuses_other_rules(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("fake")
-def test_a_video_that_was_looked_through_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_that_was_scanned_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video, out_dir = write_video(tmp_path / "a.mp4", [200, 200]), tmp_path / "out"
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(curate, "fit_landmarks", interrupt)
+        patch.setattr(landmarks, "fit_landmarks", interrupt)
         with pytest.raises(KeyboardInterrupt):
             curate_videos([video], out_dir, rules=RULES, jobs=1)
     assert rows_of(out_dir / "manifest.csv") == []
@@ -133,7 +128,7 @@ def test_a_video_that_was_looked_through_is_not_decoded_again(tmp_path: Path, mo
 
 
 @pytest.mark.usefixtures("fake")
-def test_listed_laughs_count_in_place_of_the_detectors(tmp_path: Path) -> None:
+def test_listed_laughs_replace_those_of_the_detector(tmp_path: Path) -> None:
     video, times = write_video(tmp_path / "a.mp4", [200] * 3), tmp_path / "laughs.csv"
     times.write_text("path,start_s,end_s\na.mp4,0.1,1.1\n", encoding="utf-8")
     (row,) = curate_videos([video], tmp_path / "out", rules=RULES, jobs=1, laughs=times).clips
@@ -151,23 +146,28 @@ def test_the_report_shows_clips_and_reasons(tmp_path: Path, head: HeadModel) -> 
     assert "a_001" in html and "no face" in html and html.count("<article") == 1
 
 
-def test_sound_heard_in_pieces_is_heard_like_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(curate, "load", load_without_laughter)
+def test_audio_in_pieces_gives_the_same_cues_as_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio_cues, "load", load_without_laughter)
     steady = 0.1 * torch.randn(10 * 16_000, generator=torch.Generator().manual_seed(0))
-    whole = curate.hear(steady, 300, CurationRules().laughter)
-    monkeypatch.setattr(curate, "_PIECE_FRAMES", 99)
-    pieces = curate.hear(steady, 300, CurationRules().laughter)
+    whole = audio_cues.audio_cues(steady, 300, CurationRules().laughter)
+    monkeypatch.setattr(audio_cues, "_PIECE_FRAMES", 99)
+    pieces = audio_cues.audio_cues(steady, 300, CurationRules().laughter)
     assert torch.equal(whole.voiced, pieces.voiced)
     assert float(torch.corrcoef(torch.stack([whole.expected_mouth, pieces.expected_mouth]))[0, 1]) > 0.95
 
 
 @pytest.mark.data
-def test_the_right_sound_passes_and_another_sound_is_left_out(data_dir: Path, tmp_path: Path) -> None:
+def test_the_right_audio_passes_and_another_audio_is_rejected(data_dir: Path, tmp_path: Path) -> None:
     videos = [data_dir / "video/elospheres" / f"{name}.mp4" for name in ("T4_matrix1605", "T1_matrix0507")]
     rules = CurationRules()
-    scanned = scan.scan_video(videos[0], tmp_path, rules.scenes, rules.face)
-    for sound, passes in ((videos[0], True), (videos[1], False)):
-        hearing = curate.hear(read_waveform(sound), scanned.num_frames, rules.laughter)
-        selection = select_spans(scanned.tracks(), scanned.num_frames, hearing, rules)
+    scanned = scan_video(videos[0], tmp_path, rules.scenes, rules.face)
+    for audio, passes in ((videos[0], True), (videos[1], False)):
+        cues = audio_cues.audio_cues(read_waveform(audio), scanned.num_frames, rules.laughter)
+        selection = select_spans(scanned.faces(), scanned.num_frames, cues, rules)
         assert bool(selection.kept) == passes
         assert {row.rejection.reason for row in selection.rejected} <= {"not speaking"}
+
+
+def test_a_span_beyond_the_end_of_the_audio_is_padded_with_silence() -> None:
+    samples = audio_cues.audio_of(torch.ones(16_000), Span(15, 60))
+    assert len(samples) == 24_000 and float(samples.sum()) == 8000

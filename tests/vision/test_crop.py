@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from facetalk.vision.crop import cut, face_boxes, fill_gaps, mouth_boxes, running_mean, to_grey
+from facetalk.vision.crop import cut, face_boxes, fill_gaps, mouth_boxes, running_mean, to_gray
 from facetalk.vision.crop_view import crop_intrinsics, into_crop, looking_at, out_of_crop
 from tests.vision.faces import moving_landmarks
 
@@ -58,7 +58,7 @@ def test_the_mouths_box_follows_the_head_but_not_the_lips() -> None:
 
 
 def test_grey_is_luma() -> None:
-    assert to_grey(np.full((2, 2, 3), (255, 0, 0), np.uint8))[0, 0] == 76
+    assert to_gray(np.full((2, 2, 3), (255, 0, 0), np.uint8))[0, 0] == 76
 
 
 K = torch.tensor([[500.0, 0, 160], [0, 500.0, 120], [0, 0, 1]])

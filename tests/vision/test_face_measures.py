@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.vision.face_measures import face_angles, face_boxes, face_centres, overlap
+from facetalk.vision.face_measures import bounding_boxes, face_angles, face_centers, overlap
 
 
 def face(turn: tuple[float, float, float] = (0, 0, 0)) -> np.ndarray:
@@ -30,9 +30,9 @@ def test_turning_changes_one_angle(degrees: float) -> None:
 
 def test_boxes_and_centres() -> None:
     points = face()
-    left, top, right, bottom = face_boxes(points)[0]
+    left, top, right, bottom = bounding_boxes(points)[0]
     assert left == points[0, :, 0].min() and bottom == points[0, :, 1].max() and top < 0 < right
-    assert face_centres(points)[0] == pytest.approx([0, 50 / 3])
+    assert face_centers(points)[0] == pytest.approx([0, 50 / 3])
 
 
 def test_overlap_is_shared_over_united_area() -> None:

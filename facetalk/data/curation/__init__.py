@@ -1,1 +1,1 @@
-"""Which spans of a video are worth training on."""
+"""Selection of the spans of a video that are worth training on."""

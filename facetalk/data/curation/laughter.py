@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.spans import Span, runs
 from facetalk.core.timing import FPS
 from facetalk.data.curation.settings import LaughterRules
-from facetalk.data.curation.spans import Rejection, Span, Split, runs
+from facetalk.data.curation.spans import Rejection, Split
 
 
 def find_laughs(probability: Float[Tensor, " frames"], rules: LaughterRules) -> list[Span]:
-    """Stretches of laughter: likely frames, with short gaps closed and short bursts left out."""
+    """Spans of likely frames, with short gaps closed and short spans dropped."""
     likely = probability > rules.min_probability
     for gap in list(runs(~likely)):
         inside = gap.start > 0 and gap.stop < len(likely)
@@ -24,7 +25,7 @@ def find_laughs(probability: Float[Tensor, " frames"], rules: LaughterRules) -> 
 
 
 def laughs_at(times: Iterable[tuple[float, float]], num_frames: int) -> list[Span]:
-    """Laughs that somebody listed, start and end in seconds, as stretches of frames; overlaps are joined."""
+    """Laughs given by start and end in seconds as spans of frames; overlapping ones are joined."""
     mask = torch.zeros(num_frames, dtype=torch.bool)
     for start_s, end_s in times:
         mask[max(0, round(start_s * FPS)) : max(0, round(end_s * FPS))] = True
@@ -37,7 +38,7 @@ def laughter_in(span: Span, laughs: Sequence[Span]) -> float:
 
 
 def choose_by_laughter(spans: Sequence[Span], laughs: Sequence[Span], rules: LaughterRules) -> Split:
-    """Keep the spans that the mode asks for."""
+    """Keep the spans that the mode selects."""
     split = Split([], [])
     for span in spans:
         total_s = laughter_in(span, laughs)

@@ -1,25 +1,28 @@
-"""Video -> its cuts and all its faces, decoded and detected once; the points go to a file: memory stays flat."""
+"""The scenes and faces of a video from one pass over its frames; points are kept in a file to limit memory."""
 
 from __future__ import annotations
 
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from facetalk.core.errors import FacetalkError
+from facetalk.core.errors import NoFaceError
 from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.core.progress import Progress, silent
+from facetalk.core.spans import Span
 from facetalk.core.timing import FPS, frames_for
 from facetalk.data.curation.settings import FaceRules, SceneRules
-from facetalk.data.curation.spans import Span, scene_spans
-from facetalk.data.curation.tracks import MEASURES, FaceLinker, FaceTrack, build_track, split_rows
+from facetalk.data.curation.spans import scene_spans
+from facetalk.data.curation.tracks import MEASURES, FaceLinker, MeasuredFace, measured_face, split_rows
 from facetalk.io.files import replacing
 from facetalk.io.video import DETECTION_SIDE, VideoReader
-from facetalk.vision.face_measures import face_angles, face_boxes, face_centres
+from facetalk.vision.face_measures import bounding_boxes, face_angles, face_centers
 from facetalk.vision.landmark_detector import ManyFacesDetector, MediaPipeDetector
 from facetalk.vision.mouth import mouth_curves
 from facetalk.vision.scenes import CutFinder
@@ -29,39 +32,40 @@ _TABLE, _POINTS = "scan.npz", "points.f32"
 
 @dataclass(frozen=True, eq=False)
 class VideoScan:
-    """What was seen in a video; one row per detected face and picture."""
+    """What was detected in a video; one row for each face in each frame."""
 
     folder: Path
-    times: Float[np.ndarray, " pictures"]
-    """Moments of the pictures, seconds."""
+    times: Float[np.ndarray, " frames"]
+    """Of the video's own frames, seconds."""
     cuts: Int64[np.ndarray, " cuts"]
-    """Pictures that begin a new scene."""
-    picture: Int64[np.ndarray, " rows"]
+    """Frames that begin a new scene."""
+    frame: Int64[np.ndarray, " rows"]
     track: Int64[np.ndarray, " rows"]
     measures: Float[np.ndarray, "rows measures"]
+    """Columns `MEASURES`."""
     image_size: tuple[int, int]
     fps: float
 
     @property
     def num_frames(self) -> int:
-        """Frames of the video at 30 a second."""
+        """Length of the video in frames at 30 fps."""
         step = float(np.median(np.diff(self.times))) if len(self.times) > 1 else 1 / self.fps
         return frames_for(float(self.times[-1]) + step)
 
     @property
     def scenes(self) -> list[Span]:
-        """Frames of each scene."""
+        """Frames of each scene, at 30 fps."""
         return scene_spans([round(float(self.times[cut]) * FPS) for cut in self.cuts], self.num_frames)
 
-    def tracks(self) -> list[FaceTrack]:
-        """Every face on the video's frames."""
+    def faces(self) -> list[MeasuredFace]:
+        """Every face that was tracked, at 30 fps."""
         scenes = self.scenes
         return [
-            build_track(
+            measured_face(
                 number,
-                torch.from_numpy(self.times[self.picture[rows]]),
+                torch.from_numpy(self.times[self.frame[rows]]),
                 torch.from_numpy(self.measures[rows]),
-                scenes[int(np.searchsorted(self.cuts, self.picture[rows[0]], side="right"))],
+                scenes[int(np.searchsorted(self.cuts, self.frame[rows[0]], side="right"))],
                 self.num_frames,
             )
             for number, rows in split_rows(self.track).items()
@@ -70,16 +74,16 @@ class VideoScan:
     def points(
         self, track: int, start_s: float, stop_s: float
     ) -> tuple[Float[Tensor, "rows 478 3"], Float[Tensor, " rows"]]:
-        """A face's points in pixels from `start_s` up to `stop_s`, and the moments of the pictures counted from there.
+        """Points in pixels of one face from `start_s` to `stop_s`, and their times relative to `start_s`.
 
-        Pictures in which the face was not found are NaN rows.
+        One row for each frame of the video; NaN where the face was not found.
         """
-        pictures = np.flatnonzero((self.times >= start_s - 1e-6) & (self.times < stop_s - 1e-6))
-        rows = np.full((len(pictures), NUM_MESH_POINTS, 3), np.nan, np.float32)
+        frames = np.flatnonzero((self.times >= start_s - 1e-6) & (self.times < stop_s - 1e-6))
+        rows = np.full((len(frames), NUM_MESH_POINTS, 3), np.nan, np.float32)
         stored = np.memmap(self.folder / _POINTS, np.float32, "r").reshape(-1, NUM_MESH_POINTS, 3)
-        mine = np.flatnonzero((self.track == track) & np.isin(self.picture, pictures))
-        rows[self.picture[mine] - pictures[0]] = stored[mine]
-        return torch.from_numpy(rows), torch.from_numpy(self.times[pictures] - start_s)
+        mine = np.flatnonzero((self.track == track) & np.isin(self.frame, frames))
+        rows[self.frame[mine] - frames[0]] = stored[mine]
+        return torch.from_numpy(rows), torch.from_numpy(self.times[frames] - start_s)
 
 
 def scan_video(
@@ -91,53 +95,73 @@ def scan_video(
     detector: ManyFacesDetector | None = None,
     progress: Progress = silent,
 ) -> VideoScan:
-    """Look through a video once.
+    """Detect the cuts and faces of a video in one pass.
 
     Args:
         path: any video that ffmpeg reads.
-        folder: gets the result; one that is complete there is read instead.
-        scenes: when a scene ends.
-        face: how many faces are followed.
-        detector: MediaPipe if not given.
-        progress: told the number of pictures done and expected.
+        folder: where the result is kept; a complete one is read instead.
+        scenes: what counts as a cut.
+        face: number of faces that are followed.
+        detector: MediaPipe if None.
+        progress: called with the number of frames done and expected.
     """
     if (folder / _TABLE).is_file():
         return read_scan(folder)
-    own = MediaPipeDetector(max_faces=face.max_faces) if detector is None else detector
     folder.mkdir(parents=True, exist_ok=True)
-    cuts, linker = CutFinder(scenes.cut_ratio, scenes.cut_change), FaceLinker()
-    times: list[float] = []
-    rows: list[tuple[int, int]] = []
-    measures: list[np.ndarray] = []
-    try:
-        with VideoReader(path, max_side=DETECTION_SIDE) as video, (folder / _POINTS).open("wb") as file:
-            expected, scale = video.expected_frames, video.scale_to_shown
-            for time_s, image in video:
-                cuts.add(image)
-                points = np.array(own.detect_all(image), np.float32).reshape(-1, NUM_MESH_POINTS, 3) * scale
-                measured = measure(points)
-                rows += [(len(times), track) for track in linker.link(measured[:, :4], time_s)]
-                measures += list(measured)
-                file.write(np.ascontiguousarray(points, np.float32).tobytes())
-                times.append(time_s)
-                progress(f"looking through {path.name}", len(times), max(expected, len(times)))
-    finally:
-        if detector is None:
-            own.close()
-    if not rows:
-        raise FacetalkError(f"{path}: no face was found in any of its {len(times)} pictures; give a video of a face")
-    picture, linked = np.array(rows, np.int64).T
-    # Cuts are known some pictures late, when faces have been followed across them already.
-    scene = np.searchsorted(np.array(cuts.cuts, np.int64), picture, side="right")
-    _, track = np.unique(np.stack([scene, linked], 1), axis=0, return_inverse=True)
-    shown = video.info.size
-    with replacing(folder / _TABLE) as temporary:
-        np.savez(
-            temporary, times=np.array(times), cuts=np.array(cuts.cuts, np.int64), picture=picture,
-            track=track.reshape(-1), measures=np.stack(measures).astype(np.float32), image_size=np.array(shown),
-            fps=np.array(video.fps),
-        )  # fmt: skip
+    own = closing(MediaPipeDetector(max_faces=face.max_faces)) if detector is None else nullcontext(detector)
+    with own as used, VideoReader(path, max_side=DETECTION_SIDE) as video, (folder / _POINTS).open("wb") as file:
+        found = _detect_frames(video, used, CutFinder(scenes.cut_ratio, scenes.cut_change), file, progress)
+    if not found.rows:
+        raise NoFaceError(path, len(found.times))
+    _write_table(folder / _TABLE, found, video)
     return read_scan(folder)
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What one pass over a video finds."""
+
+    times: list[float]
+    rows: list[tuple[int, int]]
+    """Frame and track of each detected face."""
+    measures: list[np.ndarray]
+    cuts: CutFinder
+
+
+def _detect_frames(
+    video: VideoReader, detector: ManyFacesDetector, cuts: CutFinder, points_file: BinaryIO, progress: Progress
+) -> _Found:
+    found, linker = _Found([], [], [], cuts), FaceLinker()
+    for time_s, image in video:
+        cuts.add(image)
+        faces = np.array(detector.detect_all(image), np.float32).reshape(-1, NUM_MESH_POINTS, 3)
+        points = faces * video.scale_to_shown
+        measures = measure_faces(points)
+        found.rows.extend((len(found.times), track) for track in linker.link(measures[:, :4], time_s))
+        found.measures.extend(measures)
+        points_file.write(np.ascontiguousarray(points, np.float32).tobytes())
+        found.times.append(time_s)
+        progress(f"scanning {video.path.name}", len(found.times), max(video.expected_frames, len(found.times)))
+    return found
+
+
+def _write_table(path: Path, found: _Found, video: VideoReader) -> None:
+    cuts = np.array(found.cuts.cuts, np.int64)
+    frame, linked = np.array(found.rows, np.int64).T
+    # Cuts are known several frames late, when faces have been followed across them already.
+    scene = np.searchsorted(cuts, frame, side="right")
+    _, track = np.unique(np.stack([scene, linked], 1), axis=0, return_inverse=True)
+    with replacing(path) as temporary:
+        np.savez(
+            temporary,
+            times=np.array(found.times),
+            cuts=cuts,
+            frame=frame,
+            track=track.reshape(-1),
+            measures=np.stack(found.measures).astype(np.float32),
+            image_size=np.array(video.info.size),
+            fps=np.array(video.fps),
+        )
 
 
 def read_scan(folder: Path) -> VideoScan:
@@ -148,11 +172,10 @@ def read_scan(folder: Path) -> VideoScan:
     return VideoScan(folder, image_size=(int(width), int(height)), fps=float(values.pop("fps")), **values)
 
 
-def measure(points: Float[np.ndarray, "faces 478 3"]) -> Float[np.ndarray, "faces measures"]:
-    """The columns `MEASURES` of every face of a picture."""
+def measure_faces(points: Float[np.ndarray, "faces 478 3"]) -> Float[np.ndarray, "faces measures"]:
+    """The columns `MEASURES` of every face in a frame."""
     if not len(points):
         return np.zeros((0, len(MEASURES)), np.float32)
     opening = mouth_curves(points)[:, :1]
-    return np.concatenate([face_boxes(points), face_centres(points), face_angles(points), opening], 1).astype(
-        np.float32
-    )
+    columns = [bounding_boxes(points), face_centers(points), face_angles(points), opening]
+    return np.concatenate(columns, 1).astype(np.float32)

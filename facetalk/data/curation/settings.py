@@ -1,25 +1,31 @@
-"""What makes a span of video worth keeping (METHODS 2.5 and 8.4); every number can be set from the command line."""
+"""Rules that a span of video must satisfy to be worth training on (after Sung-Bin et al. 2024, LaughTalk).
+
+Every number can be set from the command line.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from facetalk.core.config import build, override
 
 LAUGHTER_MODES = ("label", "only", "none")
 
 
 @dataclass(frozen=True)
 class SceneRules:
-    """When a new scene begins."""
+    """Where a new scene begins."""
 
     cut_ratio: float = 3.0
-    """How many times as much as its neighbours a picture must change."""
+    """Change of a frame over the change of its neighbors."""
     cut_change: float = 15.0
-    """How much it must change at least, of 255."""
+    """Smallest change of a frame, of 255."""
 
 
 @dataclass(frozen=True)
 class FaceRules:
-    """A whole face that looks towards the camera."""
+    """A whole face that looks toward the camera."""
 
     max_faces: int = 3
     """Faces that are followed at the same time."""
@@ -27,9 +33,9 @@ class FaceRules:
     max_yaw_deg: float = 30.0
     max_pitch_deg: float = 25.0
     good_share: float = 0.95
-    """Part of a clip's frames that must be good in every respect."""
+    """Share of a clip's frames that must satisfy all rules."""
     forgiven_s: float = 0.2
-    """A bad stretch up to this long does not end a clip."""
+    """A bad stretch of at most this length does not end a clip."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class MotionRules:
 
     max_turn_deg_s: float = 90.0
     max_move_widths_s: float = 0.5
-    """Of the face's centre, in face widths."""
+    """Speed of the face's center, in face widths per second."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,14 @@ class SpeakerRules:
 
     check: bool = True
     min_corr: float = 0.3
-    """Of mouth opening and voice."""
+    """Correlation of mouth opening and voice."""
     max_lag_s: float = 0.1
     search_s: float = 0.2
+    """Largest lag that is tried."""
     window_s: float = 4.0
-    """Length of the stretches that are judged one by one."""
+    """Length of the windows that are scored one by one."""
     min_voice_share: float = 0.15
-    """Part of a stretch in which a voice must be heard."""
+    """Share of a window in which a voice must be heard."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +68,16 @@ class LaughterRules:
     """Where somebody laughs, and what follows from it."""
 
     mode: str = "label"
-    """`label` notes it, `only` keeps spans with laughter, `none` keeps spans without any."""
+    """`label` records laughter, `only` keeps spans with laughter, `none` keeps spans without any."""
     min_probability: float = 0.7
     max_gap_s: float = 0.3
-    """Detections that are closer are one laugh."""
+    """Detections closer than this are one laugh."""
     min_burst_s: float = 0.4
-    """Detections that are shorter are none."""
+    """Shorter detections are ignored."""
     min_total_s: float = 3.5
-    """Laughter that a span must hold for mode `only`."""
+    """Laughter that a span must contain for mode `only`."""
     label_s: float = 1.0
-    """Laughter that makes a clip's label `laughing`, where nothing else is known."""
+    """Laughter from which a clip without a label gets the label `laughing`."""
 
     def __post_init__(self) -> None:
         if self.mode not in LAUGHTER_MODES:
@@ -79,13 +86,13 @@ class LaughterRules:
 
 @dataclass(frozen=True)
 class LengthRules:
-    """How long clips are."""
+    """Length of clips."""
 
     min_s: float = 3.5
     max_s: float = 60.0
     """Longer spans are cut into equal parts."""
     clip_s: float = 0.0
-    """Cut spans into clips of exactly this length, for training; 0 keeps them whole."""
+    """Length of all clips, for training; 0 keeps spans whole."""
 
     def __post_init__(self) -> None:
         if not 0 < self.min_s <= self.max_s:
@@ -96,15 +103,15 @@ class LengthRules:
 
 @dataclass(frozen=True)
 class FitRules:
-    """The head must have followed the face."""
+    """The head must follow the face."""
 
     max_error: float = 0.06
-    """Mean landmark distance over a clip, inter-ocular units."""
+    """Mean landmark distance over a clip, interocular units."""
 
 
 @dataclass(frozen=True)
 class CurationRules:
-    """All thresholds."""
+    """All rules."""
 
     scenes: SceneRules = field(default_factory=SceneRules)
     face: FaceRules = field(default_factory=FaceRules)
@@ -113,3 +120,12 @@ class CurationRules:
     laughter: LaughterRules = field(default_factory=LaughterRules)
     length: LengthRules = field(default_factory=LengthRules)
     fit: FitRules = field(default_factory=FitRules)
+
+
+def read_rules(changes: Sequence[str]) -> CurationRules:
+    """The default rules with changes such as `face.max_yaw_deg=20`.
+
+    Raises:
+        UsageError: unknown rule, or a value of the wrong type or range.
+    """
+    return build(CurationRules, override({}, changes))

@@ -1,9 +1,9 @@
-"""Stretches of frames: kept, and dropped with a reason."""
+"""Cutting spans: what is kept, and what is rejected for which reason."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,33 +11,23 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-
-class Span(NamedTuple):
-    """Frames `start` up to and without `stop`."""
-
-    start: int
-    stop: int
-
-    @property
-    def length(self) -> int:
-        """Number of frames."""
-        return self.stop - self.start
+from facetalk.core.spans import Span, runs
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """A span that was dropped."""
+    """A span that was rejected."""
 
     span: Span
     reason: str
     value: float
-    """What was measured there."""
+    """What was measured."""
     threshold: float
-    """What was asked for."""
+    """What was required."""
 
 
 class Split(NamedTuple):
-    """What a stage leaves of the spans that it was given."""
+    """Outcome of one stage."""
 
     kept: list[Span]
     rejected: list[Rejection]
@@ -45,18 +35,19 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """One thing that must hold in every frame."""
+    """A condition that every frame must satisfy."""
 
     reason: str
+    """Of the rejection where it fails."""
     values: Float[Tensor, " frames"]
-    """What was measured; NaN where nothing could be."""
+    """What was measured; NaN where it could not be, which fails."""
     limit: float
     at_least: bool = False
-    """Values must not fall below the limit; else they must not rise above it."""
+    """Whether the limit is a minimum; else it is a maximum."""
 
     @property
     def good(self) -> Bool[Tensor, " frames"]:
-        """Where it holds."""
+        """Frames that satisfy it."""
         return self.values >= self.limit if self.at_least else self.values <= self.limit
 
     def worst(self, span: Span) -> float:
@@ -65,61 +56,43 @@ class Check:
         return float(values.nan_to_num(torch.inf).min() if self.at_least else values.nan_to_num(-torch.inf).max())
 
 
-def runs(mask: Bool[Tensor, " frames"]) -> Iterator[Span]:
-    """The longest stretches in which a mask is true."""
-    edge = torch.zeros(1, dtype=torch.int8, device=mask.device)
-    steps = torch.diff(mask.to(torch.int8), prepend=edge, append=edge)
-    for start, stop in zip((steps == 1).nonzero()[:, 0], (steps == -1).nonzero()[:, 0], strict=True):
-        yield Span(int(start), int(stop))
-
-
 def apply_checks(
-    spans: Sequence[Span], checks: Sequence[Check], least: int, forgiven: int = 0, good_share: float = 0.0
+    spans: Sequence[Span], checks: Sequence[Check], min_frames: int, forgiven: int = 0, good_share: float = 0.0
 ) -> Split:
-    """Cut away the stretches in which a check fails, with what is too short between or beside them.
+    """Reject the stretches in which a check fails, and good stretches that are too short next to them.
 
-    A bad stretch of up to `forgiven` frames between good ones stays, as long as `good_share` of the whole kept span is
-    good; where it is not, the span is cut at every bad stretch. A dropped stretch is put down to the check that fails
-    in most of its frames.
+    Short failures inside a good stretch are forgiven. A rejected stretch is attributed to the check that fails in most
+    of its frames.
 
     Args:
-        spans: what to look at.
+        spans: candidates.
         checks: over all frames of the video.
-        least: frames of a good stretch that is worth keeping; a span that is good as a whole is kept anyway.
-        forgiven: frames.
-        good_share: of a kept span's frames, 0 to 1.
+        min_frames: shortest good stretch worth keeping; a span that is good as a whole is kept anyway.
+        forgiven: longest failure that is forgiven, frames.
+        good_share: share of a kept span's frames that must satisfy all checks, 0 to 1.
     """
     split = Split([], [])
     for span in spans:
         good = torch.stack([check.good[span.start : span.stop] for check in checks]).all(0)
-        bridged = _bridge(good, forgiven)
-        keep = bridged.clone()
-        for run in runs(bridged):
-            if float(good[run.start : run.stop].float().mean()) < good_share:
-                keep[run.start : run.stop] = good[run.start : run.stop]
-        if not bool(keep.all()):
-            for run in list(runs(keep)):
-                if run.length < least:
-                    keep[run.start : run.stop] = False
-        split.kept.extend(_shifted(run, span.start) for run in runs(keep))
-        for run in runs(~keep):
-            split.rejected.extend(_blame(_shifted(run, span.start), checks))
+        keep = _kept_frames(good, min_frames, forgiven, good_share)
+        split.kept.extend(run.shifted(span.start) for run in runs(keep))
+        split.rejected.extend(_rejection(run.shifted(span.start), checks) for run in runs(~keep))
     return split
 
 
-def drop_short(spans: Sequence[Span], least: int, fps: float) -> Split:
+def drop_short(spans: Sequence[Span], min_frames: int, fps: float) -> Split:
     """Keep the spans of at least a number of frames."""
     split = Split([], [])
     for span in spans:
-        if span.length >= least:
+        if span.length >= min_frames:
             split.kept.append(span)
         else:
-            split.rejected.append(Rejection(span, "too short", span.length / fps, least / fps))
+            split.rejected.append(Rejection(span, "too short", span.length / fps, min_frames / fps))
     return split
 
 
 def cut_to_length(spans: Sequence[Span], length: int, fps: float) -> Split:
-    """Cut spans into clips of one length, from the middle, so that what is left over lies at both ends."""
+    """Cut spans into clips of one length, centered, so that the remainder lies at both ends."""
     split = Split([], [])
     for span in spans:
         count = span.length // length
@@ -131,11 +104,11 @@ def cut_to_length(spans: Sequence[Span], length: int, fps: float) -> Split:
     return split
 
 
-def cut_long(spans: Sequence[Span], most: int) -> list[Span]:
-    """Spans with those of more than `most` frames cut into equal parts."""
+def cut_long(spans: Sequence[Span], max_frames: int) -> list[Span]:
+    """Spans, with those of more than a number of frames cut into equal parts."""
     parts = []
     for span in spans:
-        count = -(-span.length // most)
+        count = -(-span.length // max_frames)
         edges = [span.start + span.length * k // count for k in range(count + 1)]
         parts += [Span(start, stop) for start, stop in itertools.pairwise(edges)]
     return parts
@@ -152,18 +125,27 @@ def uncovered(whole: Span, spans: Sequence[Span]) -> list[Span]:
     missing = torch.ones(whole.length, dtype=torch.bool)
     for span in spans:
         missing[max(0, span.start - whole.start) : max(0, span.stop - whole.start)] = False
-    return [_shifted(run, whole.start) for run in runs(missing)]
+    return [run.shifted(whole.start) for run in runs(missing)]
 
 
-def _blame(span: Span, checks: Sequence[Check]) -> Iterator[Rejection]:
-    """One rejection for a dropped span, for the check that fails there most often."""
-    failing = [int((~check.good[span.start : span.stop]).sum()) for check in checks]
-    check = checks[failing.index(max(failing))]
-    yield Rejection(span, check.reason, check.worst(span), check.limit)
+def _kept_frames(
+    good: Bool[Tensor, " frames"], min_frames: int, forgiven: int, good_share: float
+) -> Bool[Tensor, " frames"]:
+    """Frames of a span that are kept; see `apply_checks`."""
+    bridged = _bridged(good, forgiven)
+    keep = bridged.clone()
+    for run in runs(bridged):
+        if float(good[run.start : run.stop].float().mean()) < good_share:
+            keep[run.start : run.stop] = good[run.start : run.stop]
+    if not bool(keep.all()):
+        for run in list(runs(keep)):
+            if run.length < min_frames:
+                keep[run.start : run.stop] = False
+    return keep
 
 
-def _bridge(good: Tensor, forgiven: int) -> Tensor:
-    """Short bad stretches between good ones made good."""
+def _bridged(good: Bool[Tensor, " frames"], forgiven: int) -> Bool[Tensor, " frames"]:
+    """Good frames, and short bad stretches between them."""
     bridged = good.clone()
     for run in runs(~good):
         if run.start > 0 and run.stop < len(good) and run.length <= forgiven:
@@ -171,5 +153,8 @@ def _bridge(good: Tensor, forgiven: int) -> Tensor:
     return bridged
 
 
-def _shifted(span: Span, by: int) -> Span:
-    return Span(span.start + by, span.stop + by)
+def _rejection(span: Span, checks: Sequence[Check]) -> Rejection:
+    """The rejection of a span, for the check that fails in most of its frames."""
+    failing = [int((~check.good[span.start : span.stop]).sum()) for check in checks]
+    check = checks[failing.index(max(failing))]
+    return Rejection(span, check.reason, check.worst(span), check.limit)

@@ -1,4 +1,4 @@
-"""Does the seen mouth make the heard sound?"""
+"""Does the visible mouth say what is heard?"""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from facetalk.data.curation.settings import SpeakerRules
 from facetalk.data.curation.spans import Check
 
 _BAND_HZ = (0.6, 7.0)
-"""Syllables, faster than changes of loudness from sentence to sentence and slower than noise of the tracker."""
+"""Rate of syllables: faster than changes of loudness between sentences, slower than the noise of the tracker."""
 
 
 class Sync(NamedTuple):
-    """How far a mouth follows a sound."""
+    """How well a mouth follows the audio."""
 
     corr: float
     """Pearson correlation at the best lag; 0 where nothing moves."""
     lag_s: float
-    """How much the mouth comes after the sound; negative where it moves first."""
+    """How much later than the audio the mouth moves; negative where it moves first."""
 
 
 def syllable_band(curve: Float[Tensor, " frames"], fps: float = FPS) -> Float[Tensor, " frames"]:
-    """The part of a curve that moves as fast as syllables, 0.6 to 7 Hz."""
+    """The part of a curve between 0.6 and 7 Hz."""
     padded = torch.cat([curve.flip(0), curve, curve.flip(0)])  # mirrored, so that the ends make no step
     spectrum = torch.fft.rfft(padded - padded.mean())
     hertz = torch.fft.rfftfreq(len(padded), 1 / fps, device=curve.device)
@@ -38,21 +38,21 @@ def syllable_band(curve: Float[Tensor, " frames"], fps: float = FPS) -> Float[Te
 
 
 def best_sync(
-    mouth: Float[Tensor, " frames"], sound: Float[Tensor, " frames"], search_s: float, fps: float = FPS
+    mouth: Float[Tensor, " frames"], expected: Float[Tensor, " frames"], search_s: float, fps: float = FPS
 ) -> Sync:
-    """The strongest correlation of two curves over a range of lags.
+    """The highest correlation of two curves over a range of lags.
 
     Args:
-        mouth: how far the mouth is open.
-        sound: what should open it: loudness, or the opening that a speech encoder expects; as long.
-        search_s: largest lag that is tried, to either side.
-        fps: rows a second.
+        mouth: opening of the mouth.
+        expected: what opens it: loudness, or the opening that a speech encoder expects.
+        search_s: largest lag that is tried, in both directions.
+        fps: frames per second.
     """
     reach = min(round(search_s * fps), len(mouth) // 3)
     found = Sync(0.0, 0.0)
     for lag in sorted(range(-reach, reach + 1), key=abs):  # of equal correlations the smallest lag counts
-        corr = _correlation(mouth[max(lag, 0) : len(mouth) + min(lag, 0)],
-                            sound[max(-lag, 0) : len(sound) - max(lag, 0)])  # fmt: skip
+        later = mouth[max(lag, 0) : len(mouth) + min(lag, 0)]
+        corr = _correlation(later, expected[max(-lag, 0) : len(expected) - max(lag, 0)])
         if corr > found.corr + 1e-6:
             found = Sync(corr, lag / fps)
     return found
@@ -65,30 +65,36 @@ def _correlation(first: Tensor, second: Tensor) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Speaking:
-    """What is known about one face and the voice in each frame; see `judge_speaking`."""
+class SpeakingScore:
+    """How well one face follows the voice, in each frame: means over the windows around it."""
 
     corr: Float[Tensor, " frames"]
-    """Correlation in the stretches around a frame; a stretch whose best lag is too large counts as 0."""
+    """Correlation; a window whose best lag is too large counts as 0."""
     lag_s: Float[Tensor, " frames"]
     voice_share: Float[Tensor, " frames"]
-    """Part of the stretches around a frame in which a voice is heard."""
+    """Share of the time in which a voice is heard."""
     passes: Float[Tensor, " frames"]
-    """Share of the stretches around a frame in which the mouth follows the voice with a small enough lag."""
+    """Share of the windows in which the mouth follows the voice with a small enough lag."""
+
+    @staticmethod
+    def unknown(num_frames: int) -> SpeakingScore:
+        """The score of a face that is no candidate: correlation -1, else 0."""
+        zeros = [torch.zeros(num_frames) for _ in range(3)]
+        return SpeakingScore(torch.full((num_frames,), -1.0), *zeros)
 
 
-def judge_speaking(
+def score_speaking(
     mouth: Float[Tensor, " frames"],
     expected: Float[Tensor, " frames"],
     voiced: Bool[Tensor, " frames"],
     rules: SpeakerRules,
-) -> Speaking:
-    """How far a mouth follows a voice, stretch by stretch of `window_s`, half of it apart.
+) -> SpeakingScore:
+    """Score a mouth in overlapping windows of `window_s`.
 
     Args:
-        mouth: opening of the lips; NaN where it is not seen.
-        expected: opening that the speech encoder expects from the sound.
-        voiced: where a voice is heard.
+        mouth: opening of the lips; NaN where it is not visible.
+        expected: opening that the speech encoder expects from the audio.
+        voiced: frames with a voice.
         rules: thresholds.
     """
     size = max(2, round(rules.window_s * FPS))
@@ -102,34 +108,34 @@ def judge_speaking(
         corr = sync.corr if abs(sync.lag_s) <= rules.max_lag_s + 1e-6 else 0.0
         voice = float(voiced[inside].float().mean())
         sums[:, inside] += torch.tensor([corr, sync.lag_s, voice, float(corr > rules.min_corr), 1.0])[:, None]
-    corr, lag_s, voice_share, passing = sums[:4] / sums[4]
-    return Speaking(corr, lag_s, voice_share, passing)
+    corr, lag_s, voice_share, passes = sums[:4] / sums[4]
+    return SpeakingScore(corr, lag_s, voice_share, passes)
 
 
-def speaking_checks(own: Speaking, others: Sequence[Speaking], rules: SpeakerRules) -> tuple[Check, ...]:
-    """What must hold in every frame of a face that speaks.
+def speaking_checks(own: SpeakingScore, others: Sequence[SpeakingScore], rules: SpeakerRules) -> tuple[Check, ...]:
+    """Conditions for the frames of a face that speaks.
 
     Args:
-        own: of the face.
-        others: of the faces that are seen at the same time, with -1 as the correlation where they are not.
+        own: score of the face.
+        others: scores of the faces that are visible at the same time.
         rules: thresholds.
     """
+    # Half of the windows around a frame must agree: one that reaches into another voice's turn decides nothing.
+    corr = torch.where(own.passes >= 0.5, 1.0, own.corr.clamp(max=rules.min_corr - 1e-3))
     checks = [
         Check("no voice", own.voice_share, rules.min_voice_share, at_least=True),
-        # Half of the stretches around a frame must agree: one that reaches into another voice's turn decides nothing.
-        Check("not speaking", torch.where(own.passes >= 0.5, 1.0, own.corr.clamp(max=rules.min_corr - 1e-3)),
-              rules.min_corr, at_least=True),
-    ]  # fmt: skip
+        Check("not speaking", corr, rules.min_corr, at_least=True),
+    ]
     if others:
         rival = torch.stack([other.corr for other in others]).amax(0)
         checks.append(Check("another face speaks", rival - own.corr, 0.0))
     return tuple(checks)
 
 
-def _filled(curve: Tensor) -> Tensor:
-    """A curve with straight lines over its holes."""
+def _filled(curve: Float[Tensor, " frames"]) -> Float[Tensor, " frames"]:
+    """A curve with its gaps interpolated linearly."""
     known = (~curve.isnan()).nonzero()[:, 0]
     if not len(known):
         return torch.zeros_like(curve)
-    moments = torch.arange(len(curve), dtype=torch.float64)
-    return resample(curve[known], moments[known], moments)
+    frames = torch.arange(len(curve), dtype=torch.float64)
+    return resample(curve[known], frames[known], frames)

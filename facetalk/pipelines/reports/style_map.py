@@ -18,7 +18,7 @@ from facetalk.metrics.neighbours import tsne
 from facetalk.pipelines.styles import read_style
 from facetalk.recipes.evaluation.styles import comparable
 from facetalk.talkers.registry import load_talker
-from facetalk.vision.scatter import draw_scatter, group_colours
+from facetalk.vision.scatter import draw_scatter, group_colors
 
 GROUPS = ("speaker", "emotion")
 
@@ -94,7 +94,7 @@ def _file_of(clip: Clip) -> Path:
 def _page(names: Sequence[str], groups: dict[str, list[str]], places: list[list[float]], by: str) -> str:
     """A page that needs nothing else: dots with names, colours that can be switched, a legend that highlights."""
     colours = {
-        name: {group: "rgb({},{},{})".format(*colour) for group, colour in group_colours(members).items()}
+        name: {group: "rgb({},{},{})".format(*colour) for group, colour in group_colors(members).items()}
         for name, members in groups.items()
     }
     data = {"names": names, "groups": groups, "places": places, "colours": colours, "by": by}

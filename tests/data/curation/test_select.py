@@ -5,20 +5,18 @@ import torch
 
 from facetalk.core.config import build
 from facetalk.core.errors import UsageError
+from facetalk.core.spans import Span
 from facetalk.data.curation.laughter import find_laughs, laughs_at, laughter_in
-from facetalk.data.curation.select import Hearing, select_spans
+from facetalk.data.curation.select import AudioCues, Selection, select_spans
 from facetalk.data.curation.settings import CurationRules, LaughterRules, LengthRules, SpeakerRules
-from facetalk.data.curation.spans import Span
-from facetalk.data.curation.tracks import FaceTrack
+from facetalk.data.curation.tracks import MeasuredFace
 from tests.data.curation.test_speaker import syllables
 
 FRAMES = 900
-
-
 ALL = Span(0, FRAMES)
 
 
-def face(number: int = 0, span: Span = ALL, **changes: torch.Tensor) -> FaceTrack:
+def face(number: int = 0, span: Span = ALL, **changes: torch.Tensor) -> MeasuredFace:
     """A large, frontal, still face whose mouth moves in syllables."""
     seen = torch.zeros(FRAMES, dtype=torch.bool)
     seen[span.start : span.stop] = True
@@ -32,20 +30,20 @@ def face(number: int = 0, span: Span = ALL, **changes: torch.Tensor) -> FaceTrac
     } | changes
     for row in values.values():
         row[~seen] = torch.nan
-    return FaceTrack(number=number, span=span, seen=seen, **values)
+    return MeasuredFace(number=number, span=span, seen=seen, **values)
 
 
-def heard(track: FaceTrack, laughs: tuple[Span, ...] = ()) -> Hearing:
-    return Hearing(track.mouth.nan_to_num(0.0), torch.ones(FRAMES, dtype=torch.bool), laughs)
+def heard(one: MeasuredFace, laughs: tuple[Span, ...] = ()) -> AudioCues:
+    return AudioCues(one.mouth.nan_to_num(0.0), torch.ones(FRAMES, dtype=torch.bool), laughs)
 
 
-def reasons(selection) -> set[str]:
+def reasons(selection: Selection) -> set[str]:
     return {row.rejection.reason for row in selection.rejected}
 
 
 def test_a_good_take_is_kept_whole() -> None:
-    track = face()
-    selection = select_spans([track], FRAMES, heard(track), CurationRules())
+    one = face()
+    selection = select_spans([one], FRAMES, heard(one), CurationRules())
     (kept,) = selection.kept
     assert kept.span == Span(0, FRAMES) and kept.av_corr > 0.9 and kept.av_lag_s == 0
     assert not selection.rejected
@@ -61,18 +59,18 @@ def test_a_good_take_is_kept_whole() -> None:
         ("move_widths_s", 2.0, "quick movement"),
     ],
 )
-def test_each_fault_has_its_reason(name: str, value: float, reason: str) -> None:
-    track = face()
-    getattr(track, name)[300:500] = value
-    selection = select_spans([track], FRAMES, heard(track), CurationRules())
+def test_each_violation_has_its_reason(name: str, value: float, reason: str) -> None:
+    one = face()
+    getattr(one, name)[300:500] = value
+    selection = select_spans([one], FRAMES, heard(one), CurationRules())
     assert [kept.span for kept in selection.kept] == [Span(0, 300), Span(500, FRAMES)]
     (row,) = selection.rejected
     assert row.rejection.reason == reason and row.rejection.value == abs(value) and row.face == 0
 
 
 def test_the_time_without_any_face_is_accounted_for() -> None:
-    track = face(span=Span(200, 700))
-    selection = select_spans([track], FRAMES, heard(track), CurationRules())
+    one = face(span=Span(200, 700))
+    selection = select_spans([one], FRAMES, heard(one), CurationRules())
     assert [row.rejection.span for row in selection.rejected] == [Span(0, 200), Span(700, FRAMES)]
     assert all(row.face is None and row.rejection.reason == "no face" for row in selection.rejected)
 
@@ -84,29 +82,29 @@ def test_of_two_faces_only_the_speaker_is_kept() -> None:
     assert {row.face for row in selection.rejected} == {1}
 
 
-def test_without_sound_nothing_is_kept_unless_nobody_need_speak() -> None:
-    track = face()
-    assert reasons(select_spans([track], FRAMES, None, CurationRules())) == {"no sound"}
-    silent = CurationRules(speaker=SpeakerRules(check=False))
-    assert len(select_spans([track], FRAMES, None, silent).kept) == 1
+def test_without_audio_nothing_is_kept_unless_the_speaker_is_not_checked() -> None:
+    one = face()
+    assert reasons(select_spans([one], FRAMES, None, CurationRules())) == {"no audio"}
+    unchecked = CurationRules(speaker=SpeakerRules(check=False))
+    assert len(select_spans([one], FRAMES, None, unchecked).kept) == 1
 
 
-def test_laughter_is_noted_asked_for_or_kept_out() -> None:
-    track = face()
-    hearing = heard(track, (Span(100, 220),))
-    (noted,) = select_spans([track], FRAMES, hearing, CurationRules()).kept
-    assert noted.laughter_s == 4.0
+def test_laughter_is_recorded_required_or_excluded() -> None:
+    one = face()
+    audio = heard(one, (Span(100, 220),))
+    (labeled,) = select_spans([one], FRAMES, audio, CurationRules()).kept
+    assert labeled.laughter_s == 4.0
     only = dataclasses.replace(CurationRules(), laughter=LaughterRules(mode="only"))
-    assert len(select_spans([track], FRAMES, hearing, only).kept) == 1
-    assert reasons(select_spans([track], FRAMES, heard(track), only)) == {"too little laughter"}
+    assert len(select_spans([one], FRAMES, audio, only).kept) == 1
+    assert reasons(select_spans([one], FRAMES, heard(one), only)) == {"too little laughter"}
     none = dataclasses.replace(CurationRules(), laughter=LaughterRules(mode="none"))
-    assert reasons(select_spans([track], FRAMES, hearing, none)) == {"laughter"}
+    assert reasons(select_spans([one], FRAMES, audio, none)) == {"laughter"}
 
 
 def test_training_clips_have_the_chosen_length() -> None:
-    track = face()
+    one = face()
     rules = CurationRules(length=LengthRules(clip_s=3.5))
-    selection = select_spans([track], FRAMES, heard(track), rules)
+    selection = select_spans([one], FRAMES, heard(one), rules)
     assert [kept.span.length for kept in selection.kept] == [105] * 8
     assert reasons(selection) == {"remainder"}
 

@@ -1,20 +1,20 @@
 import pytest
 import torch
 
+from facetalk.core.spans import Span
 from facetalk.data.curation.spans import (
     Check,
-    Span,
+    Split,
     apply_checks,
     cut_long,
     cut_to_length,
     drop_short,
-    runs,
     scene_spans,
     uncovered,
 )
 
 
-def covered(split, whole: Span) -> bool:
+def covered(split: Split, whole: Span) -> bool:
     """Every frame of a span is kept or rejected exactly once."""
     count = torch.zeros(whole.stop)
     for span in [*split.kept, *(rejection.span for rejection in split.rejected)]:
@@ -22,26 +22,13 @@ def covered(split, whole: Span) -> bool:
     return bool((count[whole.start :] == 1).all()) and not bool(count[: whole.start].any())
 
 
-def test_runs_are_what_a_loop_finds() -> None:
-    mask = torch.rand(200, generator=torch.Generator().manual_seed(0)) > 0.4
-    slow, start = [], None
-    for frame, value in enumerate([*mask.tolist(), False]):
-        if value and start is None:
-            start = frame
-        elif not value and start is not None:
-            slow.append((start, frame))
-            start = None
-    assert list(runs(mask)) == slow
-    assert list(runs(torch.zeros(5, dtype=torch.bool))) == []
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_every_frame_is_kept_or_has_a_reason(seed: int) -> None:
-    chance = torch.Generator().manual_seed(seed)
-    values = torch.rand(300, generator=chance).repeat_interleave(2)
-    values[torch.rand(600, generator=chance) < 0.02] = torch.nan
-    checks = (Check("a", values, 0.9), Check("b", torch.rand(600, generator=chance), 0.02, at_least=True))
-    split = apply_checks([Span(40, 600)], checks, least=20, forgiven=3, good_share=0.9)
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.rand(300, generator=generator).repeat_interleave(2)
+    values[torch.rand(600, generator=generator) < 0.02] = torch.nan
+    checks = (Check("a", values, 0.9), Check("b", torch.rand(600, generator=generator), 0.02, at_least=True))
+    split = apply_checks([Span(40, 600)], checks, min_frames=20, forgiven=3, good_share=0.9)
     assert covered(split, Span(40, 600))
     assert all(span.length >= 20 for span in split.kept)
     for span in split.kept:
@@ -49,11 +36,11 @@ def test_every_frame_is_kept_or_has_a_reason(seed: int) -> None:
         assert float(good.float().mean()) >= 0.9
 
 
-def test_a_long_fault_is_cut_out_with_its_reason_and_its_worst_value() -> None:
+def test_a_long_violation_is_cut_out_with_its_reason_and_worst_value() -> None:
     yaw = torch.zeros(300)
     yaw[100:160] = 45
     yaw[130] = 60
-    split = apply_checks([Span(0, 300)], [Check("turned aside", yaw, 30)], least=50, forgiven=6, good_share=0.95)
+    split = apply_checks([Span(0, 300)], [Check("turned aside", yaw, 30)], min_frames=50, forgiven=6, good_share=0.95)
     assert split.kept == [Span(0, 100), Span(160, 300)]
     (rejection,) = split.rejected
     assert (rejection.span, rejection.reason, rejection.value, rejection.threshold) == (
@@ -64,7 +51,7 @@ def test_a_long_fault_is_cut_out_with_its_reason_and_its_worst_value() -> None:
     )
 
 
-def test_a_short_fault_is_forgiven_unless_there_are_too_many() -> None:
+def test_a_short_violation_is_forgiven_unless_there_are_too_many() -> None:
     few, many = torch.zeros(200), torch.zeros(200)
     few[100:104] = 1
     many.view(20, 10)[:, :3] = 1
@@ -73,10 +60,10 @@ def test_a_short_fault_is_forgiven_unless_there_are_too_many() -> None:
     assert not split.kept and [rejection.span for rejection in split.rejected] == [Span(0, 200)]
 
 
-def test_what_is_too_short_between_two_faults_goes_with_them() -> None:
+def test_a_short_good_stretch_between_two_violations_is_rejected_with_them() -> None:
     values = torch.zeros(100)
     values[30:40] = values[45:60] = 1
-    split = apply_checks([Span(0, 100)], [Check("x", values, 0.5)], least=20)
+    split = apply_checks([Span(0, 100)], [Check("x", values, 0.5)], min_frames=20)
     assert split.kept == [Span(0, 30), Span(60, 100)]
     assert [rejection.span for rejection in split.rejected] == [Span(30, 60)]
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from facetalk.data.curation.spans import Span
-from facetalk.data.curation.tracks import MEASURES, FaceLinker, build_track, split_rows
+from facetalk.core.spans import Span
+from facetalk.data.curation.tracks import MEASURES, FaceLinker, measured_face, split_rows
 
 
 def box(x: float, y: float = 0.0, side: float = 100.0) -> np.ndarray:
@@ -35,15 +35,15 @@ def measures(times: torch.Tensor, **columns: torch.Tensor) -> torch.Tensor:
 def test_speeds_do_not_depend_on_the_frame_rate(fps: float) -> None:
     times = torch.arange(int(4 * fps)) / fps
     rows = measures(times, yaw=30 * times, x=50 * times)
-    track = build_track(3, times.double(), rows, Span(0, 118), 118)
+    track = measured_face(3, times.double(), rows, Span(0, 118), 118)
     assert bool(track.seen.all()) and track.span == Span(0, 118)
     assert float(track.turn_deg_s[10:-10].mean()) == pytest.approx(30, rel=0.03)
     assert float(track.move_widths_s[10:-10].mean()) == pytest.approx(0.5, rel=0.03)
 
 
-def test_a_track_ends_with_its_scene_and_has_holes() -> None:
+def test_a_face_ends_with_its_scene_and_has_gaps() -> None:
     times = torch.cat([torch.arange(30), torch.arange(60, 100)]).double() / 30
-    track = build_track(0, times, measures(times), Span(0, 90), 200)
+    track = measured_face(0, times, measures(times), Span(0, 90), 200)
     assert track.span == Span(0, 90)
     assert not bool(track.seen[40:50].any()) and bool(track.width_px[45].isnan())
 

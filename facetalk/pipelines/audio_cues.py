@@ -1,0 +1,58 @@
+"""What the audio of a video says about the face that speaks: the mouth to expect, voice, and laughter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from facetalk.audio.activity import speech_activity
+from facetalk.core.spans import Span
+from facetalk.core.timing import FPS, SAMPLE_RATE, windows
+from facetalk.data.curation.laughter import find_laughs, laughs_at
+from facetalk.data.curation.select import AudioCues
+from facetalk.data.curation.settings import LaughterRules
+from facetalk.io.audio import Waveform
+from facetalk.networks.registry import load
+
+_PIECE_FRAMES, _MARGIN_FRAMES = 9000, 60
+"""Audio is analyzed in pieces of five minutes, each normalized separately, so that memory does not grow with it."""
+
+
+def audio_cues(
+    audio: Waveform,
+    num_frames: int,
+    rules: LaughterRules,
+    laugh_times: Sequence[tuple[float, float]] | None = None,
+) -> AudioCues:
+    """Analyze the audio of a video.
+
+    Args:
+        audio: mono, 16 kHz.
+        num_frames: of the video, at 30 fps.
+        rules: what counts as a laugh.
+        laugh_times: start and end of each laugh in seconds, where they are known; else they are detected.
+    """
+    encoder, detector = load("speech-encoder"), None if laugh_times is not None else load("laughter-detector")
+    parts = []
+    for window in windows(num_frames, _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES):
+        part = audio_of(audio, Span(window.read.start, window.read.stop))
+        expected = encoder.encode(part)[:, encoder.slices["mouth"]][:, 0]
+        # The encoder's mouth is one frame late (its card): shifted, so that audio in sync has no lag.
+        expected = torch.cat([expected[1:], expected[-1:]])
+        voiced = speech_activity(part)
+        # The detector is unreliable near silence: what is not heard is no laugh.
+        laughing = torch.zeros_like(expected) if detector is None else detector.probability(part) * voiced
+        parts.append(torch.stack([expected, voiced.float(), laughing])[:, window.keep])
+    expected, voiced, laughing = torch.cat(parts, 1)
+    laughs = find_laughs(laughing, rules) if laugh_times is None else laughs_at(laugh_times, num_frames)
+    return AudioCues(expected, voiced > 0, laughs)
+
+
+def audio_of(audio: Waveform, span: Span) -> Tensor:
+    """Samples of a span of frames, padded with silence beyond the end of the audio."""
+    first, last = (round(edge / FPS * SAMPLE_RATE) for edge in span)
+    samples = audio[first:last]
+    missing = last - first - len(samples)
+    return samples if missing <= 0 else torch.cat([samples, samples.new_zeros(missing)])

@@ -1,0 +1,160 @@
+"""One video -> the clips that are worth training on, and a reason for everything else."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facetalk.core.config import plain
+from facetalk.core.errors import FacetalkError
+from facetalk.core.spans import Span
+from facetalk.core.threads import one_torch_thread
+from facetalk.core.timing import FPS
+from facetalk.core.types import Motion
+from facetalk.data.curation.scan import VideoScan, scan_video
+from facetalk.data.curation.select import KeptSpan, select_spans
+from facetalk.data.curation.settings import CurationRules
+from facetalk.data.curation.spans import Rejection
+from facetalk.data.manifest import manifest_row
+from facetalk.fitters.detect import Detections
+from facetalk.fitters.landmarks import fit_detections
+from facetalk.head.model import HeadModel
+from facetalk.io.audio import write_wav
+from facetalk.io.files import replacing
+from facetalk.io.motion import write_motion
+from facetalk.io.streamed_audio import StreamedAudio
+from facetalk.io.video import read_video_info
+from facetalk.metrics.fit_quality import mean_fit_error
+from facetalk.motion.heads import load_head
+from facetalk.pipelines.audio_cues import audio_cues, audio_of
+
+_WORK_DIR = ".curation"
+"""Folder in the dataset with what is known of each video, so that an interrupted run can continue."""
+
+
+@dataclass(frozen=True)
+class CurationJob:
+    """One video to curate."""
+
+    video: Path
+    name: str
+    out_dir: Path
+    head: str
+    rules: CurationRules
+    note: Mapping[str, str]
+    """What the user says about the video: speaker and label."""
+    laughs: Sequence[tuple[float, float]] | None
+    """Start and end of laughs in seconds, where the user gives them."""
+
+    @property
+    def record_path(self) -> Path:
+        """Clips and rejections of the video; exists when it is complete."""
+        return self.out_dir / _WORK_DIR / f"{self.name}.json"
+
+    @property
+    def scan_dir(self) -> Path:
+        """Detections in the video, until it is complete."""
+        return self.out_dir / _WORK_DIR / self.name
+
+    def read_record(self) -> dict[str, Any]:
+        """The content of `record_path`."""
+        return json.loads(self.record_path.read_text(encoding="utf-8"))
+
+
+def curate_video(job: CurationJob) -> str | None:
+    """Curate one video, and return the reason if it fails; the record is written last."""
+    try:
+        with one_torch_thread():
+            _remove_clips(job)
+            has_audio = read_video_info(job.video).has_audio
+            with StreamedAudio(job.video) if has_audio else nullcontext() as audio:
+                record = _curate(job, audio)
+        with replacing(job.record_path) as temporary:
+            temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
+        shutil.rmtree(job.scan_dir)
+    except FacetalkError as error:
+        return str(error)
+    return None
+
+
+def _remove_clips(job: CurationJob) -> None:
+    """Remove the clips of an earlier run."""
+    if job.record_path.is_file():
+        for row in job.read_record()["clips"]:
+            for suffix in (".npz", ".wav"):
+                (job.out_dir / f"{row['name']}{suffix}").unlink(missing_ok=True)
+        job.record_path.unlink()
+
+
+def _curate(job: CurationJob, audio: StreamedAudio | None) -> dict[str, Any]:
+    """Write the clips of a video, and return its record."""
+    scan = scan_video(job.video, job.scan_dir, job.rules.scenes, job.rules.face)
+    cues = None if audio is None else audio_cues(audio, scan.num_frames, job.rules.laughter, job.laughs)
+    selection = select_spans(scan.faces(), scan.num_frames, cues, job.rules)
+    rejected = [_rejected_row(job, row.face, row.rejection) for row in selection.rejected]
+    head = load_head(job.head)
+    clips: list[dict[str, Any]] = []
+    for kept in selection.kept:
+        motion = _fit(job, scan, kept, head)
+        error, limit = mean_fit_error(motion), job.rules.fit.max_error
+        if error > limit:
+            rejected.append(_rejected_row(job, kept.face, Rejection(kept.span, "poor fit", error, limit)))
+            continue
+        name = f"{job.name}_{len(clips) + 1:03d}"
+        if audio is not None:
+            write_wav(job.out_dir / f"{name}.wav", audio_of(audio, kept.span))
+        write_motion(job.out_dir / f"{name}.npz", motion)
+        clips.append(_clip_row(job, name, kept, motion, audio is not None))
+    rejected.sort(key=lambda row: row["start_s"])
+    duration_s = round(scan.num_frames / FPS, 3)
+    return {"rules": plain(job.rules), "duration_s": duration_s, "clips": clips, "rejected": rejected}
+
+
+def _fit(job: CurationJob, scan: VideoScan, kept: KeptSpan, head: HeadModel) -> Motion:
+    start_s, end_s = kept.span.start / FPS, kept.span.stop / FPS
+    points, times = scan.points(kept.face, start_s, end_s)
+    motion = fit_detections(
+        Detections(points, times, scan.image_size, scan.fps),
+        head,
+        source=str(job.video),
+        notes={"command": "fit --curate", "start_s": start_s, "end_s": end_s},
+    )
+    return motion.cut(0, kept.span.length)
+
+
+def _clip_row(job: CurationJob, name: str, kept: KeptSpan, motion: Motion, has_audio: bool) -> dict[str, Any]:
+    """The clip's row of the manifest, with `CURATED_COLUMNS`."""
+    checked = not math.isnan(kept.av_corr)
+    laughs = kept.laughter_s >= job.rules.laughter.label_s
+    return {
+        **manifest_row(name, job.video, motion, has_audio),
+        "speaker": job.note.get("speaker", ""),
+        "label": job.note.get("label", "") or ("laughing" if laughs else ""),
+        "av_corr": round(kept.av_corr, 3) if checked else "",
+        "av_lag_ms": round(1000 * kept.av_lag_s) if checked else "",
+        **_times(kept.span),
+        "face": kept.face,
+        "laughter_s": round(kept.laughter_s, 3),
+    }
+
+
+def _rejected_row(job: CurationJob, face: int | None, rejection: Rejection) -> dict[str, Any]:
+    """A row of the table of rejections, with `REJECTED_COLUMNS`."""
+    return {
+        "source": str(job.video),
+        **_times(rejection.span),
+        "face": "" if face is None else face,
+        "reason": rejection.reason,
+        "value": round(rejection.value, 3) if math.isfinite(rejection.value) else "",
+        "threshold": round(rejection.threshold, 3),
+    }
+
+
+def _times(span: Span) -> dict[str, float]:
+    return {"start_s": round(span.start / FPS, 3), "end_s": round(span.stop / FPS, 3)}
