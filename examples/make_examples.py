@@ -64,7 +64,7 @@ def loudness(waveform: Tensor) -> Tensor:
 def show_host(waveform: Tensor) -> Motion:
     """An exaggerated performance to a voice; only its manner matters, so loudness stands for the words."""
     head = load_head()
-    names = head.assets.expression_names
+    names = head.shape.expression_names
     level = loudness(waveform)
     seconds = torch.arange(len(level)) / FPS
     shown = (seconds / 0.5).clamp(0, 1) * ((seconds[-1] - seconds) / 0.4).clamp(0, 1)

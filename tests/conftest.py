@@ -16,8 +16,10 @@ install_import_hook("facetalk", "tests.shapecheck.check")
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadShape  # noqa: E402
 from facetalk.head.channels import ARKIT_NAMES  # noqa: E402
-from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints  # noqa: E402
+from facetalk.head.model import HeadModel  # noqa: E402
+from facetalk.head.surface_points import SurfacePoints  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -58,23 +60,29 @@ def make_toy_head(num_vertices: int = 40, num_betas: int = 3, seed: int = 0) -> 
              "left_eyeball", "right_eyeball", "upper_teeth", "lower_teeth", "tongue", "neck")  # fmt: skip
     return HeadAssets(
         name="toy",
-        template=template,
-        identity_dirs=noise(num_betas, num_vertices, 3) * 0.002,
-        identity_names=tuple(f"shape{i}" for i in range(num_betas)),
-        expression_dirs=noise(len(ARKIT_NAMES), num_vertices, 3) * 0.005,
-        expression_names=ARKIT_NAMES,
-        faces=triangles,
-        joints=noise(5, 3) * 0.03,
-        joint_identity_dirs=noise(num_betas, 5, 3) * 0.001,
-        skin_weights=torch.softmax(3 * noise(num_vertices, 5), 1),
-        landmarks=points,
-        mediapipe=points,
-        mediapipe_ids=torch.arange(68),
-        regions={name: torch.arange(i, num_vertices, 5) for i, name in enumerate(names)},
-        colors=torch.rand(num_vertices, 3, generator=chance),
-        gloss=torch.tensor([0.2, 20.0]).repeat(num_vertices, 1),
-        uv_coords=torch.rand(num_vertices, 2, generator=chance),
-        uv_faces=triangles,
+        shape=HeadShape(
+            template=template,
+            identity_dirs=noise(num_betas, num_vertices, 3) * 0.002,
+            identity_names=tuple(f"shape{i}" for i in range(num_betas)),
+            expression_dirs=noise(len(ARKIT_NAMES), num_vertices, 3) * 0.005,
+            expression_names=ARKIT_NAMES,
+            faces=triangles,
+            joints=noise(5, 3) * 0.03,
+            joint_identity_dirs=noise(num_betas, 5, 3) * 0.001,
+            skin_weights=torch.softmax(3 * noise(num_vertices, 5), 1),
+        ),
+        points=HeadPoints(
+            landmarks=points,
+            mediapipe=points,
+            mediapipe_ids=torch.arange(68),
+            regions={name: torch.arange(i, num_vertices, 5) for i, name in enumerate(names)},
+        ),
+        appearance=HeadAppearance(
+            colors=torch.rand(num_vertices, 3, generator=chance),
+            gloss=torch.tensor([0.2, 20.0]).repeat(num_vertices, 1),
+            uv_coords=torch.rand(num_vertices, 2, generator=chance),
+            uv_faces=triangles,
+        ),
     )
 
 
@@ -83,7 +91,12 @@ def make_corrected_toy_head() -> HeadAssets:
     assets = make_toy_head()
     chance = torch.Generator().manual_seed(9)
     pairs = torch.tensor([[17, 23], [3, 40], [0, 0]])
-    return replace(assets, corrective_dirs=torch.randn(3, 40, 3, generator=chance) * 0.005, corrective_pairs=pairs)
+    return replace(
+        assets,
+        shape=replace(
+            assets.shape, corrective_dirs=torch.randn(3, 40, 3, generator=chance) * 0.005, corrective_pairs=pairs
+        ),
+    )
 
 
 @pytest.fixture(scope="session")

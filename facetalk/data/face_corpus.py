@@ -103,7 +103,7 @@ class TrackedRenderer:
     def __init__(self, head: HeadModel) -> None:
         self.head = head
         self.albedo = vertex_albedo(head.assets)
-        self.faces = head.assets.faces
+        self.faces = head.shape.faces
 
     def vertices(self, example: FaceExample, frames: Tensor) -> Float[Tensor, "frames vertices 3"]:
         """The fitted head before the video's camera."""

@@ -87,5 +87,5 @@ def at_frame_rate(motion: Motion, options: ExportOptions) -> Motion:
 
 def check_same_head(motion: Motion, head: HeadModel) -> None:
     """Refuse a motion that is made for another head."""
-    if motion.head != head.name or motion.expression_names != head.assets.expression_names:
+    if motion.head != head.name or motion.expression_names != head.shape.expression_names:
         raise ValueError(f"a motion for head {motion.head!r} cannot move head {head.name!r}: retarget it first")

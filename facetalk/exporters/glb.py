@@ -23,8 +23,9 @@ from facetalk.core.types import Motion
 from facetalk.core.version import __version__
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
 from facetalk.exporters.head_mesh import SplitMesh, part_faces, split_at_seams, vertex_normals
-from facetalk.head.correctives import shape_dirs, shape_names, shape_weights
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.assets import HeadAssets
+from facetalk.head.correctives import blend_shape_dirs, blend_shape_names, blend_shape_weights
+from facetalk.head.model import HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
 from facetalk.rendering.color import srgb_to_linear
@@ -58,7 +59,9 @@ def glb_bytes(head: HeadModel, motion: Motion) -> bytes:
     """The whole file in memory."""
     file, assets = _Buffer(), head.assets
     template, joints = (part.numpy() for part in head.shaped(motion.betas))
-    mesh = split_at_seams(assets.faces.numpy(), assets.uv_faces.numpy(), assets.uv_coords.numpy())
+    mesh = split_at_seams(
+        assets.shape.faces.numpy(), assets.appearance.uv_faces.numpy(), assets.appearance.uv_coords.numpy()
+    )
     document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": f"facetalk {__version__}"},
         "scene": 0,
@@ -158,17 +161,17 @@ def _skin(file: _Buffer, joints: np.ndarray) -> dict[str, Any]:
 
 
 def _mesh(file: _Buffer, assets: HeadAssets, mesh: SplitMesh, template: np.ndarray) -> dict[str, Any]:
-    faces = assets.faces.numpy()
+    faces = assets.shape.faces.numpy()
     normals = vertex_normals(template, faces)
     attributes = {
         "POSITION": file.accessor(template[mesh.source], _VERTEX_DATA),
         "NORMAL": file.accessor(normals[mesh.source], _VERTEX_DATA),
         "TEXCOORD_0": file.accessor((mesh.uv_coords * [1, -1] + [0, 1]).astype(np.float32), _VERTEX_DATA),
         "COLOR_0": file.accessor(_linear_colors(assets)[mesh.source], _VERTEX_DATA, normalized=True),
-        **_skin_attributes(file, assets.skin_weights.numpy()[mesh.source]),
+        **_skin_attributes(file, assets.shape.skin_weights.numpy()[mesh.source]),
     }
     targets = []
-    for offsets in shape_dirs(assets).numpy():
+    for offsets in blend_shape_dirs(assets.shape).numpy():
         turned = vertex_normals(template + offsets, faces) - normals
         moves = np.abs(offsets).max(1) > _SMALLEST_MOVE_M
         turns = np.abs(turned).max(1) > _SMALLEST_TURN
@@ -183,7 +186,7 @@ def _mesh(file: _Buffer, assets: HeadAssets, mesh: SplitMesh, template: np.ndarr
         corners = _small(mesh.faces[members].ravel(), len(mesh.source))
         indices = file.accessor(corners, _INDEX_DATA)
         primitives.append({"attributes": attributes, "indices": indices, "material": number, "targets": targets})
-    names = list(shape_names(assets))
+    names = list(blend_shape_names(assets.shape))
     return {
         "name": assets.name,
         "primitives": primitives,
@@ -194,7 +197,7 @@ def _mesh(file: _Buffer, assets: HeadAssets, mesh: SplitMesh, template: np.ndarr
 
 def _linear_colors(assets: HeadAssets) -> np.ndarray:
     """Vertex colours as glTF wants them: linear light, 16 bits, with an opaque fourth channel."""
-    linear = srgb_to_linear(assets.colors.numpy())
+    linear = srgb_to_linear(assets.appearance.colors.numpy())
     opaque = np.ones((len(linear), 1))
     return np.rint(np.hstack([linear, opaque]).clip(0, 1) * 65_535).astype(np.uint16)
 
@@ -220,16 +223,16 @@ def _materials(file: _Buffer, assets: HeadAssets) -> dict[str, Any]:
     """One material a part; its roughness has the highlight of the part's mean Phong exponent."""
     materials = []
     for name, members in part_faces(assets).items():
-        exponent = float(assets.gloss.numpy()[np.unique(assets.faces.numpy()[members]), 1].mean())
+        exponent = float(assets.appearance.gloss.numpy()[np.unique(assets.shape.faces.numpy()[members]), 1].mean())
         # A microfacet lobe of the same width: alpha^2 = 2 / (n + 2), and roughness is the root of alpha.
         surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": round((2 / (exponent + 2)) ** 0.25, 3)}
-        if assets.texture is not None:
+        if assets.appearance.texture is not None:
             surface["baseColorTexture"] = {"index": 0}
         materials.append({"name": name, "pbrMetallicRoughness": surface, "doubleSided": True})
-    if assets.texture is None:
+    if assets.appearance.texture is None:
         return {"materials": materials}
     picture = io.BytesIO()
-    Image.fromarray(assets.texture).save(picture, "JPEG", quality=92)
+    Image.fromarray(assets.appearance.texture).save(picture, "JPEG", quality=92)
     image = {"name": "texture", "mimeType": "image/jpeg", "bufferView": file.view(picture.getvalue())}
     return {
         "materials": materials,
@@ -248,7 +251,7 @@ def _animation(file: _Buffer, assets: HeadAssets, motion: Motion, joints: np.nda
         channels.append({"sampler": len(samplers), "target": {"node": node, "path": path}})
         samplers.append({"input": times, "interpolation": "LINEAR", "output": file.accessor(values.astype(np.float32))})
 
-    animate(0, "weights", shape_weights(assets, motion.expression).numpy().ravel())
+    animate(0, "weights", blend_shape_weights(assets.shape, motion.expression).numpy().ravel())
     animate(1, "translation", joints[0] + motion.transl.numpy())
     for number in range(len(JOINT_NAMES)):
         animate(number + 1, "rotation", _quaternions(motion, number))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 from facetalk.rendering.normals import vertex_normals as fill_normals
 
 PARTS = {
@@ -50,13 +50,13 @@ def vertex_normals(
 
 def part_faces(assets: HeadAssets) -> dict[str, Int[np.ndarray, " members"]]:
     """Numbers of the faces of each part of `PARTS` that this head has."""
-    part_of_vertex = np.zeros(len(assets.template), np.int64)
+    part_of_vertex = np.zeros(len(assets.shape.template), np.int64)
     for number, regions in enumerate(PARTS.values()):
         for region in regions:
-            if region in assets.regions:
-                part_of_vertex[assets.regions[region].numpy()] = number
+            if region in assets.points.regions:
+                part_of_vertex[assets.points.regions[region].numpy()] = number
     # A face belongs to a part only with all its corners.
-    corners = part_of_vertex[assets.faces.numpy()]
+    corners = part_of_vertex[assets.shape.faces.numpy()]
     part = np.where((corners == corners[:, :1]).all(1), corners[:, 0], 0)
     members = {name: np.flatnonzero(part == number) for number, name in enumerate(PARTS)}
     return {name: numbers for name, numbers in members.items() if len(numbers)}
@@ -64,12 +64,14 @@ def part_faces(assets: HeadAssets) -> dict[str, Int[np.ndarray, " members"]]:
 
 def painted_colors(assets: HeadAssets) -> Float[np.ndarray, "vertices 3"]:
     """sRGB of each vertex in [0, 1], the texture included: for formats that carry no picture."""
-    colors = assets.colors.numpy()
-    if assets.texture is None:
+    colors = assets.appearance.colors.numpy()
+    if assets.appearance.texture is None:
         return colors
-    height, width = assets.texture.shape[:2]
+    height, width = assets.appearance.texture.shape[:2]
     uv = np.zeros((len(colors), 2), np.float32)
-    uv[assets.faces.numpy().ravel()] = assets.uv_coords.numpy()[assets.uv_faces.numpy().ravel()]
+    uv[assets.shape.faces.numpy().ravel()] = assets.appearance.uv_coords.numpy()[
+        assets.appearance.uv_faces.numpy().ravel()
+    ]
     column = np.clip(uv[:, 0] * width, 0, width - 1).astype(np.int64)
     row = np.clip((1 - uv[:, 1]) * height, 0, height - 1).astype(np.int64)
-    return colors * assets.texture[row, column].astype(np.float32) / 255
+    return colors * assets.appearance.texture[row, column].astype(np.float32) / 255

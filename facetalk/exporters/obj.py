@@ -15,7 +15,8 @@ from facetalk.core.progress import Progress, silent
 from facetalk.core.types import Motion
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
 from facetalk.exporters.head_mesh import part_faces
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.assets import HeadAssets
+from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
 from facetalk.motion.frames import posed
 
@@ -30,9 +31,9 @@ def write(
     """Write `frame_00000.obj` and so on, `head.mtl` and the texture into a folder, see `Exporter`."""
     check_same_head(motion, head)
     motion, assets = at_frame_rate(motion, options), head.assets
-    uv_lines = "".join(f"vt {u:.6f} {v:.6f}\n" for u, v in assets.uv_coords.tolist())
+    uv_lines = "".join(f"vt {u:.6f} {v:.6f}\n" for u, v in assets.appearance.uv_coords.tolist())
     face_lines = _face_lines(assets)
-    colors = assets.colors.numpy()
+    colors = assets.appearance.colors.numpy()
     line = "v %.6f %.6f %.6f %.4f %.4f %.4f\n" * len(colors)
     with replacing(path) as temporary:
         temporary.mkdir()
@@ -46,7 +47,7 @@ def write(
 
 def _face_lines(assets: HeadAssets) -> str:
     """Triangles by part, each corner as vertex/texture coordinate."""
-    both = np.stack([assets.faces.numpy(), assets.uv_faces.numpy()], 2) + 1
+    both = np.stack([assets.shape.faces.numpy(), assets.appearance.uv_faces.numpy()], 2) + 1
     lines: list[str] = []
     for name, members in part_faces(assets).items():
         lines.append(f"usemtl {name}\n")
@@ -57,11 +58,11 @@ def _face_lines(assets: HeadAssets) -> str:
 def _write_materials(folder: Path, assets: HeadAssets) -> None:
     """`head.mtl` with a material for each part, and the texture."""
     lines = []
-    texture = "map_Kd texture.png\n" if assets.texture is not None else ""
+    texture = "map_Kd texture.png\n" if assets.appearance.texture is not None else ""
     for name, members in part_faces(assets).items():
-        strength, exponent = assets.gloss.numpy()[np.unique(assets.faces.numpy()[members])].mean(0)
+        strength, exponent = assets.appearance.gloss.numpy()[np.unique(assets.shape.faces.numpy()[members])].mean(0)
         specular = " ".join([f"{strength:.3f}"] * 3)
         lines.append(f"newmtl {name}\nKd 1 1 1\nKs {specular}\nNs {exponent:.1f}\n{texture}")
     (folder / "head.mtl").write_text("\n".join(lines), encoding="ascii")
-    if assets.texture is not None:
-        Image.fromarray(assets.texture).save(folder / "texture.png")
+    if assets.appearance.texture is not None:
+        Image.fromarray(assets.appearance.texture).save(folder / "texture.png")

@@ -29,10 +29,10 @@ def write(
 ) -> None:
     """Write `frame_00000.ply` and so on into a folder, see `Exporter`."""
     check_same_head(motion, head)
-    motion, faces = at_frame_rate(motion, options), head.assets.faces.numpy()
+    motion, faces = at_frame_rate(motion, options), head.shape.faces.numpy()
     triangles = np.empty(len(faces), [("count", "u1"), ("corners", "<i4", 3)])
     triangles["count"], triangles["corners"] = 3, faces
-    points = np.empty(len(head.assets.template), [("place", "<f4", 3), ("normal", "<f4", 3), ("color", "u1", 3)])
+    points = np.empty(len(head.shape.template), [("place", "<f4", 3), ("normal", "<f4", 3), ("color", "u1", 3)])
     points["color"] = np.rint(painted_colors(head.assets) * 255)
     header = _header(len(points), len(faces))
     with replacing(path) as temporary:

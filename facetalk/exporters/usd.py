@@ -16,8 +16,9 @@ from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from facetalk.core.types import Motion
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
 from facetalk.exporters.head_mesh import painted_colors, part_faces, vertex_normals
-from facetalk.head.correctives import shape_dirs, shape_names, shape_weights
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.assets import HeadAssets
+from facetalk.head.correctives import blend_shape_dirs, blend_shape_names, blend_shape_weights
+from facetalk.head.model import HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
 from facetalk.rendering.color import srgb_to_linear
@@ -90,7 +91,7 @@ def _skeleton(assets: HeadAssets, joints: np.ndarray, motion: Motion) -> Iterato
         def SkelAnimation "Performance"
         {{
             uniform token[] joints = {names}
-            uniform token[] blendShapes = {_texts(shape_names(assets))}
+            uniform token[] blendShapes = {_texts(blend_shape_names(assets.shape))}
 """
     quaternions = matrix_to_quaternion(axis_angle_to_matrix(motion.poses)).numpy()
     places = np.broadcast_to(joints - parents, (motion.num_frames, *joints.shape)).copy()
@@ -99,17 +100,18 @@ def _skeleton(assets: HeadAssets, joints: np.ndarray, motion: Motion) -> Iterato
     yield _samples("quatf[] rotations", [_tuples(rows) for rows in quaternions])
     yield _samples("float3[] translations", [_tuples(rows) for rows in places])
     yield _samples(
-        "float[] blendShapeWeights", [_numbers(row) for row in shape_weights(assets, motion.expression).numpy()]
+        "float[] blendShapeWeights",
+        [_numbers(row) for row in blend_shape_weights(assets.shape, motion.expression).numpy()],
     )
     yield "        }\n    }\n\n"
 
 
 def _mesh(assets: HeadAssets, template: np.ndarray) -> Iterator[str]:
-    faces = assets.faces.numpy()
-    weights = assets.skin_weights.numpy()
+    faces = assets.shape.faces.numpy()
+    weights = assets.shape.skin_weights.numpy()
     num_joints = weights.shape[1]
     low, high = template.min(0), template.max(0)
-    shapes = [f"</Head/Face/{name}>" for name in shape_names(assets)]
+    shapes = [f"</Head/Face/{name}>" for name in blend_shape_names(assets.shape)]
     yield f"""    def Mesh "Face" (
         prepend apiSchemas = ["SkelBindingAPI", "MaterialBindingAPI"]
     )
@@ -125,10 +127,10 @@ def _mesh(assets: HeadAssets, template: np.ndarray) -> Iterator[str]:
         color3f[] primvars:displayColor = {_tuples(srgb_to_linear(painted_colors(assets)))} (
             interpolation = "vertex"
         )
-        texCoord2f[] primvars:st = {_tuples(assets.uv_coords.numpy())} (
+        texCoord2f[] primvars:st = {_tuples(assets.appearance.uv_coords.numpy())} (
             interpolation = "faceVarying"
         )
-        int[] primvars:st:indices = {_numbers(assets.uv_faces.numpy().ravel())}
+        int[] primvars:st:indices = {_numbers(assets.appearance.uv_faces.numpy().ravel())}
         matrix4d primvars:skel:geomBindTransform = {_shift(np.zeros(3))}
         int[] primvars:skel:jointIndices = {_numbers(np.tile(np.arange(num_joints), len(weights)))} (
             elementSize = {num_joints}
@@ -138,11 +140,11 @@ def _mesh(assets: HeadAssets, template: np.ndarray) -> Iterator[str]:
             elementSize = {num_joints}
             interpolation = "vertex"
         )
-        uniform token[] skel:blendShapes = {_texts(shape_names(assets))}
+        uniform token[] skel:blendShapes = {_texts(blend_shape_names(assets.shape))}
         rel skel:blendShapeTargets = [{", ".join(shapes)}]
         rel skel:skeleton = </Head/Skeleton>
 """
-    for name, offsets in zip(shape_names(assets), shape_dirs(assets).numpy(), strict=True):
+    for name, offsets in zip(blend_shape_names(assets.shape), blend_shape_dirs(assets.shape).numpy(), strict=True):
         yield _blend_shape(name, offsets)
     for name, members in part_faces(assets).items():
         yield f"""

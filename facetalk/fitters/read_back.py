@@ -68,7 +68,7 @@ def _detect(images: Sequence[np.ndarray]) -> Float[np.ndarray, "frames 478 3"]:
 def _render_scale(head: HeadModel, motion: Motion) -> float:
     """Factor by which renders can be smaller than the video without losing what the detector sees."""
     assert motion.camera is not None
-    marks = head.assets.landmarks.on(head.template)
+    marks = head.points.landmarks.on(head.template)
     height = float((marks[IBUG_NASION] - marks[IBUG_CHIN]).norm())
     nearest = float((motion.transl[:, 2] + marks[IBUG_NOSE_TIP, 2]).neg().median())
     face_px = height * float(motion.camera.K[0, 0]) / max(nearest, 1e-3)

@@ -6,14 +6,11 @@ in-between and shows with `4 a (1 - a)`: nought at rest and at 1, whole at one h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadShape
 
 
 def corrective_weights(
@@ -31,26 +28,26 @@ def corrective_weights(
     return first * torch.where(halfway, 4 - 4 * second, second)
 
 
-def shape_names(assets: HeadAssets) -> tuple[str, ...]:
+def blend_shape_names(shape: HeadShape) -> tuple[str, ...]:
     """Names of the channels and, after them, of the correctives: `jawOpen_mouthFunnel`, `eyeBlinkLeft_half`."""
-    names = assets.expression_names
-    if assets.corrective_pairs is None:
+    names = shape.expression_names
+    if shape.corrective_pairs is None:
         return names
-    pairs = assets.corrective_pairs.tolist()
+    pairs = shape.corrective_pairs.tolist()
     return (*names, *(f"{names[a]}_half" if a == b else f"{names[a]}_{names[b]}" for a, b in pairs))
 
 
-def shape_dirs(assets: HeadAssets) -> Float[Tensor, "n_shapes vertices 3"]:
+def blend_shape_dirs(shape: HeadShape) -> Float[Tensor, "n_shapes vertices 3"]:
     """Displacements of the channels and, after them, of the correctives."""
-    if assets.corrective_dirs is None:
-        return assets.expression_dirs
-    return torch.cat([assets.expression_dirs, assets.corrective_dirs.to(assets.expression_dirs)])
+    if shape.corrective_dirs is None:
+        return shape.expression_dirs
+    return torch.cat([shape.expression_dirs, shape.corrective_dirs.to(shape.expression_dirs)])
 
 
-def shape_weights(
-    assets: HeadAssets, expression: Float[Tensor, "frames n_expression"]
+def blend_shape_weights(
+    shape: HeadShape, expression: Float[Tensor, "frames n_expression"]
 ) -> Float[Tensor, "frames n_shapes"]:
     """Coefficients of the channels and, after them, the weights of the correctives: what plain blend shapes need."""
-    if assets.corrective_pairs is None:
+    if shape.corrective_pairs is None:
         return expression
-    return torch.cat([expression, corrective_weights(expression, assets.corrective_pairs)], 1)
+    return torch.cat([expression, corrective_weights(expression, shape.corrective_pairs)], 1)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from facetalk.core.landmarks import MESH_LEFT_IRIS, MESH_RIGHT_IRIS, NUM_MESH_SKIN_POINTS
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 from facetalk.head.regions import REGIONS
 from facetalk.head.registration import OnSurface, nearest_on_surface, register, spread_points, vertex_normals
 
@@ -79,16 +79,16 @@ def dress(head: BareHead, reference: HeadAssets) -> Dress:
         head: the other head.
         reference: a head with all 478 points and all regions.
     """
-    template, faces = reference.template.numpy().astype(np.float64), reference.faces.numpy()
+    template, faces = reference.shape.template.numpy().astype(np.float64), reference.shape.faces.numpy()
     normals = vertex_normals(template, faces)
     balls = _reference_eyes(reference)
     marks = sorted(head.marks)
-    own_marks = reference.landmarks.on(reference.template).numpy()
+    own_marks = reference.points.landmarks.on(reference.shape.template).numpy()
     source_pairs = np.concatenate([own_marks[marks], [ball.centre for ball in balls]])
     target_pairs = np.concatenate([[head.marks[i] for i in marks], [head.left_eye.centre, head.right_eye.centre]])
-    numbered = reference.mediapipe.on(reference.template).numpy()[:NUM_MESH_SKIN_POINTS].astype(np.float64)
+    numbered = reference.points.mediapipe.on(reference.shape.template).numpy()[:NUM_MESH_SKIN_POINTS].astype(np.float64)
     numbered_normals = _point_normals(reference, normals)
-    face = np.setdiff1d(reference.regions["skin"].numpy(), reference.regions["neck"].numpy())
+    face = np.setdiff1d(reference.points.regions["skin"].numpy(), reference.points.regions["neck"].numpy())
     face = face[spread_points(template[face], _NUM_ANCHORS - len(numbered) // 2)]
     skin_faces = head.faces[_all_in(head.faces, head.skin)]
     warp = register(
@@ -102,8 +102,8 @@ def dress(head: BareHead, reference: HeadAssets) -> Dress:
     )
     on_skin = nearest_on_surface(warp(numbered), head.template, skin_faces, numbered_normals)
     irises = [_iris_points(head, ball, reference) for ball in (head.right_eye, head.left_eye)]
-    landmarks = reference.landmarks.on(reference.template).numpy().astype(np.float64)
-    own_corners = normals[reference.landmarks.triangles.numpy()].mean(1)
+    landmarks = reference.points.landmarks.on(reference.shape.template).numpy().astype(np.float64)
+    own_corners = normals[reference.points.landmarks.triangles.numpy()].mean(1)
     on_landmarks = nearest_on_surface(warp(landmarks), head.template, skin_faces, own_corners)
     regions = _regions(head, reference, warp(template), normals, skin_faces)
     colors, gloss = _colors(head, reference, warp(template), balls)
@@ -142,16 +142,16 @@ def _all_in(faces: np.ndarray, members: np.ndarray) -> np.ndarray:
 
 def _reference_eyes(reference: HeadAssets) -> tuple[Eyeball, Eyeball]:
     forward = np.array([0.0, 0.0, 1.0])
-    joints = reference.joints.numpy()
+    joints = reference.shape.joints.numpy()
     names = (("left_eyeball", 3), ("right_eyeball", 4))
-    left, right = (Eyeball(reference.regions[name].numpy(), joints[joint], forward) for name, joint in names)
+    left, right = (Eyeball(reference.points.regions[name].numpy(), joints[joint], forward) for name, joint in names)
     return left, right
 
 
 def _point_normals(reference: HeadAssets, normals: np.ndarray) -> np.ndarray:
-    points = reference.mediapipe
+    points = reference.points.mediapipe
     if len(points.triangles) < NUM_MESH_SKIN_POINTS or not bool(
-        (reference.mediapipe_ids[:NUM_MESH_SKIN_POINTS].diff() == 1).all()
+        (reference.points.mediapipe_ids[:NUM_MESH_SKIN_POINTS].diff() == 1).all()
     ):
         raise ValueError("a reference head needs all of MediaPipe's points in order")
     corners = points.triangles[:NUM_MESH_SKIN_POINTS].numpy()
@@ -162,8 +162,10 @@ def _point_normals(reference: HeadAssets, normals: np.ndarray) -> np.ndarray:
 def _iris_points(head: BareHead, ball: Eyeball, reference: HeadAssets) -> tuple[np.ndarray, np.ndarray]:
     """The iris centre and four points of its rim on an eyeball, as on the reference's."""
     own = _reference_eyes(reference)[1]
-    places = reference.mediapipe.on(reference.template).numpy()[MESH_RIGHT_IRIS:MESH_LEFT_IRIS] - own.centre
-    own_size = np.linalg.norm(reference.template.numpy()[own.members] - own.centre, axis=1).max()
+    places = (
+        reference.points.mediapipe.on(reference.shape.template).numpy()[MESH_RIGHT_IRIS:MESH_LEFT_IRIS] - own.centre
+    )
+    own_size = np.linalg.norm(reference.shape.template.numpy()[own.members] - own.centre, axis=1).max()
     size = np.linalg.norm(head.template[ball.members] - ball.centre, axis=1).max()
     targets = places / own_size * size @ ball.basis + ball.centre
     ball_faces = head.faces[_all_in(head.faces, ball.members)]
@@ -176,12 +178,12 @@ def _regions(
 ) -> dict[str, np.ndarray]:
     from scipy.spatial import KDTree
 
-    skin = reference.regions["skin"].numpy()
+    skin = reference.points.regions["skin"].numpy()
     _, nearest = KDTree(laid_on[skin]).query(head.template[head.skin])
     regions: dict[str, np.ndarray] = {name: np.zeros(0, np.int64) for name in REGIONS}
     for name in TAKEN_OVER:
-        regions[name] = head.skin[np.isin(skin[nearest], reference.regions[name].numpy())]
-    upper, lower = (reference.regions[name].numpy() for name in ("upper_lip_inner", "lower_lip_inner"))
+        regions[name] = head.skin[np.isin(skin[nearest], reference.points.regions[name].numpy())]
+    upper, lower = (reference.points.regions[name].numpy() for name in ("upper_lip_inner", "lower_lip_inner"))
     on_upper = _nearest_corner(
         nearest_on_surface(laid_on[upper], head.template, skin_faces, normals[upper]), skin_faces
     )
@@ -207,20 +209,22 @@ def _colors(
     """Colours of the reference's nearest places; eyeballs by direction from their centres."""
     from scipy.spatial import KDTree
 
-    own_colors, own_gloss = vertex_colors(reference), reference.gloss.numpy()
+    own_colors, own_gloss = vertex_colors(reference), reference.appearance.gloss.numpy()
     colors = np.full((len(head.template), 3), 0.7, np.float32)
     gloss = np.tile(np.array([0.2, 20.0], np.float32), (len(head.template), 1))
-    skin_faces = np.flatnonzero(_all_in(reference.faces.numpy(), reference.regions["skin"].numpy()))
-    own_faces = reference.faces.numpy()[skin_faces]
+    skin_faces = np.flatnonzero(_all_in(reference.shape.faces.numpy(), reference.points.regions["skin"].numpy()))
+    own_faces = reference.shape.faces.numpy()[skin_faces]
     found = nearest_on_surface(head.template[head.skin], laid_on, own_faces, candidates=12)
     corners, shares = own_faces[found.faces], found.barycentric[..., None]
     gloss[head.skin] = (own_gloss[corners] * shares).sum(1)
-    painted = (reference.colors.numpy()[corners] * shares).sum(1)
-    if reference.texture is not None:
-        uv_corners = reference.uv_coords.numpy()[reference.uv_faces.numpy()[skin_faces[found.faces]]]
-        painted = painted * _texture_at((uv_corners * shares).sum(1), _soft(reference.texture))
+    painted = (reference.appearance.colors.numpy()[corners] * shares).sum(1)
+    if reference.appearance.texture is not None:
+        uv_corners = reference.appearance.uv_coords.numpy()[
+            reference.appearance.uv_faces.numpy()[skin_faces[found.faces]]
+        ]
+        painted = painted * _texture_at((uv_corners * shares).sum(1), _soft(reference.appearance.texture))
     colors[head.skin] = painted
-    template = reference.template.numpy()
+    template = reference.shape.template.numpy()
     for own, ball in zip(balls, (head.left_eye, head.right_eye), strict=True):
         directions = _unit((head.template[ball.members] - ball.centre) @ ball.basis.T)
         near = own.members[KDTree(_unit((template[own.members] - own.centre) @ own.basis.T)).query(directions)[1]]
@@ -230,12 +234,14 @@ def _colors(
 
 def vertex_colors(assets: HeadAssets) -> Float[np.ndarray, "vertices 3"]:
     """Colour of each vertex with the texture applied, sRGB in [0, 1]."""
-    colors = assets.colors.numpy().copy()
-    if assets.texture is None:
+    colors = assets.appearance.colors.numpy().copy()
+    if assets.appearance.texture is None:
         return colors
     uv = np.zeros((len(colors), 2))
-    uv[assets.faces.numpy().ravel()] = assets.uv_coords.numpy()[assets.uv_faces.numpy().ravel()]
-    return colors * _texture_at(uv, assets.texture)
+    uv[assets.shape.faces.numpy().ravel()] = assets.appearance.uv_coords.numpy()[
+        assets.appearance.uv_faces.numpy().ravel()
+    ]
+    return colors * _texture_at(uv, assets.appearance.texture)
 
 
 def _texture_at(uv: np.ndarray, texture: np.ndarray) -> np.ndarray:

@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float, Int
 
 from facetalk.core.landmarks import IBUG_JAWLINE, IBUG_NASION, NUM_IBUG
+from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadShape
 from facetalk.head.contour import sliding_contour
 from facetalk.head.dressing import BareHead, Dress, eyeball
-from facetalk.head.model import ContourPoints, HeadAssets, SurfacePoints
+from facetalk.head.surface_points import ContourPoints, SurfacePoints
 
 NUM_VERTICES = 5023
 NUM_IDENTITY = 300
@@ -114,27 +115,33 @@ def flame_assets(
     colors[rim] = _MOUTH_COLOR
     return HeadAssets(
         name=name,
-        template=_tensor(arrays.template),
-        identity_dirs=_tensor(identity),
-        identity_names=tuple(f"shape{i:03d}" for i in range(len(identity))),
-        expression_dirs=_tensor(expression),
-        expression_names=tuple(f"exp{i:03d}" for i in range(len(expression))),
-        faces=faces,
-        joints=_tensor(arrays.joint_regressor @ arrays.template),
-        joint_identity_dirs=_tensor(arrays.joint_regressor @ identity),
-        joint_expression_dirs=_tensor(arrays.joint_regressor @ expression),
-        skin_weights=_tensor(arrays.skin_weights),
-        pose_dirs=_tensor(arrays.pose.transpose(2, 0, 1)),
-        landmarks=landmarks,
-        contour=_contour(arrays, dress, extras, landmarks),
-        mediapipe=mediapipe,
-        mediapipe_ids=torch.from_numpy(ids.astype(np.int64)),
-        regions={key: torch.from_numpy(value) for key, value in _regions(dress, extras).items()},
-        colors=_tensor(colors),
-        gloss=_tensor(dress.gloss),
-        uv_coords=_tensor(_cylinder(arrays.template)),
-        uv_faces=faces,
-        expression_bounds=limits.repeat(len(expression), 1),
+        shape=HeadShape(
+            template=_tensor(arrays.template),
+            identity_dirs=_tensor(identity),
+            identity_names=tuple(f"shape{i:03d}" for i in range(len(identity))),
+            expression_dirs=_tensor(expression),
+            expression_names=tuple(f"exp{i:03d}" for i in range(len(expression))),
+            faces=faces,
+            joints=_tensor(arrays.joint_regressor @ arrays.template),
+            joint_identity_dirs=_tensor(arrays.joint_regressor @ identity),
+            joint_expression_dirs=_tensor(arrays.joint_regressor @ expression),
+            skin_weights=_tensor(arrays.skin_weights),
+            pose_dirs=_tensor(arrays.pose.transpose(2, 0, 1)),
+            expression_bounds=limits.repeat(len(expression), 1),
+        ),
+        points=HeadPoints(
+            landmarks=landmarks,
+            contour=_contour(arrays, dress, extras, landmarks),
+            mediapipe=mediapipe,
+            mediapipe_ids=torch.from_numpy(ids.astype(np.int64)),
+            regions={key: torch.from_numpy(value) for key, value in _regions(dress, extras).items()},
+        ),
+        appearance=HeadAppearance(
+            colors=_tensor(colors),
+            gloss=_tensor(dress.gloss),
+            uv_coords=_tensor(_cylinder(arrays.template)),
+            uv_faces=faces,
+        ),
         meta=dict(meta or {}),
     )
 

@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Float, Int
 
 from facetalk.core.landmarks import IBUG_JAWLINE, NUM_IBUG
+from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadShape
 from facetalk.head.dressing import BareHead, Dress, Eyeball
-from facetalk.head.model import HeadAssets, SurfacePoints
+from facetalk.head.surface_points import SurfacePoints
 
 JOINT_NAMES = ("neck", "head", "left_eye", "right_eye")
 _OUR_JOINT = (0, 1, 3, 4)
@@ -96,25 +97,31 @@ def gnm_assets(name: str, arrays: GnmArrays, dress: Dress, meta: Mapping[str, An
     }
     return HeadAssets(
         name=name,
-        template=_tensor(arrays.template),
-        identity_dirs=_tensor(arrays.identity),
-        identity_names=arrays.identity_names,
-        expression_dirs=_tensor(arrays.expression),
-        expression_names=arrays.expression_names,
-        faces=torch.from_numpy(arrays.faces),
-        joints=_tensor(joints),
-        joint_identity_dirs=_tensor(joint_identity),
-        skin_weights=_tensor(weights),
-        pose_dirs=_pose_dirs(arrays),
-        landmarks=SurfacePoints(torch.from_numpy(dress.landmark_triangles), _tensor(dress.landmark_barycentric)),
-        mediapipe=SurfacePoints(torch.from_numpy(dress.mediapipe_triangles), _tensor(dress.mediapipe_barycentric)),
-        mediapipe_ids=torch.arange(len(dress.mediapipe_triangles)),
-        regions={key: torch.from_numpy(members.astype(np.int64)) for key, members in regions.items()},
-        colors=_tensor(colors),
-        gloss=_tensor(gloss),
-        uv_coords=_tensor(arrays.face_uvs.reshape(-1, 2)),
-        uv_faces=torch.arange(len(arrays.faces) * 3).reshape(-1, 3),
-        expression_bounds=limits.repeat(len(arrays.expression), 1),
+        shape=HeadShape(
+            template=_tensor(arrays.template),
+            identity_dirs=_tensor(arrays.identity),
+            identity_names=arrays.identity_names,
+            expression_dirs=_tensor(arrays.expression),
+            expression_names=arrays.expression_names,
+            faces=torch.from_numpy(arrays.faces),
+            joints=_tensor(joints),
+            joint_identity_dirs=_tensor(joint_identity),
+            skin_weights=_tensor(weights),
+            pose_dirs=_pose_dirs(arrays),
+            expression_bounds=limits.repeat(len(arrays.expression), 1),
+        ),
+        points=HeadPoints(
+            landmarks=SurfacePoints(torch.from_numpy(dress.landmark_triangles), _tensor(dress.landmark_barycentric)),
+            mediapipe=SurfacePoints(torch.from_numpy(dress.mediapipe_triangles), _tensor(dress.mediapipe_barycentric)),
+            mediapipe_ids=torch.arange(len(dress.mediapipe_triangles)),
+            regions={key: torch.from_numpy(members.astype(np.int64)) for key, members in regions.items()},
+        ),
+        appearance=HeadAppearance(
+            colors=_tensor(colors),
+            gloss=_tensor(gloss),
+            uv_coords=_tensor(arrays.face_uvs.reshape(-1, 2)),
+            uv_faces=torch.arange(len(arrays.faces) * 3).reshape(-1, 3),
+        ),
         meta=dict(meta or {}),
     )
 

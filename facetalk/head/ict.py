@@ -15,9 +15,10 @@ import torch
 from jaxtyping import Float, Int
 
 from facetalk.core.landmarks import IBUG_BROWS
+from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadShape
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.dressing import BareHead, Dress, Eyeball
-from facetalk.head.model import HeadAssets, SurfacePoints
+from facetalk.head.surface_points import SurfacePoints
 
 NUM_VERTICES = 26719
 METRES = 0.01
@@ -129,23 +130,29 @@ def ict_assets(name: str, head: IctHead, dress: Dress, meta: Mapping[str, Any] |
     colors, gloss = _painted(dress, regions)
     return HeadAssets(
         name=name,
-        template=_tensor(template),
-        identity_dirs=_tensor(head.identity),
-        identity_names=tuple(f"identity{i:03d}" for i in range(len(head.identity))),
-        expression_dirs=_tensor(head.expression),
-        expression_names=ARKIT_NAMES,
-        faces=torch.from_numpy(head.bare.faces.astype(np.int64)),
-        joints=_tensor(joints),
-        joint_identity_dirs=_tensor(joint_identity),
-        skin_weights=_tensor(_skin_weights(head, joints)),
-        landmarks=SurfacePoints(torch.from_numpy(corners), _tensor(weights)),
-        mediapipe=SurfacePoints(torch.from_numpy(dress.mediapipe_triangles), _tensor(dress.mediapipe_barycentric)),
-        mediapipe_ids=torch.arange(len(dress.mediapipe_triangles)),
-        regions={key: torch.from_numpy(members.astype(np.int64)) for key, members in regions.items()},
-        colors=_tensor(colors),
-        gloss=_tensor(gloss),
-        uv_coords=_tensor(head.uv_coords),
-        uv_faces=torch.from_numpy(head.uv_faces.astype(np.int64)),
+        shape=HeadShape(
+            template=_tensor(template),
+            identity_dirs=_tensor(head.identity),
+            identity_names=tuple(f"identity{i:03d}" for i in range(len(head.identity))),
+            expression_dirs=_tensor(head.expression),
+            expression_names=ARKIT_NAMES,
+            faces=torch.from_numpy(head.bare.faces.astype(np.int64)),
+            joints=_tensor(joints),
+            joint_identity_dirs=_tensor(joint_identity),
+            skin_weights=_tensor(_skin_weights(head, joints)),
+        ),
+        points=HeadPoints(
+            landmarks=SurfacePoints(torch.from_numpy(corners), _tensor(weights)),
+            mediapipe=SurfacePoints(torch.from_numpy(dress.mediapipe_triangles), _tensor(dress.mediapipe_barycentric)),
+            mediapipe_ids=torch.arange(len(dress.mediapipe_triangles)),
+            regions={key: torch.from_numpy(members.astype(np.int64)) for key, members in regions.items()},
+        ),
+        appearance=HeadAppearance(
+            colors=_tensor(colors),
+            gloss=_tensor(gloss),
+            uv_coords=_tensor(head.uv_coords),
+            uv_faces=torch.from_numpy(head.uv_faces.astype(np.int64)),
+        ),
         meta=dict(meta or {}),
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from facetalk.core.errors import UsageError
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 
 Tone = tuple[float, float, float]
 
@@ -97,15 +97,22 @@ def with_look(assets: HeadAssets, look: Look) -> HeadAssets:
     """
     if look == Look():
         return assets
-    if assets.texture is None or assets.texture_layers is None or "irises" not in assets.regions:
+    if (
+        assets.appearance.texture is None
+        or assets.appearance.texture_layers is None
+        or "irises" not in assets.points.regions
+    ):
         raise UsageError(f"the head {assets.name!r} has fixed colours; skin, eyes and hair can be chosen for facetalk")
     old = PAINTED | dict(assets.meta.get("look", {}))
     new = old | {key: value for key, value in dataclasses.asdict(look).items() if value is not None}
     return dataclasses.replace(
         assets,
-        texture=_repainted(assets.texture, assets.texture_layers, old, new),
-        colors=_recolored(assets, old, new),
-        gloss=_glossed(assets, old, new),
+        appearance=dataclasses.replace(
+            assets.appearance,
+            texture=_repainted(assets.appearance.texture, assets.appearance.texture_layers, old, new),
+            colors=_recolored(assets, old, new),
+            gloss=_glossed(assets, old, new),
+        ),
         meta=dict(assets.meta) | {"look": new},
     )
 
@@ -131,15 +138,15 @@ def _repainted(texture: np.ndarray, layers: np.ndarray, old: dict[str, str], new
 
 def _recolored(assets: HeadAssets, old: dict[str, str], new: dict[str, str]) -> torch.Tensor:
     """Vertex colours: irises in their new colour, and a mouth whose inside does not darken with the lips."""
-    colors = assets.colors.clone()
-    iris = assets.regions["irises"]
+    colors = assets.appearance.colors.clone()
+    iris = assets.points.regions["irises"]
     colors[iris] *= torch.tensor(EYES[new["eyes"]]) / torch.tensor(EYES[old["eyes"]])
-    lining = assets.regions["mouth_lining"]
+    lining = assets.points.regions["mouth_lining"]
     colors[lining] *= torch.tensor(SKINS[old["skin"]].lips) / torch.tensor(SKINS[new["skin"]].lips)
     return colors.clamp(0, 1)
 
 
 def _glossed(assets: HeadAssets, old: dict[str, str], new: dict[str, str]) -> torch.Tensor:
-    gloss = assets.gloss.clone()
-    gloss[assets.regions["skin"], 0] *= SKINS[new["skin"]].gloss / SKINS[old["skin"]].gloss
+    gloss = assets.appearance.gloss.clone()
+    gloss[assets.points.regions["skin"], 0] *= SKINS[new["skin"]].gloss / SKINS[old["skin"]].gloss
     return gloss

@@ -21,8 +21,9 @@ from facetalk.core.landmarks import (
     NUM_IBUG,
     NUM_MESH_SKIN_POINTS,
 )
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.model import HeadModel
 
 JAW = 2
 _JAW_STEP = 0.02
@@ -65,14 +66,12 @@ class PointBasis:
         return (displacements.double() * self.weights.double().sqrt()[:, None] / POINT_SIGMA_M).flatten(1)
 
 
-def is_arkit(head: HeadAssets) -> bool:
-    """Whether a head's channels are ARKit's."""
-    return head.expression_names == ARKIT_NAMES
-
-
 def shared_points(first: HeadAssets, second: HeadAssets) -> Int[Tensor, " points"]:
     """Numbers of MediaPipe's skin points that both heads have."""
-    both = [set(ids[ids < NUM_MESH_SKIN_POINTS].tolist()) for ids in (first.mediapipe_ids, second.mediapipe_ids)]
+    both = [
+        set(ids[ids < NUM_MESH_SKIN_POINTS].tolist())
+        for ids in (first.points.mediapipe_ids, second.points.mediapipe_ids)
+    ]
     return torch.tensor(sorted(both[0] & both[1]), dtype=torch.long)
 
 
@@ -80,19 +79,19 @@ def compared(
     head: HeadAssets, numbers: Int[Tensor, " points"], vertices: Float[Tensor, "*batch vertices 3"]
 ) -> Float[Tensor, "*batch rows 3"]:
     """Compared rows of a mesh, or of displacements: points, landmarks, differences of opposite landmarks."""
-    row = torch.full((int(head.mediapipe_ids.max()) + 1,), -1)
-    row[head.mediapipe_ids] = torch.arange(len(head.mediapipe_ids))
-    points = head.mediapipe.on(vertices)[..., row[numbers], :]
-    marks = head.landmarks.on(vertices)
+    row = torch.full((int(head.points.mediapipe_ids.max()) + 1,), -1)
+    row[head.points.mediapipe_ids] = torch.arange(len(head.points.mediapipe_ids))
+    points = head.points.mediapipe.on(vertices)[..., row[numbers], :]
+    marks = head.points.landmarks.on(vertices)
     pairs = torch.tensor(IBUG_LIP_CLOSURE_PAIRS + IBUG_LID_CLOSURE_PAIRS)
     return torch.cat([points, marks, marks[..., pairs[:, 0], :] - marks[..., pairs[:, 1], :]], -2)
 
 
 def row_weights(head: HeadAssets, numbers: Int[Tensor, " points"]) -> Float[Tensor, " rows"]:
     """How much each compared row counts, from the regions of a head."""
-    of_vertex = torch.ones(len(head.template))
+    of_vertex = torch.ones(len(head.shape.template))
     for name, weight in _REGION_WEIGHTS:
-        of_vertex[head.regions[name]] = weight
+        of_vertex[head.points.regions[name]] = weight
     rows = compared(head, numbers, of_vertex[:, None].expand(-1, 3))[:, 0]
     rows[len(numbers) + NUM_IBUG :] = _PAIR_WEIGHT
     return rows
@@ -107,14 +106,14 @@ def point_basis(head: HeadModel, numbers: Int[Tensor, " points"], weights: Float
         weights: of the compared rows.
     """
     assets = head.assets
-    expression = compared(assets, numbers, assets.expression_dirs)
+    expression = compared(assets, numbers, assets.shape.expression_dirs)
     poses = torch.zeros(6, 5, 3)
     for axis in range(3):
         poses[axis, JAW, axis], poses[axis + 3, JAW, axis] = _JAW_STEP, -_JAW_STEP
     with torch.no_grad():
         turned = head(torch.zeros(6, len(expression)), poses, torch.zeros(6, 3), torch.zeros(head.num_betas))
     jaw = compared(assets, numbers, (turned[:3] - turned[3:]) / (2 * _JAW_STEP))
-    corners = assets.landmarks.on(assets.template)[list(IBUG_OUTER_EYE_CORNERS)]
+    corners = assets.points.landmarks.on(assets.shape.template)[list(IBUG_OUTER_EYE_CORNERS)]
     return PointBasis(torch.cat([expression, jaw]), float((corners[0] - corners[1]).norm()), weights)
 
 
@@ -125,7 +124,7 @@ def solve_map(reference: HeadModel, head: HeadModel) -> Float[Tensor, "52 contro
         reference: a head with ARKit's channels.
         head: a head with others.
     """
-    if not is_arkit(reference.assets):
+    if not reference.shape.is_arkit:
         raise ValueError(f"the reference head {reference.name!r} does not have ARKit's channels")
     numbers = shared_points(reference.assets, head.assets)
     weights = row_weights(reference.assets, numbers)

@@ -5,24 +5,24 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 
 _TRANSLUCENCY = (("skin", 1.0), ("neck", 1.0), ("tongue", 0.8), ("upper_teeth", 0.2), ("lower_teeth", 0.2))
 
 
 def translucency(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
     """How far light spreads below the surface at each vertex, in [0, 1]."""
-    amounts = np.zeros(len(assets.template), np.float32)
+    amounts = np.zeros(len(assets.shape.template), np.float32)
     for name, amount in _TRANSLUCENCY:
-        amounts[assets.regions[name].numpy()] = amount
+        amounts[assets.points.regions[name].numpy()] = amount
     return amounts
 
 
 def mouth_exposure(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
     """Share of the light that reaches each vertex: what lies in the mouth is dimmer the deeper it lies."""
-    exposure = np.ones(len(assets.template), np.float32)
-    inside = np.concatenate([assets.regions[name].numpy() for name in ("upper_teeth", "lower_teeth", "tongue")])
+    exposure = np.ones(len(assets.shape.template), np.float32)
+    inside = np.concatenate([assets.points.regions[name].numpy() for name in ("upper_teeth", "lower_teeth", "tongue")])
     if len(inside):  # some heads have nothing in their mouths
-        depth = assets.template[inside, 2].numpy()
+        depth = assets.shape.template[inside, 2].numpy()
         exposure[inside] = (0.85 * np.exp((depth - depth.max()) / 0.025)).clip(0.12)
     return exposure

@@ -11,6 +11,7 @@ import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.head import dressing, registration
+from facetalk.head.assets import HeadAssets
 from facetalk.head.dressing import BareHead, Dress, dress
 from facetalk.head.flame import (
     NUM_IDENTITY,
@@ -22,7 +23,6 @@ from facetalk.head.flame import (
     bare_flame,
     flame_assets,
 )
-from facetalk.head.model import HeadAssets
 from facetalk.head.skinning import JOINT_PARENTS
 from facetalk.io.cache import arrays_in, cached_arrays
 from facetalk.io.pickles import read_arrays

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.head.assets import HeadAssets
 from facetalk.head.gnm import JOINT_NAMES, GnmArrays, bare_gnm, gnm_assets
-from facetalk.head.model import HeadAssets
 from facetalk.io.flame import cached_dress, file_checksum
 from facetalk.io.pickles import read_arrays
 

@@ -13,20 +13,26 @@ import torch
 from PIL import Image
 
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadShape
 from facetalk.head.looks import Look, with_look
-from facetalk.head.model import HeadAssets, SurfacePoints
+from facetalk.head.surface_points import SurfacePoints
 from facetalk.io.files import replacing
 from facetalk.io.weights import bundled, read_tensors, write_tensors
 
 BUNDLED_HEADS = {"facetalk": "facetalk-head"}
 """Head names a user can give, and the weights folder of each."""
 
+_INTEGERS = ("faces", "corrective_pairs", "uv_faces", "mediapipe_ids")
 _FLOATS = (
     "template", "identity_dirs", "joints", "joint_identity_dirs", "skin_weights", "colors", "gloss", "uv_coords",
 )  # fmt: skip
-_INTEGERS = ("faces", "uv_faces", "mediapipe_ids")
 _LOCAL = ("expression_dirs", "corrective_dirs")
 """Directions that leave most vertices where they are: only the others are stored."""
+_SHAPE = (
+    "template", "identity_dirs", "expression_dirs", "faces", "joints", "joint_identity_dirs", "skin_weights",
+    "corrective_dirs", "corrective_pairs",
+)  # fmt: skip
+_APPEARANCE = ("colors", "gloss", "uv_coords", "uv_faces")
 _SMALLEST_MOVE_M = 2e-6
 _PICTURES = {"texture": "texture.png", "texture_layers": "layers.png"}
 
@@ -92,13 +98,9 @@ def read_head_folder(folder: Path) -> HeadAssets:
     try:
         described = json.loads(metadata["head"])
         arrays: dict[str, Any] = {key: tensors[key].float() for key in _FLOATS}
-        arrays |= {key: tensors[key].long() for key in (*_INTEGERS, "corrective_pairs")}
+        arrays |= {key: tensors[key].long() for key in _INTEGERS}
         arrays |= {key: _read_local(tensors, key, len(arrays["template"])) for key in _LOCAL}
-        points = {
-            key: SurfacePoints(tensors[f"{key}.triangles"].long(), tensors[f"{key}.barycentric"].float())
-            for key in ("landmarks", "mediapipe")
-        }
-        pictures = {
+        images = {
             field: np.asarray(Image.open(folder / name).convert("RGB"))
             for field, name in _PICTURES.items()
             if (folder / name).is_file()
@@ -106,17 +108,27 @@ def read_head_folder(folder: Path) -> HeadAssets:
         regions = {key[len("region.") :]: value.long() for key, value in tensors.items() if key.startswith("region.")}
         return HeadAssets(
             name=described["name"],
-            identity_names=tuple(described["identity_names"]),
-            expression_names=tuple(described["expression_names"]),
-            regions=regions,
+            shape=HeadShape(
+                identity_names=tuple(described["identity_names"]),
+                expression_names=tuple(described["expression_names"]),
+                **{key: arrays[key] for key in _SHAPE},
+            ),
+            points=HeadPoints(
+                landmarks=_read_points(tensors, "landmarks"),
+                mediapipe=_read_points(tensors, "mediapipe"),
+                mediapipe_ids=arrays["mediapipe_ids"],
+                regions=regions,
+                detector_bias=tensors["detector_bias"].float() if "detector_bias" in tensors else None,
+            ),
+            appearance=HeadAppearance(**{key: arrays[key] for key in _APPEARANCE}, **images),
             meta=described.get("meta", {}),
-            detector_bias=tensors["detector_bias"].float() if "detector_bias" in tensors else None,
-            **points,
-            **pictures,
-            **arrays,
         )
     except KeyError as error:
         raise FacetalkError(f"{folder} is not a facetalk head: {error} is missing") from None
+
+
+def _read_points(tensors: dict[str, torch.Tensor], key: str) -> SurfacePoints:
+    return SurfacePoints(tensors[f"{key}.triangles"].long(), tensors[f"{key}.barycentric"].float())
 
 
 def _read_local(tensors: dict[str, torch.Tensor], key: str, num_vertices: int) -> torch.Tensor:
@@ -136,28 +148,30 @@ def _local(key: str, dirs: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def write_head_folder(folder: Path, assets: HeadAssets) -> None:
     """Write the head's arrays and texture; displacements in half precision, which rounds by less than 0.01 mm."""
-    if assets.corrective_dirs is None or assets.corrective_pairs is None:
+    if assets.shape.corrective_dirs is None or assets.shape.corrective_pairs is None:
         raise ValueError(f"head {assets.name!r} has no correctives; only the bundled head has a folder")
-    tensors = {key: getattr(assets, key).to(torch.float32) for key in _FLOATS}
+    fields = {**vars(assets.shape), **vars(assets.points), **vars(assets.appearance)}
+    tensors = {key: fields[key].to(torch.float32) for key in _FLOATS}
     tensors["identity_dirs"] = tensors["identity_dirs"].half()
-    tensors |= _local("expression_dirs", assets.expression_dirs) | _local("corrective_dirs", assets.corrective_dirs)
-    tensors |= {key: getattr(assets, key).to(torch.int32) for key in (*_INTEGERS, "corrective_pairs")}
-    if assets.detector_bias is not None:
-        tensors["detector_bias"] = assets.detector_bias.half()
+    tensors |= _local("expression_dirs", assets.shape.expression_dirs) | _local(
+        "corrective_dirs", assets.shape.corrective_dirs
+    )
+    tensors |= {key: fields[key].to(torch.int32) for key in _INTEGERS}
+    if assets.points.detector_bias is not None:
+        tensors["detector_bias"] = assets.points.detector_bias.half()
     for key in ("landmarks", "mediapipe"):
-        points = getattr(assets, key)
+        points = fields[key]
         tensors[f"{key}.triangles"] = points.triangles.to(torch.int32)
         tensors[f"{key}.barycentric"] = points.barycentric.to(torch.float32)
-    tensors |= {f"region.{name}": members.to(torch.int32) for name, members in assets.regions.items()}
+    tensors |= {f"region.{name}": members.to(torch.int32) for name, members in assets.points.regions.items()}
     described = {
         "name": assets.name,
-        "identity_names": assets.identity_names,
-        "expression_names": assets.expression_names,
+        "identity_names": assets.shape.identity_names,
+        "expression_names": assets.shape.expression_names,
         "meta": dict(assets.meta),
     }
     write_tensors(folder / "model.safetensors", tensors, {"head": json.dumps(described)})
     for field, name in _PICTURES.items():
-        picture = getattr(assets, field)
-        if picture is not None:
+        if fields[field] is not None:
             with replacing(folder / name) as temporary:
-                Image.fromarray(picture).save(temporary, optimize=True)
+                Image.fromarray(fields[field]).save(temporary, optimize=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.ict import NUM_VERTICES, IctArrays, drawn_head, ict_assets
-from facetalk.head.model import HeadAssets
 from facetalk.io.cache import cached_arrays
 from facetalk.io.flame import cached_dress, file_checksum
 from facetalk.io.pickles import read_arrays

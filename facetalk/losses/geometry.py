@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.core.landmarks import IBUG_LOWER_INNER_LIP, IBUG_MOUTH, IBUG_MOUTH_CORNERS, IBUG_UPPER_INNER_LIP
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 
 
 class LipGeometry(nn.Module):
@@ -21,7 +21,7 @@ class LipGeometry(nn.Module):
 
     def __init__(self, assets: HeadAssets) -> None:
         super().__init__()
-        dirs = 1000 * assets.landmarks.on(assets.expression_dirs)
+        dirs = 1000 * assets.points.landmarks.on(assets.shape.expression_dirs)
         gap = dirs[:, list(IBUG_UPPER_INNER_LIP), 1].mean(1) - dirs[:, list(IBUG_LOWER_INNER_LIP), 1].mean(1)
         right, left = IBUG_MOUTH_CORNERS
         width = dirs[:, left, 0] - dirs[:, right, 0]
@@ -45,10 +45,10 @@ class MouthVertices(nn.Module):
 
     def __init__(self, assets: HeadAssets, num_vertices: int) -> None:
         super().__init__()
-        region = assets.regions["mouth"]
+        region = assets.points.regions["mouth"]
         chosen = region[torch.linspace(0, len(region) - 1, min(num_vertices, len(region))).long()]
-        rest = assets.template[chosen]
-        self.register_buffer("dirs", 1000 * assets.expression_dirs[:, chosen].flatten(1))
+        rest = assets.shape.template[chosen]
+        self.register_buffer("dirs", 1000 * assets.shape.expression_dirs[:, chosen].flatten(1))
         self.register_buffer("rest", 100 * (rest - rest.mean(0)))
 
     def forward(

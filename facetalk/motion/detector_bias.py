@@ -115,8 +115,8 @@ def readings(
     betas = (IDENTITY_SPREAD * torch.randn(count, head.num_betas, generator=chance)).clamp(-2, 2)
     poses = torch.zeros(count, 5, 3)
     poses[:, 3] = poses[:, 4] = eyes
-    numbers = head.assets.mediapipe_ids.numpy()
-    centre = head.assets.mediapipe.on(head.template).mean(0)
+    numbers = head.points.mediapipe_ids.numpy()
+    centre = head.points.mediapipe.on(head.template).mean(0)
     for index in range(count):
         row = slice(index, index + 1)
         with torch.no_grad():
@@ -127,7 +127,7 @@ def readings(
         seen = detector.detect(image)
         if seen is None:
             continue
-        at = head.assets.mediapipe.on(vertices).double().numpy()
+        at = head.points.mediapipe.on(vertices).double().numpy()
         distance = DISTANCE_M - at[:, 2:]
         across = (seen[numbers, :2] - SIZE / 2) * [1, -1] * distance / FOCAL_PX
         yield Reading(faces[index].double().numpy(), across - at[:, :2], turns[index, :2].double().numpy())

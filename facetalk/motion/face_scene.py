@@ -15,7 +15,9 @@ from torch import Tensor
 from facetalk.core.landmarks import IBUG_FROM_MEDIAPIPE, IBUG_MOUTH_SLICE, IBUG_RIGID_IN_SPEECH
 from facetalk.core.rotations import matrix_to_axis_angle
 from facetalk.head.albedo import vertex_albedo
-from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
+from facetalk.head.assets import HeadAssets
+from facetalk.head.model import HeadModel
+from facetalk.head.surface_points import SurfacePoints
 from facetalk.networks.experts import MOUTH_SIDE
 from facetalk.networks.face_encoder import FaceCode
 from facetalk.rendering.differentiable import grey, perspective, render_shaded, smooth_normals
@@ -50,7 +52,7 @@ class FaceScene:
         self.head = head
         self.marks = landmark_head(head)
         self.points_on = detected_points(head.assets)
-        self.faces = head.assets.faces
+        self.faces = head.shape.faces
         self.albedo = vertex_albedo(head.assets)
         self.middle = face_middle(head)
 
@@ -133,9 +135,9 @@ class FaceScene:
 
 def detected_points(assets: HeadAssets) -> SurfacePoints:
     """Where on a head MediaPipe sees the points that stand for the 68 landmarks."""
-    place = {number: row for row, number in enumerate(assets.mediapipe_ids.tolist())}
+    place = {number: row for row, number in enumerate(assets.points.mediapipe_ids.tolist())}
     rows = [place[number] for number in IBUG_FROM_MEDIAPIPE]
-    return SurfacePoints(assets.mediapipe.triangles[rows], assets.mediapipe.barycentric[rows])
+    return SurfacePoints(assets.points.mediapipe.triangles[rows], assets.points.mediapipe.barycentric[rows])
 
 
 def landmark_head(head: HeadModel) -> HeadModel:
@@ -145,25 +147,32 @@ def landmark_head(head: HeadModel) -> HeadModel:
     with like; and 68 vertices cost next to nothing.
     """
     assets, points = head.assets, detected_points(head.assets)
-    template, expression_dirs = points.on(assets.template), points.on(assets.expression_dirs)
-    if assets.detector_bias is not None:
-        place = {number: row for row, number in enumerate(assets.mediapipe_ids.tolist())}
-        bias = assets.detector_bias[:, [place[number] for number in IBUG_FROM_MEDIAPIPE]]
+    template, expression_dirs = points.on(assets.shape.template), points.on(assets.shape.expression_dirs)
+    if assets.points.detector_bias is not None:
+        place = {number: row for row, number in enumerate(assets.points.mediapipe_ids.tolist())}
+        bias = assets.points.detector_bias[:, [place[number] for number in IBUG_FROM_MEDIAPIPE]]
         template, expression_dirs = template + bias[0], expression_dirs + bias[1:]
     every = torch.arange(len(template))
-    correctives = None if assets.corrective_dirs is None else points.on(assets.corrective_dirs)
+    correctives = None if assets.shape.corrective_dirs is None else points.on(assets.shape.corrective_dirs)
     return HeadModel(
         replace(
             assets,
-            template=template,
-            identity_dirs=points.on(assets.identity_dirs),
-            expression_dirs=expression_dirs,
-            corrective_dirs=correctives,
-            pose_dirs=None if assets.pose_dirs is None else points.on(assets.pose_dirs),
-            skin_weights=(assets.skin_weights[points.triangles] * points.barycentric[..., None]).sum(1),
-            colors=torch.zeros(len(template), 3),
-            gloss=torch.zeros(len(template), 2),
-            landmarks=SurfacePoints(every[:, None].repeat(1, 3), torch.eye(3)[torch.zeros_like(every)]),
+            shape=replace(
+                assets.shape,
+                template=template,
+                identity_dirs=points.on(assets.shape.identity_dirs),
+                expression_dirs=expression_dirs,
+                corrective_dirs=correctives,
+                pose_dirs=None if assets.shape.pose_dirs is None else points.on(assets.shape.pose_dirs),
+                skin_weights=(assets.shape.skin_weights[points.triangles] * points.barycentric[..., None]).sum(1),
+            ),
+            points=replace(
+                assets.points,
+                landmarks=SurfacePoints(every[:, None].repeat(1, 3), torch.eye(3)[torch.zeros_like(every)]),
+            ),
+            appearance=replace(
+                assets.appearance, colors=torch.zeros(len(template), 3), gloss=torch.zeros(len(template), 2)
+            ),
         )
     )
 

@@ -106,7 +106,7 @@ def rendered(
 def matching_head(motion: Motion, head: HeadModel | None) -> tuple[Motion, HeadModel]:
     """The head to pose and the motion in its own coefficients."""
     head = load_head(motion.head) if head is None else head
-    if motion.head != head.name or motion.expression_names != head.assets.expression_names:
+    if motion.head != head.name or motion.expression_names != head.shape.expression_names:
         from facetalk.motion.retarget import retarget  # only a motion of another head needs it
 
         motion = retarget(motion, head)
@@ -127,7 +127,7 @@ def front_view(motion: Motion, head: HeadModel, size: int) -> Camera:
     with torch.inference_mode():
         still = every.expression.new_zeros(len(some), every.expression.shape[1])
         usual = head(still, every.poses[some], every.transl[some], every.betas).median(0).values
-    regions = head.assets.regions
+    regions = head.points.regions
     members = torch.zeros(len(usual), dtype=torch.bool)
     members[regions["skin"]] = True
     members[regions["neck"]] = False

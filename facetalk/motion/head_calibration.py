@@ -19,9 +19,11 @@ from facetalk.core.landmarks import IBUG_INNER_FACE_SLICE
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Camera
 from facetalk.head import registration, retargeting
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
+from facetalk.head.model import HeadModel
 from facetalk.head.registration import slide
+from facetalk.head.surface_points import SurfacePoints
 from facetalk.io.cache import arrays_in, cached_arrays
 from facetalk.motion.appearance import head_surface
 from facetalk.rendering.renderer import CpuRenderer
@@ -64,11 +66,11 @@ def calibrated(head: HeadModel, reference: HeadModel, detector: LandmarkDetector
     assets = head.assets
 
     def make() -> dict[str, np.ndarray]:
-        points, shapes = assets.mediapipe, expressions(head, reference)
+        points, shapes = assets.points.mediapipe, expressions(head, reference)
         own = MediaPipeDetector(follow=False) if detector is None else detector
         try:
             for _ in range(ROUNDS):
-                points = _measured(replace(assets, mediapipe=points), shapes, own)
+                points = _measured(replace(assets, points=replace(assets.points, mediapipe=points)), shapes, own)
         finally:
             if detector is None:
                 own.close()
@@ -77,12 +79,14 @@ def calibrated(head: HeadModel, reference: HeadModel, detector: LandmarkDetector
     parts = (*arrays_in(assets), *arrays_in(reference.assets), *arrays_in(detector_name()))
     made = cached_arrays("calibration", parts, make, code=(sys.modules[__name__], registration, retargeting))
     points = SurfacePoints(torch.from_numpy(made["triangles"]), torch.from_numpy(made["barycentric"]).float())
-    return HeadModel(replace(assets, mediapipe=_published(assets, points))).eval()
+    return HeadModel(replace(assets, points=replace(assets.points, mediapipe=_published(assets, points)))).eval()
 
 
 def _published(assets: HeadAssets, points: SurfacePoints) -> SurfacePoints:
-    kept = torch.isin(assets.mediapipe_ids, torch.tensor(assets.meta.get("published_points", []), dtype=torch.long))
-    both = zip(assets.mediapipe, points, strict=True)
+    kept = torch.isin(
+        assets.points.mediapipe_ids, torch.tensor(assets.meta.get("published_points", []), dtype=torch.long)
+    )
+    both = zip(assets.points.mediapipe, points, strict=True)
     return SurfacePoints(*(torch.where(kept[:, None], own, new.to(own)) for own, new in both))
 
 
@@ -90,7 +94,7 @@ def expressions(head: HeadModel, reference: HeadModel) -> Float[torch.Tensor, "s
     """The head in each of `EXPRESSIONS`, the first at rest; `reference` as for `calibrated`."""
     weights = torch.tensor([[expression.get(name, 0.0) for name in ARKIT_NAMES] for expression in EXPRESSIONS])
     poses = torch.zeros(len(weights), 5, 3)
-    if not retargeting.is_arkit(head.assets):
+    if not head.shape.is_arkit:
         controls = weights @ retargeting.solve_map(reference, head)
         weights, poses[:, retargeting.JAW] = controls[:, :-3], controls[:, -3:]
     with torch.no_grad():
@@ -101,12 +105,16 @@ def _measured(assets: HeadAssets, shapes: torch.Tensor, detector: LandmarkDetect
     """The points after one round of looking and sliding."""
     offsets = displacement(assets, shapes, detector)
     if offsets is None:
-        return assets.mediapipe  # a head that MediaPipe takes for no face keeps what it has
+        return assets.points.mediapipe  # a head that MediaPipe takes for no face keeps what it has
     length = np.linalg.norm(offsets, axis=1, keepdims=True)
     offsets *= np.tanh(length / _MOST_M) * _MOST_M / np.maximum(length, 1e-9)
-    template, faces = assets.template.double().numpy(), assets.faces.numpy()
+    template, faces = assets.shape.template.double().numpy(), assets.shape.faces.numpy()
     triangles, weights = slide(
-        assets.mediapipe.triangles.numpy(), assets.mediapipe.barycentric.double().numpy(), offsets, template, faces
+        assets.points.mediapipe.triangles.numpy(),
+        assets.points.mediapipe.barycentric.double().numpy(),
+        offsets,
+        template,
+        faces,
     )
     return SurfacePoints(torch.from_numpy(triangles), torch.from_numpy(weights).float())
 
@@ -121,7 +129,7 @@ def displacement(
         shapes: the head in each expression, the first at rest.
         detector: one that searches each picture anew.
     """
-    normal, right = np.zeros((len(assets.mediapipe_ids), 3, 3)), np.zeros((len(assets.mediapipe_ids), 3))
+    normal, right = np.zeros((len(assets.points.mediapipe_ids), 3, 3)), np.zeros((len(assets.points.mediapipe_ids), 3))
     count, unit = 0, 0.0
     for residual, jacobian, weight in _observations(assets, shapes, detector):
         normal += weight * np.einsum("pia,pib->pab", jacobian, jacobian)
@@ -138,14 +146,14 @@ def _observations(
     assets: HeadAssets, shapes: torch.Tensor, detector: LandmarkDetector
 ) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
     """Of each picture: residuals in pixels (points, 2), their derivative by position (points, 2, 3), and its weight."""
-    ids = assets.mediapipe_ids.numpy()
-    middle = assets.landmarks.on(assets.template)[IBUG_INNER_FACE_SLICE].mean(0).double().numpy()
+    ids = assets.points.mediapipe_ids.numpy()
+    middle = assets.points.landmarks.on(assets.shape.template)[IBUG_INNER_FACE_SLICE].mean(0).double().numpy()
     camera = portrait()
     renderer = CpuRenderer(head_surface(assets), camera)
     focal, shift = float(camera.K[0, 0]), camera.world_to_camera[:3, 3].double().numpy()
     for number, shape in enumerate(shapes):
         vertices = shape.double().numpy() - middle
-        points = assets.mediapipe.on(shape).double().numpy() - middle
+        points = assets.points.mediapipe.on(shape).double().numpy() - middle
         for view in VIEWS_DEG:
             turn = head_turn(*view)
             seen = detector.detect(renderer.render((vertices @ turn.T).astype(np.float32)))

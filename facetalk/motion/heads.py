@@ -24,4 +24,6 @@ def load_head(name: str = "facetalk", look: Look | None = None) -> HeadModel:
     plain = calibrated(HeadModel(read_head(name)).eval(), load_head())
     if look is None:
         return plain
-    return HeadModel(replace(read_head(name, look), mediapipe=plain.assets.mediapipe)).eval()
+    return HeadModel(
+        replace(read_head(name, look), points=replace(read_head(name, look).points, mediapipe=plain.points.mediapipe))
+    ).eval()

@@ -13,15 +13,15 @@ from facetalk.core.landmarks import IBUG_OUTER_EYE_CORNERS, IBUG_RIGID
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.types import Motion
 from facetalk.head import model, retargeting
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.gaze import gaze_to_channels
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.model import HeadModel
 from facetalk.head.retargeting import (
     JAW,
     PointBasis,
     compared,
     controls_to_channels,
-    is_arkit,
     point_basis,
     points_to_controls,
     row_weights,
@@ -48,17 +48,17 @@ def retarget(motion: Motion, target: HeadModel, source: HeadModel | None = None)
         target: the head to move.
         source: the motion's head, read by its name if not given.
     """
-    if motion.head == target.name and motion.expression_names == target.assets.expression_names:
+    if motion.head == target.name and motion.expression_names == target.shape.expression_names:
         return motion
     source = source or load_head(motion.head)
-    if motion.head != source.name or motion.expression_names != source.assets.expression_names:
+    if motion.head != source.name or motion.expression_names != source.shape.expression_names:
         raise ValueError(f"a motion for head {motion.head!r} was given with head {source.name!r}")
     expression, jaw_pose = _carry_expression(motion, source, target)
     betas = _carry_identity(motion.betas, source, target)
     carried = motion.replace(
         head=target.name,
         expression=expression,
-        expression_names=target.assets.expression_names,
+        expression_names=target.shape.expression_names,
         jaw_pose=jaw_pose,
         betas=betas,
         meta={**motion.meta, "retargeted_from": motion.head},
@@ -84,41 +84,44 @@ def arkit_view(head: HeadModel, num_betas: int = 100) -> HeadModel:
         head: any head.
         num_betas: leading identity coefficients that are kept.
     """
-    if is_arkit(head.assets):
+    if head.shape.is_arkit:
         return head
     assets, table = head.assets, arkit_map(head)
     jaw = torch.zeros(3, 5, 3)
     jaw[torch.arange(3), JAW, torch.arange(3)] = 0.02
-    still, zero = torch.zeros(3, len(assets.expression_dirs)), torch.zeros(3, 3)
+    still, zero = torch.zeros(3, len(assets.shape.expression_dirs)), torch.zeros(3, 3)
     with torch.no_grad():
         betas = torch.zeros(head.num_betas)
         turned = (head(still, jaw, zero, betas) - head(still, -jaw, zero, betas)) / 0.04
-    dirs = torch.einsum("kc,cvx->kvx", table, torch.cat([assets.expression_dirs, turned]))
+    dirs = torch.einsum("kc,cvx->kvx", table, torch.cat([assets.shape.expression_dirs, turned]))
     kept = min(num_betas, head.num_betas)
     view = replace(
         assets,
-        expression_dirs=dirs,
-        expression_names=ARKIT_NAMES,
-        expression_bounds=None,
-        joint_expression_dirs=None,
-        corrective_dirs=None,
-        corrective_pairs=None,
-        identity_dirs=assets.identity_dirs[:kept],
-        identity_names=assets.identity_names[:kept],
-        joint_identity_dirs=assets.joint_identity_dirs[:kept],
+        shape=replace(
+            assets.shape,
+            expression_dirs=dirs,
+            expression_names=ARKIT_NAMES,
+            expression_bounds=None,
+            joint_expression_dirs=None,
+            corrective_dirs=None,
+            corrective_pairs=None,
+            identity_dirs=assets.shape.identity_dirs[:kept],
+            identity_names=assets.shape.identity_names[:kept],
+            joint_identity_dirs=assets.shape.joint_identity_dirs[:kept],
+        ),
     )
     return HeadModel(view).eval()
 
 
 def from_view(motion: Motion, head: HeadModel) -> Motion:
     """A motion made for `arkit_view(head)`, in the head's own coefficients."""
-    if is_arkit(head.assets):
+    if head.shape.is_arkit:
         return motion
     controls = motion.expression @ arkit_map(head)
     betas = torch.cat([motion.betas, motion.betas.new_zeros(head.num_betas - len(motion.betas))])
     return motion.replace(
         expression=controls[:, :-3],
-        expression_names=head.assets.expression_names,
+        expression_names=head.shape.expression_names,
         jaw_pose=controls[:, -3:],
         betas=betas,
     )
@@ -131,7 +134,7 @@ def to_arkit(motion: Motion, source: HeadModel | None = None) -> Motion:
 
 def _carry_expression(motion: Motion, source: HeadModel, target: HeadModel) -> tuple[Tensor, Tensor]:
     """Expression and jaw pose for the target."""
-    own, other = is_arkit(source.assets), is_arkit(target.assets)
+    own, other = source.shape.is_arkit, target.shape.is_arkit
     if own and other:
         return motion.expression, motion.jaw_pose
     if own:
@@ -157,8 +160,8 @@ def _by_points(motion: Motion, source: HeadModel, target: HeadModel) -> tuple[Te
         vertices = source(expression, poses, torch.zeros(len(poses), 3), torch.zeros(source.num_betas))
     rows = compared(source.assets, numbers, vertices)
     scale = basis.scale / point_basis(source, numbers, basis.weights).scale
-    bounds = target.assets.expression_bounds
-    limits = torch.tensor([0.0, 1.0]).repeat(len(target.assets.expression_names), 1) if bounds is None else bounds
+    bounds = target.shape.expression_bounds
+    limits = torch.tensor([0.0, 1.0]).repeat(len(target.shape.expression_names), 1) if bounds is None else bounds
     controls = points_to_controls((rows[1:] - rows[:1]) * scale, basis, limits)
     return controls[:, :-3], controls[:, -3:]
 
@@ -177,7 +180,7 @@ def _carry_identity(betas: Float[Tensor, " source_betas"], source: HeadModel, ta
     rows = compared(source.assets, numbers, rest)[:, : len(numbers)]
     scale = _eye_distance(target, target.template) / _eye_distance(source, source.template)
     wanted = ((rows[0] - rows[1]) * scale).double()
-    dirs = compared(target.assets, numbers, target.assets.identity_dirs)[:, : len(numbers)].double()
+    dirs = compared(target.assets, numbers, target.shape.identity_dirs)[:, : len(numbers)].double()
     # Where the heads lie against each other is no identity: only the shape about its middle counts.
     wanted, dirs = wanted - wanted.mean(0), dirs - dirs.mean(1, keepdim=True)
     unit = 0.001 * len(numbers) ** 0.5
@@ -187,7 +190,7 @@ def _carry_identity(betas: Float[Tensor, " source_betas"], source: HeadModel, ta
 
 
 def _eye_distance(head: HeadModel, template: Tensor) -> float:
-    marks = head.assets.landmarks.on(template)
+    marks = head.points.landmarks.on(template)
     right, left = IBUG_OUTER_EYE_CORNERS
     return float((marks[right] - marks[left]).norm())
 
@@ -206,7 +209,7 @@ def _place(motion: Motion, source: HeadModel, carried: Motion, target: HeadModel
 def _anchor(motion: Motion, head: HeadModel) -> Tensor:
     """Middle of the rigid landmarks in every frame, without expression."""
     template, joints = head.shaped(motion.betas)
-    place = head.assets.landmarks.on(template)[list(IBUG_RIGID)].mean(0)
+    place = head.points.landmarks.on(template)[list(IBUG_RIGID)].mean(0)
     turn, neck = axis_angle_to_matrix(motion.global_orient), axis_angle_to_matrix(motion.neck_pose)
     inner = (neck @ (place - joints[1])[:, None]).squeeze(-1) + joints[1] - joints[0]
     return (turn @ inner[..., None]).squeeze(-1) + joints[0] + motion.transl

@@ -20,7 +20,6 @@ from facetalk.exporters.base import ExportOptions
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
-from facetalk.head.retargeting import is_arkit
 from facetalk.io.audio import read_waveform
 from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
@@ -186,8 +185,8 @@ def perform(performer: Performer, waveform: Float[Tensor, " samples"], options: 
     It has ARKit's channels and belongs to the bundled head where the performer's head has others.
     """
     expression = performer.talker.speak(waveform, performer.style_code)
-    head = performer.head if is_arkit(performer.head.assets) else load_head(TALKERS_HEAD)
-    motion = still_motion(head.name, expression, head.assets.expression_names, FPS, head.num_betas)
+    head = performer.head if performer.head.shape.is_arkit else load_head(TALKERS_HEAD)
+    motion = still_motion(head.name, expression, head.shape.expression_names, FPS, head.num_betas)
     return add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=options.seed)
 
 

@@ -42,7 +42,12 @@ def list_heads() -> list[HeadEntry]:
 
 def _head_entry(name: str) -> HeadEntry:
     head = read_head(name)
-    sizes = (len(head.template), len(head.faces), len(head.expression_names), len(head.identity_names))
+    sizes = (
+        len(head.shape.template),
+        len(head.shape.faces),
+        len(head.shape.expression_names),
+        len(head.shape.identity_names),
+    )
     return HeadEntry(name, *sizes, str(head.meta.get("licence", "")))
 
 

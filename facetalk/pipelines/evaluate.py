@@ -39,7 +39,7 @@ class Performance:
 
     def landmarks(self) -> tuple[Tensor, Tensor]:
         """The 68 landmarks of both."""
-        return self.head.assets.landmarks.on(self.predicted), self.head.assets.landmarks.on(self.reference)
+        return self.head.points.landmarks.on(self.predicted), self.head.points.landmarks.on(self.reference)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Evaluation:
 
 
 def _lve(clip: Performance) -> dict[str, float]:
-    lips = clip.head.assets.regions["lips"]
+    lips = clip.head.points.regions["lips"]
     return {
         "lve_mm": lip_vertex_error_mm(clip.predicted, clip.reference, lips).mean().item(),
         "lve_mm2": lip_vertex_error_mm2(clip.predicted, clip.reference, lips).mean().item(),
@@ -69,7 +69,7 @@ def _mve(clip: Performance) -> dict[str, float]:
 
 
 def _fdd(clip: Performance) -> dict[str, float]:
-    upper_face = clip.head.assets.regions["upper_face"]
+    upper_face = clip.head.points.regions["upper_face"]
     return {"fdd_mm2": dynamics_difference_mm2(clip.predicted, clip.reference, clip.template, upper_face).item()}
 
 
@@ -161,7 +161,7 @@ def _read(path: Path, head: HeadModel) -> Motion | Tensor:
     if path.suffix == ".npy":
         return _read_vertices(path, len(head.template))
     motion = read_motion(path)
-    if motion.head != head.name or motion.expression_names != head.assets.expression_names:
+    if motion.head != head.name or motion.expression_names != head.shape.expression_names:
         raise FacetalkError(
             f"{path} is a motion for the head {motion.head!r}, not {head.name!r}: give its head instead"
         )

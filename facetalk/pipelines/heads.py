@@ -14,7 +14,6 @@ from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
 from facetalk.core.progress import Progress, silent
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
-from facetalk.head.retargeting import is_arkit
 from facetalk.io import flame, gnm, ict
 from facetalk.io.archives import is_archive, unpack
 from facetalk.io.download import download
@@ -182,7 +181,7 @@ def show_head(
         raise FacetalkError(f"{out_path} exists already; give another name or --overwrite")
     if out_path.suffix.lower() != ".png":
         raise UsageError(f"a contact sheet is a PNG picture; {out_path} does not end in .png")
-    regions, template = head.assets.regions, head.template
+    regions, template = head.points.regions, head.template
     face = np.setdiff1d(regions["skin"].numpy(), regions["neck"].numpy())
     camera = front_camera(template[torch.from_numpy(face)], (cell, cell), fill=0.95, centre_v=0.52)
     renderer = make_renderer("cpu", head_surface(head.assets), camera)
@@ -198,17 +197,17 @@ def show_head(
 
 def _sheet_poses(head: HeadModel) -> Iterator[tuple[str, torch.Tensor]]:
     """Title and vertices of each picture."""
-    middle = head.assets.landmarks.on(head.template).mean(0)
+    middle = head.points.landmarks.on(head.template).mean(0)
     for title, degrees in (("neutral", 0.0), ("three-quarter", 40.0), ("profile", 85.0)):
         yield title, _posed(head, yaw=np.radians(degrees), about=middle)
-    view = head if is_arkit(head.assets) else arkit_view(head)
+    view = head if head.shape.is_arkit else arkit_view(head)
     for name in ARKIT_NAMES:
         jaw = _JAW_WITH.get(name, 0.0)
         yield f"{name}, jawOpen {jaw:g}" if jaw else name, _posed(view, {"jawOpen": jaw} | {name: 1.0})
     if view is not head:
-        for name in head.assets.expression_names[:_OWN_CHANNELS]:
+        for name in head.shape.expression_names[:_OWN_CHANNELS]:
             yield f"{name} +{_STRENGTH:g}", _posed(head, {name: _STRENGTH})
-    for index, name in enumerate(head.assets.identity_names[:_IDENTITIES]):
+    for index, name in enumerate(head.shape.identity_names[:_IDENTITIES]):
         yield f"{name} +{_STRENGTH:g}", _posed(head, identity=index)
 
 
@@ -220,7 +219,7 @@ def _posed(
     about: torch.Tensor | None = None,
     identity: int | None = None,
 ) -> torch.Tensor:
-    names = head.assets.expression_names
+    names = head.shape.expression_names
     expression, betas = torch.zeros(1, len(names)), torch.zeros(head.num_betas)
     for name, value in (channels or {}).items():
         expression[0, names.index(name)] = value

@@ -14,7 +14,6 @@ from facetalk.core.progress import Progress, silent
 from facetalk.core.types import Motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
-from facetalk.head.retargeting import is_arkit
 from facetalk.io.motion import read_motion
 from facetalk.io.styles import (
     SUFFIX,
@@ -101,7 +100,7 @@ def read_style(path: Path, head: HeadModel | None = None, progress: Progress = s
     else:
         from facetalk.pipelines.fit import fit
 
-        own = head if head is not None and is_arkit(head.assets) else TALKERS_HEAD
+        own = head if head is not None and head.shape.is_arkit else TALKERS_HEAD
         motion = fit(path, head=own, progress=progress)
     if motion.expression_names != ARKIT_NAMES:
         from facetalk.motion.retarget import to_arkit

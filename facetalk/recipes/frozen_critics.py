@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.core.errors import UsageError
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 from facetalk.losses.geometry import MouthVertices
 from facetalk.networks.critics import StyleCritic, SyncCritic
 from facetalk.networks.experts import frozen

@@ -10,9 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from facetalk.core.landmarks import MESH_SILHOUETTE, MESH_TEMPLES, NUM_MESH_POINTS, NUM_MESH_SKIN_POINTS
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import GAZE_NAMES
 from facetalk.head.correctives import corrective_weights
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.model import HeadModel
 from facetalk.tracking import face_points
 from facetalk.tracking.settings import HELD_AT_ZERO
 
@@ -75,20 +76,20 @@ class FaceBasis:
 def reduce_head(head: HeadModel) -> FaceBasis:
     """The basis of a head's skin points."""
     assets = head.assets
-    names = assets.expression_names
-    rows = _used(assets.mediapipe_ids)
-    ids = assets.mediapipe_ids[rows]
+    names = assets.shape.expression_names
+    rows = _used(assets.points.mediapipe_ids)
+    ids = assets.points.mediapipe_ids[rows]
     free = tuple(i for i, name in enumerate(names) if name not in HELD_AT_ZERO)
     gaze = tuple(names.index(name) for name in GAZE_NAMES)
 
     def on_points(values: Tensor) -> Tensor:
-        return assets.mediapipe.on(values)[..., rows, :].float()
+        return assets.points.mediapipe.on(values)[..., rows, :].float()
 
     # The points are where the detector sees them, so that the fitted head's picture reads as the person's does.
-    template, expression_dirs = on_points(assets.template), on_points(assets.expression_dirs)
-    if assets.detector_bias is not None:
-        template = template + assets.detector_bias[0, rows]
-        expression_dirs = expression_dirs + assets.detector_bias[1:, rows]
+    template, expression_dirs = on_points(assets.shape.template), on_points(assets.shape.expression_dirs)
+    if assets.points.detector_bias is not None:
+        template = template + assets.points.detector_bias[0, rows]
+        expression_dirs = expression_dirs + assets.points.detector_bias[1:, rows]
     pairs, pair_weights = _pairs(ids.tolist())
     weights = _point_weights(ids)
     corrective_dirs, corrective_pairs = _correctives(assets, free)
@@ -97,7 +98,7 @@ def reduce_head(head: HeadModel) -> FaceBasis:
         ids=ids,
         template=template,
         normals=on_points(_vertex_normals(assets)),
-        identity_dirs=on_points(assets.identity_dirs),
+        identity_dirs=on_points(assets.shape.identity_dirs),
         expression_dirs=expression_dirs[list(free)],
         gaze_dirs=expression_dirs[list(gaze)],
         free=free,
@@ -116,13 +117,13 @@ def reduce_head(head: HeadModel) -> FaceBasis:
 
 def _correctives(assets: HeadAssets, free: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Vertex directions of the correctives whose channels are all free, and their pairs of free channels."""
-    if assets.corrective_dirs is None or assets.corrective_pairs is None:
-        return assets.template.new_zeros(0, *assets.template.shape), torch.zeros(0, 2, dtype=torch.long)
-    place = torch.full((len(assets.expression_names),), -1)
+    if assets.shape.corrective_dirs is None or assets.shape.corrective_pairs is None:
+        return assets.shape.template.new_zeros(0, *assets.shape.template.shape), torch.zeros(0, 2, dtype=torch.long)
+    place = torch.full((len(assets.shape.expression_names),), -1)
     place[list(free)] = torch.arange(len(free))
-    pairs = place[assets.corrective_pairs]
+    pairs = place[assets.shape.corrective_pairs]
     solved = (pairs >= 0).all(1)
-    return assets.corrective_dirs[solved], pairs[solved]
+    return assets.shape.corrective_dirs[solved], pairs[solved]
 
 
 def with_points(
@@ -146,11 +147,11 @@ def _used(numbers: Tensor) -> Tensor:
 
 
 def _vertex_normals(assets: HeadAssets) -> Tensor:
-    corners = assets.template[assets.faces]
+    corners = assets.shape.template[assets.shape.faces]
     face_normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = torch.zeros_like(assets.template)
+    normals = torch.zeros_like(assets.shape.template)
     for corner in range(3):
-        normals.index_add_(0, assets.faces[:, corner], face_normals)
+        normals.index_add_(0, assets.shape.faces[:, corner], face_normals)
     return torch.nn.functional.normalize(normals, dim=-1)
 
 

@@ -216,7 +216,7 @@ def _to_motion(
     root = joints[0]
     # The head model turns about its root joint, the fit about the pivot.
     transl = fits.place + (turn @ (root - clip.basis.pivot)) - root
-    names = head.assets.expression_names
+    names = head.shape.expression_names
     expression = fits.channels.new_zeros(len(turn), len(names))
     expression[:, list(clip.basis.free)] = fits.channels
     expression[:, list(clip.basis.gaze)] = gaze_to_channels(fits.leye_pose, fits.reye_pose)

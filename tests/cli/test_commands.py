@@ -84,7 +84,7 @@ def test_several_videos_do_not_fit_into_one_file(short_video: Path) -> None:
 def test_render_from_the_front_with_sound(tmp_path: Path) -> None:
     head = load_head()
     expression = torch.zeros(9, 52)
-    motion = still_motion(head.name, expression, head.assets.expression_names, FPS, head.num_betas)
+    motion = still_motion(head.name, expression, head.shape.expression_names, FPS, head.num_betas)
     write_motion(tmp_path / "still.npz", motion)
     speech = make_speech(tmp_path / "a.wav")
     out = tmp_path / "still.mp4"
@@ -111,7 +111,7 @@ def test_animate_prints_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_export_takes_the_format_from_the_suffix_or_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     head = load_head()
-    names = head.assets.expression_names
+    names = head.shape.expression_names
     for name in ("a", "b"):
         motion = still_motion("facetalk", torch.zeros(2, len(names)), names, FPS, head.num_betas)
         write_motion(Path(f"{name}.npz"), motion)
@@ -146,7 +146,7 @@ def test_train_makes_a_talker_that_animate_takes(tmp_path: Path, monkeypatch: py
 def test_a_head_is_rendered_in_the_colours_that_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     head = load_head()
-    names = head.assets.expression_names
+    names = head.shape.expression_names
     write_motion(tmp_path / "m.npz", still_motion("facetalk", torch.zeros(2, len(names)), names, FPS, head.num_betas))
     brightness = {}
     for skin in ("porcelain", "deep"):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from facetalk.core.types import POSES, Motion
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 
 
 def lively_motion(assets: HeadAssets, num_frames: int = 9, fps: float = 30, seed: int = 2) -> Motion:
@@ -20,9 +20,9 @@ def lively_motion(assets: HeadAssets, num_frames: int = 9, fps: float = 30, seed
     return Motion(
         head=assets.name,
         fps=fps,
-        expression=torch.rand(num_frames, len(assets.expression_names), generator=chance),
-        expression_names=assets.expression_names,
+        expression=torch.rand(num_frames, len(assets.shape.expression_names), generator=chance),
+        expression_names=assets.shape.expression_names,
         transl=0.1 * noise(num_frames, 3),
-        betas=noise(len(assets.identity_names)),
+        betas=noise(len(assets.shape.identity_names)),
         **poses,
     )

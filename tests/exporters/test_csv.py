@@ -12,8 +12,9 @@ import torch
 from facetalk.core.types import Motion
 from facetalk.exporters import csv as csv_exporter
 from facetalk.exporters.csv import timecode
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.model import HeadModel
 from facetalk.motion import retarget
 from tests.exporters.motions import lively_motion
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from PIL import Image
 from facetalk.core.types import Motion
 from facetalk.exporters import glb
 from facetalk.exporters.head_mesh import part_faces
-from facetalk.head.correctives import shape_names
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.assets import HeadAssets
+from facetalk.head.correctives import blend_shape_names
+from facetalk.head.model import HeadModel
 from facetalk.io.heads import read_head
 from tests.conftest import make_corrected_toy_head, make_toy_head
 from tests.exporters.motions import lively_motion
@@ -131,24 +133,26 @@ def evaluate(reader: Reader, frame: int) -> np.ndarray:
 def textured_head() -> HeadAssets:
     assets = make_toy_head()
     picture = np.random.default_rng(0).integers(0, 255, (16, 32, 3), dtype=np.uint8)
-    return HeadAssets(**{**assets.__dict__, "texture": picture})
+    return replace(assets, appearance=replace(assets.appearance, texture=picture))
 
 
 def few_joints_head() -> HeadAssets:
     """Nobody on more than three joints, so one set of four is enough; texture seams; a channel that moves nothing."""
     assets = make_toy_head()
-    weights = assets.skin_weights.clone()
+    weights = assets.shape.skin_weights.clone()
     weights[:, 3:] = 0
-    offsets = assets.expression_dirs.clone()
+    offsets = assets.shape.expression_dirs.clone()
     offsets[5] = 0
     offsets[6, 10:] = 0
-    seams = {
-        "skin_weights": weights / weights.sum(1, keepdim=True),
-        "expression_dirs": offsets,
-        "uv_coords": torch.rand(3 * len(assets.faces), 2),
-        "uv_faces": torch.arange(3 * len(assets.faces)).reshape(-1, 3),
-    }
-    return HeadAssets(**{**assets.__dict__, **seams})
+    return replace(
+        assets,
+        shape=replace(assets.shape, skin_weights=weights / weights.sum(1, keepdim=True), expression_dirs=offsets),
+        appearance=replace(
+            assets.appearance,
+            uv_coords=torch.rand(3 * len(assets.shape.faces), 2),
+            uv_faces=torch.arange(3 * len(assets.shape.faces)).reshape(-1, 3),
+        ),
+    )
 
 
 HEADS = {
@@ -205,8 +209,8 @@ def test_the_file_obeys_the_standard(tmp_path: Path, kind: str) -> None:
 
 def check_mesh(reader: Reader, assets: HeadAssets) -> None:
     (mesh,) = reader.file.meshes
-    assert mesh.extras["targetNames"] == list(shape_names(assets))
-    assert len(mesh.weights) == len(shape_names(assets))
+    assert mesh.extras["targetNames"] == list(blend_shape_names(assets.shape))
+    assert len(mesh.weights) == len(blend_shape_names(assets.shape))
     faces = 0
     for primitive in mesh.primitives:
         attributes = primitive.attributes
@@ -216,7 +220,7 @@ def check_mesh(reader: Reader, assets: HeadAssets) -> None:
         indices = reader.array(primitive.indices)
         assert indices.max() < counts.pop()
         faces += len(indices) // 3
-        assert len(primitive.targets) == len(shape_names(assets))
+        assert len(primitive.targets) == len(blend_shape_names(assets.shape))
         assert reader.file.accessors[attributes.POSITION].min
         assert all(reader.file.accessors[target["POSITION"]].min for target in primitive.targets)
         np.testing.assert_allclose(np.linalg.norm(reader.array(attributes.NORMAL), axis=1), 1, atol=1e-5)
@@ -224,7 +228,7 @@ def check_mesh(reader: Reader, assets: HeadAssets) -> None:
         weights = sum(reader.array(getattr(attributes, f"WEIGHTS_{n}")).sum(1) for n in sets)
         np.testing.assert_allclose(weights, 1, atol=1e-6)
         assert primitive.material < len(reader.file.materials)
-    assert faces == len(assets.faces)
+    assert faces == len(assets.shape.faces)
     np.testing.assert_array_equal(reader.array(reader.file.skins[0].inverseBindMatrices)[:, 15], 1)
 
 
@@ -246,7 +250,7 @@ def test_trimesh_opens_it_too(tmp_path: Path) -> None:
     assets = textured_head()
     glb.write(tmp_path / "a.glb", lively_motion(assets), HeadModel(assets))
     scene: Any = trimesh.load(tmp_path / "a.glb")
-    assert sum(len(mesh.faces) for mesh in scene.geometry.values()) == len(assets.faces)
+    assert sum(len(mesh.faces) for mesh in scene.geometry.values()) == len(assets.shape.faces)
 
 
 def test_texture_and_texture_coordinates_keep_their_place(tmp_path: Path) -> None:
@@ -259,7 +263,7 @@ def test_texture_and_texture_coordinates_keep_their_place(tmp_path: Path) -> Non
     assert picture.size == (32, 16)
     uv = reader.array(reader.file.meshes[0].primitives[0].attributes.TEXCOORD_0)
     # glTF counts v from the top, the head from the bottom.
-    np.testing.assert_allclose(sorted(1 - uv[:, 1]), sorted(assets.uv_coords[:, 1].numpy()), atol=1e-6)
+    np.testing.assert_allclose(sorted(1 - uv[:, 1]), sorted(assets.appearance.uv_coords[:, 1].numpy()), atol=1e-6)
 
 
 def test_a_motion_of_another_head_is_refused(tmp_path: Path) -> None:
@@ -282,7 +286,7 @@ def test_the_bundled_head_is_small_and_exact(tmp_path: Path) -> None:
     source = np.full(reader.file.accessors[reader.file.meshes[0].primitives[0].attributes.POSITION].count, -1)
     members = part_faces(assets)
     for primitive, faces in zip(reader.file.meshes[0].primitives, members.values(), strict=True):
-        source[reader.array(primitive.indices)[:, 0]] = assets.faces.numpy()[faces].ravel()
+        source[reader.array(primitive.indices)[:, 0]] = assets.shape.faces.numpy()[faces].ravel()
     assert (source >= 0).all()
     for frame in range(3):
         distance_mm = 1000 * np.linalg.norm(evaluate(reader, frame) - truth[frame][source], axis=1)

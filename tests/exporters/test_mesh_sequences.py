@@ -31,7 +31,7 @@ def test_each_frame_has_the_vertices_of_the_head_model(tmp_path: Path, suffix: s
         points = np.asarray(mesh.vertices)
         # trimesh splits an OBJ at texture seams and sorts its faces by material: compare triangles as points in space.
         found = points[np.asarray(mesh.faces)].reshape(-1, 9)
-        wanted = truth[number][assets.faces.numpy()].reshape(-1, 9)
+        wanted = truth[number][assets.shape.faces.numpy()].reshape(-1, 9)
         order = [np.lexsort(np.rint(rows * 1e5).T) for rows in (found, wanted)]
         np.testing.assert_allclose(found[order[0]], wanted[order[1]], atol=2e-6)
 
@@ -57,8 +57,10 @@ def test_ply_colors_include_the_texture(tmp_path: Path) -> None:
     ply.write(tmp_path / "frames", lively_motion(assets, num_frames=1), HeadModel(assets))
     mesh: Any = trimesh.load(tmp_path / "frames/frame_00000.ply", process=False)
     np.testing.assert_allclose(mesh.visual.vertex_colors[:, :3], np.rint(painted_colors(assets) * 255), atol=1)
-    assert assets.texture is not None
-    vertex = int(assets.faces[4, 1])
-    u, v = assets.uv_coords[assets.uv_faces[assets.faces == vertex][-1]].tolist()
-    texel = assets.texture[min(int((1 - v) * 16), 15), min(int(u * 32), 31)]
-    np.testing.assert_allclose(painted_colors(assets)[vertex], assets.colors[vertex].numpy() * texel / 255, atol=1e-5)
+    assert assets.appearance.texture is not None
+    vertex = int(assets.shape.faces[4, 1])
+    u, v = assets.appearance.uv_coords[assets.appearance.uv_faces[assets.shape.faces == vertex][-1]].tolist()
+    texel = assets.appearance.texture[min(int((1 - v) * 16), 15), min(int(u * 32), 31)]
+    np.testing.assert_allclose(
+        painted_colors(assets)[vertex], assets.appearance.colors[vertex].numpy() * texel / 255, atol=1e-5
+    )

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from facetalk.exporters import usd
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.assets import HeadAssets
+from facetalk.head.model import HeadModel
 from tests.conftest import make_corrected_toy_head, make_toy_head
 from tests.exporters.motions import lively_motion
 from tests.exporters.test_glb import few_joints_head
@@ -57,7 +58,7 @@ def test_every_face_has_one_material(tmp_path: Path) -> None:
     mesh = UsdGeom.Mesh(stage.GetPrimAtPath("/Head/Face"))
     subsets = UsdShade.MaterialBindingAPI(mesh.GetPrim()).GetMaterialBindSubsets()
     faces = np.concatenate([np.array(subset.GetIndicesAttr().Get()) for subset in subsets])
-    np.testing.assert_array_equal(np.sort(faces), np.arange(len(assets.faces)))
+    np.testing.assert_array_equal(np.sort(faces), np.arange(len(assets.shape.faces)))
     for subset in subsets:
         material, _ = UsdShade.MaterialBindingAPI(subset.GetPrim()).ComputeBoundMaterial()
         assert material.GetSurfaceOutput().HasConnectedSource()

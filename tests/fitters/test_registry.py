@@ -39,7 +39,7 @@ def test_a_video_becomes_a_motion_of_the_head_with_camera_error_and_confidence(
     video = write_clip(tmp_path / "a.mp4", 200)
     steps: list[tuple[int, int]] = []
     motion = fitter.fit(video, bundled, progress=lambda what, done, total: steps.append((done, total)))
-    assert motion.head == bundled.name and motion.expression_names == bundled.assets.expression_names
+    assert motion.head == bundled.name and motion.expression_names == bundled.shape.expression_names
     assert motion.fps == 30 and motion.num_frames == round(NUM_FRAMES / 25 * 30)
     assert motion.camera is not None and motion.camera.image_size == SIZE
     assert motion.fit_error is not None and len(motion.fit_error) == motion.num_frames

@@ -7,8 +7,9 @@ from itertools import pairwise
 import pytest
 import torch
 
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES, mirrored
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.model import HeadModel
 from facetalk.head.regions import PAINT_REGIONS, REGIONS
 from facetalk.io.heads import read_head
 from facetalk.workshop.head.anatomy import read_measurements
@@ -32,7 +33,7 @@ def head(assets: HeadAssets) -> HeadModel:
 def partner(assets: HeadAssets) -> torch.Tensor:
     """Each vertex's number on the other side, from the sculptor's own tables."""
     sculpture = sculpt(read_measurements())
-    assert len(sculpture.points) == len(assets.template)
+    assert len(sculpture.points) == len(assets.shape.template)
     return torch.from_numpy(sculpture.partner)
 
 
@@ -53,21 +54,23 @@ def test_zero_parameters_give_the_template(head: HeadModel) -> None:
 
 
 def test_the_head_has_everything_that_a_head_carries(assets: HeadAssets) -> None:
-    assert assets.expression_names == ARKIT_NAMES
-    assert 6000 <= len(assets.template) <= 12000
-    assert set(assets.regions) == set(REGIONS) | set(PAINT_REGIONS)
-    assert all(len(members) > 0 for members in assets.regions.values())
-    assert len(assets.regions["upper_lip_inner"]) == len(assets.regions["lower_lip_inner"])
-    assert len(assets.landmarks.triangles) == 68
-    assert assets.mediapipe_ids.tolist() == list(range(478))
-    assert len(assets.identity_names) >= 12
-    assert assets.texture is not None and assets.texture.shape == (1024, 1024, 3)
-    torch.testing.assert_close(assets.skin_weights.sum(1), torch.ones(len(assets.template)))
-    assert int(assets.faces.max()) < len(assets.template) and int(assets.uv_faces.max()) < len(assets.uv_coords)
+    assert assets.shape.expression_names == ARKIT_NAMES
+    assert 6000 <= len(assets.shape.template) <= 12000
+    assert set(assets.points.regions) == set(REGIONS) | set(PAINT_REGIONS)
+    assert all(len(members) > 0 for members in assets.points.regions.values())
+    assert len(assets.points.regions["upper_lip_inner"]) == len(assets.points.regions["lower_lip_inner"])
+    assert len(assets.points.landmarks.triangles) == 68
+    assert assets.points.mediapipe_ids.tolist() == list(range(478))
+    assert len(assets.shape.identity_names) >= 12
+    assert assets.appearance.texture is not None and assets.appearance.texture.shape == (1024, 1024, 3)
+    torch.testing.assert_close(assets.shape.skin_weights.sum(1), torch.ones(len(assets.shape.template)))
+    assert int(assets.shape.faces.max()) < len(assets.shape.template) and int(assets.appearance.uv_faces.max()) < len(
+        assets.appearance.uv_coords
+    )
 
 
 def test_pupils_are_63_mm_apart_and_the_face_looks_along_z(assets: HeadAssets) -> None:
-    points = assets.mediapipe.on(assets.template)
+    points = assets.points.mediapipe.on(assets.shape.template)
     assert float((points[473] - points[468]).norm()) == pytest.approx(63 * MM, abs=3 * MM)
     assert float(points[473, 0]) > 0 > float(points[468, 0]), "the subject's left is at positive x"
     assert float(points[10, 1]) > float(points[152, 1]) and float(points[4, 2]) > float(points[10, 2])
@@ -76,13 +79,13 @@ def test_pupils_are_63_mm_apart_and_the_face_looks_along_z(assets: HeadAssets) -
 def test_template_and_faces_are_their_own_mirror_image(assets: HeadAssets, partner: torch.Tensor) -> None:
     assert torch.equal(partner[partner], torch.arange(len(partner)))
     flip = torch.tensor([-1.0, 1, 1])
-    torch.testing.assert_close(assets.template[partner] * flip, assets.template, rtol=0, atol=2e-6)
+    torch.testing.assert_close(assets.shape.template[partner] * flip, assets.shape.template, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", ARKIT_NAMES)
 def test_each_channel_mirrors_its_partner(assets: HeadAssets, partner: torch.Tensor, name: str) -> None:
-    one = assets.expression_dirs[ARKIT_NAMES.index(name)]
-    other = assets.expression_dirs[ARKIT_NAMES.index(mirrored(name))]
+    one = assets.shape.expression_dirs[ARKIT_NAMES.index(name)]
+    other = assets.shape.expression_dirs[ARKIT_NAMES.index(mirrored(name))]
     torch.testing.assert_close(one[partner] * torch.tensor([-1.0, 1, 1]), other, rtol=0, atol=3e-5)
     assert float(one.norm(dim=1).max()) > 0.4 * MM, "a channel has to move something"
 
@@ -93,9 +96,9 @@ def areas(vertices: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
 
 
 def test_no_triangle_collapses_at_rest_or_under_random_expressions(head: HeadModel) -> None:
-    skin = head.assets.regions["skin"]
-    outside = torch.isin(head.assets.faces, skin).all(1)
-    faces = head.assets.faces[outside]
+    skin = head.points.regions["skin"]
+    outside = torch.isin(head.shape.faces, skin).all(1)
+    faces = head.shape.faces[outside]
     assert float(areas(head.template, faces).min()) > 1e-10, "smaller than a square 0.01 mm wide"
     chance = torch.Generator().manual_seed(0)
     expression = torch.rand(20, len(ARKIT_NAMES), generator=chance) ** 4
@@ -106,7 +109,7 @@ def test_no_triangle_collapses_at_rest_or_under_random_expressions(head: HeadMod
 
 
 def lip_gap(assets: HeadAssets, vertices: torch.Tensor) -> torch.Tensor:
-    regions = assets.regions
+    regions = assets.points.regions
     return vertices[regions["upper_lip_inner"]] - vertices[regions["lower_lip_inner"]]
 
 
@@ -131,7 +134,7 @@ def test_closed_lips_stay_closed(head: HeadModel, name: str) -> None:
 
 
 def test_lower_teeth_move_rigidly_with_the_jaw_and_upper_teeth_stay(head: HeadModel) -> None:
-    regions = head.assets.regions
+    regions = head.points.regions
     moved = posed(head, jawOpen=1.0)
     torch.testing.assert_close(moved[regions["upper_teeth"]], head.template[regions["upper_teeth"]])
     before, after = head.template[regions["lower_teeth"]], moved[regions["lower_teeth"]]
@@ -150,9 +153,9 @@ LIDS = {"Right": ((160, 144), (159, 145), (158, 153)), "Left": ((387, 373), (386
 
 def eyelid_vertices(assets: HeadAssets, side: str) -> torch.Tensor:
     """Skin vertices that a blink of this eye moves, without the rim that dips behind the margin."""
-    blink = assets.expression_dirs[ARKIT_NAMES.index(f"eyeBlink{side}")].norm(dim=1) > 0.3 * MM
+    blink = assets.shape.expression_dirs[ARKIT_NAMES.index(f"eyeBlink{side}")].norm(dim=1) > 0.3 * MM
     skin = torch.zeros(len(blink), dtype=torch.bool)
-    skin[assets.regions["skin"]] = True
+    skin[assets.points.regions["skin"]] = True
     return torch.nonzero(blink & skin)[:, 0]
 
 
@@ -169,7 +172,7 @@ def test_lids_stay_outside_of_the_eyeball(head: HeadModel, side: str, amount: fl
 def test_lids_meet_when_the_eye_is_shut_and_the_other_eye_stays_open(head: HeadModel, side: str) -> None:
     assets = head.assets
     vertices = posed(head, **{f"eyeBlink{side}": 1.0})
-    rest, shut = assets.mediapipe.on(head.template), assets.mediapipe.on(vertices)
+    rest, shut = assets.points.mediapipe.on(head.template), assets.points.mediapipe.on(vertices)
     for upper, lower in LIDS[side]:
         assert float((shut[upper] - shut[lower]).norm()) < 0.35 * float((rest[upper] - rest[lower]).norm())
     # Exactly: the margins themselves meet. They are the lid vertices nearest to the eyeball at rest.
@@ -182,7 +185,7 @@ def test_lids_meet_when_the_eye_is_shut_and_the_other_eye_stays_open(head: HeadM
 @pytest.mark.parametrize("joint, region", [(3, "left_eyeball"), (4, "right_eyeball")])
 def test_an_eyeball_turns_about_its_joint_and_nothing_else_moves(head: HeadModel, joint: int, region: str) -> None:
     moved = posed_and_turned(head, {joint: [0.1, 0.3, 0.0]})
-    ball = head.assets.regions[region]
+    ball = head.points.regions[region]
     radius = (moved[ball] - head.joints[joint]).norm(dim=1)
     torch.testing.assert_close(radius, (head.template[ball] - head.joints[joint]).norm(dim=1), rtol=0, atol=1e-6)
     others = torch.ones(len(head.template), dtype=torch.bool)
@@ -191,8 +194,8 @@ def test_an_eyeball_turns_about_its_joint_and_nothing_else_moves(head: HeadModel
 
 
 def test_gaze_channels_leave_the_eyeballs_still(assets: HeadAssets) -> None:
-    balls = torch.cat([assets.regions["left_eyeball"], assets.regions["right_eyeball"]])
-    assert float(assets.expression_dirs[:, balls].abs().max()) == 0.0
+    balls = torch.cat([assets.points.regions["left_eyeball"], assets.points.regions["right_eyeball"]])
+    assert float(assets.shape.expression_dirs[:, balls].abs().max()) == 0.0
 
 
 def test_the_bust_follows_the_root_only(head: HeadModel) -> None:

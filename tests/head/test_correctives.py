@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.correctives import corrective_weights, shape_dirs, shape_names, shape_weights
-from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
+from facetalk.head.correctives import blend_shape_dirs, blend_shape_names, blend_shape_weights, corrective_weights
+from facetalk.head.model import HeadModel
 from facetalk.head.skinning import JOINT_PARENTS, skin
+from facetalk.head.surface_points import SurfacePoints
 from facetalk.io.heads import read_head_folder, write_head_folder
 from tests.conftest import make_corrected_toy_head, make_toy_head
 
@@ -23,11 +25,15 @@ def assets() -> HeadAssets:
 
 def written_out(assets: HeadAssets, expression: torch.Tensor) -> torch.Tensor:
     """Rest shapes of frames, one vertex and one corrective at a time."""
-    assert assets.corrective_dirs is not None and assets.corrective_pairs is not None
+    assert assets.shape.corrective_dirs is not None and assets.shape.corrective_pairs is not None
     shapes = []
     for row in expression:
-        shape = assets.template.double() + torch.einsum("e,evc->vc", row.double(), assets.expression_dirs.double())
-        for (a, b), direction in zip(assets.corrective_pairs.tolist(), assets.corrective_dirs.double(), strict=True):
+        shape = assets.shape.template.double() + torch.einsum(
+            "e,evc->vc", row.double(), assets.shape.expression_dirs.double()
+        )
+        for (a, b), direction in zip(
+            assets.shape.corrective_pairs.tolist(), assets.shape.corrective_dirs.double(), strict=True
+        ):
             x, y = (min(max(float(row[i]), 0.0), 1.0) for i in (a, b))
             shape = shape + (4 * x * (1 - x) if a == b else x * y) * direction
         shapes.append(shape)
@@ -52,7 +58,7 @@ def test_both_forward_paths_agree_with_the_written_out_sum(assets: HeadAssets, g
     vertices = head(expression, poses, torch.zeros(7, 3), torch.zeros(3))
     assert vertices.requires_grad == gradients
     shapes = written_out(assets, expression.detach()).float()
-    expected = skin(shapes, assets.joints, poses, assets.skin_weights, JOINT_PARENTS)
+    expected = skin(shapes, assets.shape.joints, poses, assets.shape.skin_weights, JOINT_PARENTS)
     torch.testing.assert_close(vertices.detach(), expected, rtol=0, atol=1e-6)
 
 
@@ -64,33 +70,39 @@ def test_gradients_of_the_weights() -> None:
 
 def test_a_head_without_correctives_has_its_channels_as_shapes() -> None:
     assets, expression = make_toy_head(), lively()
-    assert shape_names(assets) == ARKIT_NAMES
-    assert shape_dirs(assets) is assets.expression_dirs
-    assert shape_weights(assets, expression) is expression
+    assert blend_shape_names(assets.shape) == ARKIT_NAMES
+    assert blend_shape_dirs(assets.shape) is assets.shape.expression_dirs
+    assert blend_shape_weights(assets.shape, expression) is expression
 
 
 def test_plain_blend_shapes_with_the_extra_weights_make_the_same_shape(assets: HeadAssets) -> None:
-    assert shape_names(assets)[52:] == (
+    assert blend_shape_names(assets.shape)[52:] == (
         "jawOpen_mouthSmileLeft",
         "eyeLookOutLeft_mouthUpperUpRight",
         "eyeBlinkLeft_half",
     )
-    shapes = assets.template + torch.einsum("te,evc->tvc", shape_weights(assets, lively()), shape_dirs(assets))
+    shapes = assets.shape.template + torch.einsum(
+        "te,evc->tvc", blend_shape_weights(assets.shape, lively()), blend_shape_dirs(assets.shape)
+    )
     torch.testing.assert_close(shapes, written_out(assets, lively()).float(), rtol=0, atol=1e-6)
 
 
 def test_a_folder_keeps_correctives_and_directions_that_are_mostly_nought(tmp_path: Path, assets: HeadAssets) -> None:
-    local = assets.expression_dirs.clone()
+    local = assets.shape.expression_dirs.clone()
     local[:, 5:33] = 0
-    own = SurfacePoints(*(part.clone() for part in assets.mediapipe))
-    assets = replace(assets, expression_dirs=local, mediapipe=own)
+    own = SurfacePoints(*(part.clone() for part in assets.points.mediapipe))
+    assets = replace(
+        assets, shape=replace(assets.shape, expression_dirs=local), points=replace(assets.points, mediapipe=own)
+    )
     write_head_folder(tmp_path, assets)
     again = read_head_folder(tmp_path)
-    assert again.corrective_dirs is not None and again.corrective_pairs is not None
-    assert assets.corrective_pairs is not None and torch.equal(again.corrective_pairs, assets.corrective_pairs)
-    torch.testing.assert_close(again.corrective_dirs, assets.corrective_dirs, rtol=0, atol=1e-5)
-    torch.testing.assert_close(again.expression_dirs, local, rtol=0, atol=1e-5)
-    assert not again.expression_dirs[:, 5:33].any()
+    assert again.shape.corrective_dirs is not None and again.shape.corrective_pairs is not None
+    assert assets.shape.corrective_pairs is not None and torch.equal(
+        again.shape.corrective_pairs, assets.shape.corrective_pairs
+    )
+    torch.testing.assert_close(again.shape.corrective_dirs, assets.shape.corrective_dirs, rtol=0, atol=1e-5)
+    torch.testing.assert_close(again.shape.expression_dirs, local, rtol=0, atol=1e-5)
+    assert not again.shape.expression_dirs[:, 5:33].any()
 
 
 def test_leading_identity_coefficients_are_enough() -> None:

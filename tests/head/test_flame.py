@@ -112,7 +112,7 @@ def test_the_jaw_line_slides_with_the_yaw(yaw: int, row: int) -> None:
     seen = head.seen_landmarks(vertices, poses)[0]
     corners = vertices[0].numpy()[arrays.faces[(row * 17 + np.arange(17)) % len(arrays.faces)]]
     np.testing.assert_allclose(seen[:17].numpy(), corners.mean(1), atol=1e-6)
-    static = head.assets.landmarks.on(vertices)[0]
+    static = head.points.landmarks.on(vertices)[0]
     torch.testing.assert_close(seen[17:], static[17:])
     assert rotation(np.array([0, 2 * half, 0]))[2, 0] == pytest.approx(-np.sin(np.radians(yaw)))
 
@@ -125,11 +125,11 @@ def test_published_landmarks_replace_the_computed_ones() -> None:
     ids = np.array([5, 100, 400])
     bare = flame_assets("a", arrays, make_dress(40))
     full = flame_assets("a", arrays, make_dress(40), FlameExtras(inner, None, known, ids, {"lips": np.arange(4)}))
-    np.testing.assert_array_equal(full.landmarks.triangles[17:].numpy(), arrays.faces[inner.faces])
-    torch.testing.assert_close(full.landmarks.triangles[:17], bare.landmarks.triangles[:17])
-    np.testing.assert_array_equal(full.mediapipe.triangles[ids].numpy(), arrays.faces[known.faces])
-    torch.testing.assert_close(full.mediapipe.triangles[:5], bare.mediapipe.triangles[:5])
-    assert full.regions["lips"].tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(full.points.landmarks.triangles[17:].numpy(), arrays.faces[inner.faces])
+    torch.testing.assert_close(full.points.landmarks.triangles[:17], bare.points.landmarks.triangles[:17])
+    np.testing.assert_array_equal(full.points.mediapipe.triangles[ids].numpy(), arrays.faces[known.faces])
+    torch.testing.assert_close(full.points.mediapipe.triangles[:5], bare.points.mediapipe.triangles[:5])
+    assert full.points.regions["lips"].tolist() == [0, 1, 2, 3]
 
 
 def test_a_long_clip_folds_the_identity_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from facetalk.core.errors import UsageError
+from facetalk.head.assets import HeadAssets
 from facetalk.head.looks import EYES, HAIRS, PAINTED, SKINS, Look, with_look
-from facetalk.head.model import HeadAssets
 from facetalk.io.heads import read_head, read_head_folder, write_head_folder
 
 
@@ -21,8 +21,8 @@ def bundled() -> HeadAssets:
 
 def layer_mean(assets: HeadAssets, layer: int) -> np.ndarray:
     """Mean colour of the texels that belong wholly to one layer."""
-    assert assets.texture is not None and assets.texture_layers is not None
-    return assets.texture[assets.texture_layers[..., layer] > 234].mean(0) / 255
+    assert assets.appearance.texture is not None and assets.appearance.texture_layers is not None
+    return assets.appearance.texture[assets.appearance.texture_layers[..., layer] > 234].mean(0) / 255
 
 
 def test_names_that_do_not_exist_are_refused_with_those_that_do() -> None:
@@ -35,9 +35,11 @@ def test_names_that_do_not_exist_are_refused_with_those_that_do() -> None:
 def test_no_wish_leaves_the_head_alone(bundled: HeadAssets) -> None:
     assert with_look(bundled, Look()) is bundled
     same = with_look(bundled, Look(**PAINTED))
-    assert same.texture is not None and bundled.texture is not None
-    assert np.abs(same.texture.astype(int) - bundled.texture).max() <= 8, "only what the detail's bounds cut off"
-    torch.testing.assert_close(same.colors, bundled.colors, rtol=0, atol=1e-6)
+    assert same.appearance.texture is not None and bundled.appearance.texture is not None
+    assert np.abs(same.appearance.texture.astype(int) - bundled.appearance.texture).max() <= 8, (
+        "only what the detail's bounds cut off"
+    )
+    torch.testing.assert_close(same.appearance.colors, bundled.appearance.colors, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("skin", SKINS)
@@ -59,12 +61,12 @@ def test_tones_go_from_light_to_deep_and_stay_warm() -> None:
 
 def test_eye_colours_change_irises_only(bundled: HeadAssets) -> None:
     blue = with_look(bundled, Look(eyes="blue"))
-    changed = torch.nonzero((blue.colors - bundled.colors).abs().amax(1) > 1e-6)[:, 0]
-    assert torch.isin(changed, bundled.regions["irises"]).all()
-    iris = blue.colors[bundled.regions["irises"]].mean(0)
+    changed = torch.nonzero((blue.appearance.colors - bundled.appearance.colors).abs().amax(1) > 1e-6)[:, 0]
+    assert torch.isin(changed, bundled.points.regions["irises"]).all()
+    iris = blue.appearance.colors[bundled.points.regions["irises"]].mean(0)
     assert iris[2] > iris[0]
-    assert blue.texture is not None and bundled.texture is not None
-    assert np.abs(blue.texture.astype(int) - bundled.texture).max() <= 8
+    assert blue.appearance.texture is not None and bundled.appearance.texture is not None
+    assert np.abs(blue.appearance.texture.astype(int) - bundled.appearance.texture).max() <= 8
 
 
 def test_hair_of_another_colour_leaves_the_face(bundled: HeadAssets) -> None:
@@ -78,19 +80,22 @@ def test_a_look_can_be_changed_again(bundled: HeadAssets) -> None:
     once = with_look(bundled, Look(skin="tan", eyes="green"))
     assert twice.meta["look"] == once.meta["look"] == PAINTED | {"skin": "tan", "eyes": "green"}
     np.testing.assert_allclose(layer_mean(twice, 0), layer_mean(once, 0), atol=0.03)
-    torch.testing.assert_close(twice.colors, once.colors, rtol=0, atol=1e-5)
+    torch.testing.assert_close(twice.appearance.colors, once.appearance.colors, rtol=0, atol=1e-5)
 
 
 def test_a_head_without_layers_says_so(bundled: HeadAssets) -> None:
     with pytest.raises(UsageError, match="fixed colours"):
-        with_look(replace(bundled, texture_layers=None), Look(skin="deep"))
+        with_look(replace(bundled, appearance=replace(bundled.appearance, texture_layers=None)), Look(skin="deep"))
 
 
 @pytest.mark.slow
 def test_layers_survive_the_file(bundled: HeadAssets, tmp_path) -> None:
-    small = replace(bundled, expression_dirs=bundled.expression_dirs[:1], expression_names=("jawOpen",))
+    small = replace(
+        bundled,
+        shape=replace(bundled.shape, expression_dirs=bundled.shape.expression_dirs[:1], expression_names=("jawOpen",)),
+    )
     write_head_folder(tmp_path, small)
     again = read_head_folder(tmp_path)
-    assert again.texture_layers is not None and bundled.texture_layers is not None
-    assert np.array_equal(again.texture_layers, bundled.texture_layers)
+    assert again.appearance.texture_layers is not None and bundled.appearance.texture_layers is not None
+    assert np.array_equal(again.appearance.texture_layers, bundled.appearance.texture_layers)
     assert with_look(again, Look(skin="deep")).meta["look"]["skin"] == "deep"

@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy.optimize import lsq_linear
 
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.model import HeadModel
 from facetalk.head.retargeting import (
     PointBasis,
     Smoothness,
@@ -69,17 +70,19 @@ def test_a_map_needs_a_head_with_arkit_channels(toy_head: HeadModel) -> None:
 def _renamed(assets: HeadAssets) -> HeadAssets:
     from dataclasses import replace
 
-    return replace(assets, name="other", expression_names=tuple(f"exp{i:03d}" for i in range(52)))
+    return replace(
+        assets, name="other", shape=replace(assets.shape, expression_names=tuple(f"exp{i:03d}" for i in range(52)))
+    )
 
 
 def test_points_are_followed_through_a_turning_jaw() -> None:
     _, head = make_head(num_vertices=400, n_expression=5)
     numbers = shared_points(head.assets, head.assets)
     assert numbers.tolist() == list(range(468))
-    rows = compared(head.assets, numbers, head.assets.expression_dirs)
+    rows = compared(head.assets, numbers, head.shape.expression_dirs)
     assert rows.shape == (5, 468 + 68 + 10, 3)
     # The differences are those of opposite landmarks.
-    marks = head.assets.landmarks.on(head.assets.expression_dirs)
+    marks = head.points.landmarks.on(head.shape.expression_dirs)
     torch.testing.assert_close(rows[:, 468 + 68], marks[:, 61] - marks[:, 67])
     basis = PointBasis(torch.cat([rows, torch.zeros(3, *rows.shape[1:])]), 0.09, torch.ones(rows.shape[1]))
     weights = torch.tensor([[0.5, -1.0, 0.0, 2.0, 3.5]])

@@ -34,7 +34,7 @@ def test_skinning_agrees_with_a_written_out_loop(toy_head: HeadModel) -> None:
     head = HeadModel(toy_head.assets).double()
     chance = torch.Generator().manual_seed(3)
     poses = torch.randn(4, 5, 3, generator=chance, dtype=torch.float64)
-    expression = torch.rand(4, len(head.assets.expression_names), generator=chance, dtype=torch.float64)
+    expression = torch.rand(4, len(head.shape.expression_names), generator=chance, dtype=torch.float64)
     betas = torch.randn(head.num_betas, generator=chance, dtype=torch.float64)
     transl = torch.randn(4, 3, generator=chance, dtype=torch.float64)
     fast = head(expression, poses, transl, betas)
@@ -48,7 +48,7 @@ def test_skinning_agrees_with_a_written_out_loop(toy_head: HeadModel) -> None:
 def test_root_turns_the_whole_head_about_the_root_joint(toy_head: HeadModel) -> None:
     poses = torch.zeros(1, 5, 3)
     poses[0, 0, 1] = math.pi / 2
-    still = torch.zeros(1, len(toy_head.assets.expression_names))
+    still = torch.zeros(1, len(toy_head.shape.expression_names))
     turned = toy_head(still, poses, torch.zeros(1, 3), torch.zeros(toy_head.num_betas))[0]
     offset = toy_head.template - toy_head.joints[0]
     expected = torch.stack([offset[:, 2], offset[:, 1], -offset[:, 0]], 1) + toy_head.joints[0]

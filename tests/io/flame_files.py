@@ -135,15 +135,15 @@ def write_likeness(identity_path: Path, path: Path) -> Path:
     faces = faces.astype(np.int64)
     own = read_head("facetalk")
     warp = flame_warp(template, faces, own)
-    rest = own.template.numpy().astype(np.float64)
+    rest = own.shape.template.numpy().astype(np.float64)
     step = 1e-2
-    skin = own.faces.numpy()[np.isin(own.faces.numpy(), own.regions["skin"].numpy()).all(1)]
+    skin = own.shape.faces.numpy()[np.isin(own.shape.faces.numpy(), own.points.regions["skin"].numpy()).all(1)]
     laid_on = warp(rest)
     # Where the lips touch, only the direction of the surface tells the upper from the lower one.
     found = nearest_on_surface(template, laid_on, skin, vertex_normals(template, faces), candidates=40)
     corners, shares = skin[found.faces], found.barycentric
     channels = []
-    for directions in own.expression_dirs.numpy().astype(np.float64):
+    for directions in own.shape.expression_dirs.numpy().astype(np.float64):
         moved = (warp(rest + step * directions) - laid_on) / step
         channels.append((moved[corners] * shares[..., None]).sum(1))
     channels = np.array(channels)

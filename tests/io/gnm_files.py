@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 
 
 def gnm_like(own: HeadAssets) -> dict[str, Any]:
     """The published names and shapes; shapes of our own head under GNM's regional names."""
-    count = len(own.template)
-    template = own.template.numpy()
-    regions = {name: members.numpy() for name, members in own.regions.items()}
+    count = len(own.shape.template)
+    template = own.shape.template.numpy()
+    regions = {name: members.numpy() for name, members in own.points.regions.items()}
     upper = template[regions["lips"], 1] > np.median(template[regions["upper_lip_inner"], 1])
     groups = {
         "skin": regions["skin"],
@@ -31,20 +31,20 @@ def gnm_like(own: HeadAssets) -> dict[str, Any]:
     for row, members in zip(shares, groups.values(), strict=True):
         row[members] = 1
     ours = [0, 1, 3, 4]
-    weights = own.skin_weights.numpy().copy()
+    weights = own.shape.skin_weights.numpy().copy()
     weights[:, 1] += weights[:, 2]
-    expression = own.expression_dirs.numpy()
+    expression = own.shape.expression_dirs.numpy()
     names = [f"lower_face_region_{i:03d}" for i in range(len(expression))]
-    faces = own.faces.numpy().astype(np.int32)
+    faces = own.shape.faces.numpy().astype(np.int32)
     return {
         "version": "3.0",
         "variant": "head",
         "template_vertex_positions": template,
-        "template_joint_positions": own.joints.numpy()[ours],
-        "vertex_identity_basis": own.identity_dirs.numpy(),
-        "joint_identity_basis": own.joint_identity_dirs.numpy()[:, ours],
+        "template_joint_positions": own.shape.joints.numpy()[ours],
+        "vertex_identity_basis": own.shape.identity_dirs.numpy(),
+        "joint_identity_basis": own.shape.joint_identity_dirs.numpy()[:, ours],
         "expression_basis": expression,
-        "identity_names": [f"head_{i:03d}" for i in range(len(own.identity_dirs))],
+        "identity_names": [f"head_{i:03d}" for i in range(len(own.shape.identity_dirs))],
         "joint_names": ["neck", "head", "left_eye", "right_eye"],
         "expression_names": names,
         "joint_parent_indices": np.array([0, 0, 1, 1]),
@@ -52,7 +52,7 @@ def gnm_like(own: HeadAssets) -> dict[str, Any]:
         "quads": np.zeros((0, 4), np.int32),
         "triangles": faces,
         "quad_uvs": np.zeros((0, 4, 2), np.float32),
-        "triangle_uvs": own.uv_coords.numpy()[own.uv_faces.numpy()],
+        "triangle_uvs": own.appearance.uv_coords.numpy()[own.appearance.uv_faces.numpy()],
         "mesh_component_names": ["skin", "left_eye", "right_eye"],
         "mirror_indices": np.arange(count),
         "joint_regressor": np.zeros((4, count), np.float32),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 from facetalk.io import cache
 from facetalk.io.cache import arrays_in, cached_arrays
 
@@ -52,10 +52,19 @@ def test_every_part_of_a_head_counts(toy_assets: HeadAssets) -> None:
     parts = list(arrays_in(toy_assets))
     assert count(parts) == 1 and count(list(arrays_in(toy_assets))) == 0
     changed = [
-        replace(toy_assets, expression_dirs=toy_assets.expression_dirs + 1e-6),
-        replace(toy_assets, mediapipe=toy_assets.mediapipe._replace(barycentric=toy_assets.mediapipe.barycentric * 2)),
-        replace(toy_assets, regions={**toy_assets.regions, "lips": torch.arange(2)}),
+        replace(toy_assets, shape=replace(toy_assets.shape, expression_dirs=toy_assets.shape.expression_dirs + 1e-6)),
+        replace(
+            toy_assets,
+            points=replace(
+                toy_assets.points,
+                mediapipe=toy_assets.points.mediapipe._replace(barycentric=toy_assets.points.mediapipe.barycentric * 2),
+            ),
+        ),
+        replace(
+            toy_assets,
+            points=replace(toy_assets.points, regions={**toy_assets.points.regions, "lips": torch.arange(2)}),
+        ),
         replace(toy_assets, meta={"sha256": "another file"}),
-        replace(toy_assets, pose_dirs=torch.zeros(36, 40, 3)),
+        replace(toy_assets, shape=replace(toy_assets.shape, pose_dirs=torch.zeros(36, 40, 3))),
     ]
     assert [count(list(arrays_in(head))) for head in changed] == [1] * len(changed)

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.assets import HeadAssets
+from facetalk.head.model import HeadModel
 from facetalk.head.regions import REGIONS
 from facetalk.io.flame import read_flame, read_flame_arrays
 from facetalk.io.heads import read_head
@@ -107,35 +108,35 @@ def test_a_folder_with_landmarks_and_masks_is_read_whole(likeness_path: Path, tm
              landmark_indices=ids)  # fmt: skip
     (folder / "FLAME_masks.pkl").write_bytes(pickle.dumps({"lips": np.arange(5), "neck": np.arange(9)}, 2))
     head = read_head(f"flame:{folder}")
-    faces = head.faces.numpy()
-    np.testing.assert_array_equal(head.landmarks.triangles[17:].numpy(), faces[static])
-    np.testing.assert_array_equal(head.landmarks.triangles[:17].numpy(), faces[dynamic[0]])
-    assert head.contour is not None
-    np.testing.assert_array_equal(head.contour.triangles.numpy(), faces[dynamic])
-    np.testing.assert_array_equal(head.mediapipe.triangles[ids].numpy(), faces[static[:3]])
-    assert head.regions["lips"].tolist() == [0, 1, 2, 3, 4]
+    faces = head.shape.faces.numpy()
+    np.testing.assert_array_equal(head.points.landmarks.triangles[17:].numpy(), faces[static])
+    np.testing.assert_array_equal(head.points.landmarks.triangles[:17].numpy(), faces[dynamic[0]])
+    assert head.points.contour is not None
+    np.testing.assert_array_equal(head.points.contour.triangles.numpy(), faces[dynamic])
+    np.testing.assert_array_equal(head.points.mediapipe.triangles[ids].numpy(), faces[static[:3]])
+    assert head.points.regions["lips"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_what_a_file_lacks_is_computed(likeness_path: Path) -> None:
     head = read_head(f"flame:{likeness_path}")
     assert head.name == f"flame:{likeness_path.stem}" and head.meta["sha256"]
-    assert len(head.identity_names) == 300 and head.expression_bounds is not None
-    template = head.template
-    points, marks = head.mediapipe.on(template), head.landmarks.on(template)
-    assert points.shape == (478, 3) and set(REGIONS) <= set(head.regions)
+    assert len(head.shape.identity_names) == 300 and head.shape.expression_bounds is not None
+    template = head.shape.template
+    points, marks = head.points.mediapipe.on(template), head.points.landmarks.on(template)
+    assert points.shape == (478, 3) and set(REGIONS) <= set(head.points.regions)
     # Points lie where they belong: left is +x, eyes above nose above mouth above chin, in front.
     assert points[263, 0] > 0.03 and points[33, 0] < -0.03
     assert points[159, 1] > points[1, 1] > points[13, 1] > points[17, 1] > points[152, 1]
     assert (points[[1, 13, 152]].std(0)[0] < 0.003) and (points[13] - points[14]).norm() < 0.004
     for iris, ball in ((468, "right_eyeball"), (473, "left_eyeball")):
-        assert (points[iris] - template[head.regions[ball]].mean(0)).norm() < 0.02
+        assert (points[iris] - template[head.points.regions[ball]].mean(0)).norm() < 0.02
     mirrored = marks[[16 - i for i in range(17)]] * torch.tensor([-1.0, 1, 1])
     assert (mirrored - marks[:17]).norm(dim=1).mean() < 0.006
     for lips in ("upper_lip_inner", "lower_lip_inner"):
-        assert len(head.regions[lips]) >= 8
-    gap = template[head.regions["upper_lip_inner"]] - template[head.regions["lower_lip_inner"]]
+        assert len(head.points.regions[lips]) >= 8
+    gap = template[head.points.regions["upper_lip_inner"]] - template[head.points.regions["lower_lip_inner"]]
     assert gap.norm(dim=1).mean() < 0.008
-    lips = template[head.regions["lips"]]
+    lips = template[head.points.regions["lips"]]
     assert points[61, 0] - 0.004 < lips[:, 0].min() and lips[:, 0].max() < points[291, 0] + 0.004
 
 
@@ -167,8 +168,8 @@ def test_a_second_reading_takes_the_points_from_the_cache(
     assert list((tmp_path / "facetalk").glob("dress-*.npz"))
     monkeypatch.setattr(flame, "dress", lambda *_: pytest.fail("computed again"))
     second = read_head(f"flame:{likeness_path}")
-    torch.testing.assert_close(first.mediapipe.barycentric, second.mediapipe.barycentric)
-    torch.testing.assert_close(first.colors, second.colors)
+    torch.testing.assert_close(first.points.mediapipe.barycentric, second.points.mediapipe.barycentric)
+    torch.testing.assert_close(first.appearance.colors, second.appearance.colors)
 
 
 def test_the_open_identity_part_alone_is_no_model(flame_identity: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.assets import HeadAssets
+from facetalk.head.model import HeadModel
 from facetalk.io.gnm import read_gnm_arrays
 from facetalk.io.heads import read_head
 from tests.head.flame_reference import rotation
@@ -36,10 +37,10 @@ def gnm(values: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Hea
 @pytest.mark.slow
 def test_points_land_where_they_were(gnm: HeadModel, own: HeadAssets) -> None:
     for kind, limit in (("mediapipe", 0.0015), ("landmarks", 0.0015)):
-        ours, carried = getattr(own, kind).on(own.template), getattr(gnm.assets, kind).on(gnm.template)
+        ours, carried = getattr(own.points, kind).on(own.shape.template), getattr(gnm.points, kind).on(gnm.template)
         assert (ours - carried).norm(dim=1).mean() < limit
     for name in ("lips", "brows", "upper_face"):
-        ours, carried = set(own.regions[name].tolist()), set(gnm.assets.regions[name].tolist())
+        ours, carried = set(own.points.regions[name].tolist()), set(gnm.points.regions[name].tolist())
         assert len(ours & carried) > 0.9 * len(ours | carried), name
 
 
@@ -90,12 +91,12 @@ def test_correctives_of_all_four_joints_are_used(
 
 def test_sparse_landmarks_beside_the_file_are_used(values: dict[str, Any], own: HeadAssets, tmp_path: Path) -> None:
     path = write_gnm(values, tmp_path)
-    corners, weights = own.landmarks.triangles.numpy(), own.landmarks.barycentric.numpy()
+    corners, weights = own.points.landmarks.triangles.numpy(), own.points.landmarks.barycentric.numpy()
     rows = np.stack([corners, weights], 2).reshape(68, 6)
     np.savetxt(tmp_path / "head_sparse_68.txt", rows)
     marks = read_gnm_arrays(path).landmarks
     assert marks is not None
-    np.testing.assert_allclose(marks, own.landmarks.on(own.template).numpy(), atol=1e-6)
+    np.testing.assert_allclose(marks, own.points.landmarks.on(own.shape.template).numpy(), atol=1e-6)
     (tmp_path / "head_sparse_68.txt").write_text("1 2 3\n")
     with pytest.raises(FacetalkError, match="68 points"):
         read_gnm_arrays(path)

@@ -34,7 +34,7 @@ def posed(head: HeadModel, **channels: float) -> torch.Tensor:
 
 @pytest.mark.slow
 def test_its_channels_are_arkit_in_order_and_in_metres(ict: HeadModel) -> None:
-    assert ict.assets.expression_names == ARKIT_NAMES
+    assert ict.shape.expression_names == ARKIT_NAMES
     assert ict.num_betas == 30
     height = ict.template[:, 1].max() - ict.template[:, 1].min()
     assert 0.25 < height < 0.4
@@ -53,14 +53,14 @@ def test_left_means_the_subjects_left(ict: HeadModel) -> None:
 
 def test_eyeballs_look_ahead_and_turn_about_their_centres(ict: HeadModel) -> None:
     for side, joint in (("left", 3), ("right", 4)):
-        members = ict.assets.regions[f"{side}_eyeball"]
+        members = ict.points.regions[f"{side}_eyeball"]
         poses = torch.zeros(1, 5, 3)
         poses[0, joint, 1] = 0.4
         turned = ict(torch.zeros(1, 52), poses, torch.zeros(1, 3), torch.zeros(30))[0]
         centre = ict.joints[joint]
         before, after = ict.template[members] - centre, turned[members] - centre
         torch.testing.assert_close(before.norm(dim=1), after.norm(dim=1), atol=1e-5, rtol=0)
-        pupil = ict.assets.colors[members].sum(1).argsort()[:30]
+        pupil = ict.appearance.colors[members].sum(1).argsort()[:30]
         assert before[pupil].mean(0)[0].abs() < 0.002, "the dark of the eye is in front at rest"
         assert after[pupil].mean(0)[0] > 0.002, "and goes to the subject's left with a turn about +y"
         others = torch.ones(len(turned), dtype=torch.bool)
@@ -75,13 +75,13 @@ def test_the_lips_that_are_published_apart_meet_at_rest(ict: HeadModel) -> None:
     gaps = [float((shape[upper] - shape[lower])[:, 1].mean()) for shape in (published, ict.template)]
     assert 0.0005 < gaps[0] - gaps[1] < 0.0012, "metres; the published gap is 0.8 mm"
     still = torch.ones(len(ict.template), dtype=torch.bool)
-    still[ict.assets.regions["mouth"]] = False
-    still[torch.cat([ict.assets.regions[f"{side}_eyeball"] for side in ("left", "right")])] = False
+    still[ict.points.regions["mouth"]] = False
+    still[torch.cat([ict.points.regions[f"{side}_eyeball"] for side in ("left", "right")])] = False
     assert (ict.template - published[: len(ict.template)])[still].norm(dim=1).max() < 0.0012
 
 
 def test_the_jaw_turns_the_lower_teeth_as_jaw_open_does(ict: HeadModel) -> None:
-    regions = ict.assets.regions
+    regions = ict.points.regions
     poses = torch.zeros(1, 5, 3)
     poses[0, 2, 0] = float(np.radians(25.33))
     turned = ict(torch.zeros(1, 52), poses, torch.zeros(1, 3), torch.zeros(30))[0]
@@ -89,21 +89,25 @@ def test_the_jaw_turns_the_lower_teeth_as_jaw_open_does(ict: HeadModel) -> None:
     lower, upper = regions["lower_teeth"], regions["upper_teeth"]
     assert (turned - opened)[lower].norm(dim=1).mean() < 0.001
     assert (turned - ict.template)[upper].norm(dim=1).mean() < 0.0002
-    chin = ict.assets.landmarks.triangles[8, 0]
+    chin = ict.points.landmarks.triangles[8, 0]
     assert (turned - opened)[chin].norm() < 0.006
 
 
 def test_points_and_regions_are_carried_over(ict: HeadModel) -> None:
     assets = ict.assets
-    points, marks = assets.mediapipe.on(assets.template), assets.landmarks.on(assets.template)
+    points, marks = assets.points.mediapipe.on(assets.shape.template), assets.points.landmarks.on(assets.shape.template)
     # MediaPipe's numbers of some of the 68 points.
     for number, mark in ((33, 36), (133, 39), (362, 42), (263, 45), (61, 48), (291, 54), (0, 51), (17, 57), (2, 33)):
         assert (points[number] - marks[mark]).norm() < 0.005, number
-    assert assets.mediapipe_ids.tolist() == list(range(478))
-    assert all(len(assets.regions[name]) > 20 for name in ("lips", "mouth", "upper_face", "brows", "tongue", "neck"))
-    assert len(assets.uv_faces) == len(assets.faces) and assets.uv_faces.max() < len(assets.uv_coords)
-    assert torch.allclose(assets.skin_weights.sum(1), torch.ones(len(assets.template)), atol=1e-5)
-    assert assets.skin_weights.min() >= 0
+    assert assets.points.mediapipe_ids.tolist() == list(range(478))
+    assert all(
+        len(assets.points.regions[name]) > 20 for name in ("lips", "mouth", "upper_face", "brows", "tongue", "neck")
+    )
+    assert len(assets.appearance.uv_faces) == len(assets.shape.faces) and assets.appearance.uv_faces.max() < len(
+        assets.appearance.uv_coords
+    )
+    assert torch.allclose(assets.shape.skin_weights.sum(1), torch.ones(len(assets.shape.template)), atol=1e-5)
+    assert assets.shape.skin_weights.min() >= 0
 
 
 def write_obj(path: Path, vertices: np.ndarray) -> None:

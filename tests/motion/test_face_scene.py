@@ -48,7 +48,7 @@ def test_the_heads_middle_is_seen_where_the_camera_says(head: HeadModel, scene: 
 
 
 def test_landmarks_alone_move_like_those_of_the_mesh(head: HeadModel) -> None:
-    plain = HeadModel(replace(head.assets, detector_bias=None))
+    plain = HeadModel(replace(head.assets, points=replace(head.points, detector_bias=None)))
     scene, code, betas = FaceScene(plain), some_code(head), torch.zeros(head.num_betas)
     whole = scene.landmarks(scene.vertices(code, betas, SHOTS), SHOTS)
     torch.testing.assert_close(scene.seen(scene.points(code, betas, SHOTS), SHOTS), whole, atol=1e-3, rtol=1e-3)
@@ -56,12 +56,12 @@ def test_landmarks_alone_move_like_those_of_the_mesh(head: HeadModel) -> None:
 
 
 def test_landmarks_lie_where_the_detector_misreads_them(head: HeadModel) -> None:
-    assert head.assets.detector_bias is not None
-    bias = head.assets.detector_bias.clone()
+    assert head.points.detector_bias is not None
+    bias = head.points.detector_bias.clone()
     bias[:] = 0
     bias[0, :, 1] = 0.01
-    shifted = FaceScene(HeadModel(replace(head.assets, detector_bias=bias)))
-    true = FaceScene(HeadModel(replace(head.assets, detector_bias=None)))
+    shifted = FaceScene(HeadModel(replace(head.assets, points=replace(head.points, detector_bias=bias))))
+    true = FaceScene(HeadModel(replace(head.assets, points=replace(head.points, detector_bias=None))))
     code, betas = replace(some_code(head), rotation=torch.zeros(2, 3)), torch.zeros(head.num_betas)
     moved = shifted.points(code, betas, SHOTS) - true.points(code, betas, SHOTS)
     assert (moved.norm(dim=-1) - 0.01).abs().max() < 1e-4

@@ -11,7 +11,8 @@ import torch
 
 from facetalk.core.landmarks import IBUG_INNER_FACE_SLICE
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.model import HeadModel, SurfacePoints
+from facetalk.head.model import HeadModel
+from facetalk.head.surface_points import SurfacePoints
 from facetalk.io.heads import read_head
 from facetalk.motion import head_calibration as calibration
 from facetalk.motion.head_calibration import calibrated
@@ -23,7 +24,7 @@ class Knowing:
     def __init__(self, head: HeadModel, truth: SurfacePoints) -> None:
         self.pictures = 0
         self.answers = []
-        middle = head.assets.landmarks.on(head.template)[IBUG_INNER_FACE_SLICE].mean(0)
+        middle = head.points.landmarks.on(head.template)[IBUG_INNER_FACE_SLICE].mean(0)
         for shape in calibration.expressions(head, head):
             for yaw, pitch in calibration.VIEWS_DEG:
                 turn = torch.from_numpy(calibration.head_turn(yaw, pitch)).float()
@@ -51,36 +52,38 @@ def misplaced(head: HeadModel, by: tuple[float, float, float]) -> SurfacePoints:
     """The head's points, moved along its surface."""
     from facetalk.head.registration import slide
 
-    points, assets = head.assets.mediapipe, head.assets
+    points, assets = head.points.mediapipe, head.assets
     offsets = np.tile(np.array(by), (len(points.triangles), 1))
     triangles, weights = slide(points.triangles.numpy(), points.barycentric.double().numpy(), offsets,
-                               assets.template.double().numpy(), assets.faces.numpy())  # fmt: skip
+                               assets.shape.template.double().numpy(), assets.shape.faces.numpy())  # fmt: skip
     return SurfacePoints(torch.from_numpy(triangles), torch.from_numpy(weights).float())
 
 
 @pytest.mark.slow
 def test_misplaced_points_go_where_they_are_seen(own: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    truth = own.assets.mediapipe
-    wrong = HeadModel(replace(own.assets, mediapipe=misplaced(own, (0.003, 0.002, 0.0))))
+    truth = own.points.mediapipe
+    wrong = HeadModel(replace(own.assets, points=replace(own.points, mediapipe=misplaced(own, (0.003, 0.002, 0.0)))))
     detector = Knowing(own, truth)
     fixed = calibrated(wrong, own, detector)
     assert detector.pictures == calibration.ROUNDS * len(detector.answers)
     before, after = ((points.on(own.template) - truth.on(own.template)).norm(dim=1)
-                     for points in (wrong.assets.mediapipe, fixed.assets.mediapipe))  # fmt: skip
+                     for points in (wrong.points.mediapipe, fixed.points.mediapipe))  # fmt: skip
     assert before.mean() > 0.003 and after.mean() < 0.0005 and after.quantile(0.95) < 0.0015, "metres"
     # Upper and lower lip touch; a point that belongs to one does not end on the other.
     opened = own.template + own.expression_dirs[ARKIT_NAMES.index("jawOpen")]
-    assert (fixed.assets.mediapipe.on(opened) - truth.on(opened))[[13, 14]].norm(dim=1).max() < 0.003
+    assert (fixed.points.mediapipe.on(opened) - truth.on(opened))[[13, 14]].norm(dim=1).max() < 0.003
     monkeypatch.setattr(calibration, "_measured", lambda *_: pytest.fail("measured again"))
     again = calibrated(wrong, own, detector)
-    torch.testing.assert_close(again.assets.mediapipe.barycentric, fixed.assets.mediapipe.barycentric)
+    torch.testing.assert_close(again.points.mediapipe.barycentric, fixed.points.mediapipe.barycentric)
 
 
 @pytest.mark.slow
 def test_published_points_stay(own: HeadModel) -> None:
     moved = misplaced(own, (0.003, 0.0, 0.0))
-    wrong = HeadModel(replace(own.assets, mediapipe=moved, meta={"published_points": [5, 100]}))
-    fixed = calibrated(wrong, own, Knowing(own, own.assets.mediapipe)).assets.mediapipe
+    wrong = HeadModel(
+        replace(own.assets, points=replace(own.points, mediapipe=moved), meta={"published_points": [5, 100]})
+    )
+    fixed = calibrated(wrong, own, Knowing(own, own.points.mediapipe)).points.mediapipe
     torch.testing.assert_close(fixed.triangles[[5, 100]], moved.triangles[[5, 100]])
     torch.testing.assert_close(fixed.barycentric[[5, 100]], moved.barycentric[[5, 100]])
     assert (fixed.on(own.template)[6] - moved.on(own.template)[6]).norm() > 0.001
@@ -96,11 +99,11 @@ def test_a_head_without_a_face_keeps_its_points(own: HeadModel) -> None:
             pass
 
     kept = calibrated(own, own, Blind())
-    torch.testing.assert_close(kept.assets.mediapipe.barycentric, own.assets.mediapipe.barycentric)
+    torch.testing.assert_close(kept.points.mediapipe.barycentric, own.points.mediapipe.barycentric)
 
 
 def test_another_detector_measures_anew(own: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = Knowing(own, own.assets.mediapipe)
+    seen = Knowing(own, own.points.mediapipe)
     calibrated(own, own, seen)
     measured = seen.pictures
     calibrated(own, own, seen)

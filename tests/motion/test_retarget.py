@@ -134,7 +134,7 @@ def test_identity_goes_along_as_a_difference(own: HeadModel, flame: HeadModel) -
     scale = _eye_distance(flame, flame.template) / _eye_distance(own, own.template)
 
     def change(head: HeadModel, weights: torch.Tensor) -> torch.Tensor:
-        moved = head.assets.landmarks.on(head.shaped(weights)[0] - head.template)
+        moved = head.points.landmarks.on(head.shaped(weights)[0] - head.template)
         return (moved - moved.mean(0)).flatten()
 
     ours, theirs = change(own, betas) * scale, change(flame, there.betas)
@@ -145,10 +145,10 @@ def test_identity_goes_along_as_a_difference(own: HeadModel, flame: HeadModel) -
 
 def test_a_view_with_arkit_channels_moves_like_the_head_itself(own: HeadModel, flame: HeadModel) -> None:
     view = arkit_view(flame, num_betas=7)
-    assert view.assets.expression_names == ARKIT_NAMES and view.num_betas == 7 and arkit_view(own) is own
+    assert view.shape.expression_names == ARKIT_NAMES and view.num_betas == 7 and arkit_view(own) is own
     motion = performance(own, 20).replace(head=flame.name, betas=torch.linspace(-1, 1, 7))
     real = from_view(motion, flame)
-    assert real.betas.shape == (flame.num_betas,) and real.expression_names == flame.assets.expression_names
+    assert real.betas.shape == (flame.num_betas,) and real.expression_names == flame.shape.expression_names
     seen, meant = view.pose(motion).landmarks, flame.pose(real).landmarks
     # The view leaves out that a jaw turns: some millimetres on a chin that opens wide.
     assert (seen - meant).norm(dim=-1).mean() < 0.002
@@ -158,7 +158,7 @@ def test_two_heads_without_arkit_channels_meet_by_points(own: HeadModel, flame: 
     gnm = HeadModel(read_head(f"gnm:{write_gnm(gnm_like(own.assets), tmp_path)}"))
     motion = retarget(performance(own, 30), flame, own)
     there = retarget(motion, gnm, flame)
-    assert there.expression_names == gnm.assets.expression_names
+    assert there.expression_names == gnm.shape.expression_names
     ours, other = (head.pose(m.replace(neck_pose=0 * m.neck_pose)).landmarks for head, m in
                    ((flame, motion), (gnm, there)))  # fmt: skip
     scale = _eye_distance(gnm, gnm.template) / _eye_distance(flame, flame.template)
@@ -207,7 +207,7 @@ def test_animate_and_render_take_any_head(
     name = f"flame:{likeness_path}"
     result = pipeline.animate(speech, out=tmp_path / "out", head=name, formats=("npz", "csv", "glb", "mp4"), size=64)
     motion = read_motion(result.paths["npz"])
-    assert motion.head == flame.name and motion.expression_names == flame.assets.expression_names
+    assert motion.head == flame.name and motion.expression_names == flame.shape.expression_names
     assert motion.expression.std() > 0.01
     assert "JawOpen" in result.paths["csv"].read_text("utf-8").splitlines()[0]
     with VideoReader(result.paths["mp4"]) as video:

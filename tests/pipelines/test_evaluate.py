@@ -10,7 +10,8 @@ import torch
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.types import Motion
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.assets import HeadAssets
+from facetalk.head.model import HeadModel
 from facetalk.io.motion import write_motion
 from facetalk.pipelines import evaluate as pipeline
 from facetalk.pipelines.evaluate import evaluate

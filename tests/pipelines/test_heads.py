@@ -70,7 +70,7 @@ def test_a_flame_file_is_installed_with_what_lies_beside_it(likeness_path: Path,
         "flame2023_Open.pkl",
         "head.json",
     ]
-    assert len(read_head("flame2023_Open").regions["lips"]) == 7
+    assert len(read_head("flame2023_Open").points.regions["lips"]) == 7
 
 
 @pytest.mark.parametrize(

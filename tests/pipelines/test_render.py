@@ -86,7 +86,7 @@ def test_the_tracked_camera_is_that_of_the_fitted_video(tmp_path: Path, toy_head
     # Where the mesh is, as the camera's own formula says.
     assert motion.camera is not None
     vertices = toy_head.pose(motion.to_fps(25.0)).vertices
-    used = torch.unique(toy_head.assets.faces)
+    used = torch.unique(toy_head.shape.faces)
     places = project(vertices[0, used], motion.camera)
     wall = CpuRenderer(head_surface(toy_head.assets), motion.camera).background
     rows, columns = np.nonzero(np.abs(shown[0] - wall.astype(int)).max(-1) > 25)
@@ -162,7 +162,7 @@ def test_requests_that_make_no_sense_are_refused(tmp_path: Path, toy_head: HeadM
 
 def test_what_lies_in_the_mouth_gets_less_light(toy_head: HeadModel) -> None:
     surface = head_surface(toy_head.assets)
-    regions = toy_head.assets.regions
+    regions = toy_head.points.regions
     assert surface.exposure is not None and surface.translucency is not None
     assert surface.exposure[regions["upper_teeth"].numpy()].max() < 0.96
     outside = np.setdiff1d(

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 from facetalk.pipelines import train as pipeline
 from facetalk.recipes.registry import config_names
 from facetalk.recipes.styletalk import read_task_config

@@ -11,7 +11,7 @@ from facetalk.core.config import override
 from facetalk.core.errors import UsageError
 from facetalk.data.dataset import read_example
 from facetalk.data.manifest import read_manifest
-from facetalk.head.model import HeadAssets
+from facetalk.head.assets import HeadAssets
 from facetalk.losses.geometry import LipGeometry, MouthVertices
 from facetalk.networks.critics import SyncCritic
 from facetalk.networks.styletalk import Talker

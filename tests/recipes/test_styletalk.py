@@ -10,8 +10,8 @@ from facetalk.core.config import override
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.dataset import read_example
 from facetalk.data.manifest import read_manifest
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES, indices
-from facetalk.head.model import HeadAssets
 from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import closure_error
 from facetalk.networks.styletalk import Talker

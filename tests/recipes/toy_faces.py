@@ -33,7 +33,7 @@ def even_light() -> torch.Tensor:
 def mediapipe_points(head: HeadModel, vertices: torch.Tensor) -> torch.Tensor:
     """What a detector without error sees."""
     points = torch.zeros(len(vertices), 478, 3)
-    points[:, head.assets.mediapipe_ids, :2] = project(head.assets.mediapipe.on(vertices), Camera(K, IMAGE_SIZE))
+    points[:, head.points.mediapipe_ids, :2] = project(head.points.mediapipe.on(vertices), Camera(K, IMAGE_SIZE))
     return points
 
 

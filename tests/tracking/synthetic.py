@@ -7,9 +7,11 @@ from torch import Tensor
 
 from facetalk.core.landmarks import MESH_LEFT_IRIS, MESH_RIGHT_IRIS
 from facetalk.core.types import Camera
+from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadShape
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.gaze import channels_to_gaze
-from facetalk.head.model import HeadAssets, HeadModel, SurfacePoints
+from facetalk.head.model import HeadModel
+from facetalk.head.surface_points import SurfacePoints
 from facetalk.tracking.energy import Observation, State
 from facetalk.tracking.face_basis import FaceBasis, reduce_head
 from facetalk.tracking.observation import observe
@@ -70,23 +72,29 @@ def make_point_head(num_betas: int = 4, seed: int = 0) -> HeadModel:
     return HeadModel(
         HeadAssets(
             name="points",
-            template=template,
-            identity_dirs=shape,
-            identity_names=tuple(f"shape{i}" for i in range(num_betas)),
-            expression_dirs=dirs,
-            expression_names=ARKIT_NAMES,
-            faces=_front_faces(template),
-            joints=joints,
-            joint_identity_dirs=torch.zeros(num_betas, 5, 3),
-            skin_weights=weights,
-            landmarks=SurfacePoints(at_vertices.triangles[:68], corner[:68]),
-            mediapipe=at_vertices,
-            mediapipe_ids=order,
-            regions={},
-            colors=torch.ones(478, 3),
-            gloss=torch.zeros(478, 2),
-            uv_coords=torch.zeros(1, 2),
-            uv_faces=torch.zeros(len(_front_faces(template)), 3, dtype=torch.long),
+            shape=HeadShape(
+                template=template,
+                identity_dirs=shape,
+                identity_names=tuple(f"shape{i}" for i in range(num_betas)),
+                expression_dirs=dirs,
+                expression_names=ARKIT_NAMES,
+                faces=_front_faces(template),
+                joints=joints,
+                joint_identity_dirs=torch.zeros(num_betas, 5, 3),
+                skin_weights=weights,
+            ),
+            points=HeadPoints(
+                landmarks=SurfacePoints(at_vertices.triangles[:68], corner[:68]),
+                mediapipe=at_vertices,
+                mediapipe_ids=order,
+                regions={},
+            ),
+            appearance=HeadAppearance(
+                colors=torch.ones(478, 3),
+                gloss=torch.zeros(478, 2),
+                uv_coords=torch.zeros(1, 2),
+                uv_faces=torch.zeros(len(_front_faces(template)), 3, dtype=torch.long),
+            ),
         )
     )
 

@@ -117,10 +117,10 @@ def turning(head: HeadModel, focal_px: float, seed: int) -> tuple[Tensor, Tensor
     betas = 0.8 * torch.randn(head.num_betas, generator=chance)
     poses = torch.stack([turn, *[torch.zeros_like(turn)] * 4], 1)
     with torch.no_grad():
-        seen = head.assets.mediapipe.on(head(expression, poses, transl, betas))
+        seen = head.points.mediapipe.on(head(expression, poses, transl, betas))
     points = torch.zeros(48, 478, 3)
     K = torch.tensor([[focal_px, 0, 320], [0, focal_px, 240], [0, 0, 1.0]])
-    ids = head.assets.mediapipe_ids
+    ids = head.points.mediapipe_ids
     points[:, ids, :2] = project(seen, Camera(K, (640, 480)))
     points[:, ids, 2] = (-seen[..., 2] + seen[..., 2].mean(1, keepdim=True)) * focal_px / distance
     for iris, corners in ((468, (33, 133)), (473, (263, 362))):

@@ -48,7 +48,7 @@ def residual(head: HeadModel, points: torch.Tensor, times: torch.Tensor, size: t
     motion = fit_landmarks(points, times, size, head, settings=SETTINGS)
     even, _ = even_frames(points, times)
     assert motion.camera is not None
-    pixels = project(head.assets.mediapipe.on(head.pose(motion).vertices), motion.camera)
+    pixels = project(head.points.mediapipe.on(head.pose(motion).vertices), motion.camera)
     return float(((even[..., :2] - pixels).norm(dim=-1)[:, :468].mean(1) / interocular_px(even)).mean())
 
 
@@ -58,10 +58,13 @@ def with_betas(head: HeadModel, count: int) -> HeadModel:
     return HeadModel(
         replace(
             assets,
-            identity_dirs=assets.identity_dirs[:count],
-            identity_names=assets.identity_names[:count],
-            joint_identity_dirs=assets.joint_identity_dirs[:count],
-            detector_bias=None,
+            shape=replace(
+                assets.shape,
+                identity_dirs=assets.shape.identity_dirs[:count],
+                identity_names=assets.shape.identity_names[:count],
+                joint_identity_dirs=assets.shape.joint_identity_dirs[:count],
+            ),
+            points=replace(assets.points, detector_bias=None),
         )
     )
 

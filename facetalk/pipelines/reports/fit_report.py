@@ -105,7 +105,7 @@ class _Artist:
         frames = np.linspace(0, motion.num_frames - 1, NUM_PICTURES + 2).round().astype(int)[1:-1]
         places = [next(iter(posed(head, motion.cut(frame, frame + 1)))) for frame in dict.fromkeys(frames.tolist())]
         seen = torch.stack([project(torch.from_numpy(place), motion.camera) for place in places])
-        shown = torch.cat([head.assets.regions[name] for name in _SHOWN_REGIONS])
+        shown = torch.cat([head.points.regions[name] for name in _SHOWN_REGIONS])
         box = _square(seen[:, shown].numpy())
         scale = PICTURE_SIDE / (box[2] - box[0])
         camera = _scaled(motion.camera, scale)

@@ -118,7 +118,7 @@ def _row(
 ) -> dict[str, float]:
     rows: list[dict[str, float]] = []
     closures: Counter[str] = Counter()
-    lips = head.assets.regions["lips"]
+    lips = head.points.regions["lips"]
     for index, (example, labels) in enumerate(zip(examples, phonemes, strict=True)):
         made, true = speak(example, index), example.expression[0]
         figures = compare(made, true, geometry)

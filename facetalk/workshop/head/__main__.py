@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     assets = build_head()
     write_head_folder(folder, assets)
-    print(f"{folder}: {len(assets.template)} vertices, {len(assets.faces)} triangles")
+    print(f"{folder}: {len(assets.shape.template)} vertices, {len(assets.shape.faces)} triangles")
 
 
 if __name__ == "__main__":

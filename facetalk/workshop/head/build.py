@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from facetalk.core.landmarks import IBUG_FROM_MEDIAPIPE, NUM_MESH_POINTS
+from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadShape
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.looks import PAINTED
-from facetalk.head.model import HeadAssets, SurfacePoints
+from facetalk.head.surface_points import SurfacePoints
 from facetalk.workshop.head import paint
 from facetalk.workshop.head.anatomy import read_measurements
 from facetalk.workshop.head.channels import Face, all_channels
@@ -205,27 +206,33 @@ def build_head(calibrated: bool = True) -> HeadAssets:
 
     return HeadAssets(
         name="facetalk",
-        template=tensor(head.points * METRES),
-        identity_dirs=tensor(identity * METRES),
-        identity_names=identity_names(measurements),
-        expression_dirs=tensor(channels * METRES),
-        expression_names=ARKIT_NAMES,
-        faces=torch.tensor(np.ascontiguousarray(head.faces)),
-        joints=tensor(JOINTS * METRES),
-        joint_identity_dirs=tensor(joint_identity * METRES),
-        skin_weights=tensor(skin_weights(face)),
-        landmarks=points(IBUG_FROM_MEDIAPIPE),
-        mediapipe=points(range(NUM_MESH_POINTS)),
-        mediapipe_ids=torch.arange(NUM_MESH_POINTS),
-        regions={name: torch.tensor(np.ascontiguousarray(members)) for name, members in regions(face).items()},
-        colors=tensor(vertex_colors(head)),
-        gloss=tensor(gloss_of(head)),
-        uv_coords=tensor(uv),
-        uv_faces=torch.tensor(uv_faces),
-        texture=texture,
-        texture_layers=layers,
-        corrective_dirs=tensor(correctives * METRES),
-        corrective_pairs=torch.tensor(pairs),
-        detector_bias=tensor(read_channel_bias()) if calibrated else None,
+        shape=HeadShape(
+            template=tensor(head.points * METRES),
+            identity_dirs=tensor(identity * METRES),
+            identity_names=identity_names(measurements),
+            expression_dirs=tensor(channels * METRES),
+            expression_names=ARKIT_NAMES,
+            faces=torch.tensor(np.ascontiguousarray(head.faces)),
+            joints=tensor(JOINTS * METRES),
+            joint_identity_dirs=tensor(joint_identity * METRES),
+            skin_weights=tensor(skin_weights(face)),
+            corrective_dirs=tensor(correctives * METRES),
+            corrective_pairs=torch.tensor(pairs),
+        ),
+        points=HeadPoints(
+            landmarks=points(IBUG_FROM_MEDIAPIPE),
+            mediapipe=points(range(NUM_MESH_POINTS)),
+            mediapipe_ids=torch.arange(NUM_MESH_POINTS),
+            regions={name: torch.tensor(np.ascontiguousarray(members)) for name, members in regions(face).items()},
+            detector_bias=tensor(read_channel_bias()) if calibrated else None,
+        ),
+        appearance=HeadAppearance(
+            colors=tensor(vertex_colors(head)),
+            gloss=tensor(gloss_of(head)),
+            uv_coords=tensor(uv),
+            uv_faces=torch.tensor(uv_faces),
+            texture=texture,
+            texture_layers=layers,
+        ),
         meta={"look": PAINTED, "licence": "as facetalk", "source": "python -m facetalk.workshop.head"},
     )

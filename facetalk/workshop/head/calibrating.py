@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from facetalk.core.landmarks import NUM_MESH_POINTS, NUM_MESH_SKIN_POINTS
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES, mirrored
-from facetalk.head.model import HeadAssets, HeadModel
+from facetalk.head.model import HeadModel
 from facetalk.motion.appearance import head_surface
 from facetalk.motion.detector_bias import readings, solve_bias
 from facetalk.motion.head_calibration import displacement, expressions
@@ -44,7 +45,10 @@ def point_partners() -> np.ndarray:
 
 def channel_displacements(assets: HeadAssets, count: int = PICTURES) -> np.ndarray:
     """`HeadAssets.detector_bias` of a head, alike on both sides, (53, 478, 3) metres."""
-    head, chance = HeadModel(replace(assets, detector_bias=None)).eval(), torch.Generator().manual_seed(0)
+    head, chance = (
+        HeadModel(replace(assets, points=replace(assets.points, detector_bias=None))).eval(),
+        torch.Generator().manual_seed(0),
+    )
     with MediaPipeDetector() as detector:
         measured = solve_bias(list(readings(head, head_surface(assets), detector, count, chance)))
     others = [0, *(1 + ARKIT_NAMES.index(mirrored(name)) for name in ARKIT_NAMES)]

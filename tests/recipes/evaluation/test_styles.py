@@ -7,8 +7,8 @@ import torch
 
 from facetalk.data.dataset import Example
 from facetalk.data.manifest import Clip
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.model import HeadAssets
 from facetalk.losses.geometry import LipGeometry
 from facetalk.recipes.evaluation.styles import SMILE, MoodClassifier, judge_moods, judge_references, retrieval
 from tests.pipelines.performers import toy_talker

@@ -90,7 +90,7 @@ def posed(head: HeadModel, expression: torch.Tensor, **betas: float) -> np.ndarr
     """Vertices with the eyeballs turned as the channels say, (frames, vertices, 3) mm."""
     poses = torch.zeros(len(expression), 5, 3)
     poses[:, 3], poses[:, 4] = channels_to_gaze(expression)
-    identity = torch.tensor([betas.get(name, 0.0) for name in head.assets.identity_names])
+    identity = torch.tensor([betas.get(name, 0.0) for name in head.shape.identity_names])
     return 1000 * head(expression, poses, torch.zeros(len(expression), 3), identity).numpy()
 
 

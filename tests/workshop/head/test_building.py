@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.model import HeadAssets
 from facetalk.io.heads import read_head
 from facetalk.motion.appearance import head_surface
 from facetalk.motion.head_calibration import head_turn, portrait
@@ -81,15 +81,18 @@ def test_building_again_gives_the_shipped_head() -> None:
     from facetalk.workshop.head.build import build_head
 
     built, shipped = build_head(), read_head("facetalk")
-    assert torch.equal(built.faces, shipped.faces)
-    torch.testing.assert_close(built.template, shipped.template, rtol=0, atol=1e-6)
-    torch.testing.assert_close(built.expression_dirs, shipped.expression_dirs, rtol=0, atol=2e-5)
-    torch.testing.assert_close(built.identity_dirs, shipped.identity_dirs, rtol=0, atol=2e-5)
-    torch.testing.assert_close(built.skin_weights, shipped.skin_weights, rtol=0, atol=1e-6)
-    placed, expected = built.mediapipe.on(built.template), shipped.mediapipe.on(shipped.template)
+    assert torch.equal(built.shape.faces, shipped.shape.faces)
+    torch.testing.assert_close(built.shape.template, shipped.shape.template, rtol=0, atol=1e-6)
+    torch.testing.assert_close(built.shape.expression_dirs, shipped.shape.expression_dirs, rtol=0, atol=2e-5)
+    torch.testing.assert_close(built.shape.identity_dirs, shipped.shape.identity_dirs, rtol=0, atol=2e-5)
+    torch.testing.assert_close(built.shape.skin_weights, shipped.shape.skin_weights, rtol=0, atol=1e-6)
+    placed, expected = (
+        built.points.mediapipe.on(built.shape.template),
+        shipped.points.mediapipe.on(shipped.shape.template),
+    )
     torch.testing.assert_close(placed, expected, rtol=0, atol=1e-5)
-    assert built.texture is not None and shipped.texture is not None
-    assert np.abs(built.texture.astype(int) - shipped.texture).max() <= 2
+    assert built.appearance.texture is not None and shipped.appearance.texture is not None
+    assert np.abs(built.appearance.texture.astype(int) - shipped.appearance.texture).max() <= 2
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +107,12 @@ def seen_by_mediapipe(assets: HeadAssets, yaw: float, pitch: float, **channels: 
     from facetalk.vision.landmark_detector import MediaPipeDetector
 
     weights = torch.tensor([channels.get(name, 0.0) for name in ARKIT_NAMES])
-    shape = assets.template + torch.einsum("e,evc->vc", weights, assets.expression_dirs)
+    shape = assets.shape.template + torch.einsum("e,evc->vc", weights, assets.shape.expression_dirs)
     turned = shape @ torch.tensor(head_turn(yaw, pitch)).float().T
     with MediaPipeDetector(follow=False) as detector:
         seen = detector.detect(CpuRenderer(head_surface(assets), portrait()).render(turned.numpy()))
     assert seen is not None, "no face found"
-    return seen[:, :2], project(assets.mediapipe.on(turned), portrait()).numpy()
+    return seen[:, :2], project(assets.points.mediapipe.on(turned), portrait()).numpy()
 
 
 def error(seen: np.ndarray, placed: np.ndarray) -> float:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from facetalk.head.channels import ARKIT_NAMES, mirrored
-from facetalk.head.correctives import shape_names
+from facetalk.head.correctives import blend_shape_names
 from facetalk.head.model import HeadModel
 from facetalk.io.heads import read_head
 from facetalk.workshop.head.anatomy import read_measurements
@@ -48,17 +48,19 @@ def random_faces(head: HeadModel) -> np.ndarray:
 def test_correctives_and_identities_mirror_themselves_or_their_partner(head: HeadModel, sculpture: Sculpture) -> None:
     flip = torch.tensor([-1.0, 1, 1])
     assets = head.assets
-    assert assets.corrective_dirs is not None and assets.corrective_pairs is not None
-    pairs = [tuple(sorted(ARKIT_NAMES[i] for i in pair)) for pair in assets.corrective_pairs.tolist()]
+    assert assets.shape.corrective_dirs is not None and assets.shape.corrective_pairs is not None
+    pairs = [tuple(sorted(ARKIT_NAMES[i] for i in pair)) for pair in assets.shape.corrective_pairs.tolist()]
     others = [pairs.index(tuple(sorted(map(mirrored, pair)))) for pair in pairs]
     partner = torch.from_numpy(sculpture.partner)
-    reflected = assets.corrective_dirs[others][:, partner] * flip
-    torch.testing.assert_close(assets.corrective_dirs, reflected, rtol=0, atol=2e-5)
-    torch.testing.assert_close(assets.identity_dirs, assets.identity_dirs[:, partner] * flip, rtol=0, atol=3e-5)
+    reflected = assets.shape.corrective_dirs[others][:, partner] * flip
+    torch.testing.assert_close(assets.shape.corrective_dirs, reflected, rtol=0, atol=2e-5)
+    torch.testing.assert_close(
+        assets.shape.identity_dirs, assets.shape.identity_dirs[:, partner] * flip, rtol=0, atol=3e-5
+    )
 
 
 def test_correctives_have_names_after_the_52_channels(head: HeadModel) -> None:
-    names = shape_names(head.assets)
+    names = blend_shape_names(head.shape)
     assert names[:52] == ARKIT_NAMES and len(set(names)) == len(names)
     wanted = {"eyeBlinkLeft_half", "eyeBlinkRight_eyeSquintRight", "eyeBlinkLeft_eyeLookDownLeft",
               "jawOpen_mouthFunnel", "jawOpen_mouthPucker", "jawOpen_mouthSmileLeft",
@@ -67,8 +69,8 @@ def test_correctives_have_names_after_the_52_channels(head: HeadModel) -> None:
 
 
 def test_no_triangle_folds_or_collapses_over_a_thousand_expressions(head: HeadModel, random_faces: np.ndarray) -> None:
-    faces = head.assets.faces.numpy()
-    outside = faces[np.isin(faces, head.assets.regions["skin"].numpy()).all(1)]
+    faces = head.shape.faces.numpy()
+    outside = faces[np.isin(faces, head.points.regions["skin"].numpy()).all(1)]
     areas, cosines = geometry.folded(random_faces, outside, 1000 * head.template.numpy())
     assert areas.min() > 1e-3, "mm^2"
     # Lips at the corner of a closing mouth and the skin at the inner corner of a shut eye crease by up to 132 degrees;
@@ -157,9 +159,9 @@ def test_the_tongue_comes_out_between_the_lips(head: HeadModel, sculpture: Sculp
 
 
 def test_identity_directions_have_names_with_a_meaning(head: HeadModel) -> None:
-    assert set(TRAIT_NAMES) <= set(head.assets.identity_names) and len(TRAIT_NAMES) >= 20
-    points = 1000 * head.assets.mediapipe.on(head.identity_dirs).flatten(1)
-    traits = points[[head.assets.identity_names.index(name) for name in TRAIT_NAMES]]
+    assert set(TRAIT_NAMES) <= set(head.shape.identity_names) and len(TRAIT_NAMES) >= 20
+    points = 1000 * head.points.mediapipe.on(head.identity_dirs).flatten(1)
+    traits = points[[head.shape.identity_names.index(name) for name in TRAIT_NAMES]]
     unit = torch.nn.functional.normalize(traits[traits.norm(dim=1) > 3], dim=1)
     alike = (unit @ unit.T - torch.eye(len(unit))).abs().max()
     assert float(alike) < 0.8, "two names for the same change"
@@ -170,7 +172,7 @@ def test_every_identity_keeps_lips_lids_and_teeth_in_place(
     head: HeadModel, sculpture: Sculpture, amount: float
 ) -> None:
     shown = torch.cat([expression_of(), expression_of(eyeBlink=1), expression_of(eyeBlink=0.5)])
-    for name in head.assets.identity_names:
+    for name in head.shape.identity_names:
         vertices = posed(head, shown, **{name: amount})
         assert geometry.lip_crossing(sculpture, vertices[:1])[0] < PENETRATION, name
         assert geometry.lip_gap(sculpture, vertices[:1])[0] < PENETRATION, name

@@ -35,7 +35,7 @@ def see(landmark_networks: None) -> Iterator[See]:
 
     head = HeadModel(read_head("facetalk"))
     renderer = CpuRenderer(head_surface(head.assets), portrait())
-    still, names = (torch.zeros(1, 5, 3), torch.zeros(1, 3)), head.assets.identity_names
+    still, names = (torch.zeros(1, 5, 3), torch.zeros(1, 3)), head.shape.identity_names
     with MediaPipeDetector(follow=False) as detector:
 
         def seen(expression: torch.Tensor, yaw: float = 0, pitch: float = 0, **people: float) -> np.ndarray | None:
