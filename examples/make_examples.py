@@ -19,8 +19,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
-from facetalk.core.types import Motion, still_motion
 from facetalk.io.audio import read_waveform, write_wav
 from facetalk.io.video import VideoReader
 from facetalk.motion.gestures.registry import add_gestures

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from facetalk.core.version import __version__
 
 if TYPE_CHECKING:
+    from facetalk.core.camera import Camera
     from facetalk.core.errors import FacetalkError
-    from facetalk.core.types import Camera, Motion
+    from facetalk.core.motion import Motion
     from facetalk.head.looks import Look
     from facetalk.head.model import HeadModel
     from facetalk.io.audio import read_waveform
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from facetalk.talkers.registry import load_talker
 
 _HOMES = {
-    "Camera": "core.types",
+    "Camera": "core.camera",
     "FacetalkError": "core.errors",
     "HeadModel": "head.model",
     "Look": "head.looks",
-    "Motion": "core.types",
+    "Motion": "core.motion",
     "animate": "pipelines.animate",
     "animate_all": "pipelines.animate",
     "evaluate": "pipelines.evaluate",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from facetalk.core.progress import Progress, silent
+from facetalk.core.progress import Progress, no_progress
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 HeadName = Annotated[str, typer.Option("--head", help="Head model, see `facetalk heads`.")]
@@ -56,7 +56,7 @@ def progress_bar(quiet: bool = False) -> Iterator[Progress]:
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        yield silent
+        yield no_progress
         return
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars

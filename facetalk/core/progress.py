@@ -1,12 +1,12 @@
-"""How a long job tells how far it is."""
+"""Progress callbacks of long jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many steps of it are done, and how many there are."""
+"""Called with the name of the current step, how much of it is done, and the total."""
 
 
-def silent(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
+def no_progress(what: str, done: int, total: int) -> None:
+    """Ignore progress."""

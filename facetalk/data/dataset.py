@@ -13,8 +13,8 @@ from torch import Tensor
 
 from facetalk.audio.resample import resample_waveform
 from facetalk.core.errors import FacetalkError
+from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frame_times, frames_for, resample
-from facetalk.core.types import Motion
 from facetalk.data.manifest import Clip
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import read_waveform

@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
-from facetalk.core.types import Motion
 from facetalk.io.files import replacing
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 

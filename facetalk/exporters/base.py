@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import UsageError
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.head.model import HeadModel
 from facetalk.motion.frames import BACKENDS, CAMERAS
 
@@ -66,7 +66,7 @@ class Exporter(Protocol):
         motion: Motion,
         head: HeadModel,
         options: ExportOptions = DEFAULTS,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> None:
         """Write a file (or a folder of one file per frame), completely or not at all.
 

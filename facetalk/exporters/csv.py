@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.progress import Progress, silent
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.core.types import Motion
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
@@ -31,7 +31,7 @@ def write(
     motion: Motion,
     head: HeadModel,
     options: ExportOptions = DEFAULTS,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> None:
     """Write 52 ARKit curves and nine angles per frame, see `Exporter`.
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from facetalk.core.progress import Progress, silent
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
-from facetalk.core.types import Motion
 from facetalk.core.version import __version__
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
 from facetalk.exporters.head_mesh import SplitMesh, part_faces, split_at_seams, vertex_normals
@@ -46,7 +46,7 @@ def write(
     motion: Motion,
     head: HeadModel,
     options: ExportOptions = DEFAULTS,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> None:
     """Write the head with one identity and one motion as binary glTF 2.0, see `Exporter`."""
     check_same_head(motion, head)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.exporters.base import DEFAULTS, ExportOptions, check_same_head
 from facetalk.head.model import HeadModel
 from facetalk.io.video import video_frames
@@ -19,7 +19,7 @@ def write(
     motion: Motion,
     head: HeadModel,
     options: ExportOptions = DEFAULTS,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> None:
     """Write a video, see `Exporter`.
 

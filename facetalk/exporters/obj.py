@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
 from facetalk.exporters.head_mesh import part_faces
 from facetalk.head.assets import HeadAssets
@@ -26,7 +26,7 @@ def write(
     motion: Motion,
     head: HeadModel,
     options: ExportOptions = DEFAULTS,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> None:
     """Write `frame_00000.obj` and so on, `head.mtl` and the texture into a folder, see `Exporter`."""
     check_same_head(motion, head)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facetalk.core.progress import Progress, silent
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
-from facetalk.core.types import Motion
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
 from facetalk.exporters.head_mesh import painted_colors, part_faces, vertex_normals
 from facetalk.head.assets import HeadAssets
@@ -33,7 +33,7 @@ def write(
     motion: Motion,
     head: HeadModel,
     options: ExportOptions = DEFAULTS,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> None:
     """Write the head with one identity and one motion as USD text, see `Exporter`."""
     check_same_head(motion, head)

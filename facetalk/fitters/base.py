@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.head.model import HeadModel
 
 
@@ -14,7 +14,7 @@ from facetalk.head.model import HeadModel
 class Fitter(Protocol):
     """A method that recovers the motion of one face from a video."""
 
-    def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = silent) -> Motion:
+    def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = no_progress) -> Motion:
         """Return the motion of a head that moves as the face in a video.
 
         Args:

@@ -15,7 +15,7 @@ from torch import Tensor
 from facetalk.audio.activity import loudness_db
 from facetalk.core.errors import NoFaceError, UsageError
 from facetalk.core.landmarks import NUM_MESH_POINTS
-from facetalk.core.progress import Progress, silent
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.timing import FPS
 from facetalk.fitters.following import Follower, MediaPipeFollower, WholeFollower, follow, segment_length
 from facetalk.io.frame_table import FrameTable
@@ -54,7 +54,7 @@ def detect_landmarks(
     *,
     detector: LandmarkDetector | None = None,
     face: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Detections:
     """Detect one face in every frame of a video.
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from facetalk.core.progress import Progress, silent
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
-from facetalk.core.types import Motion
 from facetalk.core.version import __version__
 from facetalk.fitters.detect import Detections, detect_landmarks
 from facetalk.fitters.read_back import RenderedReader
@@ -31,7 +31,7 @@ class LandmarkFitter:
         """
         self._settings, self._detector = settings, detector
 
-    def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = silent) -> Motion:
+    def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = no_progress) -> Motion:
         """See `Fitter.fit`."""
         found = detect_landmarks(video, detector=self._detector, face=face, progress=progress)
         with one_torch_thread():

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.landmarks import IBUG_CHIN, IBUG_NASION, IBUG_NOSE_TIP, NUM_MESH_POINTS
+from facetalk.core.motion import Motion
 from facetalk.core.threads import in_threads
-from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
 from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import make_renderer, posed, rendered

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.core.config import plain
-from facetalk.core.progress import Progress, silent
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.rotations import matrix_to_quaternion
 from facetalk.core.threads import one_torch_thread
 from facetalk.head.channels import ARKIT_NAMES
@@ -79,7 +79,7 @@ def refine_encoder(
     reader: LipReader | None,
     clip: SeenClip,
     settings: RefineSettings | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> FaceEncoder:
     """Train a copy of the encoders on one clip.
 

@@ -16,11 +16,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.progress import Progress, silent
+from facetalk.core.camera import Camera
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.rotations import continuous_axis_angle
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS, resample
-from facetalk.core.types import Camera, Motion
 from facetalk.core.version import __version__
 from facetalk.data.crops import FaceTrack, cut_frames, face_track
 from facetalk.data.faces import face_pictures, mouth_pictures
@@ -72,7 +73,7 @@ class SpectreFitter:
         self._refine, self._network, self._detector = refine, network, detector
         self._settings = settings or RefineSettings()
 
-    def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = silent) -> Motion:
+    def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = no_progress) -> Motion:
         """See `Fitter.fit`."""
         found = cropped_face(detect_landmarks(video, detector=self._detector, face=face, progress=progress))
         encoder, scene = load_face_encoder(self._network), FaceScene(load_head(HEAD))

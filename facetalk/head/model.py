@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.core.landmarks import IBUG_INNER_FACE_SLICE
+from facetalk.core.motion import Motion
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.core.types import Motion
 from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadShape
 from facetalk.head.correctives import corrective_weights
 from facetalk.head.skinning import JOINT_PARENTS, joint_transforms, pose_features, skin

@@ -12,7 +12,7 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
-from facetalk.core.progress import Progress, silent
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.version import __version__
 from facetalk.io.files import replacing
 
@@ -22,7 +22,7 @@ _TIMEOUT_S = 30.0
 _BLOCK = 1 << 20
 
 
-def download(address: str, folder: Path, *, most_bytes: int = MOST_BYTES, progress: Progress = silent) -> Path:
+def download(address: str, folder: Path, *, most_bytes: int = MOST_BYTES, progress: Progress = no_progress) -> Path:
     """Fetch a file into a folder, under the address's last name; nothing is left behind if that fails.
 
     Args:

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError
-from facetalk.core.types import POSES, Camera, Motion
+from facetalk.core.motion import POSES, Motion
 from facetalk.core.version import __version__
 from facetalk.io.files import replacing
 

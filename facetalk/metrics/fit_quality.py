@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
 
 
 def face_frames_ratio(motion: Motion) -> float:

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.camera import Camera
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.core.types import Camera
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_pose, gaze_to_channels
 from facetalk.head.model import HeadModel

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from facetalk.core.camera import Camera
 from facetalk.core.errors import UsageError
-from facetalk.core.types import Camera, Motion
+from facetalk.core.motion import Motion
 from facetalk.head.model import HeadModel
 from facetalk.motion.heads import load_head
 from facetalk.rendering.camera import front_camera

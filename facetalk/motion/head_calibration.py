@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from facetalk.core.camera import Camera
 from facetalk.core.landmarks import IBUG_INNER_FACE_SLICE
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.core.types import Camera
 from facetalk.head import registration, retargeting
 from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES

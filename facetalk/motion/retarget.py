@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.landmarks import IBUG_OUTER_EYE_CORNERS, IBUG_RIGID
+from facetalk.core.motion import Motion
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.core.types import Motion
 from facetalk.head import model, retargeting
 from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
-from facetalk.core.types import Motion
 from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.networks.attention import EncoderLayer, LocalBias
 from facetalk.networks.lip_contact import close_lips, contact, resting, touch_teeth

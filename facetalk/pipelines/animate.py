@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.progress import Progress, silent
+from facetalk.core.motion import Motion, still_motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
-from facetalk.core.types import Motion, still_motion
 from facetalk.exporters.base import ExportOptions
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
@@ -96,7 +96,7 @@ def animate(
     style: Path | str | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     **options: object,
 ) -> AnimateResult:
     """Animate a head from one recording.
@@ -123,7 +123,7 @@ def animate_all(
     out: Path | str | None = None,
     overwrite: bool = False,
     skip_existing: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Batch:
     """Animate many recordings; one that fails does not stop the others.
 
@@ -161,7 +161,7 @@ def animate_all(
     return Batch(done, skipped, failed)
 
 
-def load_performer(options: AnimateOptions, timings: dict[str, float], progress: Progress = silent) -> Performer:
+def load_performer(options: AnimateOptions, timings: dict[str, float], progress: Progress = no_progress) -> Performer:
     """Load head and talker, and take the style from its file."""
     with _timed(timings, "load"):
         head, talker = load_head(options.head, options.look), load_talker(options.talker)

@@ -14,7 +14,7 @@ from typing import Any
 
 from facetalk.core.config import plain
 from facetalk.core.parallel import each_in_parallel
-from facetalk.core.progress import Progress, silent
+from facetalk.core.progress import Progress, no_progress
 from facetalk.data.curation.settings import CurationRules
 from facetalk.data.manifest import CURATED_COLUMNS, MANIFEST, REJECTED, REJECTED_COLUMNS, write_rows
 from facetalk.data.sources import clip_names, find_note, find_videos, read_laugh_times, read_notes
@@ -62,7 +62,7 @@ def curate_videos(
     jobs: int | None = None,
     skip_existing: bool = False,
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> CurationSummary:
     """Cut videos into clips that are worth training on, and fit them.
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError
+from facetalk.core.motion import Motion
 from facetalk.core.spans import Span
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
-from facetalk.core.types import Motion
 from facetalk.data.curation.scan import VideoScan, scan_video
 from facetalk.data.curation.select import KeptSpan, select_spans
 from facetalk.data.curation.settings import CurationRules

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.landmarks import IBUG_MOUTH, NUM_IBUG
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
 from facetalk.metrics.landmarks import landmark_distance_mm

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.exporters.base import ExportOptions
 from facetalk.exporters.registry import FORMATS, check_options, format_named, format_of, formats_named, load_exporter
 from facetalk.head.looks import Look
@@ -37,7 +37,7 @@ def export(
     camera: str = "front",
     over: Path | str | None = None,
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Path:
     """Write a motion to a file in the format that its suffix names, and return the path.
 
@@ -75,7 +75,7 @@ def export_formats(
     *,
     head: HeadModel,
     options: ExportOptions | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> None:
     """Write a motion in several formats; files are written while the video is rendered.
 
@@ -102,7 +102,7 @@ def export_formats(
     for name in aside:
         load_exporter(name)
     with ThreadPoolExecutor(1) as pool:
-        jobs = [pool.submit(write, name, silent) for name in aside]
+        jobs = [pool.submit(write, name, no_progress) for name in aside]
         if "mp4" in targets:
             write("mp4", progress)
         for job in jobs:
@@ -127,7 +127,7 @@ def export_all(
     look: Look | None = None,
     options: ExportOptions | None = None,
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> ExportBatch:
     """Write motion files in one or more formats; one that fails does not stop the others.
 

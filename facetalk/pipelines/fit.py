@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.motion import Motion
 from facetalk.core.parallel import each_in_parallel
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.data.manifest import COLUMNS, FAILED_COLUMNS, MANIFEST, REJECTED, manifest_row, write_rows
 from facetalk.data.sources import clip_names, find_note, find_videos, read_notes
 from facetalk.fitters.registry import check_method, load_fitter
@@ -30,7 +30,7 @@ def fit(
     head: HeadModel | str = "facetalk",
     refine: bool = False,
     face: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Motion:
     """Fit a head to the face in a video.
 
@@ -91,7 +91,7 @@ def fit_to_file(
     *,
     face: int | None = None,
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Motion:
     """Fit one video and write its motion file; arguments as for `fit`."""
     options = options or FitOptions()
@@ -114,7 +114,7 @@ def fit_videos(
     jobs: int | None = None,
     skip_existing: bool = False,
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> FitSummary:
     """Make a dataset folder: `manifest.csv`, a motion and an audio file per video, `rejected.csv` with reasons.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facetalk.core.errors import UsageError
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.data.curation.settings import read_rules
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 from facetalk.pipelines.curate import CurationSummary, curate_videos
@@ -107,7 +107,7 @@ class FitOutcome:
     report: Path | None
 
 
-def run_fit(request: FitRequest, progress: Progress = silent) -> FitOutcome:
+def run_fit(request: FitRequest, progress: Progress = no_progress) -> FitOutcome:
     """Fit one video, fit many, or curate.
 
     Args:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
-from facetalk.core.progress import Progress, silent
+from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io import flame, gnm, ict
@@ -65,7 +65,7 @@ def install_head(
     kind: str | None = None,
     sha256: str | None = None,
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> InstalledHead:
     """Put a head model in place, so that its name works wherever a head is asked for.
 
@@ -165,7 +165,12 @@ def list_installed() -> list[InstalledHead]:
 
 
 def show_head(
-    head: HeadModel, out_path: Path | str, *, overwrite: bool = False, progress: Progress = silent, cell: int = CELL
+    head: HeadModel,
+    out_path: Path | str,
+    *,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+    cell: int = CELL,
 ) -> Path:
     """Write a contact sheet: the head at rest from three sides, every ARKit channel, its own channels, identities.
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Camera, Motion
+from facetalk.core.camera import Camera
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.head.model import HeadModel
 from facetalk.io.files import free_path
 from facetalk.io.video import VideoReader, video_frames
@@ -50,7 +51,7 @@ def render_preview(
     head: HeadModel | None = None,
     backend: str = "cpu",
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Path:
     """Write a video with the original, the fitted head over it, and moving curves of what it does.
 

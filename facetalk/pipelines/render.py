@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import UsageError
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.head.model import HeadModel
 from facetalk.pipelines.export import export
 
@@ -26,7 +26,7 @@ def render(
     audio: Path | str | Float[Tensor, " samples"] | None = None,
     over: Path | str | None = None,
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Path:
     """Write a video of a motion and return its path.
 

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
@@ -55,7 +55,7 @@ def resolve_style(
     talker_name: str = "styletalk",
     head: HeadModel | None = None,
     strength: float = 1.0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Float[Tensor, " style"]:
     """The style code that a user means.
 
@@ -93,7 +93,7 @@ def _resolve_one(
     raise FacetalkError(f"no such style reference: {name}; it is neither a file nor one of the styles {known}")
 
 
-def read_style(path: Path, head: HeadModel | None = None, progress: Progress = silent) -> Motion:
+def read_style(path: Path, head: HeadModel | None = None, progress: Progress = no_progress) -> Motion:
     """The performance in a motion file or in a video."""
     if path.suffix == ".npz":
         motion = read_motion(path)
@@ -132,7 +132,7 @@ def save_style(
     talker: str = "styletalk",
     strength: float = 1.0,
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Path:
     """Write the style of a reference to a file, or under a name to the user's folder of styles.
 

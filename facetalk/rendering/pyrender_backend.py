@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from facetalk.core.camera import Camera
 from facetalk.core.errors import MissingAssetError
-from facetalk.core.types import Camera
 from facetalk.rendering.background import studio_background
 from facetalk.rendering.color import BYTE_TO_LINEAR, linear_to_srgb
 from facetalk.rendering.glsl import VERTEX_SHADER, fragment_shader

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from facetalk.core.camera import Camera
 from facetalk.core.threads import usable_cores
-from facetalk.core.types import Camera
 from facetalk.rendering.antialias import mark_edges, shade_edges
 from facetalk.rendering.background import studio_background
 from facetalk.rendering.color import srgb_to_linear

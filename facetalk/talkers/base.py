@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import UsageError
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.camera import Camera
+from facetalk.core.motion import Motion
 from facetalk.core.rotations import axis_angle_to_matrix, continuous_axis_angle, matrix_to_axis_angle
 from facetalk.core.timing import FPS, resample, windows
-from facetalk.core.types import Camera, Motion
 from facetalk.head.gaze import gaze_to_channels
 from facetalk.head.model import HeadModel
 from facetalk.tracking.energy import FaceEnergy, Observation, State

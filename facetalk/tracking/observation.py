@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError
 from facetalk.core.landmarks import (
     MESH_LEFT_IRIS,
@@ -19,7 +20,6 @@ from facetalk.core.landmarks import (
 )
 from facetalk.core.rotations import matrix_to_axis_angle
 from facetalk.core.timing import FPS, frame_times, frames_for, resample
-from facetalk.core.types import Camera
 from facetalk.tracking.energy import Observation, State
 from facetalk.tracking.face_basis import FaceBasis
 from facetalk.tracking.settings import FitSettings

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.motion import Motion
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.core.types import Motion
 from facetalk.tracking.energy import Observation, State
 from facetalk.tracking.face_basis import FaceBasis, with_points
 

@@ -11,8 +11,8 @@ import torch
 from typer.testing import CliRunner, Result
 
 from facetalk.cli.app import app
+from facetalk.core.motion import still_motion
 from facetalk.core.timing import FPS
-from facetalk.core.types import still_motion
 from facetalk.exporters.registry import FORMATS
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoReader

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError
-from facetalk.core.types import still_motion
+from facetalk.core.motion import still_motion
 from facetalk.data.manifest import COLUMNS, Clip, manifest_row, read_manifest, split_by_speaker
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from facetalk.core.types import POSES, Motion
+from facetalk.core.motion import POSES, Motion
 from facetalk.head.assets import HeadAssets
 
 

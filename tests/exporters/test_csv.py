@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
 from facetalk.exporters import csv as csv_exporter
 from facetalk.exporters.csv import timecode
 from facetalk.head.assets import HeadAssets

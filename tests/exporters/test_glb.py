@@ -14,7 +14,7 @@ import torch
 import trimesh
 from PIL import Image
 
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
 from facetalk.exporters import glb
 from facetalk.exporters.head_mesh import part_faces
 from facetalk.head.assets import HeadAssets

@@ -12,7 +12,7 @@ import torch
 import trimesh
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
 from facetalk.exporters.base import Exporter, ExportOptions
 from facetalk.exporters.registry import FORMATS, format_named, format_of, formats_named, load_exporter
 from facetalk.head.model import HeadModel

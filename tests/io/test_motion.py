@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError
-from facetalk.core.types import POSES, Camera, Motion
+from facetalk.core.motion import POSES, Motion
 from facetalk.io.motion import read_motion, write_motion
 
 NAMES = ("jawOpen", "mouthSmileLeft", "browInnerUp")

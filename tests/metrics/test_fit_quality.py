@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facetalk.core.types import still_motion
+from facetalk.core.motion import still_motion
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 
 

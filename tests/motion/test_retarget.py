@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from facetalk.core.camera import Camera
 from facetalk.core.errors import MissingAssetError
-from facetalk.core.types import Camera, Motion, still_motion
+from facetalk.core.motion import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_pose, gaze_to_channels
 from facetalk.head.model import HeadModel

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from facetalk.core.motion import still_motion
 from facetalk.core.timing import SAMPLE_RATE
-from facetalk.core.types import still_motion
 from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.networks import styletalk as talker_module
 from facetalk.networks.motion_decoder import DecoderConfig, DynamicLinear

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
 from facetalk.head.assets import HeadAssets
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import write_motion

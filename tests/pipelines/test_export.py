@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.types import Motion, still_motion
+from facetalk.core.motion import Motion, still_motion
 from facetalk.exporters.base import ExportOptions
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.looks import Look

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.types import Camera, Motion, still_motion
+from facetalk.core.motion import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader

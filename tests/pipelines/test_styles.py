@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.types import still_motion
+from facetalk.core.motion import still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.motion import write_motion
 from facetalk.io.weights import write_tensors

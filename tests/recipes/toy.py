@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
+from facetalk.core.motion import still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
-from facetalk.core.types import still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import write_wav
 from facetalk.io.motion import write_motion

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from facetalk.core.types import Camera
+from facetalk.core.camera import Camera
 from facetalk.data.crops import FACE_PIXELS, KEPT_SCALE, FaceCrops, face_track
 from facetalk.data.face_corpus import TrackedRenderer
 from facetalk.data.faces import FaceExample

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from facetalk.core.types import Camera
+from facetalk.core.camera import Camera
 from facetalk.rendering.surface import Surface
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facetalk.core.types import Camera
+from facetalk.core.camera import Camera
 from facetalk.rendering.color import linear_to_srgb, srgb_to_linear, tone
 from facetalk.rendering.lights import Studio
 from facetalk.rendering.shading import BLEED

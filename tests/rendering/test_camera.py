@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facetalk.core.types import Camera
+from facetalk.core.camera import Camera
 from facetalk.rendering.camera import front_camera, project, resized_camera
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from facetalk.core.types import Camera
+from facetalk.core.camera import Camera
 from facetalk.rendering.renderer import CpuRenderer
 from facetalk.rendering.surface import Surface
 from tests.rendering.meshes import ball, looking, paint, plain

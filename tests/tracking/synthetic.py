@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from facetalk.core.camera import Camera
 from facetalk.core.landmarks import MESH_LEFT_IRIS, MESH_RIGHT_IRIS
-from facetalk.core.types import Camera
 from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadShape
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.gaze import channels_to_gaze

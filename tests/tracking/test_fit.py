@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError
+from facetalk.core.motion import Motion
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.core.types import Motion
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import channels_to_gaze
 from facetalk.head.model import HeadModel

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from facetalk.core.camera import Camera
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.threads import one_torch_thread
-from facetalk.core.types import Camera
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.motion.heads import load_head

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from facetalk.core.motion import Motion
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.core.types import Motion
 from facetalk.head.model import HeadModel
 from facetalk.tracking.energy import Observation, State
 from facetalk.tracking.face_basis import FaceBasis, reduce_head, with_points

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from facetalk.core.errors import NoFaceError
 from facetalk.core.landmarks import NUM_MESH_POINTS
-from facetalk.core.progress import Progress, silent
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.spans import Span
 from facetalk.core.timing import FPS, frames_for
 from facetalk.data.curation.settings import FaceRules, SceneRules
@@ -93,7 +93,7 @@ def scan_video(
     face: FaceRules,
     *,
     detector: ManyFacesDetector | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> VideoScan:
     """Detect the cuts and faces of a video in one pass.
 

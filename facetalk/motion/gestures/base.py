@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
 
 
 @runtime_checkable

@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
-from facetalk.core.types import Motion
 from facetalk.head.channels import BLINK_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_pose, gaze_to_channels
 

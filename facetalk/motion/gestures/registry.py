@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import UsageError
-from facetalk.core.types import Motion
+from facetalk.core.motion import Motion
 from facetalk.motion.gestures.base import Gesture
 
 GESTURES = {"idle": "facetalk.motion.gestures.idle:Idle"}

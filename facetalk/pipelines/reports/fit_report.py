@@ -13,9 +13,10 @@ import torch
 from jaxtyping import UInt8
 from PIL import Image
 
+from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError
-from facetalk.core.progress import Progress, silent
-from facetalk.core.types import Camera, Motion
+from facetalk.core.motion import Motion
+from facetalk.core.progress import Progress, no_progress
 from facetalk.core.version import __version__
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
@@ -46,7 +47,7 @@ _SHOWN_REGIONS = ("upper_face", "lips")
 
 
 def write_report(
-    out_dir: Path | str, *, head: HeadModel | str | None = None, pictures: bool = True, progress: Progress = silent
+    out_dir: Path | str, *, head: HeadModel | str | None = None, pictures: bool = True, progress: Progress = no_progress
 ) -> Path:
     """Write `report.html` into a dataset folder of `facetalk fit` and return its path.
 

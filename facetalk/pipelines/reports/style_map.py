@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.progress import Progress, silent
+from facetalk.core.progress import Progress, no_progress
 from facetalk.data.manifest import MANIFEST, Clip, read_manifest
 from facetalk.io.files import replacing
 from facetalk.metrics.neighbours import tsne
@@ -40,7 +40,7 @@ def plot_styles(
     by: str = "speaker",
     talker: str = "styletalk",
     overwrite: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> StyleMap:
     """Draw a t-SNE map of the style codes of clips: `OUT.png`, and `OUT.html` beside it.
 

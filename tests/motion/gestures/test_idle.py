@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from facetalk.core.types import Motion, still_motion
+from facetalk.core.motion import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.motion.gestures.idle import (
     BLOCK_FRAMES,

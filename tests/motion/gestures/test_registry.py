@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facetalk.core.errors import UsageError
-from facetalk.core.types import POSES, Motion, still_motion
+from facetalk.core.motion import POSES, Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.motion.gestures.base import Gesture
 from facetalk.motion.gestures.registry import GESTURES, add_gestures, load_gesture

@@ -1,12 +1,12 @@
-"""The values that travel between packages.
+"""Motion: how one face moves, frame by frame.
 
-World frame: x to the right of somebody who looks at the face (the subject's left), y up, z out of the face towards the
-viewer. A camera at rest sits at the origin and looks down -z, so a face in front of it has negative z.
+World frame: x points to the right of a viewer who faces the head (the subject's left), y up, z out of the face towards
+the viewer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -14,23 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.camera import Camera
 from facetalk.core.rotations import continuous_axis_angle
 from facetalk.core.timing import frame_times, resample
 
 POSES = ("global_orient", "neck_pose", "jaw_pose", "leye_pose", "reye_pose")
 """Joint rotations of a motion, in the order of the head's joints."""
-
-
-@dataclass(frozen=True, eq=False)
-class Camera:
-    """A pinhole camera without distortion."""
-
-    K: Float[Tensor, "3 3"]
-    """Focal lengths and principal point in pixels, y down."""
-    image_size: tuple[int, int]
-    """Width and height in pixels."""
-    world_to_camera: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4))
-    """Rigid transform into the camera's frame: x right, y up, looking down -z."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +38,14 @@ class Motion:
     leye_pose: Float[Tensor, "frames 3"]
     reye_pose: Float[Tensor, "frames 3"]
     transl: Float[Tensor, "frames 3"]
-    """Metres."""
+    """Meters."""
     betas: Float[Tensor, " n_betas"]
     camera: Camera | None = None
     """The camera of the video that the motion was fitted to; it stands at the world's origin."""
     fit_error: Float[Tensor, " frames"] | None = None
     """Mean landmark distance in inter-ocular units."""
     confidence: Float[Tensor, " frames"] | None = None
-    """How far the fit of a frame can be trusted, 0 (no face seen) to 1."""
+    """Confidence in the fit of each frame, from 0 (no face found) to 1."""
     source: str = ""
     source_fps: float = 0.0
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -72,7 +61,7 @@ class Motion:
 
     @property
     def num_frames(self) -> int:
-        """Number of video frames."""
+        """Number of frames."""
         return self.expression.shape[0]
 
     @property
@@ -82,7 +71,7 @@ class Motion:
 
     @property
     def poses(self) -> Float[Tensor, "frames joints 3"]:
-        """All joint rotations in the order of the head's joints."""
+        """All joint rotations, in the order of the head's joints."""
         return torch.stack([getattr(self, name) for name in POSES], 1)
 
     def channel(self, name: str) -> Float[Tensor, " frames"]:
@@ -90,15 +79,15 @@ class Motion:
         return self.expression[:, self.expression_names.index(name)]
 
     def replace(self, **changes: Any) -> Motion:
-        """The same motion with some fields exchanged."""
+        """Return a copy with some fields changed."""
         return replace(self, **changes)
 
     def cut(self, start: int, stop: int) -> Motion:
-        """Frames `start` up to and without `stop`."""
+        """Return the frames from `start` up to but not including `stop`."""
         return self._per_frame(lambda rows: rows[start:stop])
 
     def to_fps(self, fps: float) -> Motion:
-        """The same performance sampled at another frame rate."""
+        """Return the motion resampled at another frame rate."""
         if fps == self.fps:
             return self
         times = frame_times(self.num_frames, self.fps)
@@ -106,7 +95,7 @@ class Motion:
         smooth = self.replace(**{name: continuous_axis_angle(getattr(self, name)) for name in POSES})
         return smooth._per_frame(lambda rows: resample(rows, times, target)).replace(fps=fps)
 
-    def _per_frame(self, change: Any) -> Motion:
+    def _per_frame(self, change: Callable[[Tensor], Tensor]) -> Motion:
         names = [f.name for f in fields(self) if f.name not in ("betas", "camera")]
         values = {name: getattr(self, name) for name in names}
         return self.replace(**{name: change(rows) for name, rows in values.items() if isinstance(rows, Tensor)})
@@ -115,7 +104,7 @@ class Motion:
 def still_motion(
     head: str, expression: Float[Tensor, "frames n"], names: tuple[str, ...], fps: float, n_betas: int
 ) -> Motion:
-    """A motion that has only expression: joints at rest, mean identity."""
+    """Return a motion of the expression alone: joints at rest, mean identity."""
     rest = expression.new_zeros(len(expression), 3)
     poses: dict[str, Any] = {name: rest.clone() for name in POSES}
     return Motion(

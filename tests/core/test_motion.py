@@ -6,8 +6,8 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
+from facetalk.core.motion import Motion, still_motion
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.core.types import Motion, still_motion
 
 
 def ramp(num_frames: int = 31, fps: float = 30.0) -> Motion:
