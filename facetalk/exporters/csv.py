@@ -1,4 +1,4 @@
-"""ARKit curves as a table: one row a frame, columns named and ordered like the Live Link Face app's recordings."""
+"""ARKit curves as a table: one row per frame, columns named and ordered as the Live Link Face app writes them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """`.glb` files: the head as a skinned mesh with morph targets, and a motion as its animation.
 
 One mesh with a primitive for skin, eyes, teeth and tongue; five joints; the expression channels and, after them, the
-correctives of channels that act together, as morph targets. Their names stand in `extras.targetNames`, where Blender,
-three.js, Unity and Godot look for them. Metres, y up, face towards +z, as glTF wants it. Identity is folded into the
-mesh.
+correctives of channels that act together, as morph targets. Their names are in `extras.targetNames`, where Blender,
+three.js, Unity and Godot look for them. Meters, y up, face towards +z, as glTF defines. Identity is part of the mesh.
+
+Not written by trimesh, whose GLB exporter has neither skins and animations nor morph targets with sparse accessors.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ _TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 _VERTEX_DATA, _INDEX_DATA = 34962, 34963
 
 _SMALLEST_MOVE_M = 2e-6
-"""Displacements below two micrometres are left out of a morph target."""
+"""Displacements below two micrometers are omitted from a morph target."""
 _SMALLEST_TURN = 2e-3
-"""Changes of a unit normal below this are left out."""
+"""Changes of a unit normal below this are omitted."""
 
 
 def write(
@@ -76,7 +77,7 @@ def glb_bytes(head: HeadModel, motion: Motion) -> bytes:
 
 
 class _Buffer:
-    """The binary part of a file as it grows, with its views and accessors."""
+    """The binary part of a growing file, with its views and accessors."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -196,14 +197,14 @@ def _mesh(file: _Buffer, assets: HeadAssets, mesh: SplitMesh, template: np.ndarr
 
 
 def _linear_colors(assets: HeadAssets) -> np.ndarray:
-    """Vertex colours as glTF wants them: linear light, 16 bits, with an opaque fourth channel."""
+    """Vertex colors as glTF defines them: linear light, 16 bits, with an opaque fourth channel."""
     linear = srgb_to_linear(assets.appearance.colors.numpy())
     opaque = np.ones((len(linear), 1))
     return np.rint(np.hstack([linear, opaque]).clip(0, 1) * 65_535).astype(np.uint16)
 
 
 def _skin_attributes(file: _Buffer, skin_weights: np.ndarray) -> dict[str, int]:
-    """Joints and weights in sets of four; a second set only where a vertex hangs on all five joints."""
+    """Joints and weights in sets of four; a second set only if a vertex is attached to all five joints."""
     order = np.argsort(-skin_weights, 1, kind="stable")
     weights = np.take_along_axis(skin_weights, order, 1)
     num_sets = 2 if weights[:, 4:].max() > 1e-4 else 1
@@ -220,7 +221,7 @@ def _skin_attributes(file: _Buffer, skin_weights: np.ndarray) -> dict[str, int]:
 
 
 def _materials(file: _Buffer, assets: HeadAssets) -> dict[str, Any]:
-    """One material a part; its roughness has the highlight of the part's mean Phong exponent."""
+    """One material per part, whose roughness gives the highlight of the part's mean Phong exponent."""
     materials = []
     for name, members in part_faces(assets).items():
         exponent = float(assets.appearance.gloss.numpy()[np.unique(assets.shape.faces.numpy()[members]), 1].mean())
@@ -231,9 +232,9 @@ def _materials(file: _Buffer, assets: HeadAssets) -> dict[str, Any]:
         materials.append({"name": name, "pbrMetallicRoughness": surface, "doubleSided": True})
     if assets.appearance.texture is None:
         return {"materials": materials}
-    picture = io.BytesIO()
-    Image.fromarray(assets.appearance.texture).save(picture, "JPEG", quality=92)
-    image = {"name": "texture", "mimeType": "image/jpeg", "bufferView": file.view(picture.getvalue())}
+    encoded = io.BytesIO()
+    Image.fromarray(assets.appearance.texture).save(encoded, "JPEG", quality=92)
+    image = {"name": "texture", "mimeType": "image/jpeg", "bufferView": file.view(encoded.getvalue())}
     return {
         "materials": materials,
         "images": [image],
@@ -259,7 +260,7 @@ def _animation(file: _Buffer, assets: HeadAssets, motion: Motion, joints: np.nda
 
 
 def _quaternions(motion: Motion, joint: int) -> np.ndarray:
-    """Rotations of one joint as x, y, z, w, with signs that keep neighbours close."""
+    """Rotations of one joint as x, y, z, w, with signs that keep neighboring frames close."""
     wxyz = matrix_to_quaternion(axis_angle_to_matrix(motion.poses[:, joint])).numpy()
     same_side = (wxyz[1:] * wxyz[:-1]).sum(1) >= 0
     signs = np.cumprod(np.concatenate([[1.0], np.where(same_side, 1.0, -1.0)]))

@@ -16,7 +16,7 @@ PARTS = {
     "teeth": ("upper_teeth", "lower_teeth"),
     "tongue": ("tongue",),
 }
-"""Materials of an exported head and the regions that wear them; skin is what is left over."""
+"""Materials of an exported head and the regions they cover; skin is the rest."""
 
 
 class SplitMesh(NamedTuple):
@@ -31,7 +31,7 @@ class SplitMesh(NamedTuple):
 def split_at_seams(
     faces: Int[np.ndarray, "faces 3"], uv_faces: Int[np.ndarray, "faces 3"], uv_coords: Float[np.ndarray, "uvs 2"]
 ) -> SplitMesh:
-    """The mesh with vertices doubled where the texture is cut; vertices without a face are left out."""
+    """The mesh with vertices duplicated at texture seams; vertices without a face are omitted."""
     pairs = faces.astype(np.int64).ravel() * len(uv_coords) + uv_faces.ravel()
     used, corner = np.unique(pairs, return_inverse=True)
     source, uv = np.divmod(used, len(uv_coords))
@@ -63,15 +63,14 @@ def part_faces(assets: HeadAssets) -> dict[str, Int[np.ndarray, " members"]]:
 
 
 def painted_colors(assets: HeadAssets) -> Float[np.ndarray, "vertices 3"]:
-    """sRGB of each vertex in [0, 1], the texture included: for formats that carry no picture."""
-    colors = assets.appearance.colors.numpy()
-    if assets.appearance.texture is None:
+    """sRGB of each vertex in [0, 1], with the texture baked in: for formats that carry no texture."""
+    look = assets.appearance
+    colors = look.colors.numpy()
+    if look.texture is None:
         return colors
-    height, width = assets.appearance.texture.shape[:2]
+    height, width = look.texture.shape[:2]
     uv = np.zeros((len(colors), 2), np.float32)
-    uv[assets.shape.faces.numpy().ravel()] = assets.appearance.uv_coords.numpy()[
-        assets.appearance.uv_faces.numpy().ravel()
-    ]
+    uv[assets.shape.faces.numpy().ravel()] = look.uv_coords.numpy()[look.uv_faces.numpy().ravel()]
     column = np.clip(uv[:, 0] * width, 0, width - 1).astype(np.int64)
     row = np.clip((1 - uv[:, 1]) * height, 0, height - 1).astype(np.int64)
-    return colors * assets.appearance.texture[row, column].astype(np.float32) / 255
+    return colors * look.texture[row, column].astype(np.float32) / 255

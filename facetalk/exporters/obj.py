@@ -1,7 +1,7 @@
 """Folders of OBJ files, one per frame, with texture coordinates, vertex colors and one material file.
 
-Written here and not by trimesh: its OBJ exporter formats each frame in Python anew, splits vertices at texture seams
-(so that they are no longer the head's), and writes one material instead of one for skin, eyes, teeth and tongue.
+Not written by trimesh, which splits vertices at texture seams (so that they are no longer the head's), writes one
+material instead of one each for skin, eyes, teeth and tongue, and formats the unchanging faces anew in every frame.
 """
 
 from __future__ import annotations

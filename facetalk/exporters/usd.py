@@ -1,7 +1,7 @@
 """`.usda` files: the head as a UsdSkel character with blend shapes, and a motion as its animation.
 
-The blend shapes are the expression channels and, after them, the correctives of channels that act together. Plain text,
-written without the USD library. Metres, y up, one time code a frame.
+The blend shapes are the expression channels and, after them, the correctives of channels that act together. Meters, y
+up, one time code per frame. Plain text, written without the USD library, which is large; trimesh writes no USD.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from facetalk.rendering.color import srgb_to_linear
 
 _SMALLEST_MOVE_M = 2e-6
 _ROUGHNESS = {"skin": 0.5, "eyes": 0.1, "teeth": 0.25, "tongue": 0.35}
-"""Roughness of each part's material; the colour comes from the vertices."""
+"""Roughness of each part's material; the color comes from the vertices."""
 
 
 def write(
@@ -205,7 +205,7 @@ def _samples(attribute: str, values: Sequence[str]) -> str:
 
 
 def _shift(place: np.ndarray) -> str:
-    """A translation as USD writes matrices: row by row, points are rows."""
+    """A translation as USD writes matrices: row by row, with points as rows."""
     x, y, z = (f"{value:.7g}" for value in place)
     return f"( (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), ({x}, {y}, {z}, 1) )"
 

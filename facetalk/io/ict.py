@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +135,10 @@ def _triangles(polygons: np.ndarray, polygon_uv: np.ndarray) -> tuple[np.ndarray
 
 
 def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices, UVs, polygons and their UVs (both padded with -1) of a Wavefront file of quads and triangles."""
+    """Vertices, UVs, polygons and their UVs (both padded with -1) of an OBJ file of quads and triangles.
+
+    Not read by trimesh, which splits the mesh by material, turns quads into triangles and keeps one UV per vertex.
+    """
     vertices, uv, polygons, polygon_uv = [], [], [], []
     try:
         for line in path.read_text("ascii").splitlines():
@@ -154,10 +158,13 @@ def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
 
 
 def _read_vertices(path: Path, count: int) -> np.ndarray:
+    """Vertices of a shape, whose faces are those of the neutral mesh."""
+    from trimesh.exchange.obj import load_obj  # only a folder that is not in the cache needs it
+
     try:
-        rows = [line[2:].split()[:3] for line in path.read_text("ascii").splitlines() if line.startswith("v ")]
-        vertices = np.array(rows, np.float64)
-    except (ValueError, UnicodeDecodeError) as error:
+        lines = [line for line in path.read_text("ascii").splitlines() if line.startswith("v ")]
+        vertices = load_obj(StringIO("\n".join(lines))).get("vertices", np.zeros((0, 3)))
+    except (ValueError, IndexError, UnicodeDecodeError) as error:
         raise FacetalkError(f"{path} is not an OBJ file ({error}); fetch it again") from None
     if vertices.shape != (count, 3):
         raise FacetalkError(f"{path} has {len(vertices)} vertices, the neutral mesh has {count}")
