@@ -1,7 +1,7 @@
 """What lips, jaw and tongue do for each phoneme: smooth curves from phonemes, without any video.
 
 Each phoneme asks for a position of every articulator and insists on it more or less: /b/ insists on closed lips and
-leaves the width of the mouth to its neighbours. Neighbouring wishes are blended by smoothing, so that a rounded vowel
+leaves the width of the mouth to its neighbors. Neighbouring wishes are blended by smoothing, so that a rounded vowel
 rounds the consonants around it. The idea of dominance is Cohen and Massaro's (1993); the numbers are our own reading
 of phonetics.
 """
@@ -24,7 +24,7 @@ MOUTH_CURVES = ("mouth_open", "mouth_wide", "jaw_drop")
 mouth corners, chin from nasion."""
 
 _SPREAD_S = (0.055, 0.045, 0.06, 0.07, 0.022, 0.025, 0.03)
-"""How far each articulator's wishes reach into the neighbours: standard deviation in seconds."""
+"""How far each articulator's wishes reach into the neighbors: standard deviation in seconds."""
 _RATE = 200.0
 """Positions a second while smoothing."""
 

@@ -34,67 +34,73 @@ class Bout:
     duration_s: float
 
 
-def draw_bout(chance: torch.Generator) -> Bout:
+def sample_bout(generator: torch.Generator) -> Bout:
     """A row of 3 to 12 calls, slowing down and fading."""
-    count = int(torch.randint(3, 13, (), generator=chance))
-    period = 1 / _uniform(3.8, 6.5, chance)
-    slowing, fading = _uniform(1.0, 1.06, chance), _uniform(0.8, 1.0, chance)
+    count = int(torch.randint(3, 13, (), generator=generator))
+    period = 1 / _uniform(3.8, 6.5, generator)
+    slowing, fading = _uniform(1.0, 1.06, generator), _uniform(0.8, 1.0, generator)
     starts, lengths, gains, now = [], [], [], 0.0
     for call in range(count):
-        length = period * _uniform(0.35, 0.65, chance)
+        length = period * _uniform(0.35, 0.65, generator)
         starts.append(now)
         lengths.append(length)
-        gains.append(fading**call * _uniform(0.6, 1.0, chance))
-        now += period * _uniform(0.9, 1.1, chance)
+        gains.append(fading**call * _uniform(0.6, 1.0, generator))
+        now += period * _uniform(0.9, 1.1, generator)
         period *= slowing
     return Bout(tuple(starts), tuple(lengths), tuple(gains), starts[-1] + lengths[-1] + 0.05)
 
 
-def synthesise_laugh(chance: torch.Generator) -> Float[Tensor, " samples"]:
+def synthesize_laugh(generator: torch.Generator) -> Float[Tensor, " samples"]:
     """A bout from a source and a filter: a glottal saw and breath through three formants. Peak 1."""
-    bout = draw_bout(chance)
+    bout = sample_bout(generator)
     samples = round(bout.duration_s * SAMPLE_RATE)
     pitch, loud, breath = np.full(samples, 200.0), np.zeros(samples), np.zeros(samples)
-    base_hz = math.exp(_uniform(math.log(120), math.log(520), chance))
-    voiced = _uniform(0.6, 1.0, chance) if torch.rand((), generator=chance) < 0.8 else _uniform(0.0, 0.1, chance)
-    puff = _uniform(0.1, 0.5, chance)
+    base_hz = math.exp(_uniform(math.log(120), math.log(520), generator))
+    voiced = (
+        _uniform(0.6, 1.0, generator) if torch.rand((), generator=generator) < 0.8 else _uniform(0.0, 0.1, generator)
+    )
+    puff = _uniform(0.1, 0.5, generator)
     for call, (start_s, length_s, gain) in enumerate(zip(bout.starts_s, bout.lengths_s, bout.gains, strict=True)):
         first, size = round(start_s * SAMPLE_RATE), round(length_s * SAMPLE_RATE)
         size = min(size, samples - first)
         place = np.linspace(0, 1, size)
-        aspired = _uniform(0.15, 0.45, chance)
+        aspired = _uniform(0.15, 0.45, generator)
         opening = np.clip(place / 0.1, 0, 1) * np.clip((1 - place) / 0.25, 0, 1)
         voicing = np.clip((place - aspired) / 0.1, 0, 1) * opening
         loud[first : first + size] = gain * voiced * voicing
         breath[first : first + size] = gain * puff * opening * (1 - 0.7 * voicing)
         falling = 1 - 0.02 * call
-        arch = 1 + _uniform(0.05, 0.3, chance) * np.sin(np.pi * place)
-        pitch[first : first + size] = base_hz * falling * arch * _uniform(0.93, 1.07, chance)
-    noise = torch.randn(samples, generator=chance, dtype=torch.float64).numpy()
+        arch = 1 + _uniform(0.05, 0.3, generator) * np.sin(np.pi * place)
+        pitch[first : first + size] = base_hz * falling * arch * _uniform(0.93, 1.07, generator)
+    noise = torch.randn(samples, generator=generator, dtype=torch.float64).numpy()
     saw = 1 - 2 * np.modf(np.cumsum(pitch) / SAMPLE_RATE)[0]
-    source = lfilter([1.0], [1, -_uniform(0.5, 0.95, chance)], saw) * loud + 0.5 * noise * breath + 0.05 * noise * loud
-    return _at_full_level(_through_throat(source, chance))
+    source = (
+        lfilter([1.0], [1, -_uniform(0.5, 0.95, generator)], saw) * loud + 0.5 * noise * breath + 0.05 * noise * loud
+    )
+    return _at_full_level(_through_throat(source, generator))
 
 
-def laugh_from_bursts(bursts: Sequence[Float[Tensor, " burst"]], chance: torch.Generator) -> Float[Tensor, " samples"]:
+def laugh_from_bursts(
+    bursts: Sequence[Float[Tensor, " burst"]], generator: torch.Generator
+) -> Float[Tensor, " samples"]:
     """A bout whose calls are vowel-like bursts of one voice, each after a puff of breath. Peak 1.
 
     Args:
         bursts: loud voiced pieces of speech, see `voiced_bursts`.
-        chance: which are taken and how they are arranged.
+        generator: which are taken and how they are arranged.
     """
-    bout = draw_bout(chance)
+    bout = sample_bout(generator)
     samples = round(bout.duration_s * SAMPLE_RATE)
     breath = _at_full_level(
-        _through_throat(torch.randn(samples, generator=chance, dtype=torch.float64).numpy(), chance)
+        _through_throat(torch.randn(samples, generator=generator, dtype=torch.float64).numpy(), generator)
     )
     sound = torch.zeros(samples)
-    same = torch.rand((), generator=chance) < 0.5
-    pick = int(torch.randint(len(bursts), (), generator=chance))
+    same = torch.rand((), generator=generator) < 0.5
+    pick = int(torch.randint(len(bursts), (), generator=generator))
     for start_s, length_s, gain in zip(bout.starts_s, bout.lengths_s, bout.gains, strict=True):
-        burst = bursts[pick if same else int(torch.randint(len(bursts), (), generator=chance))]
+        burst = bursts[pick if same else int(torch.randint(len(bursts), (), generator=generator))]
         first, size = round(start_s * SAMPLE_RATE), round(length_s * SAMPLE_RATE)
-        puff = round(size * _uniform(0.15, 0.45, chance))
+        puff = round(size * _uniform(0.15, 0.45, generator))
         call = burst[: min(size - puff, samples - first - puff, len(burst))]
         call = call / call.abs().max().clamp_min(1e-6) * torch.hann_window(len(call)).clamp_min(1e-3).sqrt()
         sound[first : first + puff] += 0.3 * gain * breath[first : first + puff] * torch.hann_window(puff).sqrt()
@@ -124,13 +130,13 @@ def voiced_bursts(
     return [piece.clone() for piece in pieces[good]]
 
 
-def _through_throat(source: np.ndarray, chance: torch.Generator) -> np.ndarray:
+def _through_throat(source: np.ndarray, generator: torch.Generator) -> np.ndarray:
     """A source through the formants of a random throat."""
-    vowel = _FORMANTS_HZ[int(torch.randint(len(_FORMANTS_HZ), (), generator=chance))]
-    size = _uniform(0.85, 1.3, chance)
+    vowel = _FORMANTS_HZ[int(torch.randint(len(_FORMANTS_HZ), (), generator=generator))]
+    size = _uniform(0.85, 1.3, generator)
     for hertz, bandwidth in zip(vowel, _BANDWIDTHS_HZ, strict=True):
         radius = math.exp(-math.pi * bandwidth / SAMPLE_RATE)
-        angle = 2 * math.pi * hertz * size * _uniform(0.93, 1.07, chance) / SAMPLE_RATE
+        angle = 2 * math.pi * hertz * size * _uniform(0.93, 1.07, generator) / SAMPLE_RATE
         poles = [1, -2 * radius * math.cos(angle), radius**2]
         source = np.asarray(lfilter([sum(poles)], poles, source))
     return np.diff(source, prepend=0.0)  # the lips radiate the change of the flow
@@ -140,5 +146,5 @@ def _at_full_level(sound: np.ndarray) -> Tensor:
     return torch.from_numpy(sound / max(float(np.abs(sound).max()), 1e-9)).float()
 
 
-def _uniform(low: float, high: float, chance: torch.Generator) -> float:
-    return low + (high - low) * float(torch.rand((), generator=chance))
+def _uniform(low: float, high: float, generator: torch.Generator) -> float:
+    return low + (high - low) * float(torch.rand((), generator=generator))

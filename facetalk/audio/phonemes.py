@@ -28,7 +28,7 @@ _SPHINX_NAMES = {"+NSN+": "NSN", "+SPN+": "NSN", "(NULL)": "SIL"}
 _STEP_S = 0.01
 """pocketsphinx counts in frames of 10 ms."""
 _PAD_S = 0.1
-"""Silence before and after a recording: the recogniser wants to begin and end in silence."""
+"""Silence before and after a recording: the recognizer wants to begin and end in silence."""
 
 
 class AlignmentError(FacetalkError):
@@ -47,7 +47,7 @@ class Phoneme:
 def find_phonemes(waveform: Float[Tensor, " samples"], text: str | None = None) -> list[Phoneme]:
     """The phonemes of a recording, back to back from 0 s to its end.
 
-    With a transcript they are aligned to it. Without one, words are recognised first and their phonemes aligned,
+    With a transcript they are aligned to it. Without one, words are recognized first and their phonemes aligned,
     because a word model makes far fewer errors than sounds alone; speech in which no English word is found goes through
     a free loop of phones.
 
@@ -56,20 +56,20 @@ def find_phonemes(waveform: Float[Tensor, " samples"], text: str | None = None) 
         text: what is said, in English.
     """
     if text is not None:
-        return align_words(waveform, normalise_words(text))
-    words = recognise_words(waveform)
+        return align_words(waveform, normalize_words(text))
+    words = recognize_words(waveform)
     try:
         return align_words(waveform, words) if words else phone_loop(waveform)
-    except AlignmentError:  # words that the recogniser guessed need not fit sound that is cut off or not English
+    except AlignmentError:  # words that the recognizer guessed need not fit sound that is cut off or not English
         return phone_loop(waveform)
 
 
-def normalise_words(text: str) -> list[str]:
+def normalize_words(text: str) -> list[str]:
     """Lower-case words of a sentence without punctuation."""
     return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
 
 
-def recognise_words(waveform: Float[Tensor, " samples"]) -> list[str]:
+def recognize_words(waveform: Float[Tensor, " samples"]) -> list[str]:
     """The English words that pocketsphinx hears."""
     decoder = _decoder("words")
     _decode(decoder, _pcm(waveform))
@@ -148,7 +148,7 @@ def _covering(segments: Iterable[tuple[str, int, int]], duration_s: float, pad_s
 
 
 def _joined(phonemes: Sequence[Phoneme]) -> list[Phoneme]:
-    """The same phonemes with neighbouring silences made one."""
+    """The same phonemes with neighboring silences made one."""
     joined: list[Phoneme] = []
     for phoneme in phonemes:
         if joined and joined[-1].symbol == phoneme.symbol == "SIL":
@@ -161,7 +161,7 @@ def _pcm(waveform: Float[Tensor, " samples"], pad_s: float = _PAD_S) -> bytes:
     """16-bit samples at a common loudness, between short silences."""
     level = waveform / waveform.abs().max().clamp_min(1e-4) * 0.7
     pad = level.new_zeros(round(pad_s * SAMPLE_RATE))
-    # A trace of noise: digital silence has no spectrum and upsets the recogniser's mean removal.
+    # A trace of noise: digital silence has no spectrum and upsets the recognizer's mean removal.
     noise = torch.randn(len(level) + 2 * len(pad), generator=torch.Generator().manual_seed(0)) * 3e-4
     return ((torch.cat([pad, level.cpu(), pad]) + noise) * 32767).to(torch.int16).numpy().tobytes()
 

@@ -19,7 +19,7 @@ _ROW = re.compile(r"\s*([\d.]+)\s+-?\d+(?:\s(.*))?$")
 
 
 def parse_lablaut(text: str, duration_s: float) -> list[Phoneme]:
-    """Phonemes of a `.lablaut` file: rows of end time, colour, label and remarks behind a line with `#`.
+    """Phonemes of a `.lablaut` file: rows of end time, color, label and remarks behind a line with `#`.
 
     `!t` and `tasp` are burst and breath of a /t/, `_t` its closure at the start of a word; a row without a label goes
     on with the phone before it.

@@ -25,7 +25,7 @@ FLOOR = 1e-6
 class LogMel(nn.Module):
     """Waveform -> natural log of mel band power, 100 rows a second.
 
-    Row k is centred on second k / 100.
+    Row k is centered on second k / 100.
     """
 
     window: Tensor

@@ -38,7 +38,7 @@ from facetalk.data.manifest import Clip, read_manifest, split_by_speaker
 from facetalk.head.albedo import vertex_albedo
 from facetalk.head.model import HeadModel
 from facetalk.io.video import DETECTION_SIDE, VideoReader
-from facetalk.rendering.differentiable import grey, perspective, rasterize, render_shaded, smooth_normals
+from facetalk.rendering.differentiable import gray, perspective, rasterize, render_shaded, smooth_normals
 from facetalk.rendering.harmonics import solve_light
 from facetalk.vision.crop import FACE_SCALE
 from facetalk.vision.crop_view import crop_intrinsics
@@ -153,7 +153,7 @@ class TrackedRenderer:
             lamps = light.expand(len(frames), 9, 3)
             size = (MOUTH_PIXELS, MOUTH_PIXELS)
             image = render_shaded(vertices, perspective(vertices, lens), self.faces, self.albedo, lamps, size)
-            parts.append((255 * grey(image[:, :3]).clamp(0, 1)).round().to(torch.uint8))
+            parts.append((255 * gray(image[:, :3]).clamp(0, 1)).round().to(torch.uint8))
         return torch.cat(parts).numpy()
 
 

@@ -57,7 +57,7 @@ def read_flame(path: Path, reference: HeadAssets, name: str | None = None) -> He
 
     Args:
         path: model file or its folder; landmark, MediaPipe and mask files beside it are used.
-        reference: head from which regions, colours and missing points are carried over.
+        reference: head from which regions, colors and missing points are carried over.
         name: by which motions refer to it; `flame:` and the file's name, if not given.
     """
     path = model_file(path)

@@ -34,7 +34,7 @@ def read_gnm(path: Path, reference: HeadAssets, name: str | None = None) -> Head
 
     Args:
         path: `gnm_head.npz`, or its folder.
-        reference: head from which regions, colours and MediaPipe's points are carried over.
+        reference: head from which regions, colors and MediaPipe's points are carried over.
         name: by which motions refer to it; `gnm:` and the file's name, if not given.
     """
     path = path / FILE_NAME if path.is_dir() else path

@@ -46,7 +46,7 @@ def read_head(name: str, look: Look | None = None) -> HeadAssets:
 
     Args:
         name: a bundled head, one that `facetalk heads install` put in place, or `flame:PATH`, `ict:PATH`, `gnm:PATH`.
-        look: colours of skin, eyes and hair; heads of other publishers take theirs from the bundled head.
+        look: colors of skin, eyes and hair; heads of other publishers take theirs from the bundled head.
     """
     look = look or Look()
     if name in BUNDLED_HEADS:
@@ -74,7 +74,7 @@ def read_foreign_head(kind: str, path: Path, name: str | None = None, look: Look
         kind: one of `KINDS`.
         path: its file or folder.
         name: by which motions refer to it; made of kind and file name, if not given.
-        look: colours of the bundled head, from which this one's are taken.
+        look: colors of the bundled head, from which this one's are taken.
     """
     reference = read_head("facetalk", look)
     if kind == "flame":

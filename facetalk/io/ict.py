@@ -27,7 +27,7 @@ def read_ict(path: Path, reference: HeadAssets, name: str | None = None) -> Head
 
     Args:
         path: folder FaceXModel with the publisher's OBJ files, or an `.npz` made of them.
-        reference: head from which regions, colours and MediaPipe's points are carried over.
+        reference: head from which regions, colors and MediaPipe's points are carried over.
         name: by which motions refer to it; `ict:` and the file's name, if not given.
     """
     if path.is_dir() and list(path.glob("*.npz")) and not (path / NEUTRAL).is_file():

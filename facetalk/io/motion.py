@@ -1,7 +1,7 @@
 """Motion files: `.npz` without pickles, format "facetalk-motion".
 
 Arrays, one row per frame: `expression (T,E)` with `expression_names (E,)`, `global_orient`, `neck_pose`, `jaw_pose`,
-`leye_pose`, `reye_pose` (T,3) axis-angle radians, `transl (T,3)` metres; for the clip `format`, `version`, `head`,
+`leye_pose`, `reye_pose` (T,3) axis-angle radians, `transl (T,3)` meters; for the clip `format`, `version`, `head`,
 `fps`, `betas (S,)` and `meta`, a JSON object. A fit adds `camera_K (3,3)`, `image_size (2,)`, `fit_error (T,)` in
 inter-ocular units, `confidence (T,)`, `source` and `source_fps`.
 """

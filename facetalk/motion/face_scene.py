@@ -20,7 +20,7 @@ from facetalk.head.model import HeadModel
 from facetalk.head.surface_points import SurfacePoints
 from facetalk.networks.experts import MOUTH_SIDE
 from facetalk.networks.face_encoder import FaceCode
-from facetalk.rendering.differentiable import grey, perspective, render_shaded, smooth_normals
+from facetalk.rendering.differentiable import gray, perspective, render_shaded, smooth_normals
 from facetalk.vision.crop import MOUTH_REACH, MOUTH_SHARE
 from facetalk.vision.crop_view import crop_intrinsics, out_of_crop
 
@@ -116,7 +116,7 @@ class FaceScene:
         with torch.no_grad():
             boxes = _mouth_boxes(self.landmarks(vertices, shots), shots.boxes)
         image = self._picture(vertices, normals, light, Shots(shots.K, boxes), MOUTH_SIDE)
-        return grey(image[:, :3])
+        return gray(image[:, :3])
 
     def portraits(
         self, vertices: Tensor, normals: Tensor, light: Float[Tensor, "frames 9 3"], shots: Shots

@@ -188,7 +188,7 @@ def show_head(
         raise UsageError(f"a contact sheet is a PNG picture; {out_path} does not end in .png")
     regions, template = head.points.regions, head.template
     face = np.setdiff1d(regions["skin"].numpy(), regions["neck"].numpy())
-    camera = front_camera(template[torch.from_numpy(face)], (cell, cell), fill=0.95, centre_v=0.52)
+    camera = front_camera(template[torch.from_numpy(face)], (cell, cell), fill=0.95, center_v=0.52)
     renderer = make_renderer("cpu", head_surface(head.assets), camera)
     pictures = []
     poses = list(_sheet_poses(head))

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from facetalk.audio.activity import speech_activity
 from facetalk.audio.augment import AugmentConfig, augment_mel, augment_waveform
-from facetalk.audio.laughter_synthesis import laugh_from_bursts, synthesise_laugh, voiced_bursts
+from facetalk.audio.laughter_synthesis import laugh_from_bursts, synthesize_laugh, voiced_bursts
 from facetalk.core.config import build, plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import FPS, SAMPLE_RATE
@@ -98,7 +98,7 @@ class LaughterSampler:
                 f"{len(self.real)} laughs and {len(self.speech)} recordings without any to learn from; both are needed"
             )
         chance = torch.Generator().manual_seed(seed)
-        self.synthetic = [synthesise_laugh(chance) for _ in range(config.num_made)]
+        self.synthetic = [synthesize_laugh(chance) for _ in range(config.num_made)]
         self.spliced = [self._splice(chance) for _ in range(config.num_made)]
 
     def draw(self, chance: torch.Generator) -> LaughterBatch:

@@ -1,6 +1,6 @@
 """Smooth edges: only the pixels on an edge are looked at again, at eight samples each.
 
-An edge is where neighbouring pixels differ visibly and show triangles that have no vertex in common: outlines, the
+An edge is where neighboring pixels differ visibly and show triangles that have no vertex in common: outlines, the
 rims of lids and lips, and also places where the triangles are too small for one sample a pixel.
 """
 
@@ -16,7 +16,7 @@ from facetalk.rendering.rasterizer import SAMPLE_X, SAMPLE_Y
 from facetalk.rendering.shading import BATCH, BLUE, COLUMN, GREEN, RED, ROW, WORK, interpolate, light
 
 CONTRAST = 9
-"""Difference of two neighbours, in sRGB steps of any channel, above which the border between them is smoothed."""
+"""Difference of two neighbors, in sRGB steps of any channel, above which the border between them is smoothed."""
 
 _HALF = np.float32(0.5)
 _EIGHTH = np.float32(1 / 8)
@@ -112,7 +112,7 @@ def _add(n, number, owner, weight, face_of, planes, boxes, faces, look, uv, text
 def shade_edges(
     edges, seen, face_of, planes, boxes, faces, look, uv, texture, lens, lights, background, total, image
 ):  # fmt: skip
-    """Colour the edge pixels by the share of each triangle and of the background.
+    """Color the edge pixels by the share of each triangle and of the background.
 
     Each triangle is shaded once per pixel, at the middle of its samples, so that nothing is read outside of it.
 

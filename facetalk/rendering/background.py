@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 
 from facetalk.rendering.color import linear_to_srgb, srgb_to_linear
 
-CENTRE = (0.47, 0.50, 0.54)
+CENTER = (0.47, 0.50, 0.54)
 CORNER = (0.17, 0.19, 0.22)
 """sRGB of a studio wall behind the head and at the image's corners."""
 
@@ -24,8 +24,8 @@ def studio_background(image_size: tuple[int, int]) -> UInt8[np.ndarray, "height 
     distance = np.sqrt((x[None, :] ** 2 + y[:, None] ** 2) * 2.0)
     blend = np.clip(distance, 0, 1)
     blend = (blend * blend * (3 - 2 * blend))[..., None]
-    centre, corner = srgb_to_linear(np.array(CENTRE)), srgb_to_linear(np.array(CORNER))
-    color = 255 * linear_to_srgb(centre * (1 - blend) + corner * blend)
+    center, corner = srgb_to_linear(np.array(CENTER)), srgb_to_linear(np.array(CORNER))
+    color = 255 * linear_to_srgb(center * (1 - blend) + corner * blend)
     # Half a step of fixed noise hides the bands of a gradient in eight bits.
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, color.shape[:2])[..., None]
     return np.clip(np.round(color + noise), 0, 255).astype(np.uint8)

@@ -1,6 +1,6 @@
 """Projection to pixels, and a camera for portraits.
 
-Pixel coordinates are continuous: pixel (column 0, row 0) covers [0, 1) x [0, 1), its centre is (0.5, 0.5).
+Pixel coordinates are continuous: pixel (column 0, row 0) covers [0, 1) x [0, 1), its center is (0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def project(points: Float[Tensor, "*batch 3"], camera: Camera) -> Float[Tensor, 
     """Pixels at which points are seen: `u = cx + fx X / -Z`, `v = cy - fy Y / -Z` in the camera's frame.
 
     Args:
-        points: world frame, metres, in front of the camera.
+        points: world frame, meters, in front of the camera.
         camera: its skew is ignored.
     """
     pose, K = camera.world_to_camera.to(points), camera.K.to(points)
@@ -34,16 +34,16 @@ def front_camera(
     image_size: tuple[int, int] = (512, 512),
     *,
     fill: float = 0.68,
-    centre_v: float = 0.46,
+    center_v: float = 0.46,
     field_of_view_deg: float = 20.0,
 ) -> Camera:
     """A portrait camera that looks straight along -z at a head of any size.
 
     Args:
-        points: the head without its neck, which then finds room below it; metres.
+        points: the head without its neck, which then finds room below it; meters.
         image_size: width and height in pixels.
         fill: the head's height (or its width, if that would not fit) as a share of the image's shorter side.
-        centre_v: how far down in the image the head's middle is, 0.5 for the middle.
+        center_v: how far down in the image the head's middle is, 0.5 for the middle.
         field_of_view_deg: angle over the image's shorter side; small angles flatter a face, like a long lens.
     """
     width, height = image_size
@@ -56,7 +56,7 @@ def front_camera(
     # The head's widest cross-section lies about halfway between its nearest and its farthest point.
     pose = torch.eye(4)
     pose[:3, 3] = -torch.stack([middle[0], middle[1], middle[2] + distance]).to(torch.float32)
-    K = torch.tensor([[focal, 0.0, width / 2], [0.0, focal, height * centre_v], [0.0, 0.0, 1.0]])
+    K = torch.tensor([[focal, 0.0, width / 2], [0.0, focal, height * center_v], [0.0, 0.0, 1.0]])
     return Camera(K, image_size, pose)
 
 

@@ -1,6 +1,6 @@
-"""Pictures with gradients: which triangle is seen where comes from the rasteriser, everything after it from torch.
+"""Pictures with gradients: which triangle is seen where comes from the rasterizer, everything after it from torch.
 
-The barycentric coordinates of a pixel are computed again from the projected corners, so that colours depend smoothly
+The barycentric coordinates of a pixel are computed again from the projected corners, so that colors depend smoothly
 on vertices, normals, albedo and light. Which triangle a pixel shows does not: silhouettes carry no gradient
 (METHODS 1.7).
 """
@@ -51,7 +51,7 @@ class Fragments:
         at_corners = attributes.flatten(0, 1).index_select(0, rows).unflatten(0, (-1, 3))
         return (at_corners * self.barycentric[..., None]).sum(1)
 
-    def picture(
+    def image(
         self, values: Float[Tensor, "pixels width"], background: float = 0.0
     ) -> Float[Tensor, "frames width height columns"]:
         """Pictures of values at the pixels."""
@@ -78,7 +78,7 @@ def orthographic(points: Float[Tensor, "frames vertices 3"], camera: Float[Tenso
     """Points under a scaled-orthographic camera: `u = s (X + tx)`, `v = -s (Y + ty)` in [-1, 1] of a square picture.
 
     Args:
-        points: metres, turned as the camera sees them.
+        points: meters, turned as the camera sees them.
         camera: s, tx and ty.
         size: of the picture in pixels.
     """
@@ -89,7 +89,7 @@ def orthographic(points: Float[Tensor, "frames vertices 3"], camera: Float[Tenso
 
 
 def rasterize(projected: Projected, faces: Int64[Tensor, "faces 3"], image_size: tuple[int, int]) -> Fragments:
-    """What each pixel's centre sees.
+    """What each pixel's center sees.
 
     Args:
         projected: the vertices of every frame.
@@ -125,12 +125,12 @@ def visible_faces(
 def _barycentric(
     homogeneous: Tensor, frame: Tensor, place: Tensor, corners: Tensor, width: int
 ) -> Float[Tensor, "pixels 3"]:
-    """Perspective-correct weights of the corners at the pixels' centres (Olano and Greer 1997)."""
+    """Perspective-correct weights of the corners at the pixels' centers (Olano and Greer 1997)."""
     rows = (frame[:, None] * homogeneous.shape[1] + corners).flatten()
     at = homogeneous.flatten(0, 1).index_select(0, rows).unflatten(0, (-1, 3))
-    centre = torch.stack([place % width, place // width], -1).to(homogeneous) + 0.5
-    # Around the pixel's centre the numbers are small and the products exact enough for single precision.
-    x, y = (at[..., :2] - centre[:, None] * at[..., 2:]).unbind(-1)
+    center = torch.stack([place % width, place // width], -1).to(homogeneous) + 0.5
+    # Around the pixel's center the numbers are small and the products exact enough for single precision.
+    x, y = (at[..., :2] - center[:, None] * at[..., 2:]).unbind(-1)
     volumes = x.roll(-1, 1) * y.roll(-2, 1) - x.roll(-2, 1) * y.roll(-1, 1)
     return volumes / volumes.sum(1, keepdim=True)
 
@@ -149,7 +149,7 @@ def smooth_normals(
     return torch.nn.functional.normalize(total, dim=-1, eps=1e-12)
 
 
-def grey(images: Float[Tensor, "frames 3 height columns"]) -> Float[Tensor, "frames height columns"]:
+def gray(images: Float[Tensor, "frames 3 height columns"]) -> Float[Tensor, "frames height columns"]:
     """Luma of sRGB pictures (ITU-R BT.601, as in `vision.crop.to_gray`)."""
     return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
 
@@ -169,7 +169,7 @@ def render_shaded(
         vertices: in the camera's frame.
         projected: the same vertices in the picture.
         faces: triangles.
-        albedo: colour of the vertices under white light.
+        albedo: color of the vertices under white light.
         light: spherical harmonics in the camera's frame.
         image_size: width and height in pixels.
         normals: of the vertices, where they are known already.
@@ -180,4 +180,4 @@ def render_shaded(
     towards, color = seen.interpolate(look).split([3, 3], -1)
     towards = torch.nn.functional.normalize(towards, dim=-1, eps=1e-12)
     shaded = shade(towards, color, light[seen.frame])
-    return seen.picture(torch.cat([shaded, torch.ones_like(shaded[:, :1])], -1))
+    return seen.image(torch.cat([shaded, torch.ones_like(shaded[:, :1])], -1))

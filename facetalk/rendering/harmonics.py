@@ -30,11 +30,11 @@ def harmonics(normals: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 9"]:
 def shade(
     normals: Float[Tensor, "*batch 3"], albedo: Float[Tensor, "*batch 3"], light: Float[Tensor, "*batch 9 3"]
 ) -> Float[Tensor, "*batch 3"]:
-    """Colour of surface points.
+    """Color of surface points.
 
     Args:
         normals: unit length.
-        albedo: colour under white light of strength one.
+        albedo: color under white light of strength one.
         light: strength of each harmonic for red, green and blue.
     """
     return albedo * (harmonics(normals)[..., None, :] @ light).squeeze(-2)
@@ -46,11 +46,11 @@ def solve_light(
     colors: Float[Tensor, "points 3"],
     ridge: float = 0.02,
 ) -> Float[Tensor, "9 3"]:
-    """The light under which surface points have about these colours: linear least squares, a channel at a time.
+    """The light under which surface points have about these colors: linear least squares, a channel at a time.
 
     Args:
         normals: unit length.
-        albedo: colour under white light of strength one.
+        albedo: color under white light of strength one.
         colors: as seen in a picture.
         ridge: pull towards light that is the same from all sides, as a share of the points' weight.
     """

@@ -47,7 +47,7 @@ class Studio:
     """Ambient light on a surface that looks down."""
 
     def table(self) -> Float[np.ndarray, "5 8"]:
-        """One row a light: direction, colour, softness, highlight; the last two rows hold sky and ground."""
+        """One row a light: direction, color, softness, highlight; the last two rows hold sky and ground."""
         rows = [(*light.direction, *light.color, light.softness, light.highlight) for light in self.lights]
         ambient = [(0.0, 0.0, 0.0, *color, 0.0, 0.0) for color in (self.sky, self.ground)]
         return np.array([*rows, *ambient], np.float32)

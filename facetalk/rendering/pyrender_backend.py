@@ -20,12 +20,12 @@ from facetalk.rendering.glsl import VERTEX_SHADER, fragment_shader
 from facetalk.rendering.lights import Studio
 from facetalk.rendering.normals import vertex_normals
 from facetalk.rendering.rasterizer import NEAR, to_pixels
-from facetalk.rendering.renderer import checked_backdrop, checked_vertices, lens_of, vertex_look
+from facetalk.rendering.renderer import checked_background, checked_vertices, lens_of, vertex_look
 from facetalk.rendering.surface import Surface
 from facetalk.rendering.texture import fitting_texture
 
 FAR = 1000.0
-"""Nothing farther from the camera is drawn, metres."""
+"""Nothing farther from the camera is drawn, meters."""
 
 ADVICE = "install Mesa's EGL (apt-get install libegl1 libgl1-mesa-dri), or use the cpu backend, which needs no OpenGL"
 EXTRA = "the pyrender backend needs an extra: pip install 'facetalk[opengl]'; the cpu backend needs none"
@@ -106,7 +106,7 @@ class PyrenderRenderer:
         """One picture, sRGB.
 
         Args:
-            vertices: world frame, metres.
+            vertices: world frame, meters.
             background: behind this frame, instead of the renderer's own.
         """
         self.prepare(vertices)
@@ -115,7 +115,7 @@ class PyrenderRenderer:
         self._upload()
         flags = self._pyrender.RenderFlags.FLAT | self._pyrender.RenderFlags.RGBA
         drawn, _ = self._offscreen.render(self._scene, flags=flags)
-        backdrop = checked_backdrop(self.background if background is None else background, self.image_size)
+        backdrop = checked_background(self.background if background is None else background, self.image_size)
         return _compose(drawn, backdrop)
 
     def close(self) -> None:

@@ -15,14 +15,14 @@ import numpy as np
 from facetalk.rendering.kernels import kernel
 
 NEAR = np.float32(0.01)
-"""Nothing closer to the camera is drawn, metres."""
+"""Nothing closer to the camera is drawn, meters."""
 
 SLACK = np.float32(1e-5)
-"""By how much a barycentric coordinate may be negative, so that rounding never opens a crack between neighbours."""
+"""By how much a barycentric coordinate may be negative, so that rounding never opens a crack between neighbors."""
 
 SAMPLE_X = np.array([9, 7, 13, 5, 3, 1, 11, 15], np.float32) / np.float32(16) - np.float32(0.5)
 SAMPLE_Y = np.array([5, 11, 9, 3, 13, 7, 15, 1], np.float32) / np.float32(16) - np.float32(0.5)
-"""Offsets of the eight samples of an edge pixel from its centre: each column and row of an 8x8 grid is used once."""
+"""Offsets of the eight samples of an edge pixel from its center: each column and row of an 8x8 grid is used once."""
 
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
@@ -34,7 +34,7 @@ def to_pixels(vertices, pose, lens, seen, pixels):
     """Camera-frame positions, and homogeneous pixels (u w, v w, w) with depth w.
 
     Args:
-        vertices: (V, 3) float32 world frame, metres.
+        vertices: (V, 3) float32 world frame, meters.
         pose: (3, 4) float32 world to camera.
         lens: (4,) float32 fx, fy, cx, cy in pixels.
         seen: (V, 3) float32, filled with positions in the camera's frame.
@@ -63,9 +63,9 @@ def set_up(pixels, faces, width, height, face_of, planes, boxes):
         height: of the image.
         face_of: (F,) int32, filled with the face of each collected triangle.
         planes: (F, 9) float32, filled with a, b, c of each corner: its weight over depth at the pixel with offset
-            (dx, dy) from the centre of the box's first pixel is a dx + b dy + c.
+            (dx, dy) from the center of the box's first pixel is a dx + b dy + c.
         boxes: (F, 8) int32, filled with first and last column, first and last row of the pixels that the triangle
-            may touch, and the same of the pixels whose centres it may cover.
+            may touch, and the same of the pixels whose centers it may cover.
 
     Returns:
         Number of collected triangles.
@@ -114,7 +114,7 @@ def set_up(pixels, faces, width, height, face_of, planes, boxes):
 @kernel
 @no_type_check
 def cover(count, planes, boxes, nearness, triangle):
-    """Nearest triangle at each pixel's centre.
+    """Nearest triangle at each pixel's center.
 
     Args:
         count: number of triangles.

@@ -105,13 +105,13 @@ class CpuRenderer:
         """One picture, sRGB.
 
         Args:
-            vertices: world frame, metres.
+            vertices: world frame, meters.
             background: behind this frame, instead of the renderer's own.
         """
         if not self._ready:
             self.prepare(vertices)
         vertices = checked_vertices(vertices, self._surface.num_vertices)
-        backdrop = checked_backdrop(self.background if background is None else background, self.image_size)
+        backdrop = checked_background(self.background if background is None else background, self.image_size)
         image = backdrop.copy()
         space, faces = self._workspace, self._faces
         width, height = self.image_size
@@ -141,7 +141,7 @@ def checked_vertices(vertices: np.ndarray, count: int) -> Float[np.ndarray, "ver
     return np.ascontiguousarray(vertices, np.float32)
 
 
-def checked_backdrop(background: np.ndarray, image_size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
+def checked_background(background: np.ndarray, image_size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
     """A background as the kernels want it; its size is checked."""
     width, height = image_size
     if background.shape != (height, width, 3):

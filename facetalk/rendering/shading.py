@@ -1,4 +1,4 @@
-"""Colour of points on the surface: interpolation, texture, light.
+"""Color of points on the surface: interpolation, texture, light.
 
 Diffuse light is Lambert's, wrapped around the terminator and further for red where the surface is translucent, as
 light that travels under skin does; highlights are Blinn-Phong with a little more at grazing angles.
@@ -17,7 +17,7 @@ BATCH = 512
 """Points that are shaded together: few enough for the fastest cache, enough for the widest registers."""
 
 LOOK = 10
-"""Columns of the vertex table: normal, linear colour, specular strength and exponent, translucency, exposure."""
+"""Columns of the vertex table: normal, linear color, specular strength and exponent, translucency, exposure."""
 
 WORK = LOOK + 5
 """Rows of the work table: those of `LOOK`, then pixel column and row, then red, green and blue.
@@ -157,7 +157,7 @@ def light(n, lens, lights, work):
 @kernel
 @no_type_check
 def shade_pixels(triangle, face_of, planes, boxes, faces, look, uv, texture, lens, lights, image):
-    """Colour every pixel whose centre a triangle covers; the others keep what `image` holds.
+    """Color every pixel whose center a triangle covers; the others keep what `image` holds.
 
     Args:
         triangle: (H, W) int32 collected triangle at each pixel, or -1.

@@ -11,7 +11,7 @@ from facetalk.rendering.surface import Surface
 
 
 def corner_texels(surface: Surface, rows: int, columns: int) -> Float[np.ndarray, "faces 6"]:
-    """Texel column and row of each triangle's corners in a texture of some size; whole numbers are texel centres."""
+    """Texel column and row of each triangle's corners in a texture of some size; whole numbers are texel centers."""
     assert surface.uv_coords is not None and surface.uv_faces is not None
     texels = np.stack([surface.uv_coords[:, 0] * columns - 0.5, (1 - surface.uv_coords[:, 1]) * rows - 0.5], 1)
     return np.ascontiguousarray(texels[surface.uv_faces].reshape(-1, 6), np.float32)
@@ -51,7 +51,7 @@ def fitting_texture(surface: Surface, pixels: Float[np.ndarray, "vertices 3"]) -
 
 
 def _padded(linear: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows+1 columns+1 4"]:
-    """Four channels, so that a texel fills a register; a rim, so that each has a right and a lower neighbour."""
+    """Four channels, so that a texel fills a register; a rim, so that each has a right and a lower neighbor."""
     rim = np.pad(linear, ((0, 1), (0, 1), (0, 0)), mode="edge")
     return np.ascontiguousarray(np.pad(rim, ((0, 0), (0, 0), (0, 1))), np.float32)
 

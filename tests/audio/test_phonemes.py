@@ -10,7 +10,7 @@ from facetalk.audio.phonemes import (
     align_words,
     find_phonemes,
     frame_labels,
-    normalise_words,
+    normalize_words,
     phone_loop,
 )
 from facetalk.core.errors import FacetalkError
@@ -35,7 +35,7 @@ def test_a_frame_takes_the_phoneme_in_its_middle() -> None:
 
 
 def test_words_lose_case_and_punctuation() -> None:
-    assert normalise_words("It's easy, to TELL.") == ["it's", "easy", "to", "tell"]
+    assert normalize_words("It's easy, to TELL.") == ["it's", "easy", "to", "tell"]
 
 
 def test_segments_become_phonemes_without_gaps_and_without_the_padding() -> None:

@@ -11,16 +11,16 @@ from facetalk.head.assets import HeadAssets
 
 
 def lively_motion(assets: HeadAssets, num_frames: int = 9, fps: float = 30, seed: int = 2) -> Motion:
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
 
     def noise(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=chance)
+        return torch.randn(*shape, generator=generator)
 
     poses: dict[str, Any] = {name: 0.4 * noise(num_frames, 3) for name in POSES}
     return Motion(
         head=assets.name,
         fps=fps,
-        expression=torch.rand(num_frames, len(assets.shape.expression_names), generator=chance),
+        expression=torch.rand(num_frames, len(assets.shape.expression_names), generator=generator),
         expression_names=assets.shape.expression_names,
         transl=0.1 * noise(num_frames, 3),
         betas=noise(len(assets.shape.identity_names)),

@@ -243,7 +243,7 @@ def check_animation(reader: Reader, motion: Motion) -> None:
     for channel in animation.channels:
         values = reader.array(animation.samplers[channel.sampler].output)
         if channel.target.path == "rotation":
-            assert ((values[1:] * values[:-1]).sum(1) >= 0).all(), "neighbouring quaternions take the short way"
+            assert ((values[1:] * values[:-1]).sum(1) >= 0).all(), "neighboring quaternions take the short way"
 
 
 def test_trimesh_opens_it_too(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ def test_seams_double_vertices_and_keep_every_corner() -> None:
 
 
 def test_normals_are_the_area_weighted_mean_of_face_normals() -> None:
-    chance = np.random.default_rng(3)
-    vertices, faces = chance.normal(size=(9, 3)), chance.permuted(np.tile(np.arange(8), (12, 1)), axis=1)[:, :3]
+    generator = np.random.default_rng(3)
+    vertices, faces = generator.normal(size=(9, 3)), generator.permuted(np.tile(np.arange(8), (12, 1)), axis=1)[:, :3]
     slow = np.zeros((9, 3))
     for a, b, c in faces:
         for corner in (a, b, c):

@@ -23,15 +23,15 @@ ROOT_PARENT = 4294967295
 
 def random_flame(num_vertices: int = 40, n_betas: int = 300, n_expression: int = 6, seed: int = 0) -> dict[str, Any]:
     """The published names, shapes and kinds of numbers, filled with noise."""
-    chance = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     shares, places = np.random.default_rng([seed, 1]).random((2, 5, num_vertices))
     regressor = scipy.sparse.csc_matrix(shares * (places < 0.4))
-    weights = chance.random((num_vertices, 5)) ** 4
+    weights = generator.random((num_vertices, 5)) ** 4
     faces = np.stack([np.arange(num_vertices - 2) + i for i in range(3)], 1)
     return {
-        "v_template": chance.normal(size=(num_vertices, 3)) * 0.05,
-        "shapedirs": chance.normal(size=(num_vertices, 3, n_betas + n_expression)) * 0.002,
-        "posedirs": chance.normal(size=(num_vertices, 3, 36)) * 0.002,
+        "v_template": generator.normal(size=(num_vertices, 3)) * 0.05,
+        "shapedirs": generator.normal(size=(num_vertices, 3, n_betas + n_expression)) * 0.002,
+        "posedirs": generator.normal(size=(num_vertices, 3, 36)) * 0.002,
         "J_regressor": regressor.multiply(1 / np.maximum(regressor.sum(1), 1e-6)).tocsc(),
         "weights": weights / weights.sum(1, keepdims=True),
         "kintree_table": np.array([[ROOT_PARENT, 0, 1, 1, 1], [0, 1, 2, 3, 4]], np.int64),

@@ -94,8 +94,8 @@ def test_a_folder_with_landmarks_and_masks_is_read_whole(likeness_path: Path, tm
     folder = tmp_path / "flame"
     folder.mkdir()
     (folder / "generic_model.pkl").write_bytes(likeness_path.read_bytes())
-    chance = np.random.default_rng(0)
-    static, dynamic = chance.integers(0, 9000, 51), chance.integers(0, 9000, (79, 17))
+    generator = np.random.default_rng(0)
+    static, dynamic = generator.integers(0, 9000, 51), generator.integers(0, 9000, (79, 17))
     embedding = {
         "static_lmk_faces_idx": static,
         "static_lmk_bary_coords": np.full((51, 3), 1 / 3),

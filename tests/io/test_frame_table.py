@@ -15,9 +15,9 @@ def both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tup
     """A table and what it holds as a plain tensor."""
     monkeypatch.setattr(frame_table, "IN_MEMORY", request.param)
     table, plain = FrameTable(4, 3), torch.full((14, 4, 3), torch.nan)
-    chance = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     for number in GIVEN:
-        row = chance.normal(size=(4, 3)).astype(np.float32)
+        row = generator.normal(size=(4, 3)).astype(np.float32)
         table.append(number, row)
         plain[number] = torch.from_numpy(row)
     table.extend_to(14)

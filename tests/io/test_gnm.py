@@ -45,8 +45,8 @@ def test_points_land_where_they_were(gnm: HeadModel, own: HeadAssets) -> None:
 
 
 def test_joints_turn_what_they_should(gnm: HeadModel, values: dict[str, Any]) -> None:
-    chance = np.random.default_rng(0)
-    turns = 0.4 * chance.normal(size=(4, 3))
+    generator = np.random.default_rng(0)
+    turns = 0.4 * generator.normal(size=(4, 3))
     betas = torch.randn(gnm.num_betas, generator=torch.Generator().manual_seed(0)) * 0.5
     poses = torch.zeros(1, 5, 3)
     poses[0, [0, 1, 3, 4]] = torch.from_numpy(turns).float()
@@ -67,7 +67,7 @@ def test_joints_turn_what_they_should(gnm: HeadModel, values: dict[str, Any]) ->
         share[:, None] * ((rest - joints[joint]) @ world[joint][0].T + world[joint][1])
         for joint, share in enumerate(values["skinning_weights"])
     )
-    assert np.abs(fast - slow).max() < 1e-6, "metres"
+    assert np.abs(fast - slow).max() < 1e-6, "meters"
 
 
 def test_correctives_of_all_four_joints_are_used(

@@ -57,8 +57,8 @@ def test_eyeballs_look_ahead_and_turn_about_their_centres(ict: HeadModel) -> Non
         poses = torch.zeros(1, 5, 3)
         poses[0, joint, 1] = 0.4
         turned = ict(torch.zeros(1, 52), poses, torch.zeros(1, 3), torch.zeros(30))[0]
-        centre = ict.joints[joint]
-        before, after = ict.template[members] - centre, turned[members] - centre
+        center = ict.joints[joint]
+        before, after = ict.template[members] - center, turned[members] - center
         torch.testing.assert_close(before.norm(dim=1), after.norm(dim=1), atol=1e-5, rtol=0)
         pupil = ict.appearance.colors[members].sum(1).argsort()[:30]
         assert before[pupil].mean(0)[0].abs() < 0.002, "the dark of the eye is in front at rest"
@@ -73,7 +73,7 @@ def test_the_lips_that_are_published_apart_meet_at_rest(ict: HeadModel) -> None:
         published = torch.from_numpy(file["vertices"] * 0.01)
     upper, lower = ([LANDMARKS68[i] for i in row] for row in ((61, 62, 63), (67, 66, 65)))
     gaps = [float((shape[upper] - shape[lower])[:, 1].mean()) for shape in (published, ict.template)]
-    assert 0.0005 < gaps[0] - gaps[1] < 0.0012, "metres; the published gap is 0.8 mm"
+    assert 0.0005 < gaps[0] - gaps[1] < 0.0012, "meters; the published gap is 0.8 mm"
     still = torch.ones(len(ict.template), dtype=torch.bool)
     still[ict.points.regions["mouth"]] = False
     still[torch.cat([ict.points.regions[f"{side}_eyeball"] for side in ("left", "right")])] = False

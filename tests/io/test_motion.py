@@ -18,10 +18,10 @@ NAMES = ("jawOpen", "mouthSmileLeft", "browInnerUp")
 
 
 def make_motion(num_frames: int = 7, fps: float = 29.97, fitted: bool = True) -> Motion:
-    chance = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
 
     def noise(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=chance)
+        return torch.randn(*shape, generator=generator)
 
     poses: dict[str, Any] = {name: noise(num_frames, 3) for name in POSES}
     motion = Motion(
@@ -31,7 +31,7 @@ def make_motion(num_frames: int = 7, fps: float = 29.97, fitted: bool = True) ->
     if not fitted:
         return motion
     camera = Camera(torch.tensor([[700.0, 0, 256], [0, 700, 250], [0, 0, 1]]), (512, 500))
-    error = torch.rand(num_frames, generator=chance)
+    error = torch.rand(num_frames, generator=generator)
     error[2] = torch.nan
     return motion.replace(
         camera=camera, fit_error=error, confidence=torch.rand(num_frames), source="ä clip.mp4", source_fps=23.976

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from facetalk.audio.laughter_synthesis import synthesise_laugh
+from facetalk.audio.laughter_synthesis import synthesize_laugh
 from facetalk.networks import laughter_detector
 from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.networks.registry import load
@@ -23,7 +23,7 @@ def test_the_bundled_detector_hears_made_laughs_and_not_a_steady_tone() -> None:
     noise = 1e-3 * torch.randn(5 * 16_000, generator=chance)
     found = []
     for _ in range(6):
-        laugh = synthesise_laugh(chance)[: 4 * 16_000]
+        laugh = synthesize_laugh(chance)[: 4 * 16_000]
         found.append(float(detector.probability(torch.cat([noise[:8000], laugh + noise[: len(laugh)]])).max()))
     assert sorted(found)[1] > 0.6
     tone = 0.2 * torch.sin(torch.arange(3 * 16_000) * 0.05) + noise[: 3 * 16_000]

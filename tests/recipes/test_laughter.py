@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from facetalk.audio.laughter_synthesis import synthesise_laugh
+from facetalk.audio.laughter_synthesis import synthesize_laugh
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.laughter import laughing_frames, read_laughter_pack
 from facetalk.io.audio import write_wav
@@ -30,7 +30,7 @@ def pack(tmp_path: Path) -> Path:
     times = torch.arange(3 * 16_000) / 16_000
     voice = sum(torch.sin(2 * torch.pi * 150 * k * times) / k for k in range(1, 8)) * (torch.sin(6 * times) > 0)
     sounds = {name: 0.1 * voice + 1e-3 * torch.randn(len(times), generator=chance) for name in ("talk_a", "talk_b")}
-    sounds |= {name: 0.5 * synthesise_laugh(chance) for name in ("laugh_a", "laugh_b")}
+    sounds |= {name: 0.5 * synthesize_laugh(chance) for name in ("laugh_a", "laugh_b")}
     rows = []
     for name, sound in sounds.items():
         write_wav(folder / f"{name}.wav", sound)

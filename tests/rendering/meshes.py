@@ -25,20 +25,20 @@ def ball(radius: float = 0.1, rings: int = 12) -> tuple[np.ndarray, np.ndarray]:
 
 
 def paint(num_vertices: int, faces: np.ndarray, seed: int = 0) -> Surface:
-    """A surface of random colours, gloss, translucency and exposure."""
-    chance = np.random.default_rng(seed)
-    gloss = np.stack([chance.uniform(0, 0.8, num_vertices), chance.uniform(5, 80, num_vertices)], 1)
+    """A surface of random colors, gloss, translucency and exposure."""
+    generator = np.random.default_rng(seed)
+    gloss = np.stack([generator.uniform(0, 0.8, num_vertices), generator.uniform(5, 80, num_vertices)], 1)
     return Surface(
         faces=faces,
-        colors=chance.uniform(0, 1, (num_vertices, 3)).astype(np.float32),
+        colors=generator.uniform(0, 1, (num_vertices, 3)).astype(np.float32),
         gloss=gloss.astype(np.float32),
-        translucency=chance.uniform(0, 1, num_vertices).astype(np.float32),
-        exposure=chance.uniform(0.3, 1, num_vertices).astype(np.float32),
+        translucency=generator.uniform(0, 1, num_vertices).astype(np.float32),
+        exposure=generator.uniform(0.3, 1, num_vertices).astype(np.float32),
     )
 
 
 def plain(num_vertices: int, faces: np.ndarray, color: tuple[float, float, float] = (0.8, 0.6, 0.5)) -> Surface:
-    """A matt surface of one colour."""
+    """A matt surface of one color."""
     rows = np.ones((num_vertices, 1), np.float32)
     return Surface(faces, rows * np.array([color], np.float32), rows * np.array([[0.0, 10.0]], np.float32))
 

@@ -24,8 +24,8 @@ def test_a_shifted_camera_sees_a_shifted_world() -> None:
 @pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
 @pytest.mark.parametrize("size", [(512, 512), (640, 360), (270, 480)])
 def test_a_head_of_any_size_fills_the_portrait_alike(scale: float, size: tuple[int, int]) -> None:
-    chance = torch.Generator().manual_seed(1)
-    points = torch.nn.functional.normalize(torch.randn(500, 3, generator=chance), dim=1)
+    generator = torch.Generator().manual_seed(1)
+    points = torch.nn.functional.normalize(torch.randn(500, 3, generator=generator), dim=1)
     points = points * torch.tensor([0.08, 0.12, 0.1]) * scale + torch.tensor([0.2, -0.4, 0.7]) * scale
     seen = project(points, front_camera(points, size))
     low, high = seen.amin(0), seen.amax(0)

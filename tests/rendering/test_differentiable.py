@@ -17,11 +17,11 @@ from tests.rendering.meshes import ball
 
 
 def scene(rings: int = 5, frames: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Vertices of a bumpy ball half a metre away, its faces, and intrinsics."""
+    """Vertices of a bumpy ball half a meter away, its faces, and intrinsics."""
     vertices, faces = ball(0.1, rings)
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     points = torch.from_numpy(vertices).double().expand(frames, -1, -1)
-    points = points + 0.004 * torch.randn(points.shape, generator=chance, dtype=torch.float64)
+    points = points + 0.004 * torch.randn(points.shape, generator=generator, dtype=torch.float64)
     K = torch.tensor([[30.0, 0, 8.3], [0, 33.0, 7.6], [0, 0, 1]], dtype=torch.float64).expand(frames, 3, 3)
     return points + torch.tensor([0.0, 0.0, -0.5]), torch.from_numpy(faces).long(), K
 
@@ -111,7 +111,7 @@ def test_a_scaled_orthographic_camera_shows_the_nearer_of_two_triangles_and_flip
     faces = torch.tensor([[0, 1, 2], [3, 4, 5]])
     seen = rasterize(orthographic(points, torch.tensor([[1.0, 0.0, 0.0]]), 8), faces, (8, 8))
     assert set(seen.corners.flatten().tolist()) == {3, 4, 5}
-    covered = seen.picture(torch.ones(len(seen.place), 1))[0, 0]
+    covered = seen.image(torch.ones(len(seen.place), 1))[0, 0]
     assert covered[7, 0] == 1 and covered[0, 7] == 0
 
 
@@ -135,10 +135,10 @@ def test_smooth_normals_of_a_ball_point_outwards() -> None:
 
 
 def test_light_is_found_again_from_shaded_points() -> None:
-    chance = torch.Generator().manual_seed(3)
-    normals = torch.nn.functional.normalize(torch.randn(4000, 3, generator=chance), dim=1)
-    albedo = torch.rand(4000, 3, generator=chance)
-    lamp = torch.rand(9, 3, generator=chance) + torch.eye(9)[:, :1]
+    generator = torch.Generator().manual_seed(3)
+    normals = torch.nn.functional.normalize(torch.randn(4000, 3, generator=generator), dim=1)
+    albedo = torch.rand(4000, 3, generator=generator)
+    lamp = torch.rand(9, 3, generator=generator) + torch.eye(9)[:, :1]
     found = solve_light(normals, albedo, shade(normals, albedo, lamp.expand(4000, 9, 3)), ridge=0.0)
     torch.testing.assert_close(found, lamp, atol=1e-3, rtol=1e-3)
 

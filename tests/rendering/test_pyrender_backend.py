@@ -18,12 +18,12 @@ SIZE = (96, 80)
 
 def textured_ball() -> tuple[Surface, np.ndarray]:
     vertices, faces = ball()
-    chance = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     # Two islands side by side, to which triangles belong by turns: every edge is a seam.
     spread = vertices[:, :2] * 2.3 + 0.25
     uv = np.concatenate([spread, spread + np.array([0.5, 0.5])]).astype(np.float32)
     uv_faces = faces + len(vertices) * (np.arange(len(faces))[:, None] % 2)
-    texture = np.tile(chance.integers(60, 200, (4, 4, 3), dtype=np.uint8), (2, 2, 1))
+    texture = np.tile(generator.integers(60, 200, (4, 4, 3), dtype=np.uint8), (2, 2, 1))
     return replace(paint(len(vertices), faces), uv_coords=uv, uv_faces=uv_faces, texture=texture), vertices
 
 

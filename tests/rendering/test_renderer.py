@@ -37,20 +37,20 @@ def test_the_picture_is_that_of_a_plain_ray_caster() -> None:
     image = renderer.render(vertices)
     reference = reference_image(surface, camera, vertices, renderer.background)
     difference = np.abs(image.astype(int) - reference.astype(int)).max(-1)
-    # A pixel whose centre lies on an edge may fall to either side.
+    # A pixel whose center lies on an edge may fall to either side.
     assert (difference > 1).sum() <= 2
     assert (image != renderer.background).any(-1).sum() > 300
 
 
 def test_a_texture_is_read_between_texels_in_linear_light() -> None:
     vertices = square(-0.1, 0.1)
-    chance = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     surface = replace(
         plain(4, SQUARE_FACES, (1.0, 0.9, 0.8)),
         uv_coords=corners,
         uv_faces=SQUARE_FACES,
-        texture=chance.integers(0, 256, (7, 5, 3), dtype=np.uint8),
+        texture=generator.integers(0, 256, (7, 5, 3), dtype=np.uint8),
     )
     camera = looking()
     renderer = CpuRenderer(surface, camera, antialias=False)
@@ -112,11 +112,11 @@ def test_a_floor_that_reaches_behind_the_camera_is_cut_not_lost() -> None:
 
 
 def test_neighbouring_triangles_leave_no_crack() -> None:
-    chance = np.random.default_rng(3)
+    generator = np.random.default_rng(3)
     count = 40
     x, y = np.meshgrid(np.linspace(-1, 1, count), np.linspace(-1, 1, count))
-    grid = np.stack([x, y, chance.uniform(-0.01, 0.01, x.shape)], -1).reshape(-1, 3).astype(np.float32)
-    grid[:, :2] += chance.uniform(-0.01, 0.01, (len(grid), 2)).astype(np.float32)
+    grid = np.stack([x, y, generator.uniform(-0.01, 0.01, x.shape)], -1).reshape(-1, 3).astype(np.float32)
+    grid[:, :2] += generator.uniform(-0.01, 0.01, (len(grid), 2)).astype(np.float32)
     start = (np.arange(count - 1)[:, None] * count + np.arange(count - 1)).ravel()
     faces = np.concatenate([np.stack([start, start + 1, start + count + 1], 1),
                             np.stack([start, start + count + 1, start + count], 1)])  # fmt: skip
@@ -216,5 +216,5 @@ def test_a_fine_texture_is_made_as_coarse_as_the_picture() -> None:
     inside = image[14:25, 20:30].astype(float)
     # Half the light, everywhere: no moire.
     assert np.ptp(inside) < 40
-    grey = CpuRenderer(replace(surface, texture=np.full((4, 4, 3), 188, np.uint8)), looking()).render(square(0, 0))
-    assert abs(inside.mean() - grey[14:25, 20:30].mean()) < 3
+    gray = CpuRenderer(replace(surface, texture=np.full((4, 4, 3), 188, np.uint8)), looking()).render(square(0, 0))
+    assert abs(inside.mean() - gray[14:25, 20:30].mean()) < 3

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facetalk.audio.phonemes import AlignmentError, Phoneme, align_words, normalise_words, phone_loop, recognise_words
+from facetalk.audio.phonemes import AlignmentError, Phoneme, align_words, normalize_words, phone_loop, recognize_words
 from facetalk.audio.sampa import parse_lablaut
 from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import SAMPLE_RATE
@@ -71,8 +71,8 @@ def label(row: Mapping[str, str], source: Path, waveform: Tensor) -> tuple[list[
         return phone_loop(waveform), GUESSED
     try:
         if row["text"] and row["path"].startswith(ENGLISH_TEXT):
-            return align_words(waveform, normalise_words(row["text"])), ALIGNED
-        words = recognise_words(waveform)
+            return align_words(waveform, normalize_words(row["text"])), ALIGNED
+        words = recognize_words(waveform)
         return (align_words(waveform, words), RECOGNISED) if words else (phone_loop(waveform), GUESSED)
     except AlignmentError:
         return phone_loop(waveform), GUESSED
