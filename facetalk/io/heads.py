@@ -17,7 +17,7 @@ from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadSha
 from facetalk.head.looks import Look, with_look
 from facetalk.head.surface_points import SurfacePoints
 from facetalk.io.files import replacing
-from facetalk.io.weights import bundled, read_tensors, write_tensors
+from facetalk.io.weights import MODEL_FILE, bundled, read_metadata, read_tensors, write_tensors
 
 BUNDLED_HEADS = {"facetalk": "facetalk-head"}
 """Head names a user can give, and the weights folder of each."""
@@ -65,6 +65,13 @@ def read_head(name: str, look: Look | None = None) -> HeadAssets:
         return read_foreign_head(kind, Path(path).expanduser(), look=look)
     known = ", ".join([*BUNDLED_HEADS, *installed])
     raise UsageError(f"unknown head {name!r}; known heads: {known}, or flame:PATH, ict:PATH, gnm:PATH")
+
+
+def identity_names(name: str) -> tuple[str, ...]:
+    """Names of a head's identity coefficients; of a bundled head without reading its arrays."""
+    if name in BUNDLED_HEADS:
+        return tuple(json.loads(read_metadata(bundled(BUNDLED_HEADS[name]) / MODEL_FILE)["head"])["identity_names"])
+    return read_head(name).identity_names
 
 
 def read_foreign_head(kind: str, path: Path, name: str | None = None, look: Look | None = None) -> HeadAssets:

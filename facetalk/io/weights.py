@@ -39,10 +39,15 @@ def bundled(name: str) -> Path:
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and text metadata of a safetensors file."""
+    metadata = read_metadata(path)
+    return load_file(path), metadata
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Text metadata of a safetensors file."""
     try:
-        tensors = load_file(path)
         with safetensors.safe_open(path, "pt") as file:
-            return tensors, dict(file.metadata() or {})
+            return dict(file.metadata() or {})
     except FileNotFoundError:
         raise MissingAssetError(f"no weights at {path}") from None
     except safetensors.SafetensorError as error:

@@ -23,7 +23,7 @@ from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetect
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
 from facetalk.networks.published import published_expression_net, published_lip_reader
 from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from facetalk.networks.styletalk import SpeechFeatures
+from facetalk.networks.styletalk import GeneratorConfig, SpeechFeatures, StyleTalkGenerator
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class NetworkType:
 
 
 NETWORKS: dict[str, tuple[NetworkType, ...]] = {
+    "talker": (NetworkType("styletalk", GeneratorConfig, StyleTalkGenerator, ("num_features",), "styletalk"),),
     "speech-encoder": (NetworkType("speech-encoder", SpeechEncoderConfig, SpeechEncoder, bundled="speech-encoder"),),
     "laughter-detector": (NetworkType("laughter", LaughterDetectorConfig, LaughterDetector, bundled="laughter"),),
     "lip-reader": (NetworkType("lip-reader", LipReaderConfig, PhonemeLipReader, bundled="lip-reader"),),

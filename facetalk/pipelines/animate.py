@@ -1,4 +1,4 @@
-"""Speech -> features -> motion -> mesh -> files: a video with sound, a motion file, an animated mesh."""
+"""Speech -> features -> motion -> mesh -> files: a video with audio, a motion file, an animated mesh."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.motion import Motion, still_motion
+from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
-from facetalk.core.timing import FPS
 from facetalk.exporters.base import ExportOptions
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
@@ -23,32 +22,33 @@ from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
 from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
-from facetalk.networks.styletalk import Talker
 from facetalk.pipelines.export import export_formats
-from facetalk.pipelines.styles import TALKERS_HEAD, resolve_style
+from facetalk.pipelines.styles import resolve_style
+from facetalk.talkers.base import Direction, Talker
 from facetalk.talkers.registry import load_talker
 
 
 @dataclass(frozen=True)
 class AnimateOptions:
-    """How recordings are animated."""
+    """How speech is animated."""
 
     style: str | Path | None = None
-    """Whose manner of speaking is taken over, see `styles.resolve_style`; the talker's neutral one if there is none."""
+    """Whose speaking style is used: a video, a motion file, a saved or bundled style, or a mixture of these such as
+    `A.mp4:0.4,happy:0.6`; the talker's neutral one if omitted."""
     style_strength: float = 1.0
     """How far to go from the neutral style: 0 not at all, 1 all the way, at most 1.5."""
     talker: str = "styletalk"
-    """A released talker, or a folder that `train` wrote."""
+    """A bundled talker, or a folder that `facetalk train` wrote."""
     head: str = "facetalk"
     look: Look = field(default_factory=Look)
-    """Colours of skin, eyes and hair."""
+    """Colors of skin, eyes and hair."""
     head_motion: float = 1.0
     """Multiplies how far head and eyes move by themselves; 0 for not at all."""
     blinks: float = 1.0
     """Multiplies how often the eyes blink; 0 for never."""
     formats: Sequence[str] = ("mp4", "npz", "glb")
     size: int = 512
-    """Side of the video's square picture, pixels."""
+    """Side of the video's square image, pixels."""
     seed: int = 0
     """Decides when the eyes blink and how the head moves."""
 
@@ -60,7 +60,7 @@ class AnimateOptions:
 
 @dataclass(frozen=True)
 class AnimateResult:
-    """What one recording became."""
+    """What was made of one audio file."""
 
     speech: Path
     paths: Mapping[str, Path]
@@ -71,73 +71,128 @@ class AnimateResult:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What many recordings became."""
+class AnimateBatch:
+    """What was made of many audio files."""
 
     done: Sequence[AnimateResult]
     skipped: Sequence[Path]
-    """Recordings whose outputs were all there."""
+    """Audio files whose outputs existed already."""
     failed: Mapping[Path, FacetalkError]
 
 
 @dataclass(frozen=True, eq=False)
-class Performer:
-    """Everything that is loaded once for many recordings."""
+class Animator:
+    """Everything that is loaded once for many audio files."""
 
     head: HeadModel
     talker: Talker
-    style_code: Float[Tensor, " style"] | None
-    """None for the talker's neutral style."""
+    direction: Direction
+
+    def motion(self, waveform: Float[Tensor, " samples"], options: AnimateOptions) -> Motion:
+        """Return the motion of the talker with gestures added, on the talker's head."""
+        motion = self.talker.speak(waveform, self.direction)
+        return add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=options.seed)
 
 
 def animate(
     speech: Path | str,
     *,
     style: Path | str | None = None,
+    style_strength: float = 1.0,
+    talker: str = "styletalk",
+    head: str = "facetalk",
+    look: Look | None = None,
+    head_motion: float = 1.0,
+    blinks: float = 1.0,
+    formats: Sequence[str] = ("mp4", "npz", "glb"),
+    size: int = 512,
+    seed: int = 0,
     out: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
-    **options: object,
 ) -> AnimateResult:
-    """Animate a head from one recording.
+    """Animate a head from speech and write the results to files.
 
     Args:
-        speech: sound file, or a video whose sound is used.
-        style: see `AnimateOptions`.
-        out: folder of the outputs; `<stem>/` in the current folder if left away.
+        speech: audio file, or a video whose audio is used.
+        style: whose speaking style is used: a video, a motion file, a saved or bundled style, or a mixture of these
+            such as `A.mp4:0.4,happy:0.6`; the talker's neutral one if omitted.
+        style_strength: how far to go from the neutral style: 0 not at all, 1 all the way, at most 1.5.
+        talker: a bundled talker, or a folder that `facetalk train` wrote.
+        head: a bundled or installed head, or `flame:PATH`, `ict:PATH`, `gnm:PATH`.
+        look: colors of skin, eyes and hair; the head's own if omitted.
+        head_motion: multiplies how far head and eyes move by themselves; 0 for not at all.
+        blinks: multiplies how often the eyes blink; 0 for never.
+        formats: names of the formats to write, of `mp4`, `npz`, `glb`, `csv`, `obj`, `ply`, `usd`.
+        size: side of the video's square image, pixels.
+        seed: decides when the eyes blink and how the head moves.
+        out: folder of the outputs; a folder named after the speech in the current folder if omitted.
         overwrite: replace existing outputs.
-        progress: told how far the work is.
-        options: any other field of `AnimateOptions`.
+        progress: called with the step, how much of it is done, and how much there is.
+
+    Returns:
+        The path of each format, the duration, and the seconds that each step took.
+
+    Raises:
+        UsageError: an option makes no sense, or a name is unknown.
+        FacetalkError: the speech or the style cannot be read, or outputs exist already.
+
+    Example:
+        >>> animate("speech.wav", style="ref.mp4", formats=("mp4", "glb")).paths["glb"]
+        PosixPath('speech/speech.glb')
     """
-    chosen = AnimateOptions(style=style, **options)  # type: ignore[arg-type]
-    batch = animate_all([Path(speech)], chosen, out=out, overwrite=overwrite, progress=progress)
+    options = AnimateOptions(
+        style=style,
+        style_strength=style_strength,
+        talker=talker,
+        head=head,
+        look=look or Look(),
+        head_motion=head_motion,
+        blinks=blinks,
+        formats=formats,
+        size=size,
+        seed=seed,
+    )
+    batch = animate_all([Path(speech)], options, out=out, overwrite=overwrite, progress=progress)
     for error in batch.failed.values():
         raise error
     return batch.done[0]
 
 
 def animate_all(
-    speeches: Sequence[Path],
+    speeches: Sequence[Path | str],
     options: AnimateOptions | None = None,
     *,
     out: Path | str | None = None,
     overwrite: bool = False,
     skip_existing: bool = False,
     progress: Progress = no_progress,
-) -> Batch:
-    """Animate many recordings; one that fails does not stop the others.
+) -> AnimateBatch:
+    """Animate many audio files; one that fails does not stop the others.
+
+    Head, talker and style are loaded once.
 
     Args:
-        speeches: see `animate`.
+        speeches: audio files, or videos whose audio is used.
         options: shared by all.
-        out: folder of the outputs; with several recordings it gets a folder for each.
+        out: folder of the outputs; with several audio files each gets a folder in it.
         overwrite: replace existing outputs.
-        skip_existing: leave out recordings whose outputs are all there, do the others again.
-        progress: told how far the work is.
+        skip_existing: skip audio files whose outputs all exist, and replace the outputs of the others.
+        progress: see `animate`.
+
+    Returns:
+        What was made, what was skipped, and what failed with which error.
+
+    Raises:
+        UsageError: an option makes no sense, a name is unknown, or two audio files would share a folder.
+
+    Example:
+        >>> batch = animate_all(["a.wav", "b.wav"], AnimateOptions(style="happy"), out="animated")
     """
     options = options or AnimateOptions()
-    jobs = plan(speeches, out, formats_named(options.formats))
-    skipped = [speech for speech, paths in jobs.items() if skip_existing and all(p.exists() for p in paths.values())]
+    jobs = plan([Path(speech) for speech in speeches], out, formats_named(options.formats))
+    complete = [speech for speech, paths in jobs.items() if all(path.exists() for path in paths.values())]
+    skipped = complete if skip_existing else []
     jobs = {speech: paths for speech, paths in jobs.items() if speech not in skipped}
     failed = {}
     for speech, paths in jobs.items():
@@ -147,54 +202,36 @@ def animate_all(
             failed[speech] = error
     jobs = {speech: paths for speech, paths in jobs.items() if speech not in failed}
     if not jobs:
-        return Batch([], skipped, failed)
+        return AnimateBatch([], skipped, failed)
     timings: dict[str, float] = {}
     done = []
     with one_torch_thread():
-        performer = load_performer(options, timings, progress)
+        animator = load_animator(options, timings, progress)
         for speech, paths in jobs.items():
             try:
-                done.append(_animate_one(performer, speech, paths, options, dict(timings), progress))
+                done.append(_animate_one(animator, speech, paths, options, dict(timings), progress))
             except FacetalkError as error:
                 failed[speech] = error
-            timings = {}  # what was loaded once is told once
-    return Batch(done, skipped, failed)
+            timings = {}  # what was loaded once is reported once
+    return AnimateBatch(done, skipped, failed)
 
 
-def load_performer(options: AnimateOptions, timings: dict[str, float], progress: Progress = no_progress) -> Performer:
-    """Load head and talker, and take the style from its file."""
+def load_animator(options: AnimateOptions, timings: dict[str, float], progress: Progress = no_progress) -> Animator:
+    """Load head and talker, and resolve the style."""
     with _timed(timings, "load"):
         head, talker = load_head(options.head, options.look), load_talker(options.talker)
     if options.style is None:
-        return Performer(head, talker, None)
+        return Animator(head, talker, Direction())
     with _timed(timings, "style"):
-        code = resolve_style(
-            options.style,
-            talker,
-            talker_name=options.talker,
-            head=head,
-            strength=options.style_strength,
-            progress=progress,
-        )
-    return Performer(head, talker, code)
-
-
-def perform(performer: Performer, waveform: Float[Tensor, " samples"], options: AnimateOptions) -> Motion:
-    """The performance of a recording: the talker's expression, with blinks, glances and head motion on top.
-
-    It has ARKit's channels and belongs to the bundled head where the performer's head has others.
-    """
-    expression = performer.talker.speak(waveform, performer.style_code)
-    head = performer.head if performer.head.shape.is_arkit else load_head(TALKERS_HEAD)
-    motion = still_motion(head.name, expression, head.shape.expression_names, FPS, head.num_betas)
-    return add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=options.seed)
+        code = resolve_style(options.style, talker, head=head, progress=progress)
+    return Animator(head, talker, Direction(style=code, strength=options.style_strength))
 
 
 def plan(speeches: Sequence[Path], out: Path | str | None, formats: Sequence[str]) -> dict[Path, dict[str, Path]]:
-    """Where each format of each recording goes; recordings that would share a folder are refused."""
+    """Return the path of each format of each audio file; audio files that would share a folder are refused."""
     jobs: dict[Path, dict[str, Path]] = {}
     owners: dict[Path, Path] = {}
-    for speech in map(Path, speeches):
+    for speech in speeches:
         folder = Path(out or ".") / ("" if out is not None and len(speeches) == 1 else speech.stem)
         other = owners.setdefault(folder, speech)
         if other != speech:
@@ -204,7 +241,7 @@ def plan(speeches: Sequence[Path], out: Path | str | None, formats: Sequence[str
 
 
 def _check(speech: Path, targets: Mapping[str, Path], may_replace: bool) -> None:
-    """Find out before any long work whether a recording can be used and its outputs written."""
+    """Find out before any long work whether an audio file can be used and its outputs written."""
     read_waveform(speech)
     there = [path for path in targets.values() if path.exists()]
     if any(path.samefile(speech) for path in there):
@@ -214,7 +251,7 @@ def _check(speech: Path, targets: Mapping[str, Path], may_replace: bool) -> None
 
 
 def _animate_one(
-    performer: Performer,
+    animator: Animator,
     speech: Path,
     targets: Mapping[str, Path],
     options: AnimateOptions,
@@ -222,15 +259,15 @@ def _animate_one(
     progress: Progress,
 ) -> AnimateResult:
     with _timed(timings, "talker"):
-        motion = perform(performer, read_waveform(speech), options)
+        motion = animator.motion(read_waveform(speech), options)
     motion = motion.replace(source=speech.name, meta=_meta(speech, options))
 
-    def tell(what: str, done: int, total: int) -> None:
+    def labeled(what: str, done: int, total: int) -> None:
         progress(f"{what} {speech.name}", done, total)
 
     with _timed(timings, "files"):
         written = ExportOptions(size=options.size, audio=speech)
-        export_formats(motion, targets, head=performer.head, options=written, progress=tell)
+        export_formats(motion, targets, head=animator.head, options=written, progress=labeled)
     return AnimateResult(speech, dict(targets), motion.duration_s, timings)
 
 
@@ -248,7 +285,7 @@ def _meta(speech: Path, options: AnimateOptions) -> dict[str, object]:
 
 
 def _style_name(style: str | Path | None) -> str:
-    """What the motion file says of its style: of a file the name only."""
+    """Return how the motion file names its style: a file without its folder."""
     if style is None:
         return "neutral"
     return Path(style).name if Path(style).exists() else str(style)
@@ -256,7 +293,7 @@ def _style_name(style: str | Path | None) -> str:
 
 @contextmanager
 def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
-    """Note how many seconds a block takes."""
+    """Record how many seconds a block takes."""
     start = time.perf_counter()
     yield
     timings[name] = time.perf_counter() - start

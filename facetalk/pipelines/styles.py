@@ -1,9 +1,7 @@
-"""Names, videos, motions and mixtures of them -> style codes; saved and bundled styles."""
+"""Videos, motion files, names and mixtures of them -> style codes; saved styles."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from jaxtyping import Float
@@ -15,92 +13,66 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
-from facetalk.io.styles import (
-    SUFFIX,
-    SavedStyle,
-    read_style_file,
-    remove_style,
-    saved_names,
-    style_path,
-    styles_dir,
-    write_style,
-)
-from facetalk.io.weights import read_tensors, weights_dir
+from facetalk.io.styles import SUFFIX, SavedStyle, remove_style, style_path, styles_dir, write_style
 from facetalk.motion.heads import load_head
-from facetalk.networks.styletalk import Talker
-from facetalk.talkers.registry import TALKERS, load_talker
-from facetalk.talkers.style_mixing import mix_styles, parse_mixture, strengthened
+from facetalk.talkers.base import Talker
+from facetalk.talkers.registry import load_talker, talker_folder
+from facetalk.talkers.styles import (
+    StyledTalker,
+    StyleEntry,
+    bundled_styles,
+    mix_styles,
+    parse_mixture,
+    saved_style,
+    strengthened,
+    style_entries,
+    style_named,
+)
 
-TALKERS_HEAD = "facetalk"
-"""The head whose channels talkers move, where the wanted head has others."""
-
-BUNDLED_FILE = "styles.safetensors"
-"""In the folder of a released talker: one code for each bundled style."""
-
-
-@dataclass(frozen=True)
-class StyleEntry:
-    """A style in a list."""
-
-    name: str
-    kind: str
-    """`bundled` or `saved`."""
-    source: str
+DEFAULT_HEAD = "facetalk"
+"""The head with ARKit's channels that videos are fitted with where the wanted head has others."""
 
 
 def resolve_style(
-    text: str | Path,
+    reference: str | Path,
     talker: Talker,
     *,
-    talker_name: str = "styletalk",
     head: HeadModel | None = None,
-    strength: float = 1.0,
     progress: Progress = no_progress,
 ) -> Float[Tensor, " style"]:
-    """The style code that a user means.
+    """Return the style code that a user means.
 
     Args:
-        text: a video, a motion file, a saved style's file, the name of a saved or bundled style, or a mixture
+        reference: a video, a motion file, a style file, the name of a saved or bundled style, or a mixture
             `A:0.4,B:0.6` of these.
-        talker: reads the references.
-        talker_name: what it is called; decides which bundled styles there are.
-        head: fits videos; the bundled one if not given.
-        strength: how far to go from the neutral style.
-        progress: told how far the fit of a video is.
+        talker: encodes the references.
+        head: fits videos; the bundled one if omitted.
+        progress: called while a video is fitted.
+
+    Raises:
+        UsageError: the talker has no styles, or the mixture is malformed.
+        FacetalkError: a part is neither a file nor the name of a style.
     """
-    parts = [(str(text), 1.0)] if Path(text).exists() else parse_mixture(str(text))
-    codes = [_resolve_one(name, talker, talker_name, head, progress) for name, _ in parts]
-    mixed = mix_styles(codes, [weight for _, weight in parts]) if len(parts) > 1 else codes[0]
-    return strengthened(mixed, talker.neutral_style, strength)
-
-
-def _resolve_one(
-    name: str, talker: Talker, talker_name: str, head: HeadModel | None, progress: Progress
-) -> Float[Tensor, " style"]:
-    path = Path(name)
-    if path.suffix == SUFFIX:
-        return _checked(read_style_file(path), talker, name)
-    if path.is_file():
-        return talker.encode_style(read_style(path, head, progress))
-    if name in saved_names():
-        return _checked(read_style_file(style_path(name)), talker, name)
-    if name == "neutral":
-        return talker.neutral_style
-    bundled = bundled_styles(talker_name)
-    if name in bundled:
-        return bundled[name].to(talker.neutral_style)
-    known = ", ".join(entry.name for entry in list_styles(talker_name))
-    raise FacetalkError(f"no such style reference: {name}; it is neither a file nor one of the styles {known}")
+    styled = _styled(talker)
+    parts = [(str(reference), 1.0)] if Path(reference).exists() else parse_mixture(str(reference))
+    codes = [_resolve_part(part, styled, head, progress) for part, _ in parts]
+    return mix_styles(codes, [weight for _, weight in parts])
 
 
 def read_style(path: Path, head: HeadModel | None = None, progress: Progress = no_progress) -> Motion:
-    """The performance in a motion file or in a video."""
+    """Read a reference motion with the ARKit channels from a motion file, or fit it to a video.
+
+    Args:
+        path: `.npz` for a motion file, else a video.
+        head: fits the video; the bundled one if omitted or if it lacks the ARKit channels.
+        progress: called while a video is fitted.
+    """
     if path.suffix == ".npz":
         motion = read_motion(path)
     else:
         from facetalk.pipelines.fit import fit
 
-        own = head if head is not None and head.shape.is_arkit else TALKERS_HEAD
+        own = head if head is not None and head.shape.is_arkit else DEFAULT_HEAD
         motion = fit(path, head=own, progress=progress)
     if motion.expression_names != ARKIT_NAMES:
         from facetalk.motion.retarget import to_arkit
@@ -109,24 +81,17 @@ def read_style(path: Path, head: HeadModel | None = None, progress: Progress = n
     return motion
 
 
-def bundled_styles(talker_name: str = "styletalk") -> dict[str, Float[Tensor, " style"]]:
-    """The named styles that come with a released talker."""
-    folder = weights_dir() / TALKERS[talker_name] if talker_name in TALKERS else Path(talker_name)
-    path = folder / BUNDLED_FILE
-    return {name: code.float() for name, code in read_tensors(path)[0].items()} if path.is_file() else {}
+def list_styles(talker: str = "styletalk") -> list[StyleEntry]:
+    """List the styles that can be used by name: bundled ones, then the user's own.
 
-
-def list_styles(talker_name: str = "styletalk") -> list[StyleEntry]:
-    """The styles that can be named: bundled ones, then the user's own."""
-    entries = [StyleEntry("neutral", "bundled", "mean over the talker's training clips without a named mood")]
-    entries += [
-        StyleEntry(name, "bundled", "mean over several speakers") for name in sorted(bundled_styles(talker_name))
-    ]
-    return entries + [StyleEntry(n, "saved", read_style_file(style_path(n)).source) for n in saved_names()]
+    Args:
+        talker: a bundled talker, or a folder that `facetalk train` wrote.
+    """
+    return style_entries(bundled_styles(talker_folder(talker)))
 
 
 def save_style(
-    reference: str,
+    reference: str | Path,
     target: str | Path,
     *,
     talker: str = "styletalk",
@@ -134,15 +99,26 @@ def save_style(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
-    """Write the style of a reference to a file, or under a name to the user's folder of styles.
+    """Save the style of a reference to a file, or under a name in the user's folder of styles.
 
     Args:
         reference: see `resolve_style`.
         target: a name, or a path that ends in `.safetensors`.
-        talker: a released talker, or a folder of trained weights.
-        strength: see `resolve_style`.
+        talker: a bundled talker, or a folder that `facetalk train` wrote.
+        strength: how far to go from the neutral style: 0 not at all, 1 all the way, at most 1.5.
         overwrite: replace a style of this name.
-        progress: see `resolve_style`.
+        progress: called while a video is fitted.
+
+    Returns:
+        The path of the style file.
+
+    Raises:
+        UsageError: the name is that of a bundled style, or cannot be one.
+        FacetalkError: there is a style of this name already, or no such reference.
+
+    Example:
+        >>> save_style("host.mp4:0.8,happy:0.2", "host")
+        >>> animate("speech.wav", style="host")
     """
     path = Path(target) if str(target).endswith(SUFFIX) else style_path(str(target))
     taken = {entry.name for entry in list_styles(talker) if entry.kind == "bundled"}
@@ -150,31 +126,32 @@ def save_style(
         raise UsageError(f"{target!r} is the name of a bundled style; choose another")
     if path.exists() and not overwrite:  # before a video is fitted for it
         raise FacetalkError(f"{path} exists already; choose another name or --overwrite")
-    model = load_talker(talker)
-    code = resolve_style(
-        reference, model, talker_name=talker, head=load_head(TALKERS_HEAD), strength=strength, progress=progress
-    )
-    write_style(path, SavedStyle(code, fingerprint(model), str(reference)), overwrite)
+    styled = _styled(load_talker(talker))
+    code = resolve_style(reference, styled, head=load_head(DEFAULT_HEAD), progress=progress)
+    code = strengthened(code, styled.neutral_style, strength)
+    write_style(path, SavedStyle(code, styled.fingerprint(), str(reference)), overwrite)
     return path
 
 
-def fingerprint(talker: Talker) -> str:
-    """What tells talkers apart whose style codes mean different things."""
-    digest = hashlib.sha256()
-    for name, value in sorted(talker.style_encoder.state_dict().items()):
-        digest.update(name.encode() + value.half().numpy().tobytes())
-    return digest.hexdigest()[:16]
+def _resolve_part(
+    part: str, talker: StyledTalker, head: HeadModel | None, progress: Progress
+) -> Float[Tensor, " style"]:
+    path = Path(part)
+    if path.suffix == SUFFIX:
+        return saved_style(path, talker)
+    if path.is_file():
+        return talker.encode_style(read_style(path, head, progress))
+    return style_named(part, talker)
 
 
-def _checked(style: SavedStyle, talker: Talker, name: str) -> Float[Tensor, " style"]:
-    if style.talker != fingerprint(talker) or len(style.code) != len(talker.neutral_style):
-        raise FacetalkError(f"the style {name} was saved for another talker; save it again from {style.source}")
-    return style.code
+def _styled(talker: Talker) -> StyledTalker:
+    if not isinstance(talker, StyledTalker):
+        raise UsageError(f"the talker {talker.name} does not support style")
+    return talker
 
 
 __all__ = [
     "StyleEntry",
-    "bundled_styles",
     "list_styles",
     "read_style",
     "remove_style",

@@ -12,7 +12,8 @@ from torch import Tensor
 from facetalk.data.dataset import Example
 from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, indices
 from facetalk.losses.geometry import LipGeometry
-from facetalk.networks.styletalk import Talker
+from facetalk.networks.styletalk import StyleTalkGenerator
+from facetalk.talkers.styletalk import StyleTalk
 
 CALM = ("", "neutral", "unstated", "calm")
 """Labels of clips that show no named mood."""
@@ -37,7 +38,7 @@ SMALLEST_SPREAD_MM = 0.5
 
 
 @torch.no_grad()
-def mean_style(talker: Talker, examples: Sequence[Example]) -> Float[Tensor, " style"]:
+def mean_style(talker: StyleTalkGenerator, examples: Sequence[Example]) -> Float[Tensor, " style"]:
     """The mean style code of clips that show no named emotion, each clip as much as it counts.
 
     Of the spreads the mean square is taken: half of the speakers are livelier than that.
@@ -49,7 +50,7 @@ def mean_style(talker: Talker, examples: Sequence[Example]) -> Float[Tensor, " s
 
 
 @torch.no_grad()
-def mood_styles(talker: Talker, examples: Sequence[Example]) -> dict[str, Float[Tensor, " style"]]:
+def mood_styles(talker: StyleTalkGenerator, examples: Sequence[Example]) -> dict[str, Float[Tensor, " style"]]:
     """The mean style code of every mood that at least three speakers show; each speaker counts the same."""
     members: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
     for example in examples:
@@ -65,7 +66,7 @@ def mood_styles(talker: Talker, examples: Sequence[Example]) -> dict[str, Float[
 
 
 def average(
-    talker: Talker, codes: Float[Tensor, "codes style"], shares: Float[Tensor, " codes"]
+    talker: StyleTalkGenerator, codes: Float[Tensor, "codes style"], shares: Float[Tensor, " codes"]
 ) -> Float[Tensor, " style"]:
     """The mean code; of the spreads the mean square is taken."""
     pooled, level, spread = talker.style_encoder.split(codes)
@@ -74,7 +75,7 @@ def average(
 
 @torch.no_grad()
 def set_amplitude(
-    talker: Talker, examples: Sequence[Example], geometry: LipGeometry, targets: tuple[float, float]
+    talker: StyleTalk, examples: Sequence[Example], geometry: LipGeometry, targets: tuple[float, float]
 ) -> None:
     """Make the mouth so lively that in the neutral style it moves as wanted, compared with the true mouths.
 
@@ -83,7 +84,7 @@ def set_amplitude(
     that is learnt from, as the mean ratio of standard deviations; each speaker counts the same.
 
     Args:
-        talker: gets its `amplitude`.
+        talker: its generator gets the `amplitude`.
         examples: that it learned from.
         geometry: measures lip gap and mouth width.
         targets: wanted ratios of the lip gap, set by the channels that part the lips or bring them together, and of the
@@ -96,17 +97,17 @@ def set_amplitude(
     for example in examples:
         if len(speakers[example.clip.speaker]) < CLIPS_MEASURED:
             speakers[example.clip.speaker].append(example)
-    talker.amplitude.fill_(1.0)
+    talker.generator.amplitude.fill_(1.0)
     for _ in range(3):  # closing the lips and the ends of the channels' range bend the line
         ratios = torch.stack(
             [torch.stack([_liveliness(talker, e, geometry) for e in own]).mean(0) for own in speakers.values()]
         )
         for group, target, found in zip(groups, targets, ratios.mean(0).tolist(), strict=True):
-            amplitude = float(talker.amplitude[group[0]]) * target / max(found, 1e-3)
-            talker.amplitude[group] = min(max(amplitude, CALMEST), LIVELIEST)
+            amplitude = float(talker.generator.amplitude[group[0]]) * target / max(found, 1e-3)
+            talker.generator.amplitude[group] = min(max(amplitude, CALMEST), LIVELIEST)
 
 
-def _liveliness(talker: Talker, example: Example, geometry: LipGeometry) -> Float[Tensor, "2"]:
+def _liveliness(talker: StyleTalk, example: Example, geometry: LipGeometry) -> Float[Tensor, "2"]:
     """Standard deviations of lip gap and mouth width in the neutral style over those of the true mouth."""
     made = geometry.curves(talker.decode(example.features[0], talker.neutral_style)).std(0)
     return made / geometry.curves(example.expression[0]).std(0).clamp_min(SMALLEST_SPREAD_MM)

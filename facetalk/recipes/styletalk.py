@@ -33,10 +33,11 @@ from facetalk.losses.motion import (
 from facetalk.networks.critics import TemporalCritic
 from facetalk.networks.motion_decoder import StyleMixer
 from facetalk.networks.registry import load_speech
-from facetalk.networks.styletalk import DIRECT_DILATION, DIRECT_TAPS, Spoken, Talker, TalkerConfig
+from facetalk.networks.styletalk import DIRECT_DILATION, DIRECT_TAPS, GeneratorConfig, StyleTalkGenerator
 from facetalk.recipes.average_styles import mean_style, mood_styles, set_amplitude
 from facetalk.recipes.evaluation.mouth import judge_talker
 from facetalk.recipes.frozen_critics import FrozenStyleCritic, FrozenSyncCritic
+from facetalk.talkers.styletalk import SpeakingConfig, StyleTalk
 from facetalk.training.loop import LoopConfig
 from facetalk.training.optim import OptimConfig
 
@@ -92,7 +93,8 @@ class StyleTalkConfig:
     loop: LoopConfig = field(default_factory=LoopConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    talker: TalkerConfig = field(default_factory=TalkerConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    speaking: SpeakingConfig = field(default_factory=SpeakingConfig)
     loss_weights: TalkerLossWeights = field(default_factory=TalkerLossWeights)
 
 
@@ -102,7 +104,7 @@ class StyleTalkTask:
     def __init__(
         self,
         config: StyleTalkConfig,
-        talker: Talker,
+        talker: StyleTalk,
         geometry: LipGeometry,
         learn: list[Example],
         judge: list[Example],
@@ -112,7 +114,8 @@ class StyleTalkTask:
         style: FrozenStyleCritic | None = None,
     ) -> None:
         self.config = config
-        self.model = talker
+        self.talker = talker
+        self.model = generator = talker.generator
         self.geometry = geometry
         learn = [widened(example, geometry, config.width_per_opening) for example in learn]
         self.sampler = Sampler(learn, config.data, mute or [])
@@ -122,26 +125,31 @@ class StyleTalkTask:
         self.loss_weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.critic = TemporalCritic(len(ARKIT_NAMES)) if "temporal" in self.loss_weights else None
         self._real_and_made: tuple[Tensor, Tensor] | None = None
-        talker.gap_dirs.copy_(geometry.curve_dirs[:, 0])
-        set_statistics(talker, learn)
-        set_direct(talker, learn, config.direct_ridge)
-        talker.direct.requires_grad_(config.learn_direct)
+        generator.gap_dirs.copy_(geometry.curve_dirs[:, 0])
+        set_statistics(generator, learn)
+        set_direct(generator, learn, config.direct_ridge)
+        generator.direct.requires_grad_(config.learn_direct)
 
     def loss_terms(self, step: int, chance: torch.Generator) -> dict[str, Tensor]:
         """The terms on one batch."""
         set_mixing_temperature(self.model, step, self.config.mixing_anneal * self.config.loop.num_steps)
         batch = self.sampler.draw(chance)
         style_code = self.model.style_encoder(batch.reference, batch.reference_present)
-        spoken = self.model(batch.features, batch.present, style_code)
-        terms = self.judge_batch(spoken, batch)
+        made = self.model(batch.features, batch.present, style_code)
+        expression = made.expression()
+        if self.config.speaking.closing:
+            expression = self.talker.with_closed_lips(expression, made.closure.sigmoid(), batch.features)
+        terms = self.judge_batch(expression, made.closure, batch)
         if "triplet" in self.loss_weights:
             terms["triplet"] = self._triplet(style_code, batch, chance)
         return terms
 
-    def judge_batch(self, spoken: Spoken, batch: Batch) -> dict[str, Tensor]:
-        """Loss terms of a prediction. Channels that speech does not drive are left out."""
+    def judge_batch(self, expression: Tensor, closure: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Loss terms of a predicted expression and of the logit of closed lips, without channels that speech does not
+        drive.
+        """
         driven = self.model.driven.bool()
-        predicted = torch.where(driven, spoken.expression, batch.expression)
+        predicted = torch.where(driven, expression, batch.expression)
         unit = self.model.usual_spread[driven]
         mine, true = predicted[..., driven] / unit, batch.expression[..., driven] / unit
         curves, true_curves = self.geometry.curves(predicted), self.geometry.curves(batch.expression)
@@ -156,7 +164,7 @@ class StyleTalkTask:
         if "closure" in self.loss_weights:
             gap, true_gap = curves[..., 0], true_curves[..., 0]
             limits = self.config.closed_mm, self.config.shut_weight
-            terms["closure"] = closure_error(spoken.closure, gap, true_gap, batch.weight, *limits)
+            terms["closure"] = closure_error(closure, gap, true_gap, batch.weight, *limits)
         terms |= self._criticised(predicted, batch)
         return {name: term for name, term in terms.items() if name in self.loss_weights}
 
@@ -193,7 +201,7 @@ class StyleTalkTask:
     def validate(self) -> dict[str, float]:
         """Figures on the speakers that are kept for judging; empty without such speakers."""
         self._settle()
-        return judge_talker(self.model, self.judge, self.geometry) if self.judge else {}
+        return judge_talker(self.talker, self.judge, self.geometry) if self.judge else {}
 
     def export(self, run_dir: Path) -> None:
         """Write `model.safetensors` and `config.yaml`, which `load_talker` reads, and the moods as named styles."""
@@ -201,14 +209,16 @@ class StyleTalkTask:
         moods = mood_styles(self.model, self.sampler.members)
         if moods:
             write_tensors(run_dir / "styles.safetensors", moods, {"format": "facetalk-styles"})
-        described = {"head": self.config.head, "speech": self.config.speech, "talker": plain(self.config.talker)}
+        described = {"head": self.config.head, "speech": self.config.speech}
+        described |= {"num_features": len(self.model.feature_mean), "network": plain(self.config.generator)}
+        described |= {"speaking": plain(self.config.speaking)}
         write_model(run_dir, self.model, "talker", "styletalk", described)
 
     def _settle(self) -> None:
         """Find the neutral style and the amplitude that go with the weights."""
         self.model.neutral_style.copy_(mean_style(self.model, self.sampler.examples))
         if self.config.amplitude:
-            set_amplitude(self.model, self.sampler.examples, self.geometry, self.config.amplitude)
+            set_amplitude(self.talker, self.sampler.examples, self.geometry, self.config.amplitude)
 
 
 def read_task_config(options: Mapping[str, Any]) -> StyleTalkConfig:
@@ -225,7 +235,7 @@ def make_task(config: StyleTalkConfig, data_dir: Path | None) -> StyleTalkTask:
     examples = [read_example(clip, speech.encode, config.data) for clip in learn if clip.has_audio]
     mute = [read_mute_example(clip, config.data) for clip in learn if not clip.has_audio]
     kept = [read_example(clip, speech.encode, config.data) for clip in judge if clip.has_audio]
-    talker = Talker(config.talker, speech.width, speech)
+    talker = StyleTalk(StyleTalkGenerator(config.generator, speech.width), speech, config.speaking)
     sync = FrozenSyncCritic.read(config.sync_critic, assets, speech.width) if config.loss_weights.sync > 0 else None
     style = FrozenStyleCritic.read(config.style_critic) if config.loss_weights.style > 0 else None
     geometry = LipGeometry(assets)
@@ -244,7 +254,7 @@ def widened(example: Example, geometry: LipGeometry, width_per_opening: float) -
     return replace(example, expression=tuple(changed))
 
 
-def set_statistics(talker: Talker, examples: list[Example]) -> None:
+def set_statistics(talker: StyleTalkGenerator, examples: list[Example]) -> None:
     """Fill the talker's buffers: mean and scale of the features, usual spread of every channel within a clip."""
     features = torch.cat([example.features[0] for example in examples])
     talker.feature_mean.copy_(features.mean(0))
@@ -255,7 +265,7 @@ def set_statistics(talker: Talker, examples: list[Example]) -> None:
 
 
 @torch.no_grad()
-def set_direct(talker: Talker, examples: list[Example], ridge: float) -> None:
+def set_direct(talker: StyleTalkGenerator, examples: list[Example], ridge: float) -> None:
     """Start the talker's straight line from features to motion where regularised least squares put it.
 
     Both sides are taken less their mean over the clip; the motion is in units of the clip's own spread, as the talker
@@ -285,7 +295,7 @@ def windowed(features: Float[Tensor, "frames features"]) -> Float[Tensor, "frame
     return padded.unfold(0, 2 * reach + 1, 1)[..., ::DIRECT_DILATION].flatten(1)
 
 
-def set_mixing_temperature(talker: Talker, step: int, anneal_steps: float) -> None:
+def set_mixing_temperature(talker: StyleTalkGenerator, step: int, anneal_steps: float) -> None:
     """Near-uniform mixing of the weight sets at first, then the style's own."""
     done = min(1.0, step / max(1.0, anneal_steps))
     for module in talker.modules():

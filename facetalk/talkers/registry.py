@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pkgutil import resolve_name
 
-from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.io.weights import bundled, read_config, read_state
-from facetalk.networks.registry import load_speech
-from facetalk.networks.styletalk import Talker, TalkerConfig
+from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, bundled
+from facetalk.networks.registry import describe
+from facetalk.talkers.base import Talker
 
-TALKERS = {"styletalk": "styletalk"}
-"""Talker names a user can give, and the weights folder of each."""
+TALKERS = {"styletalk": "facetalk.talkers.styletalk:StyleTalk"}
+"""Class of each method, which has `from_folder(folder, name)`; its module is imported on first use. Each method's
+bundled weights have the same name."""
 
 
-def load_talker(name: str = "styletalk") -> Talker:
-    """A talker with its speech encoder, ready to speak.
+def load_talker(name: str | Path = "styletalk") -> Talker:
+    """Load a talker with its speech encoder, ready to speak.
 
     Args:
-        name: a released talker, or a folder that `facetalk train` wrote.
+        name: a bundled talker, or a folder that `facetalk train` wrote.
+
+    Raises:
+        UsageError: there is no talker of this name.
+        MissingAssetError: its weights are not installed.
+        FacetalkError: the folder holds another kind of network.
+
+    Example:
+        >>> talker = load_talker()
+        >>> motion = talker.speak(read_waveform("speech.wav"), Direction(style="happy"))
     """
+    folder = talker_folder(name)
+    method = describe("talker", folder).entries.get("method")
+    if method not in TALKERS:
+        raise FacetalkError(f"{folder / CONFIG_FILE} names the method {method!r}; known methods: {', '.join(TALKERS)}")
+    return resolve_name(TALKERS[method]).from_folder(folder, name=str(name))
+
+
+def talker_folder(name: str | Path) -> Path:
+    """Find the folder of a talker; see `load_talker`."""
+    if (Path(name) / MODEL_FILE).is_file():
+        return Path(name)
     if name in TALKERS:
-        folder = bundled(TALKERS[name])
-    elif (Path(name) / "model.safetensors").is_file():
-        folder = Path(name)
-    else:
-        raise UsageError(f"unknown talker {name!r}; known: {', '.join(TALKERS)}, or a folder that facetalk train wrote")
-    described = read_config(folder / "config.yaml")
-    try:
-        config = build(TalkerConfig, described["talker"], "talker")
-        speech = load_speech(described["speech"])
-    except KeyError as error:
-        raise FacetalkError(f"{folder / 'config.yaml'} does not describe a talker: {error} is missing") from None
-    talker = Talker(config, speech.width, speech)
-    talker.load_state_dict(read_state(folder))
-    return talker.eval()
+        return bundled(str(name))
+    known = ", ".join(TALKERS)
+    raise UsageError(f"unknown talker {str(name)!r}; known: {known}, or a folder that facetalk train wrote")

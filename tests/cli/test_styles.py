@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from facetalk.cli.app import app
 from facetalk.pipelines import styles
 from facetalk.pipelines.reports import style_map
-from tests.pipelines.performers import toy_talker
 from tests.pipelines.test_styles import write_reference
+from tests.talkers.toys import toy_talker
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for module in (styles, style_map):
         monkeypatch.setattr(module, "load_talker", lambda name: toy_talker())
     monkeypatch.setattr(styles, "load_head", lambda name: None)
-    monkeypatch.setattr(styles, "bundled_styles", lambda name: {"glad": toy_talker().neutral_style})
+    monkeypatch.setattr(styles, "bundled_styles", lambda folder: toy_talker().styles)
 
 
 def run(*arguments: str) -> Result:

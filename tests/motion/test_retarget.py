@@ -200,9 +200,9 @@ def test_animate_and_render_take_any_head(
     from facetalk.pipelines import animate as pipeline
     from facetalk.pipelines.heads import install_head
     from facetalk.pipelines.render import render
-    from tests.pipelines.performers import toy_talker
+    from tests.talkers.toys import toy_talker
 
-    monkeypatch.setattr(pipeline, "load_talker", lambda _: toy_talker())
+    monkeypatch.setattr(pipeline, "load_talker", lambda _: toy_talker("facetalk", 33))
     speech = tmp_path / "speech.wav"
     write_wav(speech, 0.1 * torch.randn(8000, generator=torch.Generator().manual_seed(0)))
     name = f"flame:{likeness_path}"

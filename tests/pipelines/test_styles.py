@@ -12,10 +12,11 @@ from facetalk.core.motion import still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.motion import write_motion
 from facetalk.io.weights import write_tensors
-from facetalk.networks.styletalk import Talker
 from facetalk.pipelines import styles
 from facetalk.pipelines.reports import style_map
-from tests.pipelines.performers import toy_talker
+from facetalk.talkers.styles import strengthened
+from facetalk.talkers.styletalk import StyleTalk
+from tests.talkers.toys import toy_talker
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(styles, "load_talker", lambda name: toy_talker())
     monkeypatch.setattr(styles, "load_head", lambda name: None)
-    monkeypatch.setattr(styles, "bundled_styles", lambda name: {"glad": toy_talker().neutral_style + 0.25})
+    monkeypatch.setattr(styles, "bundled_styles", lambda folder: toy_talker().styles)
     monkeypatch.setattr(style_map, "load_talker", lambda name: toy_talker())
 
 
@@ -34,8 +35,8 @@ def write_reference(path: Path, level: float) -> Path:
     return path
 
 
-def resolve(text: str, talker: Talker, strength: float = 1.0) -> torch.Tensor:
-    return styles.resolve_style(text, talker, strength=strength)
+def resolve(text: str, talker: StyleTalk, strength: float = 1.0) -> torch.Tensor:
+    return strengthened(styles.resolve_style(text, talker), talker.neutral_style, strength)
 
 
 def test_a_saved_style_is_the_reference_under_a_name() -> None:
@@ -89,7 +90,7 @@ def test_a_style_of_another_talker_is_refused() -> None:
     styles.save_style("a.npz", "mine")
     other = toy_talker()
     with torch.no_grad():
-        other.style_encoder.embed.weight.add_(0.5)
+        other.generator.style_encoder.embed.weight.add_(0.5)
     with pytest.raises(FacetalkError, match="saved for another talker"):
         resolve("mine", other)
 

@@ -14,10 +14,11 @@ from facetalk.data.manifest import read_manifest
 from facetalk.head.assets import HeadAssets
 from facetalk.losses.geometry import LipGeometry, MouthVertices
 from facetalk.networks.critics import SyncCritic
-from facetalk.networks.styletalk import Talker
+from facetalk.networks.styletalk import StyleTalkGenerator
 from facetalk.recipes import style_critic, styletalk, sync_critic
 from facetalk.recipes.frozen_critics import FrozenStyleCritic, FrozenSyncCritic
 from facetalk.recipes.registry import read_training_config
+from facetalk.talkers.styletalk import StyleTalk
 from facetalk.training.loop import run
 from tests.recipes.toy import NUM_FEATURES, ToyEncoder, write_dataset
 
@@ -98,7 +99,7 @@ def test_styletalk_learns_with_every_loss_switched_on(dataset: Path, toy_assets:
     style_critic.make_task(style_critic.read_task_config(options("style-critic")), dataset).export(style)
     task = styletalk.StyleTalkTask(
         config,
-        Talker(config.talker, NUM_FEATURES),
+        StyleTalk(StyleTalkGenerator(config.generator, NUM_FEATURES), ToyEncoder(), config.speaking),
         LipGeometry(toy_assets),
         examples,
         [],

@@ -14,7 +14,7 @@ from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES, indices
 from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import closure_error
-from facetalk.networks.styletalk import Talker
+from facetalk.networks.styletalk import StyleTalkGenerator
 from facetalk.recipes.average_styles import mean_style, mood_styles
 from facetalk.recipes.evaluation.mouth import compare, count_closures
 from facetalk.recipes.registry import read_training_config
@@ -26,6 +26,7 @@ from facetalk.recipes.styletalk import (
     widened,
     windowed,
 )
+from facetalk.talkers.styletalk import StyleTalk
 from facetalk.training.loop import run
 from tests.recipes.toy import NUM_FEATURES, ToyEncoder, write_dataset
 
@@ -39,7 +40,7 @@ def tiny_config(*settings: str) -> StyleTalkConfig:
 def make_toy_task(folder: Path, assets: HeadAssets, config: StyleTalkConfig, num_judged: int = 0) -> StyleTalkTask:
     examples = [read_example(clip, ToyEncoder().encode, config.data) for clip in read_manifest(folder)]
     torch.manual_seed(0)
-    talker = Talker(config.talker, NUM_FEATURES, ToyEncoder())
+    talker = StyleTalk(StyleTalkGenerator(config.generator, NUM_FEATURES), ToyEncoder(), config.speaking)
     cut = len(examples) - num_judged
     return StyleTalkTask(config, talker, LipGeometry(assets), examples[:cut], examples[cut:])
 
@@ -51,7 +52,7 @@ def test_the_tiny_preset_learns_one_clip_by_heart(tmp_path: Path, toy_assets: He
     run(task, config.loop, config.optim, tmp_path / "run")
     example = task.sampler.examples[0]
     code = task.model.style_encoder(example.expression[0][None], torch.ones(1, 90, dtype=torch.bool))[0]
-    error = (task.model.decode(example.features[0], code) - example.expression[0]).square().mean(0).sqrt()
+    error = (task.talker.decode(example.features[0], code) - example.expression[0]).square().mean(0).sqrt()
     moving = example.expression[0].std(0) > 1e-3
     assert (error / example.expression[0].std(0))[moving].max() < 0.05  # the pass mark of METHODS 8.10
 
@@ -146,7 +147,7 @@ def test_the_amplitude_is_set_to_what_was_asked_for(tmp_path: Path, toy_assets: 
     task.validate()
     found = []
     for example in task.sampler.examples:
-        made = task.model.decode(example.features[0], task.model.neutral_style)
+        made = task.talker.decode(example.features[0], task.model.neutral_style)
         spreads = [task.geometry.curves(motion).std(0) for motion in (made, example.expression[0])]
         found.append(spreads[0] / spreads[1].clamp_min(0.5))
     ratios = torch.stack(found).sum(0) / 2

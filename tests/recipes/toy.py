@@ -13,11 +13,12 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import write_wav
 from facetalk.io.motion import write_motion
 
-NUM_FEATURES = 6
+SYMBOLS = ("B", "M", "P", "F", "V", "SIL")
+NUM_FEATURES = 6 + len(SYMBOLS)
 
 
 class ToyEncoder:
-    """Loudness of the frame and a few products of it and a clock."""
+    """Loudness of the frames around, and phonemes that are never heard."""
 
     width = NUM_FEATURES
 
@@ -26,8 +27,11 @@ class ToyEncoder:
         hop = SAMPLE_RATE / FPS
         rows = [waveform[round(t * hop) : round((t + 1) * hop)].square().mean().sqrt() for t in range(num_frames)]
         loudness = torch.stack(rows).nan_to_num()
-        return torch.stack([loudness.roll(k) for k in range(NUM_FEATURES)], 1)
-        return slow
+        around = torch.stack([loudness.roll(k) for k in range(6)], 1)
+        return torch.cat([around, torch.zeros(num_frames, len(SYMBOLS))], 1)
+
+    def columns(self, *names: str) -> tuple[int, ...]:
+        return tuple(6 + SYMBOLS.index(name) for name in names)
 
 
 def write_clip(folder: Path, name: str, seconds: float, seed: int) -> None:

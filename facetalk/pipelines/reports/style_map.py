@@ -18,6 +18,7 @@ from facetalk.metrics.neighbours import tsne
 from facetalk.pipelines.styles import read_style
 from facetalk.recipes.evaluation.styles import comparable
 from facetalk.talkers.registry import load_talker
+from facetalk.talkers.styletalk import StyleTalk
 from facetalk.vision.scatter import draw_scatter, group_colors
 
 GROUPS = ("speaker", "emotion")
@@ -64,11 +65,13 @@ def plot_styles(
     if len(clips) < 3:
         raise UsageError(f"a map needs three references at least, found {len(clips)}")
     model = load_talker(talker)
+    if not isinstance(model, StyleTalk):
+        raise UsageError(f"the talker {talker} has no style codes to compare")
     codes = []
     for clip in clips:
         codes.append(model.encode_style(read_style(_file_of(clip))))
         progress("reading styles", len(codes), len(clips))
-    places = tsne(comparable(model, torch.stack(codes)))
+    places = tsne(comparable(model.generator, torch.stack(codes)))
     groups = {"speaker": [clip.speaker for clip in clips], "emotion": [clip.label for clip in clips]}
     with replacing(out_path) as temporary:
         draw_scatter(places.numpy(), groups[by], f"styles by {by}").save(temporary, format="PNG")

@@ -12,7 +12,7 @@ from torch import Tensor
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.data.dataset import Example
 from facetalk.losses.geometry import LipGeometry
-from facetalk.networks.styletalk import Talker
+from facetalk.talkers.styletalk import StyleTalk
 
 MIN_SYNC = 0.3
 """Clips whose `av_corr` is below this prove nothing about lips: sound and picture may not belong together."""
@@ -31,7 +31,7 @@ EARLY_FRAMES = 1
 BILABIALS = [PHONEMES.index(symbol) for symbol in ("B", "M", "P")]
 
 
-def judge_talker(talker: Talker, examples: list[Example], geometry: LipGeometry) -> dict[str, float]:
+def judge_talker(talker: StyleTalk, examples: list[Example], geometry: LipGeometry) -> dict[str, float]:
     """Mean figures over clips, in the talker's neutral style: a clip's own style could give its motion away.
 
     `r_*` is the correlation of predicted and tracked lip gap and mouth width over time, `gain_*` the ratio of their

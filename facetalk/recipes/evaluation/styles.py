@@ -11,7 +11,8 @@ from torch import Tensor
 from facetalk.data.dataset import Example
 from facetalk.head.channels import ARKIT_NAMES, indices
 from facetalk.losses.geometry import LipGeometry
-from facetalk.networks.styletalk import IDLE_NAMES, Talker
+from facetalk.networks.styletalk import IDLE_NAMES, StyleTalkGenerator
+from facetalk.talkers.styletalk import StyleTalk
 
 SMILE = indices(("mouthSmileLeft", "mouthSmileRight"))
 BROWS_UP = indices(("browInnerUp", "browOuterUpLeft", "browOuterUpRight"))
@@ -20,13 +21,13 @@ _SEEN = [index for index, name in enumerate(ARKIT_NAMES) if name not in IDLE_NAM
 """Channels that a style can show; lids and gaze are moved by chance."""
 
 
-def retrieval(talker: Talker, examples: Sequence[Example]) -> dict[str, float]:
+def retrieval(talker: StyleTalk, examples: Sequence[Example]) -> dict[str, float]:
     """How often the nearest other clip, by style code, shows the same speaker in the same mood; and by chance.
 
     Only clips that have another one of their style are asked; all are among the answers.
     """
-    codes = torch.stack([talker.style_encoder.encode_long(example.expression[0]) for example in examples])
-    codes = comparable(talker, codes)
+    codes = torch.stack([talker.generator.style_encoder.encode_long(example.expression[0]) for example in examples])
+    codes = comparable(talker.generator, codes)
     distance = torch.cdist(codes, codes).fill_diagonal_(torch.inf)
     styles = [example.clip.style for example in examples]
     right, luck = [], []
@@ -40,10 +41,10 @@ def retrieval(talker: Talker, examples: Sequence[Example]) -> dict[str, float]:
     return {"retrieval": sum(right) / len(right), "retrieval_by_chance": sum(luck) / len(luck)}
 
 
-def comparable(talker: Talker, codes: Float[Tensor, "codes style"]) -> Float[Tensor, "codes width"]:
+def comparable(generator: StyleTalkGenerator, codes: Float[Tensor, "codes style"]) -> Float[Tensor, "codes width"]:
     """Style codes with their parts in like units: channels in their usual spread, the learned part in its own."""
-    pooled, level, spread = talker.style_encoder.split(codes)
-    unit = talker.usual_spread.clamp_min(0.02)
+    pooled, level, spread = generator.style_encoder.split(codes)
+    unit = generator.usual_spread.clamp_min(0.02)
     pooled = (pooled - pooled.mean(0)) / pooled.std(0, correction=0).mean().clamp_min(1e-6)
     measured = torch.cat([(level / unit)[:, _SEEN], (spread / unit)[:, _SEEN]], 1).clamp(-5, 5)
     return torch.cat([pooled, measured], 1)
@@ -78,7 +79,7 @@ class MoodClassifier:
 
 
 def judge_moods(
-    talker: Talker, examples: Sequence[Example], speech: Sequence[Float[Tensor, "frames features"]]
+    talker: StyleTalk, examples: Sequence[Example], speech: Sequence[Float[Tensor, "frames features"]]
 ) -> dict[str, float]:
     """Whether made motion shows the mood of its reference, by classifiers that never saw the reference's speaker.
 
@@ -95,7 +96,7 @@ def judge_moods(
         classify = MoodClassifier([e.expression[0] for e in others], [e.clip.label for e in others])
         for example in (example for example in labelled if example.clip.speaker == speaker):
             verdict = classify(example.expression[0])
-            code = talker.style_encoder.encode_long(example.expression[0])
+            code = talker.generator.style_encoder.encode_long(example.expression[0])
             shown = classify(torch.cat([talker.decode(features, code) for features in speech]))
             real.append(verdict == example.clip.label)
             made.append(shown == example.clip.label)
@@ -105,7 +106,7 @@ def judge_moods(
 
 
 def judge_references(
-    talker: Talker,
+    talker: StyleTalk,
     references: Sequence[Float[Tensor, "_ n_expression"]],
     features: Float[Tensor, "frames features"],
     geometry: LipGeometry,
@@ -115,7 +116,7 @@ def judge_references(
     `timing` is the mean correlation of the lip gap between two of the results, `timing_least` the least. `follow_*`
     correlate, over the references, the mean of the result with that of the reference.
     """
-    results = [talker.decode(features, talker.style_encoder.encode_long(rows)) for rows in references]
+    results = [talker.decode(features, talker.generator.style_encoder.encode_long(rows)) for rows in references]
     gaps = torch.stack([geometry.curves(result)[:, 0] for result in results])
     pairs = torch.corrcoef(gaps)[tuple(torch.triu_indices(len(gaps), len(gaps), 1))]
     figures = {"timing": float(pairs.mean()), "timing_least": float(pairs.min())}

@@ -25,12 +25,12 @@ from facetalk.io.audio import read_waveform
 from facetalk.losses.geometry import LipGeometry
 from facetalk.metrics.lips import lip_vertex_error_mm, mean_vertex_error_mm
 from facetalk.motion.heads import load_head
-from facetalk.networks.styletalk import Talker
 from facetalk.recipes.evaluation.mouth import MIN_FRAMES, MIN_SYNC, compare, count_closures, shaking
 from facetalk.recipes.evaluation.styles import judge_moods, judge_references, retrieval
 from facetalk.recipes.registry import read_training_config
 from facetalk.recipes.styletalk import read_task_config
 from facetalk.talkers.registry import load_talker
+from facetalk.talkers.styletalk import StyleTalk
 
 NUM_REFERENCES = 10
 SILENCE_S = 10.0
@@ -41,15 +41,13 @@ Speak = Callable[[Example, int], Tensor]
 """Example and its position -> expression."""
 
 
-def judge(data_dir: Path, talker: Talker, head: HeadModel) -> dict[str, object]:
+def judge(data_dir: Path, talker: StyleTalk, head: HeadModel) -> dict[str, object]:
     """All figures: a table for clips outside LRW-AR and one for LRW-AR, then style, moods, references and silence."""
     options = read_training_config("styletalk")
     options.pop("method")
     config = replace(read_task_config(options).data, speeds=(1.0,))
     learn, kept = split_by_speaker(read_manifest(data_dir), config.dev_speakers)
-    encode = talker.speech.encode if talker.speech is not None else None
-    assert encode is not None
-    heard = [read_example(clip, encode, config) for clip in kept if clip.has_audio]
+    heard = [read_example(clip, talker.speech.encode, config) for clip in kept if clip.has_audio]
     geometry = LipGeometry(head.assets)
     figures: dict[str, object] = {}
     for name, presenters in (("main", False), ("presenters", True)):
@@ -77,21 +75,21 @@ def _synced(example: Example) -> bool:
 
 
 def _table(
-    talker: Talker, examples: Sequence[Example], head: HeadModel, geometry: LipGeometry, heard: Sequence[Example]
+    talker: StyleTalk, examples: Sequence[Example], head: HeadModel, geometry: LipGeometry, heard: Sequence[Example]
 ) -> dict[str, dict[str, float]]:
     """Figures of the talker in the neutral style and in the speaker's own, beside both baselines."""
 
     def own(example: Example, _: int) -> Tensor:
         mates = [e for e in heard if e.clip.style == example.clip.style and e is not example]
         reference = mates[0] if mates else example
-        return talker.decode(example.features[0], talker.style_encoder.encode_long(reference.expression[0]))
+        return talker.decode(example.features[0], talker.generator.style_encoder.encode_long(reference.expression[0]))
 
     def shuffled(example: Example, index: int) -> Tensor:
         features = examples[(index + max(1, len(examples) // 2)) % len(examples)].features[0]
         features = features.repeat(-(-example.num_frames // len(features)), 1)[: example.num_frames]
         return talker.decode(features, talker.neutral_style)
 
-    level = talker.style_encoder.split(talker.neutral_style[None])[1]
+    level = talker.generator.style_encoder.split(talker.neutral_style[None])[1]
     speakers: dict[str, Speak] = {
         "neutral style": lambda example, _: talker.decode(example.features[0], talker.neutral_style),
         "own style": own,
@@ -144,7 +142,7 @@ def _vertices(head: HeadModel, expression: Tensor) -> Tensor:
 
 
 def _references(
-    talker: Talker, clips: Sequence[Example], speech: Sequence[Tensor], geometry: LipGeometry
+    talker: StyleTalk, clips: Sequence[Example], speech: Sequence[Tensor], geometry: LipGeometry
 ) -> dict[str, float]:
     """Mean over recordings of one in ten styles, each of another speaker or mood."""
     styles = {example.clip.style: example.expression[0] for example in clips if example.num_frames >= 60}
@@ -156,9 +154,9 @@ def _references(
     return {name: sum(figures[name] for figures in judged) / len(judged) for name in judged[0]}
 
 
-def _silence(talker: Talker, geometry: LipGeometry) -> dict[str, float]:
+def _silence(talker: StyleTalk, geometry: LipGeometry) -> dict[str, float]:
     """Lips in silence: how far apart, and how far they move after the first second."""
-    result = talker.speak(torch.zeros(round(SILENCE_S * SAMPLE_RATE)))[30:]
+    result = talker.speak(torch.zeros(round(SILENCE_S * SAMPLE_RATE))).expression[30:]
     gap = geometry.curves(result)[:, 0]
     lips = geometry.lips(result).unflatten(1, (-1, 3))
     drift = float(gap.max() - gap.min())

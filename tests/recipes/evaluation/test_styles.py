@@ -11,7 +11,8 @@ from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.losses.geometry import LipGeometry
 from facetalk.recipes.evaluation.styles import SMILE, MoodClassifier, judge_moods, judge_references, retrieval
-from tests.pipelines.performers import toy_talker
+from tests.recipes.toy import NUM_FEATURES
+from tests.talkers.toys import toy_talker
 
 
 def example(speaker: str, mood: str, smile: float, seed: int) -> Example:
@@ -41,13 +42,13 @@ def test_moods_are_told_apart_on_speakers_that_were_not_learnt() -> None:
     learnt = [e for e in clips() if e.clip.speaker != "cy"]
     classify = MoodClassifier([e.expression[0] for e in learnt], [e.clip.label for e in learnt])
     assert [classify(e.expression[0]) for e in clips()[-4:]] == ["happy", "happy", "sad", "sad"]
-    figures = judge_moods(toy_talker(), clips(), [torch.rand(40, 4)])
+    figures = judge_moods(toy_talker(), clips(), [torch.rand(40, NUM_FEATURES)])
     assert figures["mood_real"] == 1.0
     assert figures["mood_by_chance"] == 0.5
 
 
 def test_a_style_that_passes_levels_on_is_followed(toy_assets: HeadAssets) -> None:
     references = [e.expression[0] for e in clips()]
-    figures = judge_references(toy_talker(), references, torch.rand(60, 4), LipGeometry(toy_assets))
+    figures = judge_references(toy_talker(), references, torch.rand(60, NUM_FEATURES), LipGeometry(toy_assets))
     assert figures["follow_smile"] > 0.7
     assert -1 <= figures["timing_least"] <= figures["timing"] <= 1

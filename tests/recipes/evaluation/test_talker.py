@@ -8,8 +8,9 @@ import torch
 
 from facetalk.audio.phonemes import Phoneme
 from facetalk.head.model import HeadModel
-from facetalk.networks.styletalk import Talker
+from facetalk.networks.styletalk import StyleTalkGenerator
 from facetalk.recipes.evaluation import talker as judge_talker
+from facetalk.talkers.styletalk import StyleTalk
 from tests.conftest import make_toy_head
 from tests.recipes.test_styletalk import tiny_config
 from tests.recipes.toy import NUM_FEATURES, ToyEncoder, write_dataset
@@ -23,8 +24,9 @@ def test_a_talker_is_judged_beside_its_baselines(tmp_path: Path, monkeypatch: py
     (folder / "manifest.csv").write_text(text)
     monkeypatch.setattr(judge_talker, "find_phonemes", lambda waveform: [Phoneme("P", 0.5, 0.8)])
     torch.manual_seed(0)
-    talker = Talker(tiny_config().talker, NUM_FEATURES, ToyEncoder()).eval()
-    talker.neutral_style[-104:] = 0.1
+    generator = StyleTalkGenerator(tiny_config().generator, NUM_FEATURES).eval()
+    generator.neutral_style[-104:] = 0.1
+    talker = StyleTalk(generator, ToyEncoder(), tiny_config().speaking)
     figures: dict[str, Any] = judge_talker.judge(folder, talker, HeadModel(make_toy_head()))
     main = figures["main"]
     assert list(main) == ["neutral style", "own style", "sound of another clip", "mean face"]

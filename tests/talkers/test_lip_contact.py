@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.networks.lip_contact import BITING, PRESSED_MM, TUCKED_MM, close_lips, contact, touch_teeth
+from facetalk.talkers.lip_contact import BITING, PRESSED_MM, TUCKED_MM, close_lips, contact, touch_teeth
 
 OPEN, CLOSE, PUCKER, UPPER = (
     ARKIT_NAMES.index(name) for name in ("jawOpen", "mouthClose", "mouthPucker", "mouthUpperUpLeft")

@@ -15,10 +15,10 @@ HIDING = indices(("mouthClose", "mouthRollUpper"))
 """Channels that lay the upper lip over the teeth."""
 
 BY_JAW = 0.5
-"""Share of the way that is closed by opening less; `mouthClose` does the rest, as lips meet over a lowered jaw."""
+"""Share of the gap that is closed by opening less; `mouthClose` does the rest, as lips meet over a lowered jaw."""
 
 PRESSED_MM = 0.5
-"""Shut lips are pressed together by this much: lips that only just touch show a slit."""
+"""Closed lips are pressed together by this much: lips that only just touch show a slit."""
 
 SHAPING_MM = 1.0
 """Channels that part the lips by less than this when they are 1 shape the mouth but do not open it: a pucker stays."""
@@ -27,10 +27,29 @@ TUCKED_MM = 1.5
 """How far the lower lip stays below the upper one's line when it lies against the edge of the upper teeth."""
 
 BITING = {"mouthRollLower": 0.6, "mouthUpperUpLeft": 0.25, "mouthUpperUpRight": 0.25}
-"""F and V at the least: the lower lip rolls in under the teeth, the upper one bares their edge."""
+"""Smallest values on F and V: the lower lip rolls in under the teeth, the upper one shows their edge."""
 
 DOUBTFUL, CERTAIN = 0.3, 0.6
-"""Probability of a sound below which no contact is made because of it, and from which on the contact is whole."""
+"""Probability of a phoneme below which it makes no contact, and from which on the contact is complete."""
+
+
+def close_where_predicted(
+    expression: Float[Tensor, "batch frames n_expression"],
+    closed: Float[Tensor, "batch frames"],
+    bilabial: Float[Tensor, "batch frames"],
+    gap_dirs: Float[Tensor, " n_expression"],
+) -> Float[Tensor, "batch frames n_expression"]:
+    """Return the expression with its lips closed where that is predicted, and where P, B or M is heard.
+
+    Training does the same, with gradients.
+
+    Args:
+        expression: ARKit channels.
+        closed: predicted probability that the lips are closed.
+        bilabial: probability of P, B or M.
+        gap_dirs: by how many millimeters each channel parts the lips (negative: brings them together).
+    """
+    return close_lips(expression, 1 - (1 - closed) * (1 - contact(bilabial)), gap_dirs)
 
 
 def close_lips(
@@ -38,7 +57,7 @@ def close_lips(
     closure: Float[Tensor, "batch frames"],
     gap_dirs: Float[Tensor, " n_expression"],
 ) -> Float[Tensor, "batch frames n_expression"]:
-    """The expression with `closure` of the gap between its lips taken away.
+    """Return the expression with a share of the gap between its lips removed.
 
     Channels that part the lips are scaled down together and `mouthClose` is raised. Nothing else moves, so a smile
     stays a smile and rounded lips stay round. At closure 0, and where the lips are pressed together already, nothing
@@ -46,8 +65,8 @@ def close_lips(
 
     Args:
         expression: ARKit channels.
-        closure: 0 leaves the lips as they are, 1 shuts them.
-        gap_dirs: by how many millimetres each channel parts the lips (negative: brings them together).
+        closure: 0 leaves the lips as they are, 1 closes them.
+        gap_dirs: by how many millimeters each channel parts the lips (negative: brings them together).
     """
     held = expression.clamp(0, 1)
     has_close = bool(gap_dirs[CLOSE] < -1)  # not every head's mouthClose brings the lips together
@@ -60,9 +79,9 @@ def close_lips(
     scaled = torch.where(parts, expression * factor[..., None], expression)
     if not has_close:
         return scaled
-    shut = torch.zeros_like(gap_dirs)
-    shut[CLOSE] = -1 / gap_dirs[CLOSE]
-    return scaled + (away - taken)[..., None] * shut
+    closing = torch.zeros_like(gap_dirs)
+    closing[CLOSE] = -1 / gap_dirs[CLOSE]
+    return scaled + (away - taken)[..., None] * closing
 
 
 def touch_teeth(
@@ -70,15 +89,14 @@ def touch_teeth(
     touch: Float[Tensor, "batch frames"],
     gap_dirs: Float[Tensor, " n_expression"],
 ) -> Float[Tensor, "batch frames n_expression"]:
-    """The expression with the lower lip against the upper teeth, as on F and V.
+    """Return the expression with the lower lip against the upper teeth, as on F and V.
 
-    A tracker does not see this: the lips of a film part a little, and what lies between them is not told. So no data
-    teaches it.
+    Tracked motion does not contain this: in a video the lips part a little, and what lies between them is not tracked.
 
     Args:
         expression: ARKit channels.
         touch: 0 changes nothing, 1 brings the lip to the teeth.
-        gap_dirs: by how many millimetres each channel parts the lips.
+        gap_dirs: by how many millimeters each channel parts the lips.
     """
     lowering = torch.zeros_like(gap_dirs)
     lowering[list(LOWERING)] = gap_dirs[list(LOWERING)]
@@ -95,7 +113,7 @@ def touch_teeth(
 
 
 def contact(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames"]:
-    """How far a sound that a contact makes is made: wholly where it is likely, for three frames, softly flanked."""
+    """Return how complete a phoneme's contact is: wholly for three frames around it, with a soft onset and release."""
     sure = ((probability - DOUBTFUL) / (CERTAIN - DOUBTFUL)).clamp(0, 1)
     held = functional.max_pool1d(sure[:, None], 3, stride=1, padding=1)
     flank = held.new_tensor([[[0.25, 0.5, 0.25]]])
@@ -103,6 +121,6 @@ def contact(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch 
 
 
 def resting(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames"]:
-    """How far the mouth is at rest where silence is likely: over a third of a second around it, without a jump."""
+    """Return how far the mouth is at rest: the mean probability of silence over a third of a second."""
     padded = functional.pad(probability[:, None].clamp(0, 1), (4, 4), mode="replicate")
     return functional.avg_pool1d(padded, 9, stride=1)[:, 0]

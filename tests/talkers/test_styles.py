@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from facetalk.core.errors import UsageError
-from facetalk.talkers.style_mixing import mix_styles, parse_mixture, strengthened
+from facetalk.talkers.styles import mix_styles, parse_mixture, strengthened
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_impossible_mixtures_are_refused(text: str, complaint: str) -> None:
         parse_mixture(text)
 
 
-def test_mixing_and_strength_are_straight_lines() -> None:
+def test_mixing_and_strength_are_linear() -> None:
     a, b = torch.tensor([0.0, 2.0]), torch.tensor([4.0, 0.0])
     torch.testing.assert_close(mix_styles([a, b], [0.25, 0.75]), torch.tensor([3.0, 0.5]))
     torch.testing.assert_close(strengthened(b, a, 0.5), torch.tensor([2.0, 1.0]))

@@ -1,0 +1,227 @@
+"""StyleTalk: speech and a speaking style -> the 52 ARKit channels of the bundled head (Ma et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.config import build
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.motion import Motion, still_motion
+from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
+from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, indices
+from facetalk.io.heads import identity_names
+from facetalk.io.weights import CONFIG_FILE
+from facetalk.networks.registry import describe, load, load_speech
+from facetalk.networks.styletalk import SpeechFeatures, StyleTalkGenerator
+from facetalk.talkers.base import Direction, reject_unsupported
+from facetalk.talkers.lip_contact import close_where_predicted, contact, resting, touch_teeth
+from facetalk.talkers.styles import bundled_styles, fingerprint, mixture_named, strengthened
+
+LIDS_AT_MOST = 0.45
+"""How far a style may close the lids for good. A reference with more looks down; a face that does not would look
+asleep."""
+
+PARTING_MM = 3.0
+"""Channels that part the lips by more than this when they are 1."""
+
+CHUNK_FRAMES = 240
+"""Longest piece that is decoded at once; longer speech is cut into such pieces with exact seams."""
+
+MIN_SEEN_FRAMES = 8
+"""References with fewer frames in which the face was tracked well are used whole."""
+
+
+@dataclass(frozen=True)
+class SpeakingConfig:
+    """How the talker uses what the generator predicts."""
+
+    decoder_share: float = 1.0
+    """How much of what the decoders add to the linear map is used after training. They overfit to the mouths of a few
+    speakers, and a part of what they learn does not hold for others."""
+    parting_share: float = 1.0
+    """How much of a style's level above the neutral one is used for the channels that part the lips."""
+    closing: bool = True
+    """Predict apart from the style when the lips are closed, and close them then in any style."""
+    closing_range: tuple[float, float] = (0.0, 1.0)
+    """Probability of closed lips below which nothing closes, and from which on they are closed. Training uses all
+    probabilities: lips half closed have a gradient."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.closing_range[0] < self.closing_range[1]:
+            raise ValueError(f"closing_range={self.closing_range} must be two rising probabilities")
+
+
+class StyleTalk:
+    """A talker that takes over the speaking style of a reference."""
+
+    supported = ("style", "strength")
+    """Fields of `Direction` that it follows."""
+
+    def __init__(
+        self,
+        generator: StyleTalkGenerator,
+        speech: SpeechFeatures,
+        config: SpeakingConfig | None = None,
+        *,
+        name: str = "styletalk",
+        head: str = "facetalk",
+        num_betas: int = 0,
+        styles: Mapping[str, Float[Tensor, " style"]] | None = None,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            generator: the network; it is not copied.
+            speech: the features that the network was trained on.
+            config: how the network's predictions are used.
+            name: what users call the talker.
+            head: the head that its motions belong to; it has the ARKit channels.
+            num_betas: number of identity coefficients of this head.
+            styles: style codes that can be used by name.
+        """
+        self.generator, self.speech = generator, speech
+        self.config = config or SpeakingConfig()
+        self.name, self.head, self.num_betas = name, head, num_betas
+        self.styles = dict(styles or {})
+        self._bilabials = list(speech.columns("B", "M", "P"))
+        self._labiodentals = list(speech.columns("F", "V"))
+        self._silence = list(speech.columns("SIL"))
+
+    @classmethod
+    def from_folder(cls, folder: Path, name: str = "styletalk") -> StyleTalk:
+        """Load a talker that `facetalk train styletalk` wrote."""
+        generator = load("talker", folder)
+        _, entries = describe("talker", folder)
+        config = build(SpeakingConfig, entries.get("speaking", {}), f"{folder / CONFIG_FILE}: speaking")
+        speech = load_speech(entries.get("speech", "speech-encoder"))
+        if speech.width != len(generator.feature_mean):
+            raise FacetalkError(
+                f"{folder} was trained on {len(generator.feature_mean)} speech features; "
+                f"{entries['speech']} has {speech.width}"
+            )
+        head = entries.get("head", "facetalk")
+        num_betas = len(identity_names(head))
+        return cls(generator, speech, config, name=name, head=head, num_betas=num_betas, styles=bundled_styles(folder))
+
+    @property
+    def neutral_style(self) -> Float[Tensor, " style"]:
+        """Mean style code over the training clips that show no named mood."""
+        return self.generator.neutral_style
+
+    def fingerprint(self) -> str:
+        """Return a text that differs between talkers whose style codes mean different things."""
+        return fingerprint(self.generator.style_encoder)
+
+    def speak(
+        self,
+        waveform: Float[Tensor, " samples"],
+        direction: Direction | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Motion:
+        """See `facetalk.talkers.base.Talker.speak`; there are no random choices."""
+        direction = direction or Direction()
+        reject_unsupported(self.name, direction, self.supported)
+        code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
+        features = self.speech.encode(waveform)
+        num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+        if len(features) != num_frames:
+            raise ValueError(f"the speech features have {len(features)} rows for {num_frames} frames")
+        expression = self.decode(features, code)
+        return still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
+
+    def style_code(self, style: Motion | Tensor | str | None) -> Float[Tensor, " style"]:
+        """Return the style code that a direction means; the neutral one for None."""
+        if style is None:
+            return self.neutral_style
+        if isinstance(style, Motion):
+            return self.encode_style(style)
+        if isinstance(style, str):
+            return mixture_named(style, self)
+        if style.shape != self.neutral_style.shape:
+            raise UsageError(
+                f"a style code of {self.name} has {len(self.neutral_style)} numbers, not the shape {tuple(style.shape)}"
+            )
+        return style.to(self.neutral_style)
+
+    @torch.no_grad()
+    def encode_style(self, motion: Motion) -> Float[Tensor, " style"]:
+        """Return the style code of a reference motion of any length.
+
+        Raises:
+            ValueError: the motion does not have the 52 ARKit channels.
+        """
+        if motion.expression_names != ARKIT_NAMES:
+            raise ValueError(f"a style needs the 52 ARKit channels; {motion.head!r} motion has other names")
+        motion = motion.to_fps(FPS)
+        expression = motion.expression.to(self.neutral_style)
+        if motion.confidence is not None:
+            seen = motion.confidence.to(expression) > 0.5
+            expression = expression[seen] if bool(seen.sum() >= MIN_SEEN_FRAMES) else expression
+        return self.generator.style_encoder.encode_long(expression)
+
+    @torch.no_grad()
+    def decode(
+        self, features: Float[Tensor, "frames features"], style_code: Float[Tensor, " style"]
+    ) -> Float[Tensor, "frames n_expression"]:
+        """Return the expression in [0, 1] for speech of any length, decoded in pieces with exact seams."""
+        pieces = []
+        margin = self.generator.config.context
+        for window in windows(len(features), CHUNK_FRAMES + 2 * margin, margin):
+            pieces.append(self._decode_piece(features[None, window.read], style_code)[0, window.keep])
+        return torch.cat(pieces).clamp(0, 1)
+
+    def _decode_piece(
+        self, features: Float[Tensor, "1 frames features"], style_code: Float[Tensor, " style"]
+    ) -> Float[Tensor, "1 frames n_expression"]:
+        present = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
+        made = self.generator(features, present, style_code[None])
+        expression = made.expression(self.config.decoder_share, self._calmed(_lids_limited(made.level), features))
+        if not self.config.closing:
+            return expression
+        bite = contact(features[..., self._labiodentals].sum(-1))
+        low, high = self.config.closing_range
+        # Lips that are nearly closed may belong to an F.
+        closed = ((made.closure.sigmoid() - low) / (high - low)).clamp(0, 1) * (1 - bite)
+        return self.with_closed_lips(touch_teeth(expression, bite, self.generator.gap_dirs), closed, features)
+
+    def with_closed_lips(
+        self,
+        expression: Float[Tensor, "batch frames n_expression"],
+        closed: Float[Tensor, "batch frames"],
+        features: Float[Tensor, "batch frames features"],
+    ) -> Float[Tensor, "batch frames n_expression"]:
+        """Return the expression with its lips closed where that is predicted, and on P, B and M; also in training.
+
+        Args:
+            expression: what the generator predicts.
+            closed: predicted probability that the lips are closed.
+            features: of the speech.
+        """
+        bilabial = features[..., self._bilabials].sum(-1)
+        return close_where_predicted(expression, closed, bilabial, self.generator.gap_dirs)
+
+    def _calmed(
+        self, level: Float[Tensor, "batch 1 n_expression"], features: Float[Tensor, "batch frames features"]
+    ) -> Float[Tensor, "batch frames n_expression"]:
+        """Return the level with that of the channels that part the lips moved towards the neutral style.
+
+        A lively mouth is open on average because it opens far. Less of its opening is predicted than there is, and
+        with the whole level the lips would stay ajar; in silence the mouth rests as in the neutral style.
+        """
+        neutral = self.generator.style_encoder.split(self.neutral_style[None])[1]
+        silent = resting(features[..., self._silence].sum(-1))
+        taken = self.config.parting_share * (1 - silent)[..., None]
+        excess = (level - neutral).clamp_min(0) * (self.generator.gap_dirs > PARTING_MM)
+        return level - (1 - taken) * excess
+
+
+def _lids_limited(level: Float[Tensor, "batch 1 n_expression"]) -> Float[Tensor, "batch 1 n_expression"]:
+    limit = torch.full_like(level, torch.inf)
+    limit[..., indices(BLINK_NAMES)] = LIDS_AT_MOST
+    return torch.minimum(level, limit)

@@ -1,0 +1,77 @@
+"""One table of trained networks: what is shipped can be loaded, and what is not is refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from facetalk.core.config import plain
+from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
+from facetalk.io.weights import CONFIG_FILE, read_config, weights_dir, write_model
+from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
+from facetalk.networks.registry import NETWORKS, load, load_face_encoder
+
+SMALL = LaughterDetectorConfig(num_mels=8, width=4, dilations=(1,))
+
+
+def write_detector(folder: Path, **entries: object) -> LaughterDetector:
+    torch.manual_seed(0)
+    detector = LaughterDetector(SMALL).eval()
+    write_model(folder, detector, "laughter-detector", "laughter", {"network": plain(SMALL), **entries})
+    return detector
+
+
+@pytest.mark.parametrize("path", sorted(weights_dir().glob(f"*/{CONFIG_FILE}")), ids=lambda path: path.parent.name)
+def test_every_shipped_description_names_its_kind_and_method(path: Path) -> None:
+    entries = read_config(path)
+    assert entries["kind"] in (*NETWORKS, "head")
+    if entries["kind"] != "head":
+        assert entries["method"] in [known.method for known in NETWORKS[entries["kind"]]]
+
+
+@pytest.mark.parametrize("kind", [kind for kind, known in NETWORKS.items() if known[0].bundled])
+def test_every_bundled_network_loads_by_its_kind_and_does_not_train(kind: str) -> None:
+    network = load(kind)
+    assert isinstance(network, nn.Module)
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert all(value.dtype != torch.float16 for value in network.state_dict().values())
+
+
+def test_a_network_comes_back_from_its_folder(tmp_path: Path) -> None:
+    detector = write_detector(tmp_path / "run")
+    waveform = torch.randn(16_000, generator=torch.Generator().manual_seed(0))
+    again = load("laughter-detector", tmp_path / "run")
+    torch.testing.assert_close(again.probability(waveform), detector.probability(waveform))
+
+
+def test_the_face_encoder_is_put_together_from_both_encoders() -> None:
+    encoder = load_face_encoder()
+    for part, kind in ((encoder.coarse, "coarse-encoder"), (encoder.perceptual, "perceptual-encoder")):
+        expected = load(kind).state_dict()
+        assert all(torch.equal(value, expected[name]) for name, value in part.state_dict().items())
+
+
+def test_a_folder_of_another_kind_is_refused_in_one_line(tmp_path: Path) -> None:
+    write_detector(tmp_path / "run")
+    with pytest.raises(FacetalkError, match="holds a network of kind 'laughter-detector'; 'talker' is needed") as found:
+        load("talker", tmp_path / "run")
+    assert "\n" not in str(found.value)
+
+
+def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown kind of network 'parrot'; known: "):
+        load("parrot")
+    with pytest.raises(MissingAssetError, match="no weights named 'nothing'"):
+        load("speech-encoder", "nothing")
+    write_detector(tmp_path / "run")
+    path = tmp_path / "run" / CONFIG_FILE
+    path.write_text(path.read_text().replace("method: laughter", "method: guessing"))
+    with pytest.raises(FacetalkError, match=r"was made by 'guessing'; known for laughter-detector: laughter"):
+        load("laughter-detector", tmp_path / "run")
+    path.write_text("kind: laughter-detector\nmethod: laughter\n")
+    with pytest.raises(FacetalkError, match="does not describe a laughter-detector: 'network' is missing"):
+        load("laughter-detector", tmp_path / "run")

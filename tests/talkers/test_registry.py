@@ -1,0 +1,106 @@
+"""The contract of every talker in the table, with a toy among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.timing import SAMPLE_RATE
+from facetalk.io.weights import write_model
+from facetalk.talkers import registry
+from facetalk.talkers.base import Direction, Talker, reject_unsupported
+from facetalk.talkers.registry import TALKERS, load_talker
+from facetalk.talkers.styles import StyledTalker
+from tests.talkers.toys import Mumbler, toy_talker
+
+ASKED: dict[str, Direction] = {
+    "style": Direction(style="happy"),
+    "strength": Direction(strength=0.5),
+    "emotion": Direction(emotion="happy"),
+    "level": Direction(level=0.7),
+    "laughter": Direction(laughter=0.5),
+    "person": Direction(person="M003"),
+}
+SUPPORTED = {"styletalk": {"style", "strength"}, "mumbler": {"emotion", "level"}, "small": {"style", "strength"}}
+
+
+@pytest.fixture(params=[*TALKERS, "mumbler", "small"], scope="module")
+def talker(request: pytest.FixtureRequest) -> Talker:
+    """Each bundled talker, a toy of another kind, and an untrained StyleTalk."""
+    toys = {"mumbler": Mumbler, "small": toy_talker}
+    return toys[request.param]() if request.param in toys else load_talker(request.param)
+
+
+def speech(seconds: float = 0.8) -> torch.Tensor:
+    noise = torch.randn(round(SAMPLE_RATE * seconds), generator=torch.Generator().manual_seed(0))
+    return 0.2 * noise * torch.sin(torch.linspace(0, 20, len(noise))) ** 2
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.8, 1.01])
+def test_a_talker_returns_a_motion_at_30_fps_for_any_length(talker: Talker, seconds: float) -> None:
+    assert isinstance(talker, Talker)
+    motion = talker.speak(speech(seconds))
+    assert motion.num_frames == max(1, round(30 * seconds))
+    assert motion.fps == 30
+    assert motion.head
+    assert torch.isfinite(motion.expression).all()
+    assert not motion.expression.requires_grad
+
+
+def test_a_talker_repeats_itself_with_the_same_generator(talker: Talker) -> None:
+    first, second = (talker.speak(speech(), Direction(), torch.Generator().manual_seed(3)).expression for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.equal(talker.speak(speech()).expression, talker.speak(speech()).expression)
+
+
+@pytest.mark.parametrize("field", ASKED)
+def test_a_talker_rejects_by_name_what_it_does_not_support(talker: Talker, field: str) -> None:
+    name = "small" if getattr(talker, "head", "") == "toy" else talker.name
+    if field in SUPPORTED.get(name, {"style", "strength"}):
+        direction = Direction(style="neutral") if field == "style" else ASKED[field]
+        assert talker.speak(speech(), direction).num_frames == 24
+    else:
+        with pytest.raises(UsageError, match=f"does not support {field}; it supports: "):
+            talker.speak(speech(), ASKED[field])
+
+
+def test_a_styled_talker_has_a_code_for_every_name(talker: Talker) -> None:
+    if not isinstance(talker, StyledTalker):
+        pytest.skip("has no styles")
+    for name in ("neutral", *talker.styles):
+        code = talker.styles.get(name, talker.neutral_style)
+        assert code.shape == talker.neutral_style.shape
+        assert torch.equal(
+            talker.speak(speech(), Direction(style=name)).expression,
+            talker.speak(speech(), Direction(style=code)).expression,
+        )
+
+
+def test_a_direction_lists_what_it_asks_for() -> None:
+    assert Direction().asked_for() == []
+    assert Direction(style=torch.zeros(3), strength=1.0).asked_for() == ["style"]
+    assert Direction(strength=0.5, level=0.0, person="M003").asked_for() == ["strength", "level", "person"]
+    reject_unsupported("any", Direction(), ())
+
+
+def test_a_folder_is_loaded_by_the_method_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.TALKERS, "mumbler", "tests.talkers.toys:Mumbler")
+    write_model(tmp_path / "run", nn.Linear(1, 1), "talker", "mumbler", {})
+    talker = load_talker(tmp_path / "run")
+    assert isinstance(talker, Mumbler)
+    assert talker.name == str(tmp_path / "run")
+
+
+def test_what_is_no_talker_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown talker 'parrot'; known: styletalk, or a folder"):
+        load_talker("parrot")
+    write_model(tmp_path / "other", nn.Linear(1, 1), "talker", "singing", {})
+    with pytest.raises(FacetalkError, match="names the method 'singing'; known methods: styletalk"):
+        load_talker(tmp_path / "other")
+    write_model(tmp_path / "laugh", nn.Linear(1, 1), "laughter-detector", "laughter", {})
+    with pytest.raises(FacetalkError, match="holds a network of kind 'laughter-detector'; 'talker' is needed"):
+        load_talker(tmp_path / "laugh")

@@ -1,0 +1,70 @@
+"""Talkers small enough for tests: one that only opens the mouth, and StyleTalk with little random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from facetalk.core.motion import Motion, still_motion
+from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.networks.motion_decoder import DecoderConfig
+from facetalk.networks.style_encoder import StyleEncoderConfig
+from facetalk.networks.styletalk import GeneratorConfig, StyleTalkGenerator
+from facetalk.talkers.base import Direction, reject_unsupported
+from facetalk.talkers.styletalk import SpeakingConfig, StyleTalk
+from tests.recipes.toy import NUM_FEATURES, ToyEncoder
+
+SMALL = GeneratorConfig(
+    num_layers=1,
+    style=StyleEncoderConfig(width=8, num_layers=1, num_heads=2),
+    lower=DecoderConfig(width=16, num_layers=1, num_heads=2, num_experts=2),
+    upper=DecoderConfig(width=16, num_layers=1, num_heads=2, num_experts=2),
+)
+
+
+class Mumbler:
+    """Opens the mouth by the emotion's level, and by chance."""
+
+    def __init__(self, name: str = "mumbler") -> None:
+        self.name = name
+
+    @classmethod
+    def from_folder(cls, folder: Path, name: str) -> Mumbler:
+        return cls(name)
+
+    def speak(
+        self,
+        waveform: torch.Tensor,
+        direction: Direction | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Motion:
+        direction = direction or Direction()
+        reject_unsupported(self.name, direction, ("emotion", "level"))
+        generator = generator or torch.Generator().manual_seed(0)
+        expression = torch.zeros(frames_for(len(waveform) / SAMPLE_RATE), len(ARKIT_NAMES))
+        level = 0.5 if direction.level is None else direction.level
+        opened = level * torch.rand(len(expression), generator=generator)
+        expression[:, ARKIT_NAMES.index("jawOpen")] = opened
+        return still_motion("toy", expression, ARKIT_NAMES, FPS, 3)
+
+
+class Loudness(ToyEncoder):
+    """Features of a toy encoder that are as large as those of a real one."""
+
+    def encode(self, waveform: torch.Tensor) -> torch.Tensor:
+        return 3 * super().encode(waveform)
+
+
+def toy_talker(head: str = "toy", num_betas: int = 3) -> StyleTalk:
+    """An untrained StyleTalk with one style of its own."""
+    torch.manual_seed(0)
+    generator = StyleTalkGenerator(SMALL, NUM_FEATURES).eval()
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    generator.requires_grad_(False)
+    generator.neutral_style[-104:] = 0.2
+    styles = {"glad": generator.neutral_style + 0.25}
+    return StyleTalk(generator, Loudness(), SpeakingConfig(), head=head, num_betas=num_betas, styles=styles)
