@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from importlib import import_module
 from pathlib import Path
+from typing import get_type_hints
 
 import pdoc
 
@@ -36,11 +38,20 @@ def build(folder: Path) -> list[Path]:
     # The public names load on first use, which pdoc cannot know: load them now.
     for name in facetalk.__all__:
         setattr(facetalk, name, getattr(facetalk, name))
+    resolve_named_tuples()
     pdoc.render.configure(docformat="google", show_source=False, footer_text=f"facetalk {facetalk.__version__}")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pdoc.pdoc(*SELECTION, output_directory=folder)
     return sorted(folder.rglob("*.html"))
+
+
+def resolve_named_tuples() -> None:
+    """Evaluate the types of constructors of named tuples, whose names pdoc looks for in the module of `namedtuple`."""
+    for name in pdoc.extract.walk_specs(SELECTION):
+        for value in vars(import_module(name)).values():
+            if isinstance(value, type) and issubclass(value, tuple) and value.__module__.startswith("facetalk."):
+                value.__new__.__annotations__.update(get_type_hints(value))
 
 
 def main() -> None:
