@@ -1,4 +1,15 @@
-"""facetalk: speech in, a talking 3D head out.
+"""Speech in, a talking 3D head out.
+
+    import facetalk
+
+    waveform = facetalk.read_waveform("speech.wav")
+    motion = facetalk.load_talker().speak(waveform, facetalk.Direction(style="happy"))
+    motion = facetalk.add_gestures(motion, waveform, seed=3)
+    facetalk.export(motion, "speech.glb")
+    facetalk.export(motion, "speech.mp4", audio="speech.wav")
+
+`animate` does all of this for files. `fit` turns video into a `Motion`, `retarget` carries a motion to another head,
+`render` and `export` write it, `evaluate` compares it, and `train` trains any of the networks.
 
 The public names load on first use, so that `import facetalk` is instant.
 """
@@ -12,66 +23,99 @@ from facetalk.core.version import __version__
 
 if TYPE_CHECKING:
     from facetalk.core.camera import Camera
-    from facetalk.core.errors import FacetalkError
+    from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
     from facetalk.core.motion import Motion
     from facetalk.head.looks import Look
     from facetalk.head.model import HeadModel
     from facetalk.io.audio import read_waveform
     from facetalk.io.motion import read_motion, write_motion
+    from facetalk.motion.gestures.registry import add_gestures
     from facetalk.motion.heads import load_head
-    from facetalk.pipelines.animate import animate, animate_all
+    from facetalk.motion.retarget import retarget
+    from facetalk.networks.registry import load
+    from facetalk.pipelines.animate import AnimateOptions, animate, animate_all
     from facetalk.pipelines.evaluate import evaluate
+    from facetalk.pipelines.export import export
     from facetalk.pipelines.fit import fit, fit_videos
     from facetalk.pipelines.render import render
+    from facetalk.pipelines.styles import list_styles, remove_style, resolve_style, save_style
     from facetalk.pipelines.train import train
+    from facetalk.talkers.base import Direction, Talker
     from facetalk.talkers.registry import load_talker
 
-_HOMES = {
+_MODULES = {
+    "AnimateOptions": "pipelines.animate",
     "Camera": "core.camera",
+    "Direction": "talkers.base",
     "FacetalkError": "core.errors",
     "HeadModel": "head.model",
     "Look": "head.looks",
+    "MissingAssetError": "core.errors",
     "Motion": "core.motion",
+    "Talker": "talkers.base",
+    "UsageError": "core.errors",
+    "add_gestures": "motion.gestures.registry",
     "animate": "pipelines.animate",
     "animate_all": "pipelines.animate",
     "evaluate": "pipelines.evaluate",
+    "export": "pipelines.export",
     "fit": "pipelines.fit",
     "fit_videos": "pipelines.fit",
+    "list_styles": "pipelines.styles",
+    "load": "networks.registry",
     "load_head": "motion.heads",
     "load_talker": "talkers.registry",
     "read_motion": "io.motion",
     "read_waveform": "io.audio",
+    "remove_style": "pipelines.styles",
     "render": "pipelines.render",
+    "resolve_style": "pipelines.styles",
+    "retarget": "motion.retarget",
+    "save_style": "pipelines.styles",
     "train": "pipelines.train",
     "write_motion": "io.motion",
 }
+"""The module below this package that each public name comes from."""
 
 __all__ = [
+    "AnimateOptions",
     "Camera",
+    "Direction",
     "FacetalkError",
     "HeadModel",
     "Look",
+    "MissingAssetError",
     "Motion",
+    "Talker",
+    "UsageError",
     "__version__",
+    "add_gestures",
     "animate",
     "animate_all",
     "evaluate",
+    "export",
     "fit",
     "fit_videos",
+    "list_styles",
+    "load",
     "load_head",
     "load_talker",
     "read_motion",
     "read_waveform",
+    "remove_style",
     "render",
+    "resolve_style",
+    "retarget",
+    "save_style",
     "train",
     "write_motion",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'facetalk' has no attribute {name!r}")
-    return getattr(import_module(f"facetalk.{_HOMES[name]}"), name)
+    return getattr(import_module(f"facetalk.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

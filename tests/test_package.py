@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -22,6 +24,36 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_public_names_are_there(name: str) -> None:
     assert getattr(facetalk, name) is not None
     assert name in dir(facetalk)
+
+
+@pytest.mark.parametrize("name", [name for name in facetalk.__all__ if not name.startswith("_")])
+def test_public_names_are_documented(name: str) -> None:
+    item = getattr(facetalk, name)
+    docs = inspect.getdoc(item) or ""
+    assert docs, name
+    if inspect.isfunction(item):
+        options = inspect.signature(item).parameters
+        missing = [option for option in options if not re.search(rf"^    {option}: ", docs, re.MULTILINE)]
+        assert not missing, f"{name} does not document {missing}"
+        assert not any(option.kind is option.VAR_KEYWORD for option in options.values())
+
+
+def test_the_public_names_are_those_that_type_checkers_see() -> None:
+    tree = ast.parse(Path(facetalk.__file__).read_text("utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    homes = {alias.name: node.module for node in imports for alias in node.names if node.module}
+    listed = {name: f"facetalk.{module}" for name, module in facetalk._MODULES.items()}
+    assert facetalk.__all__ == sorted([*listed, "__version__"])
+    assert {name: homes[name] for name in listed} == listed
+
+
+@pytest.mark.slow
+def test_speech_becomes_a_mesh_in_five_lines(tmp_path: Path) -> None:
+    waveform = facetalk.read_waveform(ROOT / "examples/speech.wav")[:16_000]
+    motion = facetalk.load_talker().speak(waveform, facetalk.Direction(style="happy"))
+    motion = facetalk.add_gestures(motion, waveform, seed=3)
+    assert facetalk.export(motion, tmp_path / "speech.glb").stat().st_size > 10_000
+    assert motion.num_frames == 30
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -27,8 +27,15 @@ FORMAT = "facetalk-motion"
 VERSION = 1
 
 
-def read_motion(path: Path) -> Motion:
-    """The motion in a file written by `write_motion` or by another program in the same format."""
+def read_motion(path: Path | str) -> Motion:
+    """Read a motion file.
+
+    Args:
+        path: `.npz` file of `write_motion`, or of another program in the same format.
+
+    Raises:
+        FacetalkError: the file is missing, or is not a motion.
+    """
     path = Path(path)
     arrays = _read_arrays(path)
     _check_header(path, arrays)
@@ -62,8 +69,14 @@ def read_motion(path: Path) -> Motion:
     )
 
 
-def write_motion(path: Path, motion: Motion) -> None:
-    """Write a motion in one step; `meta` also gets the version of facetalk that wrote it."""
+def write_motion(path: Path | str, motion: Motion) -> None:
+    """Write a motion file, completely or not at all.
+
+    Args:
+        path: `.npz` file; replaced if it exists.
+        motion: what is written; its `meta` also gets the version of facetalk.
+    """
+    path = Path(path)
     arrays: dict[str, Any] = {
         "format": FORMAT,
         "version": np.int64(VERSION),

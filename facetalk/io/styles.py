@@ -64,7 +64,14 @@ def read_style_file(path: Path) -> SavedStyle:
 
 
 def remove_style(name: str) -> None:
-    """Delete a style that the user saved."""
+    """Delete a style that the user saved.
+
+    Args:
+        name: of the style; bundled styles cannot be deleted.
+
+    Raises:
+        UsageError: no saved style has this name.
+    """
     if name not in saved_names():
         raise UsageError(f"no saved style is named {name!r}; there are: {', '.join(saved_names()) or 'none'}")
     style_path(name).unlink()

@@ -94,8 +94,20 @@ def evaluate(
 ) -> Evaluation:
     """Compare one file with another, or all files of a folder with those of the same name in another.
 
-    Head motion is taken out, and a predicted motion wears the reference's identity, so only the face is judged. Motions
-    are compared at the reference's frame rate over their common length.
+    Head motion is removed, and a predicted motion is posed with the reference's identity, so that only the face counts.
+    Motions are compared at the reference's frame rate over their common length.
+
+    Args:
+        predicted_path: a motion file, `.npy` vertices in meters, or a folder of these.
+        reference_path: what it is compared with.
+        metrics: names of the metrics: `lve`, `mve`, `fdd`, `lmd`.
+        head: name of the head that both are posed on.
+
+    Returns:
+        Figures of every pair and their mean, with the unit in each name.
+
+    Raises:
+        UsageError: a metric is unknown, or nothing can be paired.
     """
     unknown = [name for name in metrics if name not in METRICS]
     if unknown:
