@@ -45,10 +45,13 @@ class StreamedAudio:
             path: any audio or video file that soundfile or ffmpeg reads.
         """
         self.path = _checked_file(Path(path))
+        # Lives as long as this object; the operating system removes it with the process.
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
         try:
-            self._store(_soundfile_blocks(self.path))
-        except soundfile.SoundFileError:
-            self._store(_ffmpeg_blocks(self.path))
+            self._decode()
+        except BaseException:
+            self._file.close()
+            raise
 
     def __len__(self) -> int:
         return self._length
@@ -70,10 +73,16 @@ class StreamedAudio:
     ) -> None:
         self.close()
 
+    def _decode(self) -> None:
+        try:
+            self._store(_soundfile_blocks(self.path))
+        except soundfile.SoundFileError:
+            self._file.seek(0)
+            self._file.truncate()
+            self._store(_ffmpeg_blocks(self.path))
+
     def _store(self, blocks: Iterator[tuple[int, np.ndarray]]) -> None:
         """Keep every channel at 16 kHz, and find out how to mix them."""
-        # Lives as long as this object; the operating system removes it with the process.
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
         rate, first = next(blocks, (SAMPLE_RATE, np.zeros((0, 1), np.float32)))
         statistics = _Statistics(first.shape[1])
         samples = itertools.chain([first], (block for _, block in blocks))

@@ -133,6 +133,7 @@ def test_heads_and_weights_are_listed() -> None:
     assert "facetalk-head" in names
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_what_was_installed() -> None:
     findings = {entry["name"]: entry for entry in json.loads(run("doctor", "--json").stdout)}
     for name in ("python", "torch", "ffmpeg", "mediapipe", "heads"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import pickletools
@@ -77,7 +78,7 @@ def test_python_2_pickles_with_byte_strings_come_back(tmp_path: Path) -> None:
         b"(K\x01K\x03\x85cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
         b"\x89U" + bytes([len(raw)]) + raw + b"tbs."
     )
-    pickletools.dis(text, open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    pickletools.dis(text, io.StringIO())
     path = tmp_path / "old.pkl"
     path.write_bytes(text)
     np.testing.assert_array_equal(read_arrays(path)["v_template"], numbers)
@@ -218,7 +219,7 @@ def test_registered_extensions_are_refused(tmp_path: Path) -> None:
 
 def test_arrays_of_objects_do_not_hide_code(tmp_path: Path) -> None:
     trace, path = tmp_path / "it_ran", tmp_path / "evil.pkl"
-    inner = pickle.dumps(Marker(trace))
+    inner = pickle.dumps(Marker(trace), 2)
     path.write_bytes(pickle.dumps({"a": np.array([[Marker(trace)], [None]], object), "b": inner}, 2))
     with pytest.raises(FacetalkError, match="would run"):
         read_arrays(path)

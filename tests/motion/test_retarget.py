@@ -100,6 +100,7 @@ def test_lips_close_and_open_with_the_performance(own: HeadModel, flame: HeadMod
     assert (again - ours).abs().max() < 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("landmark_networks")
 def test_tracked_clips_come_back(own: HeadModel, flame: HeadModel, data_dir: Path) -> None:
     """A real clip, fitted here."""
@@ -155,6 +156,7 @@ def test_a_view_with_arkit_channels_moves_like_the_head_itself(own: HeadModel, f
     assert (seen - meant).norm(dim=-1).mean() < 0.002
 
 
+@pytest.mark.slow
 def test_two_heads_without_arkit_channels_meet_by_points(own: HeadModel, flame: HeadModel, tmp_path: Path) -> None:
     gnm = HeadModel(read_head(f"gnm:{write_gnm(gnm_like(own.assets), tmp_path)}"))
     motion = retarget(performance(own, 30), flame, own)
@@ -190,6 +192,7 @@ def test_a_wrong_source_is_refused(own: HeadModel, flame: HeadModel) -> None:
         retarget(performance(own, 2), flame, flame)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("landmark_networks")
 def test_animate_and_render_take_any_head(
     own: HeadModel, flame: HeadModel, likeness_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -58,6 +58,7 @@ def test_an_installed_head_works_by_its_name(gnm_path: Path, private_data: Path)
         read_head("google")
 
 
+@pytest.mark.slow
 def test_a_flame_file_is_installed_with_what_lies_beside_it(likeness_path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "FLAME2023Open"
     folder.mkdir()
@@ -153,6 +154,7 @@ def test_a_contact_sheet_has_a_picture_of_everything(tmp_path: Path) -> None:
         show_head(head, tmp_path / "toy.jpg")
 
 
+@pytest.mark.slow
 def test_the_commands_do_the_same(gnm_path: Path, tmp_path: Path) -> None:
     result = runner.invoke(app, ["heads", "install", str(gnm_path), "--name", "google", "--json"])
     assert result.exit_code == 0 and json.loads(result.stdout)["name"] == "google"

@@ -29,6 +29,7 @@ def data_dir(tmp_path: Path, toy_assets: HeadAssets, monkeypatch: pytest.MonkeyP
     return write_dataset(tmp_path / "data", (2.5,))
 
 
+@pytest.mark.slow
 def test_a_run_leaves_weights_log_and_the_configuration_it_used(tmp_path: Path, data_dir: Path) -> None:
     result = pipeline.train("styletalk-tiny", data_dir, tmp_path / "run", SHORT)
     written = {path.name for path in result.run_dir.iterdir()}
@@ -42,6 +43,7 @@ def test_a_run_leaves_weights_log_and_the_configuration_it_used(tmp_path: Path, 
     assert (tmp_path / "again/model.safetensors").read_bytes() == (tmp_path / "run/model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_used_folder_is_kept_unless_the_run_is_resumed(tmp_path: Path, data_dir: Path) -> None:
     pipeline.train("styletalk-tiny", data_dir, tmp_path / "run", SHORT)
     with pytest.raises(FacetalkError, match="not empty"):

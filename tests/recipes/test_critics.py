@@ -44,6 +44,7 @@ def sync_task(dataset: Path, assets: HeadAssets, num_steps: int) -> sync_critic.
     return sync_critic.SyncCriticTask(config, critic, MouthVertices(assets, 8), examples[:3], examples[3:])
 
 
+@pytest.mark.slow
 def test_the_sync_critic_tells_matching_speech_from_other_speech(
     dataset: Path, toy_assets: HeadAssets, tmp_path: Path
 ) -> None:

@@ -133,6 +133,7 @@ def taught_code(example: FaceExample, head: HeadModel) -> FaceCode:
     return FaceCode(betas, example.expression, example.gaze, rotation, camera, light)
 
 
+@pytest.mark.slow
 def test_the_coarse_encoder_learns_and_comes_back(tmp_path: Path, head: HeadModel, example: FaceExample) -> None:
     face = taught_face(kept(example, tmp_path), TrackedRenderer(head))
     sizes = FaceEncoderConfig(num_betas=head.num_betas, coarse_width=4, coarse_hidden=16)
@@ -166,6 +167,7 @@ def spoken(example: FaceExample) -> SpokenFace:
     return SpokenFace("s0", mouths, heard, moves, lip_distances(example), example.trusted, mouths)
 
 
+@pytest.mark.slow
 def test_the_lip_reader_learns_and_comes_back(tmp_path: Path, example: FaceExample) -> None:
     sizes = LipReaderConfig(width=4, hidden=8, dilations=(1,), dropout=0.0)
     config = LipReaderTrainingConfig(reader=sizes, data=SHORT, bfloat16=False)
@@ -228,6 +230,7 @@ def test_only_terms_with_a_critic_are_computed_and_only_the_perceptual_encoder_l
     assert all(parameter.grad is None for parameter in encoder.coarse.parameters())
 
 
+@pytest.mark.slow
 def test_the_perceptual_encoder_opens_the_mouth_as_the_film_does(
     tmp_path: Path, head: HeadModel, scene: FaceScene, example: FaceExample
 ) -> None:
@@ -243,6 +246,7 @@ def test_the_perceptual_encoder_opens_the_mouth_as_the_film_does(
     assert (tmp_path / "model.safetensors").is_file() and (tmp_path / "config.yaml").is_file()
 
 
+@pytest.mark.slow
 def test_refinement_brings_the_landmarks_nearer_and_leaves_the_given_encoder_alone(
     head: HeadModel, scene: FaceScene, example: FaceExample
 ) -> None:

@@ -51,6 +51,7 @@ def test_a_run_writes_a_detector_that_loads(pack: Path, tmp_path: Path) -> None:
     assert load("laughter-detector", tmp_path / "run").probability(torch.zeros(16_000)).shape == (30,)
 
 
+@pytest.mark.slow
 def test_it_learns_the_toy_laughs(pack: Path) -> None:
     torch.manual_seed(0)
     options = {key: value for key, value in TINY.items() if key != "method"}

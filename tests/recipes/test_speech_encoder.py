@@ -53,6 +53,7 @@ def test_a_run_writes_an_encoder_that_loads(speech_dir: Path, tmp_path: Path) ->
     assert {"seen_* mouth_open", "seen_* right", "seen_* prior"} <= result.figures.keys()
 
 
+@pytest.mark.slow
 def test_it_learns_the_toy_voice(speech_dir: Path) -> None:
     torch.manual_seed(0)
     options = TINY | {"bfloat16": False}
@@ -124,6 +125,7 @@ def _config(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_teacher_hears(speech_dir: Path) -> None:
     for name in ("heard_a", "heard_b", "seen_a"):
         waveform = read_waveform(speech_dir / f"{name}.wav")

@@ -45,6 +45,7 @@ def make_toy_task(folder: Path, assets: HeadAssets, config: StyleTalkConfig, num
     return StyleTalkTask(config, talker, LipGeometry(assets), examples[:cut], examples[cut:])
 
 
+@pytest.mark.slow
 def test_the_tiny_preset_learns_one_clip_by_heart(tmp_path: Path, toy_assets: HeadAssets) -> None:
     config = tiny_config("loop.num_steps=150")
     task = make_toy_task(write_dataset(tmp_path / "data", (3.0,)), toy_assets, config)
@@ -57,6 +58,7 @@ def test_the_tiny_preset_learns_one_clip_by_heart(tmp_path: Path, toy_assets: He
     assert (error / example.expression[0].std(0))[moving].max() < 0.05  # the pass mark of METHODS 8.10
 
 
+@pytest.mark.slow
 def test_a_finished_run_reports_the_kept_speakers_beside_both_baselines(tmp_path: Path, toy_assets: HeadAssets) -> None:
     config = tiny_config("loop.num_steps=80")
     task = make_toy_task(write_dataset(tmp_path / "data", (3.0, 3.0, 2.0, 3.0)), toy_assets, config, num_judged=2)

@@ -61,6 +61,7 @@ def plain_picture(
     return image
 
 
+@pytest.mark.slow
 def test_pictures_agree_with_one_ray_a_pixel() -> None:
     vertices, faces, K = scene()
     albedo = torch.rand(vertices.shape[1], 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)

@@ -44,6 +44,7 @@ def make(surface: Surface, opened: list[PyrenderRenderer]) -> PyrenderRenderer:
     return renderer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("textured", [False, True])
 def test_both_back_ends_give_the_same_picture(textured: bool, open_renderers: list[PyrenderRenderer]) -> None:
     surface, vertices = textured_ball()

@@ -140,6 +140,7 @@ def test_windows_leave_no_seams(head: HeadModel, points: torch.Tensor) -> None:
     assert (whole.transl - pieces.transl).abs().max() < 0.002
 
 
+@pytest.mark.slow
 def test_the_identity_is_recovered_and_a_prior_holds_it(head: HeadModel) -> None:
     betas = torch.tensor([1.0, -1.0, 0.5, 0.8])
     turn, transl = swaying(NUM_FRAMES)
@@ -151,6 +152,7 @@ def test_the_identity_is_recovered_and_a_prior_holds_it(head: HeadModel) -> None
     assert held.betas.abs().max() < 0.1
 
 
+@pytest.mark.slow
 def test_a_single_frame_and_a_very_short_clip_work(head: HeadModel, points: torch.Tensor) -> None:
     for count in (1, 2, 5):
         motion = fit_landmarks(points[:count], torch.arange(count) / 25, IMAGE_SIZE, head)

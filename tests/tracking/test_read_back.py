@@ -50,6 +50,7 @@ def test_points_go_where_the_detector_sees_them(head: HeadModel) -> None:
     assert after < 0.3 * before
 
 
+@pytest.mark.slow
 def test_too_few_pictures_teach_nothing(head: HeadModel) -> None:
     turn, transl = swaying(NUM_FRAMES)
     person = see(head, torch.zeros(NUM_FRAMES, 52), turn, transl, torch.zeros(4))

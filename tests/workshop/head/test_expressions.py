@@ -68,6 +68,7 @@ def test_correctives_have_names_after_the_52_channels(head: HeadModel) -> None:
     assert wanted <= set(names)
 
 
+@pytest.mark.slow
 def test_no_triangle_folds_or_collapses_over_a_thousand_expressions(head: HeadModel, random_faces: np.ndarray) -> None:
     faces = head.shape.faces.numpy()
     outside = faces[np.isin(faces, head.points.regions["skin"].numpy()).all(1)]
