@@ -1,1 +1,1 @@
-"""Waveforms in, features and phonemes out."""
+"""Waveforms -> features and phonemes."""

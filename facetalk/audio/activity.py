@@ -1,4 +1,4 @@
-"""Where somebody speaks."""
+"""Voice activity and loudness."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 
 _QUIET_DB = -60.0
-"""A frame under this level, relative to full scale, is never speech."""
+"""A frame below this level, relative to full scale, is never speech."""
 
 
 def loudness_db(waveform: Float[Tensor, " samples"], fps: float = FPS) -> Float[Tensor, " frames"]:
-    """Level of each video frame's stretch of sound in decibels below full scale, at least -100."""
+    """Level of the audio under each video frame in decibels relative to full scale, at least -100."""
     num_frames = frames_for(len(waveform) / SAMPLE_RATE, fps)
     edges = (torch.arange(num_frames + 1, dtype=torch.float64) * SAMPLE_RATE / fps).round().long()
     edges = edges.clamp(max=len(waveform))
@@ -25,19 +25,19 @@ def loudness_db(waveform: Float[Tensor, " samples"], fps: float = FPS) -> Float[
 def speech_activity(
     waveform: Float[Tensor, " samples"], fps: float = FPS, hold_s: float = 0.15
 ) -> Bool[Tensor, " frames"]:
-    """True for the video frames in which somebody speaks.
+    """True for the video frames that contain speech.
 
-    A frame counts when its level rises out of the recording's own noise towards its own loud parts, so the result does
-    not depend on the recording level. It knows loudness only: loud music counts as speech.
+    A frame counts when its level rises from the clip's own noise level towards its own loud parts, so the result does
+    not depend on the gain. Only loudness is used: loud music counts as speech.
 
     Args:
-        waveform: 16 kHz sound.
+        waveform: mono samples at 16 kHz.
         fps: video frames a second.
-        hold_s: gaps up to twice this long are closed and every stretch is widened by this much, seconds.
+        hold_s: gaps up to twice this long are closed and every segment is widened by this much, seconds.
     """
     level = loudness_db(waveform, fps)
     noise, loud = torch.quantile(level, torch.tensor([0.1, 0.95], dtype=level.dtype, device=level.device))
-    # A recording without pauses has its noise level near its loud level; then 25 dB under the loud parts is the limit.
+    # Without pauses the noise level is close to the loud level; then the limit is 25 dB below the loud parts.
     limit = torch.maximum(torch.minimum(noise + 0.35 * (loud - noise), loud - 12), loud - 25)
     active = level > limit.clamp_min(_QUIET_DB)
     reach = round(hold_s * fps)

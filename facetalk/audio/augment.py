@@ -1,4 +1,4 @@
-"""The same speech in other rooms, through other microphones, among noise and from other throats."""
+"""Augmentation of speech: rooms, microphones, noise, and vocal tracts of other lengths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facetalk.core.timing import SAMPLE_RATE
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How often and how strongly; every share is the part of the examples that is changed."""
+    """How often and how strongly; every `share` is the fraction of the examples that is changed."""
 
     equalize_share: float = 0.6
     equalize_db: float = 6.0
@@ -23,15 +23,15 @@ class AugmentConfig:
     reverb_share: float = 0.3
     noise_share: float = 0.6
     noise_db: tuple[float, float] = (5.0, 40.0)
-    """Range of speech over noise."""
+    """Range of the signal-to-noise ratio."""
     babble_share: float = 0.2
-    """Other examples of the batch, more than 8 dB weaker, talk in the background."""
+    """Other examples of the batch in the background, at least 8 dB below."""
     level_db: float = 4.0
     """Standard deviation of the level."""
     throat: float = 0.08
-    """Largest stretch of the mel axis, which moves the formants as another vocal tract does."""
+    """Largest stretch of the mel axis, which moves the formants as a vocal tract of another length does."""
     masks: int = 2
-    """SpecAugment's blanks on each axis."""
+    """Number of SpecAugment's masks on each axis."""
     mask_steps: int = 12
     mask_mels: int = 10
 
@@ -59,7 +59,7 @@ def augment_waveform(
 def augment_mel(
     mel: Float[Tensor, "batch steps mels"], config: AugmentConfig, generator: torch.Generator
 ) -> Float[Tensor, "batch steps mels"]:
-    """Each example louder or softer, with moved formants and with blanks in time and frequency."""
+    """Each example louder or softer, with shifted formants and with masks in time and frequency."""
     batch, steps, mels = mel.shape
     mel = mel + torch.randn(batch, 1, 1, generator=generator) * (config.level_db / 10 * math.log(10))
     stretch = 1 + config.throat * _uniform(batch, -1, 1, generator)

@@ -1,4 +1,4 @@
-"""The rule that a trained laughter detector has to beat: voiced bursts four to six times a second."""
+"""A rule-based laughter detector, the baseline of the trained one: voiced bursts four to six times a second."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 
 _ENVELOPE_RATE = 100
 _WINDOW = 100
-"""Envelope rows that are looked at together: 1 s."""
+"""Envelope rows in a window: 1 s."""
 _BAND_HZ = (3.5, 6.5)
-"""Laughs have four to six bursts a second (METHODS 8.4); half a bin is added at either end."""
+"""Laughs have four to six bursts a second (Bachorowski, Smoski and Owren 2001); half a bin is added at either end."""
 _ALL_HZ = (1.0, 15.0)
 
 
 def burst_share(waveform: Float[Tensor, " samples"]) -> Float[Tensor, " frames"]:
-    """How much of the loudness envelope's movement around each video frame repeats four to six times a second, 0 to 1.
+    """Share of the loudness envelope's modulation around each video frame at four to six hertz, 0 to 1.
 
     Args:
-        waveform: 16 kHz sound.
+        waveform: mono samples at 16 kHz.
     """
     hop = SAMPLE_RATE // _ENVELOPE_RATE
     rows = -(-len(waveform) // hop)

@@ -1,8 +1,8 @@
-"""Laughs made from rules, because recordings of them are few: bouts of bursts that begin with breath.
+"""Synthetic laughs, because recorded ones are rare: bouts of voiced bursts that begin with breath.
 
-A bout is a row of short calls, four to six a second, slowing and fading, each a puff of breath that turns into a voiced
-burst whose pitch rises and falls (Bachorowski, Smoski and Owren 2001 measured such bouts). Two makers: a source and
-filter that know no recording, and vowel-like bursts cut out of speech.
+A bout is a sequence of short calls, four to six a second, slowing down and fading, each a puff of breath that turns
+into a voiced burst whose pitch rises and falls (measured by Bachorowski, Smoski and Owren 2001). There are two methods:
+a source-filter model, and vowel-like bursts cut out of speech.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from facetalk.core.timing import SAMPLE_RATE
 
 _FORMANTS_HZ = ((750, 1250, 2600), (620, 1700, 2550), (520, 1500, 2500), (500, 1000, 2450), (380, 2100, 2900))
-"""a, ae, schwa, o, i of a middle-sized throat: laughs are mostly open and central."""
+"""a, ae, schwa, o, i of an average vocal tract: vowels in laughs are mostly open and central."""
 _BANDWIDTHS_HZ = (90, 110, 160)
 
 
@@ -35,7 +35,7 @@ class Bout:
 
 
 def sample_bout(generator: torch.Generator) -> Bout:
-    """A row of 3 to 12 calls, slowing down and fading."""
+    """A sequence of 3 to 12 calls, slowing down and fading."""
     count = int(torch.randint(3, 13, (), generator=generator))
     period = 1 / _uniform(3.8, 6.5, generator)
     slowing, fading = _uniform(1.0, 1.06, generator), _uniform(0.8, 1.0, generator)
@@ -51,7 +51,7 @@ def sample_bout(generator: torch.Generator) -> Bout:
 
 
 def synthesize_laugh(generator: torch.Generator) -> Float[Tensor, " samples"]:
-    """A bout from a source and a filter: a glottal saw and breath through three formants. Peak 1."""
+    """A bout from a source-filter model: a glottal sawtooth and breath noise through three formants. Peak 1."""
     bout = sample_bout(generator)
     samples = round(bout.duration_s * SAMPLE_RATE)
     pitch, loud, breath = np.full(samples, 200.0), np.zeros(samples), np.zeros(samples)
@@ -77,7 +77,7 @@ def synthesize_laugh(generator: torch.Generator) -> Float[Tensor, " samples"]:
     source = (
         lfilter([1.0], [1, -_uniform(0.5, 0.95, generator)], saw) * loud + 0.5 * noise * breath + 0.05 * noise * loud
     )
-    return _at_full_level(_through_throat(source, generator))
+    return _at_full_level(_vocal_tract(source, generator))
 
 
 def laugh_from_bursts(
@@ -86,15 +86,15 @@ def laugh_from_bursts(
     """A bout whose calls are vowel-like bursts of one voice, each after a puff of breath. Peak 1.
 
     Args:
-        bursts: loud voiced pieces of speech, see `voiced_bursts`.
-        generator: which are taken and how they are arranged.
+        bursts: loud voiced segments of speech, see `voiced_bursts`.
+        generator: chooses and arranges them.
     """
     bout = sample_bout(generator)
     samples = round(bout.duration_s * SAMPLE_RATE)
     breath = _at_full_level(
-        _through_throat(torch.randn(samples, generator=generator, dtype=torch.float64).numpy(), generator)
+        _vocal_tract(torch.randn(samples, generator=generator, dtype=torch.float64).numpy(), generator)
     )
-    sound = torch.zeros(samples)
+    laugh = torch.zeros(samples)
     same = torch.rand((), generator=generator) < 0.5
     pick = int(torch.randint(len(bursts), (), generator=generator))
     for start_s, length_s, gain in zip(bout.starts_s, bout.lengths_s, bout.gains, strict=True):
@@ -103,20 +103,20 @@ def laugh_from_bursts(
         puff = round(size * _uniform(0.15, 0.45, generator))
         call = burst[: min(size - puff, samples - first - puff, len(burst))]
         call = call / call.abs().max().clamp_min(1e-6) * torch.hann_window(len(call)).clamp_min(1e-3).sqrt()
-        sound[first : first + puff] += 0.3 * gain * breath[first : first + puff] * torch.hann_window(puff).sqrt()
-        sound[first + puff : first + puff + len(call)] += gain * call
-    return _at_full_level(sound.double().numpy())
+        laugh[first : first + puff] += 0.3 * gain * breath[first : first + puff] * torch.hann_window(puff).sqrt()
+        laugh[first + puff : first + puff + len(call)] += gain * call
+    return _at_full_level(laugh.double().numpy())
 
 
 def voiced_bursts(
     waveform: Float[Tensor, " samples"], length_s: float = 0.14, least_periodicity: float = 0.6
 ) -> list[Float[Tensor, " piece"]]:
-    """The loud, periodic pieces of a recording: most of them are vowels.
+    """The loud, periodic segments of speech: most of them are vowels.
 
     Args:
         waveform: 16 kHz speech.
-        length_s: of each piece.
-        least_periodicity: autocorrelation at the best pitch lag (80 to 500 Hz) from which a piece counts.
+        length_s: of each segment.
+        least_periodicity: autocorrelation at the best pitch lag (80 to 500 Hz) from which a segment counts.
     """
     size = round(length_s * SAMPLE_RATE)
     if len(waveform) < size:
@@ -130,8 +130,8 @@ def voiced_bursts(
     return [piece.clone() for piece in pieces[good]]
 
 
-def _through_throat(source: np.ndarray, generator: torch.Generator) -> np.ndarray:
-    """A source through the formants of a random throat."""
+def _vocal_tract(source: np.ndarray, generator: torch.Generator) -> np.ndarray:
+    """A source filtered by the formants of a random vocal tract."""
     vowel = _FORMANTS_HZ[int(torch.randint(len(_FORMANTS_HZ), (), generator=generator))]
     size = _uniform(0.85, 1.3, generator)
     for hertz, bandwidth in zip(vowel, _BANDWIDTHS_HZ, strict=True):
@@ -139,11 +139,11 @@ def _through_throat(source: np.ndarray, generator: torch.Generator) -> np.ndarra
         angle = 2 * math.pi * hertz * size * _uniform(0.93, 1.07, generator) / SAMPLE_RATE
         poles = [1, -2 * radius * math.cos(angle), radius**2]
         source = np.asarray(lfilter([sum(poles)], poles, source))
-    return np.diff(source, prepend=0.0)  # the lips radiate the change of the flow
+    return np.diff(source, prepend=0.0)  # radiation at the lips differentiates the flow
 
 
-def _at_full_level(sound: np.ndarray) -> Tensor:
-    return torch.from_numpy(sound / max(float(np.abs(sound).max()), 1e-9)).float()
+def _at_full_level(samples: np.ndarray) -> Tensor:
+    return torch.from_numpy(samples / max(float(np.abs(samples).max()), 1e-9)).float()
 
 
 def _uniform(low: float, high: float, generator: torch.Generator) -> float:

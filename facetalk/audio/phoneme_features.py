@@ -1,4 +1,4 @@
-"""pocketsphinx's phonemes as the talker's input: what StyleTalk itself reads (METHODS 3.2)."""
+"""pocketsphinx's phonemes as a talker's input, as in StyleTalk (Ma et al. 2023)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ NAME = "pocketsphinx"
 
 
 class PhonemeFeatures:
-    """Recording -> one row per frame with a one in the column of the phoneme that is heard.
+    """Waveform -> one row per frame with a one in the column of the current phoneme.
 
-    The talker's first linear layer is then an embedding of 41 phonemes, and its window of 11 frames StyleTalk's.
+    The talker's first linear layer is then an embedding of 41 phonemes, and its window of 11 frames is StyleTalk's.
     """
 
     @property
@@ -29,6 +29,6 @@ class PhonemeFeatures:
         return phoneme_columns(names)
 
     def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames phonemes"]:
-        """Rows of a mono recording at 16 kHz."""
+        """One row per video frame of a mono waveform at 16 kHz."""
         labels = frame_labels(find_phonemes(waveform), frames_for(len(waveform) / SAMPLE_RATE))
         return torch.nn.functional.one_hot(labels, len(PHONEMES)).to(torch.float32)

@@ -1,4 +1,4 @@
-"""Which speech sound is spoken when: pocketsphinx's English phones in StyleTalk's alphabet of 41."""
+"""Phonemes and their times: pocketsphinx's English phones in StyleTalk's alphabet of 41."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PHONEMES = (
     "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
     "L", "M", "N", "NG", "NSN", "OW", "OY", "P", "R", "S", "SH", "SIL", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
 )  # fmt: skip
-"""The 39 CMU phones without stress, noise and silence; the position is the id (METHODS 3.2)."""
+"""The 39 CMU phones without stress, noise and silence; the position is the id, as in StyleTalk (Ma et al. 2023)."""
 
 PHONEME_IDS = {symbol: index for index, symbol in enumerate(PHONEMES)}
 SILENCE = PHONEME_IDS["SIL"]
@@ -28,16 +28,16 @@ _SPHINX_NAMES = {"+NSN+": "NSN", "+SPN+": "NSN", "(NULL)": "SIL"}
 _STEP_S = 0.01
 """pocketsphinx counts in frames of 10 ms."""
 _PAD_S = 0.1
-"""Silence before and after a recording: the recognizer wants to begin and end in silence."""
+"""Silence added before and after the speech: the recognizer expects to begin and end in silence."""
 
 
 class AlignmentError(FacetalkError):
-    """A transcript and a recording that do not belong together."""
+    """A transcript does not match the speech."""
 
 
 @dataclass(frozen=True)
 class Phoneme:
-    """One speech sound and when it is heard."""
+    """One speech sound with its start and end."""
 
     symbol: str
     start_s: float
@@ -45,22 +45,22 @@ class Phoneme:
 
 
 def find_phonemes(waveform: Float[Tensor, " samples"], text: str | None = None) -> list[Phoneme]:
-    """The phonemes of a recording, back to back from 0 s to its end.
+    """The phonemes of a waveform, back to back from 0 s to its end.
 
     With a transcript they are aligned to it. Without one, words are recognized first and their phonemes aligned,
-    because a word model makes far fewer errors than sounds alone; speech in which no English word is found goes through
-    a free loop of phones.
+    because a word model makes far fewer errors than an acoustic model alone; speech in which no English word is found
+    goes through a free loop of phones.
 
     Args:
         waveform: 16 kHz speech.
-        text: what is said, in English.
+        text: transcript, in English.
     """
     if text is not None:
         return align_words(waveform, normalize_words(text))
     words = recognize_words(waveform)
     try:
         return align_words(waveform, words) if words else phone_loop(waveform)
-    except AlignmentError:  # words that the recognizer guessed need not fit sound that is cut off or not English
+    except AlignmentError:  # words that the recognizer guessed may not fit audio that is truncated or not English
         return phone_loop(waveform)
 
 
@@ -70,7 +70,7 @@ def normalize_words(text: str) -> list[str]:
 
 
 def recognize_words(waveform: Float[Tensor, " samples"]) -> list[str]:
-    """The English words that pocketsphinx hears."""
+    """The English words that pocketsphinx recognizes."""
     decoder = _decoder("words")
     _decode(decoder, _pcm(waveform))
     words = (re.sub(r"\(\d+\)$", "", segment.word) for segment in decoder.seg() or ())
@@ -78,22 +78,22 @@ def recognize_words(waveform: Float[Tensor, " samples"]) -> list[str]:
 
 
 def align_words(waveform: Float[Tensor, " samples"], words: Sequence[str]) -> list[Phoneme]:
-    """When each phoneme of the given words is heard."""
+    """Start and end of each phoneme of the given words."""
     if not words:
         raise FacetalkError("the transcript holds no words")
     decoder = _decoder("alignment")
     unknown = sorted({word for word in words if decoder.lookup_word(word) is None})
     if unknown:
-        raise FacetalkError(f"the pronunciation dictionary lacks: {', '.join(unknown)}; leave the transcript out")
-    for pad_s in (_PAD_S, 3 * _PAD_S):  # now and then the second pass fails by a hair, and works on shifted frames
+        raise FacetalkError(f"the pronunciation dictionary lacks: {', '.join(unknown)}; omit the transcript")
+    for pad_s in (_PAD_S, 3 * _PAD_S):  # occasionally the second pass just fails, and succeeds on shifted frames
         aligned = _align(decoder, _pcm(waveform, pad_s), words)
         if aligned is not None:
             return _covering(aligned, len(waveform) / SAMPLE_RATE, pad_s)
-    raise AlignmentError("the transcript does not fit the recording")
+    raise AlignmentError("the transcript does not match the speech")
 
 
 def phone_loop(waveform: Float[Tensor, " samples"]) -> list[Phoneme]:
-    """Phones from sound alone, with a phone bigram: noisy, but works for any language."""
+    """Phones from the acoustic model with a phone bigram: noisy, but works for any language."""
     decoder = _decoder("loop")
     _decode(decoder, _pcm(waveform))
     segments = ((s.word, s.start_frame, s.end_frame - s.start_frame + 1) for s in decoder.seg() or ())
@@ -109,7 +109,7 @@ def phoneme_columns(names: Sequence[str]) -> tuple[int, ...]:
 
 
 def frame_labels(phonemes: Sequence[Phoneme], num_frames: int, fps: float = FPS) -> Int64[Tensor, " frames"]:
-    """Id of the phoneme that is heard in the middle of each video frame; silence outside."""
+    """Id of the phoneme in the middle of each video frame; silence outside."""
     middles = (torch.arange(num_frames, dtype=torch.float64) + 0.5) / fps
     labels = torch.full((num_frames,), SILENCE, dtype=torch.int64)
     for phoneme in phonemes:
@@ -118,7 +118,7 @@ def frame_labels(phonemes: Sequence[Phoneme], num_frames: int, fps: float = FPS)
 
 
 def _align(decoder: Any, pcm: bytes, words: Sequence[str]) -> list[tuple[str, int, int]] | None:
-    """Name, first step and steps of every phone of the words; None where they cannot be laid over the sound."""
+    """Name, first step and steps of every phone of the words; None where they cannot be aligned."""
     decoder.set_align_text(" ".join(words))
     _decode(decoder, pcm)
     try:
@@ -133,7 +133,7 @@ def _align(decoder: Any, pcm: bytes, words: Sequence[str]) -> list[tuple[str, in
 
 
 def _covering(segments: Iterable[tuple[str, int, int]], duration_s: float, pad_s: float = _PAD_S) -> list[Phoneme]:
-    """Phonemes from (name, first step, steps) of the padded recording, with silence in every gap."""
+    """Phonemes from (name, first step, steps) of the padded waveform, with silence in every gap."""
     found: list[Phoneme] = []
     clock = 0.0
     for name, start, steps in segments:
@@ -148,7 +148,7 @@ def _covering(segments: Iterable[tuple[str, int, int]], duration_s: float, pad_s
 
 
 def _joined(phonemes: Sequence[Phoneme]) -> list[Phoneme]:
-    """The same phonemes with neighboring silences made one."""
+    """The same phonemes with neighboring silences merged."""
     joined: list[Phoneme] = []
     for phoneme in phonemes:
         if joined and joined[-1].symbol == phoneme.symbol == "SIL":
@@ -161,7 +161,7 @@ def _pcm(waveform: Float[Tensor, " samples"], pad_s: float = _PAD_S) -> bytes:
     """16-bit samples at a common loudness, between short silences."""
     level = waveform / waveform.abs().max().clamp_min(1e-4) * 0.7
     pad = level.new_zeros(round(pad_s * SAMPLE_RATE))
-    # A trace of noise: digital silence has no spectrum and upsets the recognizer's mean removal.
+    # A trace of noise: digital silence has no spectrum and breaks the recognizer's mean normalization.
     noise = torch.randn(len(level) + 2 * len(pad), generator=torch.Generator().manual_seed(0)) * 3e-4
     return ((torch.cat([pad, level.cpu(), pad]) + noise) * 32767).to(torch.int16).numpy().tobytes()
 

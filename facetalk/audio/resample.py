@@ -1,4 +1,4 @@
-"""Channels and sampling rates: any sound as mono at 16 kHz."""
+"""Channels and sample rates: any audio as mono at 16 kHz."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from facetalk.audio.torchaudio_compat import load_torchaudio
 from facetalk.core.timing import SAMPLE_RATE
 
 _REACH = 16
-"""Samples of the slower rate, on either side, that one sample depends on: six zero crossings of the filter, and some to
-spare."""
+"""Samples at the lower rate, on either side, that one sample depends on: six zero crossings of the filter and a
+reserve."""
 
 
 def mix_down(channels: Float[Tensor, "channels samples"]) -> Float[Tensor, " samples"]:
-    """One channel out of many, without cancelling channels of opposite phase.
+    """One channel out of many, without canceling channels of opposite phase.
 
-    A plain mean silences a recording whose right channel is the left one turned over. So each channel is turned the
-    way it correlates with the loudest one, and then averaged.
+    A plain mean silences a file whose right channel is the inverted left one. So channels that correlate negatively
+    with the loudest one are inverted before averaging.
     """
     if len(channels) == 1:
         return channels[0]
@@ -29,7 +29,7 @@ def mix_down(channels: Float[Tensor, "channels samples"]) -> Float[Tensor, " sam
 
 
 def channel_signs(products: Float[Tensor, "channels channels"]) -> Float[Tensor, " channels"]:
-    """1 for channels that go with the loudest one, -1 for those of opposite phase.
+    """1 for channels in phase with the loudest one, -1 for those of opposite phase.
 
     Args:
         products: sums over time of each channel times each other one.
@@ -40,7 +40,7 @@ def channel_signs(products: Float[Tensor, "channels channels"]) -> Float[Tensor,
 def resample_waveform(
     waveform: Float[Tensor, "*channels samples"], sample_rate: int, target_rate: int = SAMPLE_RATE
 ) -> Float[Tensor, "*channels resampled"]:
-    """The same sound at another sampling rate (Hz), band-limited."""
+    """The waveform at another sample rate (Hz), band-limited."""
     if sample_rate == target_rate:
         return waveform
     load_torchaudio()
@@ -52,14 +52,14 @@ def resample_waveform(
 def resample_blocks(
     blocks: Iterable[Float[Tensor, "channels _"]], sample_rate: int, target_rate: int = SAMPLE_RATE
 ) -> Iterator[Float[Tensor, "channels _"]]:
-    """A long sound, block by block, at another sampling rate: joined, what `resample_waveform` makes of the whole.
+    """Resample long audio block by block; joined, the blocks equal `resample_waveform` of the whole.
 
     Args:
         blocks: consecutive, of any lengths.
         sample_rate: of the blocks, Hz.
         target_rate: wanted, Hz.
     """
-    # So many samples become so many others exactly.
+    # `step` samples become exactly `becomes` others.
     step, becomes = (rate // math.gcd(sample_rate, target_rate) for rate in (sample_rate, target_rate))
     margin = step * math.ceil(_REACH * max(sample_rate / target_rate, 1) / step)
     held, before = None, 0

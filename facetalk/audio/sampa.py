@@ -1,4 +1,4 @@
-"""EMO-DB's hand-made German phone labels in the alphabet of 41."""
+"""EMO-DB's manual German phone labels in the alphabet of 41."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NEAREST = {
     "OY": "OY", "i6": "IY", "a6": "AA", "B": "V", "j": "Y", "V": "V", "u": "UW", "H": "HH", "h": "HH", "D": "DH",
     "L": "L", "R": "R", "r": "R", "?": "HH", "Z": "ZH", "t": "T", "d": "D", "p": "P", "b": "B", "k": "K", "g": "G",
 }  # fmt: skip
-"""The English sound made with the most similar lips, jaw and tongue tip: rounded front vowels become rounded ones."""
+"""The English phone with the most similar lips, jaw and tongue tip: rounded front vowels become rounded vowels."""
 
 _ROW = re.compile(r"\s*([\d.]+)\s+-?\d+(?:\s(.*))?$")
 
@@ -21,8 +21,8 @@ _ROW = re.compile(r"\s*([\d.]+)\s+-?\d+(?:\s(.*))?$")
 def parse_lablaut(text: str, duration_s: float) -> list[Phoneme]:
     """Phonemes of a `.lablaut` file: rows of end time, color, label and remarks behind a line with `#`.
 
-    `!t` and `tasp` are burst and breath of a /t/, `_t` its closure at the start of a word; a row without a label goes
-    on with the phone before it.
+    `!t` and `tasp` are burst and breath of a /t/, `_t` its closure at the start of a word; a row without a label
+    continues the phone before it.
     """
     found: list[Phoneme] = []
     clock = 0.0

@@ -1,4 +1,4 @@
-"""Log-mel spectrogram: what the speech encoder hears."""
+"""Log-mel spectrogram: the input of the speech encoder."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ HOP = SAMPLE_RATE // 100
 WINDOW = SAMPLE_RATE // 40
 """Samples in a spectrum's window: 25 ms."""
 _PIECE = 6000
-"""Rows computed at once: an hour of sound has 360 000, and their spectra would fill gigabytes."""
+"""Rows computed at once: an hour of audio has 360 000, and their spectra would take gigabytes."""
 FLOOR = 1e-6
-"""Power under which everything counts as silence, for samples in [-1, 1]."""
+"""Power below which everything counts as silence, for samples in [-1, 1]."""
 
 
 class LogMel(nn.Module):
@@ -45,22 +45,22 @@ class LogMel(nn.Module):
         return torch.cat([self.rows(waveform, piece) for piece in pieces(waveform.shape[1])], 1)
 
     def rows(self, waveform: Float[Tensor, "batch samples"], part: slice) -> Float[Tensor, "batch steps mels"]:
-        """Some of the rows of a longer recording, as `forward` gives them; rows beyond its end are left out."""
+        """Some of the rows of a longer waveform, as `forward` returns them; rows beyond its end are omitted."""
         start = part.start * HOP - WINDOW // 2
         stop = (min(part.stop, num_rows(waveform.shape[1])) - 1) * HOP + WINDOW - WINDOW // 2
-        heard = waveform[:, max(0, start) : stop]
-        padded = nn.functional.pad(heard, (max(0, -start), max(0, stop - waveform.shape[1])))
+        used = waveform[:, max(0, start) : stop]
+        padded = nn.functional.pad(used, (max(0, -start), max(0, stop - waveform.shape[1])))
         frames = padded.unfold(1, WINDOW, HOP)
         power = torch.view_as_real(torch.fft.rfft(frames * self.window, 512)).square().sum(-1)
         return (power @ self.filters).clamp_min(FLOOR).log()
 
 
 def num_rows(num_samples: int) -> int:
-    """Rows of a recording."""
+    """Number of rows of a waveform."""
     return -(-num_samples // HOP)
 
 
 def pieces(num_samples: int) -> Iterator[slice]:
-    """All rows of a recording, in pieces whose spectra fit into memory."""
+    """All rows of a waveform, in pieces whose spectra fit into memory."""
     total = num_rows(num_samples)
     return (slice(start, min(start + _PIECE, total)) for start in range(0, total, _PIECE))

@@ -1,4 +1,4 @@
-"""torchaudio's pure-Python operators, also where its compiled extension cannot load."""
+"""torchaudio's pure-Python operators, even where its compiled extension cannot load."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EXTENSION = "torchaudio._extension"
 
 
 class _ExtensionStandIn(ModuleType):
-    """Answers every `is it available` of torchaudio's extension with no."""
+    """Reports every feature of torchaudio's extension as unavailable."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_IS_"):

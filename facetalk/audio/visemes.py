@@ -1,4 +1,4 @@
-"""Which phonemes look alike on the lips (METHODS 4.5)."""
+"""Visemes: phonemes that look alike on the lips."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VISEMES: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 BILABIAL = ("P", "B", "M")
-"""The lips close."""
+"""Phonemes with closed lips."""
 
 
 def viseme_of_phoneme() -> Int64[Tensor, " phonemes"]:

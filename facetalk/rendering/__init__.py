@@ -1,1 +1,1 @@
-"""A mesh and a camera in, pixels out."""
+"""Mesh and camera -> pixels."""

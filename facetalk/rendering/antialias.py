@@ -1,7 +1,7 @@
-"""Smooth edges: only the pixels on an edge are looked at again, at eight samples each.
+"""Antialiasing: only the pixels on an edge are shaded again, with eight samples each.
 
 An edge is where neighboring pixels differ visibly and show triangles that have no vertex in common: outlines, the
-rims of lids and lips, and also places where the triangles are too small for one sample a pixel.
+rims of lids and lips, and also places where the triangles are too small for one sample per pixel.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from facetalk.rendering.rasterizer import SAMPLE_X, SAMPLE_Y
 from facetalk.rendering.shading import BATCH, BLUE, COLUMN, GREEN, RED, ROW, WORK, interpolate, light
 
 CONTRAST = 9
-"""Difference of two neighbors, in sRGB steps of any channel, above which the border between them is smoothed."""
+"""Difference of two neighbors, in sRGB steps of any channel, above which the border between them is antialiased."""
 
 _HALF = np.float32(0.5)
 _EIGHTH = np.float32(1 / 8)
@@ -50,7 +50,7 @@ def mark_edges(triangle, face_of, faces, image, slot, edges):
         triangle: (H, W) int32 collected triangle at each pixel, or -1.
         face_of: (F,) int32 face of each collected triangle.
         faces: (F, 3) int32.
-        image: (H, W, 3) uint8 with one sample a pixel.
+        image: (H, W, 3) uint8 with one sample per pixel.
         slot: (H, W) int32, filled with the number of each edge pixel, -1 elsewhere.
         edges: (H W, 2) int32, filled with row and column of each edge pixel.
 
@@ -67,7 +67,7 @@ def mark_edges(triangle, face_of, faces, image, slot, edges):
             here = triangle[row, column]
             borders[column] = (here != triangle[row, column + 1]) | (here != triangle[below, column])
         borders[width - 1] = triangle[row, width - 1] != triangle[below, width - 1]
-        # Borders come too irregularly to be guessed by the processor: list them without a branch.
+        # Borders are too irregular for branch prediction: list them without a branch.
         found = np.uint64(0)
         for column in range(np.uint64(width)):
             spots[found] = column
@@ -114,7 +114,7 @@ def shade_edges(
 ):  # fmt: skip
     """Color the edge pixels by the share of each triangle and of the background.
 
-    Each triangle is shaded once per pixel, at the middle of its samples, so that nothing is read outside of it.
+    Each triangle is shaded once per pixel, at the mean of its samples, so that nothing is read outside of it.
 
     Args:
         edges: (slots, 2) int32 row and column of each edge pixel.
@@ -129,7 +129,7 @@ def shade_edges(
         lens: see `shading.light`.
         lights: see there.
         background: (H, W, 3) uint8 sRGB.
-        total: (slots, 3) float32 work space.
+        total: (slots, 3) float32 workspace.
         image: (H, W, 3) uint8 sRGB, where the edge pixels are overwritten.
     """
     work, weight = np.empty(WORK * BATCH, np.float32), np.empty(BATCH, np.float32)

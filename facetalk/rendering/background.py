@@ -1,4 +1,4 @@
-"""What is behind the head when nothing else is."""
+"""The default background behind the head."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CORNER = (0.17, 0.19, 0.22)
 
 
 def studio_background(image_size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
-    """A wall with a soft pool of light that fades towards the corners.
+    """A wall with a soft light in the middle that fades towards the corners.
 
     Args:
         image_size: width and height in pixels.
@@ -26,6 +26,6 @@ def studio_background(image_size: tuple[int, int]) -> UInt8[np.ndarray, "height 
     blend = (blend * blend * (3 - 2 * blend))[..., None]
     center, corner = srgb_to_linear(np.array(CENTER)), srgb_to_linear(np.array(CORNER))
     color = 255 * linear_to_srgb(center * (1 - blend) + corner * blend)
-    # Half a step of fixed noise hides the bands of a gradient in eight bits.
+    # Half a step of fixed noise hides banding of the gradient in eight bits.
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, color.shape[:2])[..., None]
     return np.clip(np.round(color + noise), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Projection to pixels, and a camera for portraits.
+"""Projection to pixels, and a portrait camera.
 
 Pixel coordinates are continuous: pixel (column 0, row 0) covers [0, 1) x [0, 1), its center is (0.5, 0.5).
 """
@@ -15,7 +15,7 @@ from facetalk.core.camera import Camera
 
 
 def project(points: Float[Tensor, "*batch 3"], camera: Camera) -> Float[Tensor, "*batch 2"]:
-    """Pixels at which points are seen: `u = cx + fx X / -Z`, `v = cy - fy Y / -Z` in the camera's frame.
+    """Project points to pixels: `u = cx + fx X / -Z`, `v = cy - fy Y / -Z` in the camera's frame.
 
     Args:
         points: world frame, meters, in front of the camera.
@@ -40,11 +40,11 @@ def front_camera(
     """A portrait camera that looks straight along -z at a head of any size.
 
     Args:
-        points: the head without its neck, which then finds room below it; meters.
+        points: the head without its neck, for which room is left below; meters.
         image_size: width and height in pixels.
         fill: the head's height (or its width, if that would not fit) as a share of the image's shorter side.
-        center_v: how far down in the image the head's middle is, 0.5 for the middle.
-        field_of_view_deg: angle over the image's shorter side; small angles flatter a face, like a long lens.
+        center_v: vertical position of the head's center in the image, from 0 at the top to 1.
+        field_of_view_deg: angle of view over the image's shorter side; small ones distort a face less.
     """
     width, height = image_size
     low, high = points.detach().to(torch.float64).amin(0), points.detach().to(torch.float64).amax(0)
@@ -61,7 +61,7 @@ def front_camera(
 
 
 def resized_camera(camera: Camera, image_size: tuple[int, int]) -> Camera:
-    """The same view in a picture of another size."""
+    """The same view in an image of another size."""
     scale = [new / old for new, old in zip(image_size, camera.image_size, strict=True)]
     K = camera.K * camera.K.new_tensor([[scale[0]], [scale[1]], [1.0]])
     return Camera(K, image_size, camera.world_to_camera)

@@ -1,4 +1,4 @@
-"""sRGB (IEC 61966-2-1) and linear light, and the tone curve between scene and screen."""
+"""sRGB (IEC 61966-2-1) and linear light, and the tone curve between scene and display."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float
 
 SHOULDER = 0.6
-"""Linear light above which highlights are rolled off instead of clipped."""
+"""Linear light above which highlights roll off instead of clipping."""
 
 BRIGHTEST = 4.0
-"""Linear light that the tone table ends at."""
+"""Linear light at the end of the tone table."""
 
 TONE_STEPS = 4096
 
@@ -25,7 +25,7 @@ def linear_to_srgb(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]
 
 
 def tone(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Screen light in [0, 1) of scene light: the same below `SHOULDER`, then an exponential roll-off."""
+    """Display light in [0, 1) of scene light: the same below `SHOULDER`, then an exponential roll-off."""
     room = 1 - SHOULDER
     return np.where(values <= SHOULDER, values, 1 - room * np.exp(-(np.maximum(values, SHOULDER) - SHOULDER) / room))
 
@@ -36,7 +36,7 @@ BYTE_TO_LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 TONE_TABLE = np.round(
     255 * linear_to_srgb(tone(BRIGHTEST * (np.arange(TONE_STEPS) / (TONE_STEPS - 1)) ** 2))
 ).astype(np.uint8)  # fmt: skip
-"""sRGB byte of scene light; the row is the square root of light / `BRIGHTEST`, which keeps dark tones apart."""
+"""sRGB byte of scene light; the row is the square root of light / `BRIGHTEST`, which gives dark tones more rows."""
 
 LINEAR_TO_BYTE = np.round(255 * linear_to_srgb((np.arange(TONE_STEPS) / (TONE_STEPS - 1)) ** 2)).astype(np.uint8)
-"""sRGB byte of screen light in [0, 1]; the row is the square root of light."""
+"""sRGB byte of display light in [0, 1]; the row is the square root of light."""

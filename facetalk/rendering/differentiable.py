@@ -1,8 +1,8 @@
-"""Pictures with gradients: which triangle is seen where comes from the rasterizer, everything after it from torch.
+"""Differentiable rendering: the rasterizer finds the visible triangles, everything after that is torch.
 
 The barycentric coordinates of a pixel are computed again from the projected corners, so that colors depend smoothly
-on vertices, normals, albedo and light. Which triangle a pixel shows does not: silhouettes carry no gradient
-(METHODS 1.7).
+on vertices, normals, albedo and light. The choice of the triangle is not differentiable: silhouettes carry no
+gradient, as in SPECTRE (Filntisis et al. 2022).
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from facetalk.rendering.harmonics import shade
 from facetalk.rendering.rasterizer import cover, set_up
 
 _FAR = 10.0
-"""A scaled-orthographic camera has no distance; vertices are put this far away, only to tell which is nearer."""
+"""A scaled-orthographic camera has no distance; vertices are put this far away, only to order them in depth."""
 
 
 @dataclass(frozen=True, eq=False)
 class Projected:
-    """Vertices as a camera sees them."""
+    """Vertices projected by a camera."""
 
     homogeneous: Float[Tensor, "frames vertices 3"]
     """(u w, v w, w) with pixels u, v; weights are perspective-correct with respect to w."""
     distance: Float[Tensor, "frames vertices"]
-    """Along the camera's axis, positive; decides what hides what."""
+    """Along the camera's axis, positive; decides visibility."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fragments:
-    """The pixels of a batch of pictures that show the surface, and where on it each of them looks."""
+    """The pixels of a batch of images that show the surface, and the surface point of each."""
 
     num_frames: int
     image_size: tuple[int, int]
@@ -42,11 +42,11 @@ class Fragments:
     place: Int64[Tensor, " pixels"]
     """row * width + column."""
     corners: Int64[Tensor, "pixels 3"]
-    """Vertices of the triangle that is seen."""
+    """Vertices of the visible triangle."""
     barycentric: Float[Tensor, "pixels 3"]
 
     def interpolate(self, attributes: Float[Tensor, "frames vertices width"]) -> Float[Tensor, "pixels width"]:
-        """Values at the pixels of something that is known at the vertices of every frame."""
+        """Vertex attributes interpolated at the pixels."""
         rows = (self.frame[:, None] * attributes.shape[1] + self.corners).flatten()
         at_corners = attributes.flatten(0, 1).index_select(0, rows).unflatten(0, (-1, 3))
         return (at_corners * self.barycentric[..., None]).sum(1)
@@ -54,7 +54,7 @@ class Fragments:
     def image(
         self, values: Float[Tensor, "pixels width"], background: float = 0.0
     ) -> Float[Tensor, "frames width height columns"]:
-        """Pictures of values at the pixels."""
+        """Images with the given values at the pixels."""
         width, height = self.image_size
         flat = values.new_full((self.num_frames * height * width, values.shape[1]), background)
         flat = flat.index_copy(0, self.frame * (height * width) + self.place, values)
@@ -62,7 +62,7 @@ class Fragments:
 
 
 def perspective(points: Float[Tensor, "frames vertices 3"], K: Float[Tensor, "frames 3 3"]) -> Projected:
-    """Points in front of a pinhole camera.
+    """Project points by a pinhole camera.
 
     Args:
         points: in the camera's frame: x right, y up, looking down -z.
@@ -75,12 +75,12 @@ def perspective(points: Float[Tensor, "frames vertices 3"], K: Float[Tensor, "fr
 
 
 def orthographic(points: Float[Tensor, "frames vertices 3"], camera: Float[Tensor, "frames 3"], size: int) -> Projected:
-    """Points under a scaled-orthographic camera: `u = s (X + tx)`, `v = -s (Y + ty)` in [-1, 1] of a square picture.
+    """Project points by a scaled-orthographic camera: `u = s (X + tx)`, `v = -s (Y + ty)`, in [-1, 1] of the image.
 
     Args:
-        points: meters, turned as the camera sees them.
+        points: meters, in the camera's orientation.
         camera: s, tx and ty.
-        size: of the picture in pixels.
+        size: side of the square image, pixels.
     """
     scale, shift = camera[:, None, :1], camera[:, None, 1:]
     flipped = scale * (points[..., :2] + shift) * points.new_tensor([1.0, -1.0])
@@ -89,7 +89,7 @@ def orthographic(points: Float[Tensor, "frames vertices 3"], camera: Float[Tenso
 
 
 def rasterize(projected: Projected, faces: Int64[Tensor, "faces 3"], image_size: tuple[int, int]) -> Fragments:
-    """What each pixel's center sees.
+    """Find the surface point at each pixel's center.
 
     Args:
         projected: the vertices of every frame.
@@ -107,7 +107,7 @@ def rasterize(projected: Projected, faces: Int64[Tensor, "faces 3"], image_size:
 def visible_faces(
     projected: Projected, faces: np.ndarray, image_size: tuple[int, int]
 ) -> Int64[Tensor, "frames height columns"]:
-    """Number of the triangle that each pixel shows, -1 for none."""
+    """Index of the visible triangle at each pixel, -1 for none."""
     width, height = image_size
     on_screen = projected.homogeneous / projected.homogeneous[..., 2:]
     ordered = (on_screen * projected.distance[..., None]).double().cpu().numpy()
@@ -129,7 +129,7 @@ def _barycentric(
     rows = (frame[:, None] * homogeneous.shape[1] + corners).flatten()
     at = homogeneous.flatten(0, 1).index_select(0, rows).unflatten(0, (-1, 3))
     center = torch.stack([place % width, place // width], -1).to(homogeneous) + 0.5
-    # Around the pixel's center the numbers are small and the products exact enough for single precision.
+    # Relative to the pixel's center the numbers are small enough for products in single precision.
     x, y = (at[..., :2] - center[:, None] * at[..., 2:]).unbind(-1)
     volumes = x.roll(-1, 1) * y.roll(-2, 1) - x.roll(-2, 1) * y.roll(-1, 1)
     return volumes / volumes.sum(1, keepdim=True)
@@ -138,7 +138,7 @@ def _barycentric(
 def smooth_normals(
     vertices: Float[Tensor, "frames vertices 3"], faces: Int64[Tensor, "faces 3"]
 ) -> Float[Tensor, "frames vertices 3"]:
-    """Unit normals, each the mean of the triangles around the vertex weighted by their areas."""
+    """Unit normals, each the area-weighted mean of the triangles around the vertex."""
     corners = vertices.index_select(1, faces.flatten()).unflatten(1, (-1, 3))
     first = corners[:, :, 1] - corners[:, :, 0]
     second = corners[:, :, 2] - corners[:, :, 0]
@@ -150,7 +150,7 @@ def smooth_normals(
 
 
 def gray(images: Float[Tensor, "frames 3 height columns"]) -> Float[Tensor, "frames height columns"]:
-    """Luma of sRGB pictures (ITU-R BT.601, as in `vision.crop.to_gray`)."""
+    """Luma of sRGB images (ITU-R BT.601, as in `vision.crop.to_gray`)."""
     return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
 
 
@@ -167,12 +167,12 @@ def render_shaded(
 
     Args:
         vertices: in the camera's frame.
-        projected: the same vertices in the picture.
+        projected: the same vertices in the image.
         faces: triangles.
         albedo: color of the vertices under white light.
         light: spherical harmonics in the camera's frame.
         image_size: width and height in pixels.
-        normals: of the vertices, where they are known already.
+        normals: of the vertices, if they are known already.
     """
     seen = rasterize(projected, faces, image_size)
     normals = smooth_normals(vertices, faces) if normals is None else normals

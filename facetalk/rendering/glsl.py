@@ -1,4 +1,4 @@
-"""The shading of `shading.py` once more, in OpenGL's language; constants are filled in from there."""
+"""The shading of `shading.py` as GLSL, with its constants filled in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Diffuse light as nine spherical harmonics (METHODS 1.7; Ramamoorthi and Hanrahan 2001)."""
+"""Diffuse light as nine spherical harmonics (Ramamoorthi and Hanrahan 2001)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONSTANTS = (
 
 
 def harmonics(normals: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 9"]:
-    """What each of the nine lights of strength one gives a surface with these unit normals."""
+    """Irradiance of each of the nine harmonics of strength one on a surface with these unit normals."""
     x, y, z = normals.unbind(-1)
     basis = [torch.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1]
     return torch.stack(basis, -1) * normals.new_tensor(_CONSTANTS)
@@ -46,22 +46,22 @@ def solve_light(
     colors: Float[Tensor, "points 3"],
     ridge: float = 0.02,
 ) -> Float[Tensor, "9 3"]:
-    """The light under which surface points have about these colors: linear least squares, a channel at a time.
+    """The light under which surface points have about these colors, by linear least squares per channel.
 
     Args:
         normals: unit length.
         albedo: color under white light of strength one.
-        colors: as seen in a picture.
-        ridge: pull towards light that is the same from all sides, as a share of the points' weight.
+        colors: of the points in an image.
+        ridge: regularization towards light that is the same from all sides, as a share of the points' weight.
     """
     given = harmonics(normals)[:, None] * albedo[..., None]
-    pull = ridge * given.square().mean((0, 2)).clamp_min(1e-6)
+    penalty = ridge * given.square().mean((0, 2)).clamp_min(1e-6)
     columns = []
     for channel in range(3):
         rows, seen = given[:, channel], colors[:, channel]
-        # Light that is the same from all sides is the best guess before anything was seen, and costs nothing.
-        dear = torch.ones(NUM_HARMONICS, dtype=rows.dtype, device=rows.device)
-        dear[0] = 0
-        normal = rows.T @ rows / len(rows) + torch.diag(pull[channel] * dear + 1e-8)
+        # Light that is the same from all sides is the best prior, so its coefficient is not penalized.
+        penalized = torch.ones(NUM_HARMONICS, dtype=rows.dtype, device=rows.device)
+        penalized[0] = 0
+        normal = rows.T @ rows / len(rows) + torch.diag(penalty[channel] * penalized + 1e-8)
         columns.append(torch.linalg.solve(normal, rows.T @ seen / len(rows)))
     return torch.stack(columns, 1)

@@ -1,4 +1,4 @@
-"""How the renderer's inner loops are compiled: once, cached on disk, free of Python's lock so that threads overlap."""
+"""Compilation of the renderer's inner loops: once, cached on disk, without Python's lock so that threads overlap."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numba
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function of NumPy arrays. Below it stands `@no_type_check`, so that run-time shape checks keep out."""
+    """Compile a function of NumPy arrays. Use it above `@no_type_check`, which turns off run-time shape checks."""
     options = {"nogil": True, "fastmath": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # neither beside the package nor in the home folder may anything be written
+    except RuntimeError:  # neither the package's folder nor the home folder is writable
         return numba.njit(**options)(function)

@@ -1,4 +1,4 @@
-"""The studio: lights that stand around the camera and move with it."""
+"""Studio lighting that moves with the camera."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from jaxtyping import Float
 
 @dataclass(frozen=True)
 class Light:
-    """A large far lamp."""
+    """A large distant light."""
 
     azimuth_deg: float
-    """From the camera's axis towards the viewer's right; beyond 90 it stands behind the face."""
+    """From the camera's axis towards the viewer's right; beyond 90 degrees the light is behind the face."""
     elevation_deg: float
     color: tuple[float, float, float]
-    """Linear light that a white surface facing the lamp returns."""
+    """Linear light reflected by a white surface facing the light."""
     softness: float = 0.1
-    """How far its light reaches around a shape, 0 for a point-like lamp, about 0.5 for a wall of light."""
+    """How far its light wraps around a shape: 0 for a point light, about 0.5 for a light wall."""
     highlight: float = 1.0
-    """Share of it that shows in glossy surfaces."""
+    """Share of it that is visible in specular highlights."""
 
     @property
     def direction(self) -> tuple[float, float, float]:
-        """Unit vector towards the lamp in the camera's frame."""
+        """Unit vector towards the light in the camera's frame."""
         azimuth, elevation = math.radians(self.azimuth_deg), math.radians(self.elevation_deg)
         across = math.cos(elevation)
         return across * math.sin(azimuth), math.sin(elevation), across * math.cos(azimuth)
@@ -33,7 +33,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Studio:
-    """Everything that lights a face."""
+    """All lights on a face."""
 
     lights: tuple[Light, Light, Light] = (
         Light(azimuth_deg=-34, elevation_deg=27, color=(0.86, 0.82, 0.77), softness=0.12),
@@ -42,12 +42,12 @@ class Studio:
     )
     """Key, fill and rim."""
     sky: tuple[float, float, float] = (0.235, 0.245, 0.265)
-    """Ambient light on a surface that looks up."""
+    """Ambient light on a surface that faces up."""
     ground: tuple[float, float, float] = (0.15, 0.135, 0.125)
-    """Ambient light on a surface that looks down."""
+    """Ambient light on a surface that faces down."""
 
     def table(self) -> Float[np.ndarray, "5 8"]:
-        """One row a light: direction, color, softness, highlight; the last two rows hold sky and ground."""
+        """One row per light: direction, color, softness, highlight; the last two rows hold sky and ground."""
         rows = [(*light.direction, *light.color, light.softness, light.highlight) for light in self.lights]
         ambient = [(0.0, 0.0, 0.0, *color, 0.0, 0.0) for color in (self.sky, self.ground)]
         return np.array([*rows, *ambient], np.float32)

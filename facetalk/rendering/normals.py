@@ -12,7 +12,7 @@ from facetalk.rendering.kernels import kernel
 @kernel
 @no_type_check
 def vertex_normals(vertices, faces, normals):
-    """Unit normals, each the mean of the triangles around the vertex weighted by their areas.
+    """Unit normals, each the area-weighted mean of the triangles around the vertex.
 
     Args:
         vertices: (V, 3) float32.

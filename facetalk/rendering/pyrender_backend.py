@@ -1,4 +1,4 @@
-"""The same pictures through pyrender, where OpenGL exists: on a graphics card, or in software through EGL."""
+"""The OpenGL backend, through pyrender: on a graphics card, or in software through EGL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from facetalk.rendering.surface import Surface
 from facetalk.rendering.texture import fitting_texture
 
 FAR = 1000.0
-"""Nothing farther from the camera is drawn, meters."""
+"""Nothing farther from the camera is rendered, meters."""
 
 ADVICE = "install Mesa's EGL (apt-get install libegl1 libgl1-mesa-dri), or use the cpu backend, which needs no OpenGL"
 EXTRA = "the pyrender backend needs an extra: pip install 'facetalk[opengl]'; the cpu backend needs none"
@@ -47,10 +47,10 @@ class PyrenderRenderer:
         """Open OpenGL; the frames must be rendered by the same thread.
 
         Args:
-            surface: the mesh's look.
-            camera: where it is seen from; gives the image's size.
-            studio: its light.
-            background: sRGB picture behind it; a plain studio wall if not given.
+            surface: the mesh's appearance.
+            camera: viewpoint and image size.
+            studio: lighting.
+            background: sRGB image behind the mesh; a plain studio wall if not given.
         """
         self.image_size = camera.image_size
         self.background = studio_background(self.image_size) if background is None else background
@@ -66,14 +66,14 @@ class PyrenderRenderer:
         self._scene: Any = None
 
     def prepare(self, vertices: Float[np.ndarray, "vertices 3"]) -> None:
-        """Build the scene and bring the texture to the size at which a typical frame shows it."""
+        """Build the scene and resize the texture to the size at which a typical frame shows it."""
         if self._scene is not None:
             return
         self._place(vertices)
         pyrender, surface = self._pyrender, self._surface
         corner, indices, uv = _seams(surface)
         look = vertex_look(surface)[corner]
-        # Attributes travel under the names that pyrender has for them: gloss, translucency and exposure as "tangents".
+        # pyrender has fixed names for attributes: gloss, translucency and exposure are passed as "tangents".
         self._vertices = np.concatenate([np.zeros((len(corner), 6), np.float32), look[:, 6:10], uv,
                                          look[:, 3:6], np.ones((len(corner), 1), np.float32)], 1)  # fmt: skip
         self._corner = corner
@@ -103,11 +103,11 @@ class PyrenderRenderer:
         vertices: Float[np.ndarray, "vertices 3"],
         background: UInt8[np.ndarray, "height width 3"] | None = None,
     ) -> UInt8[np.ndarray, "height width 3"]:
-        """One picture, sRGB.
+        """Render one frame, sRGB.
 
         Args:
             vertices: world frame, meters.
-            background: behind this frame, instead of the renderer's own.
+            background: for this frame, instead of the renderer's own.
         """
         self.prepare(vertices)
         self._place(vertices)
@@ -115,11 +115,11 @@ class PyrenderRenderer:
         self._upload()
         flags = self._pyrender.RenderFlags.FLAT | self._pyrender.RenderFlags.RGBA
         drawn, _ = self._offscreen.render(self._scene, flags=flags)
-        backdrop = checked_background(self.background if background is None else background, self.image_size)
-        return _compose(drawn, backdrop)
+        behind = checked_background(self.background if background is None else background, self.image_size)
+        return _compose(drawn, behind)
 
     def close(self) -> None:
-        """Give the OpenGL context back."""
+        """Release the OpenGL context."""
         self._offscreen.delete()
 
     def _place(self, vertices: np.ndarray) -> None:
@@ -191,7 +191,7 @@ def _seams(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _program_cache(fragment: str) -> Any:
-    """pyrender's cache of shader programs with only ours in it."""
+    """pyrender's cache of shader programs, with only ours in it."""
     from pyrender.shader_program import ShaderProgram, ShaderProgramCache
 
     class OurProgram(ShaderProgramCache):
@@ -210,7 +210,7 @@ def _program_cache(fragment: str) -> Any:
 
 
 def _compose(drawn: np.ndarray, background: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
-    """Lay a picture with coverage over a background, in linear light."""
+    """Composite an image with coverage over a background, in linear light."""
     image = np.where(drawn[..., 3:] == 255, drawn[..., :3], background)
     rows, columns = np.nonzero((drawn[..., 3] > 0) & (drawn[..., 3] < 255))
     part = drawn[rows, columns].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Which triangle is seen where.
+"""Visibility: the nearest triangle at each pixel or sample.
 
 Triangles are never divided by depth or clipped: the three barycentric coordinates over depth are linear functions of
 the pixel even for a triangle that reaches behind the camera (Olano and Greer, "Triangle Scan Conversion using 2D
@@ -15,7 +15,7 @@ import numpy as np
 from facetalk.rendering.kernels import kernel
 
 NEAR = np.float32(0.01)
-"""Nothing closer to the camera is drawn, meters."""
+"""Nothing closer to the camera is rendered, meters."""
 
 SLACK = np.float32(1e-5)
 """By how much a barycentric coordinate may be negative, so that rounding never opens a crack between neighbors."""
@@ -120,14 +120,14 @@ def cover(count, planes, boxes, nearness, triangle):
         count: number of triangles.
         planes: see `set_up`.
         boxes: see `set_up`.
-        nearness: (H, W) float32, filled with the inverse depth, 0 where nothing is.
-        triangle: (H, W) int32, filled with the number of the collected triangle, -1 where nothing is.
+        nearness: (H, W) float32, filled with the inverse depth, 0 where there is none.
+        triangle: (H, W) int32, filled with the number of the collected triangle, -1 where there is none.
     """
     nearness[:] = np.float32(0)
     triangle[:] = -1
     limit = _ONE / NEAR
     width = triangle.shape[1]
-    # Flat views and unsigned steps spare the check for negative indices.
+    # Flat views and unsigned steps avoid the check for negative indices.
     flat_nearness, flat_triangle = nearness.reshape(-1), triangle.reshape(-1)
     for t in range(count):
         first, last, top, bottom = boxes[t, 4], boxes[t, 5], boxes[t, 6], boxes[t, 7]
@@ -167,18 +167,18 @@ def cover_samples(count, planes, boxes, edges, slot, nearness, triangle):
         edges: (slots, 2) int32 row and column of the pixels that have a slot.
         slot: (H, W) int32, row in `edges` and in the arrays below, or -1.
         nearness: (slots, 8) float32, filled with the inverse depth.
-        triangle: (slots, 8) int32, filled with the number of the collected triangle, -1 where nothing is.
+        triangle: (slots, 8) int32, filled with the number of the collected triangle, -1 where there is none.
     """
     nearness[:] = np.float32(0)
     triangle[:] = -1
     limit = _ONE / NEAR
     width = slot.shape[1]
     flat_slot = slot.reshape(-1)
-    # Most triangles are nowhere near an edge; a map of 8x8 blocks tells at a glance.
+    # Most triangles are far from any edge; a map of 8x8 blocks rejects them quickly.
     blocks = np.zeros((slot.shape[0] // 8 + 1, width // 8 + 1), np.bool_)
     for s in range(len(edges)):
         blocks[edges[s, 0] // 8, edges[s, 1] // 8] = True
-    # The number of samples is read, not written out: only then does the compiler test eight of them at once.
+    # The number of samples is read, not a literal: only then does the compiler vectorize over all eight.
     samples = nearness.shape[1]
     e0, e1, e2 = np.empty(samples, np.float32), np.empty(samples, np.float32), np.empty(samples, np.float32)
     found = np.empty(samples, np.float32)

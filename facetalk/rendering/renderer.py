@@ -1,4 +1,4 @@
-"""A mesh to pixels on the CPU, without any system library."""
+"""The CPU renderer: mesh to pixels without any system library."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from facetalk.rendering.surface import Surface
 from facetalk.rendering.texture import corner_texels, fitting_texture
 
 MOST_THREADS = 8
-"""More render faster than any encoder takes."""
+"""More would render faster than any encoder can keep up with."""
 
 
 class _Workspace(threading.local):
-    """Arrays that one thread fills again and again."""
+    """Arrays that one thread reuses for every frame."""
 
     def __init__(self, num_vertices: int, num_faces: int, width: int, height: int, look: np.ndarray) -> None:
         self.seen = np.empty((num_vertices, 3), np.float32)
@@ -41,7 +41,7 @@ class _Workspace(threading.local):
         self.samples(4096)
 
     def samples(self, count: int) -> None:
-        """Make room for so many edge pixels."""
+        """Allocate arrays for this many edge pixels."""
         self.sample_nearness = np.empty((count, 8), np.float32)
         self.sample_triangle = np.empty((count, 8), np.int32)
         self.total = np.empty((count, 3), np.float32)
@@ -62,10 +62,10 @@ class CpuRenderer:
         """Prepare everything that does not change from frame to frame.
 
         Args:
-            surface: the mesh's look.
-            camera: where it is seen from; gives the image's size.
-            studio: its light.
-            background: sRGB picture behind it; a plain studio wall if not given.
+            surface: the mesh's appearance.
+            camera: viewpoint and image size.
+            studio: lighting.
+            background: sRGB image behind the mesh; a plain studio wall if not given.
             antialias: smooth the edges.
         """
         self.image_size = camera.image_size
@@ -86,7 +86,7 @@ class CpuRenderer:
         self._workspace = _Workspace(surface.num_vertices, len(self._faces), width, height, self._look)
 
     def prepare(self, vertices: Float[np.ndarray, "vertices 3"]) -> None:
-        """Bring the texture to the size at which a typical frame shows it; the first frame does it if nobody did."""
+        """Resize the texture to the size at which a typical frame shows it; done on first use otherwise."""
         with self._lock:
             if not self._ready and self._surface.texture is not None:
                 space = self._workspace
@@ -102,17 +102,17 @@ class CpuRenderer:
         vertices: Float[np.ndarray, "vertices 3"],
         background: UInt8[np.ndarray, "height width 3"] | None = None,
     ) -> UInt8[np.ndarray, "height width 3"]:
-        """One picture, sRGB.
+        """Render one frame, sRGB.
 
         Args:
             vertices: world frame, meters.
-            background: behind this frame, instead of the renderer's own.
+            background: for this frame, instead of the renderer's own.
         """
         if not self._ready:
             self.prepare(vertices)
         vertices = checked_vertices(vertices, self._surface.num_vertices)
-        backdrop = checked_background(self.background if background is None else background, self.image_size)
-        image = backdrop.copy()
+        behind = checked_background(self.background if background is None else background, self.image_size)
+        image = behind.copy()
         space, faces = self._workspace, self._faces
         width, height = self.image_size
         to_pixels(vertices, self._pose, self._lens, space.seen, space.pixels)
@@ -128,12 +128,12 @@ class CpuRenderer:
                 space.samples(2 * edges)
             spots, seen = space.edges[:edges], space.sample_triangle[:edges]
             cover_samples(count, space.planes, space.boxes, spots, space.slot, space.sample_nearness[:edges], seen)
-            shade_edges(spots, seen, *mesh, self._lens, self._lights, backdrop, space.total[:edges], image)
+            shade_edges(spots, seen, *mesh, self._lens, self._lights, behind, space.total[:edges], image)
         return image
 
 
 def checked_vertices(vertices: np.ndarray, count: int) -> Float[np.ndarray, "vertices 3"]:
-    """Vertices as the kernels want them; their number and values are checked."""
+    """Vertices in the layout of the kernels; their number and values are checked."""
     if len(vertices) != count:
         raise ValueError(f"{len(vertices)} vertices for a surface of {count}")
     if not np.isfinite(vertices).all():
@@ -142,10 +142,10 @@ def checked_vertices(vertices: np.ndarray, count: int) -> Float[np.ndarray, "ver
 
 
 def checked_background(background: np.ndarray, image_size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
-    """A background as the kernels want it; its size is checked."""
+    """A background in the layout of the kernels; its size is checked."""
     width, height = image_size
     if background.shape != (height, width, 3):
-        raise ValueError(f"a background of shape {background.shape} for a picture of {width}x{height}")
+        raise ValueError(f"a background of shape {background.shape} for an image of {width}x{height}")
     return np.ascontiguousarray(background, np.uint8)
 
 

@@ -1,7 +1,7 @@
 """Color of points on the surface: interpolation, texture, light.
 
 Diffuse light is Lambert's, wrapped around the terminator and further for red where the surface is translucent, as
-light that travels under skin does; highlights are Blinn-Phong with a little more at grazing angles.
+light does that travels under skin; highlights are Blinn-Phong with a little more at grazing angles.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from facetalk.rendering.color import BRIGHTEST, TONE_STEPS, TONE_TABLE
 from facetalk.rendering.kernels import kernel
 
 BATCH = 512
-"""Points that are shaded together: few enough for the fastest cache, enough for the widest registers."""
+"""Points that are shaded together: few enough for the L1 cache, enough for the widest vector registers."""
 
 LOOK = 10
 """Columns of the vertex table: normal, linear color, specular strength and exponent, translucency, exposure."""
@@ -22,8 +22,8 @@ LOOK = 10
 WORK = LOOK + 5
 """Rows of the work table: those of `LOOK`, then pixel column and row, then red, green and blue.
 
-The table is one flat array: with all offsets known the compiler sees that rows do not overlap, and shades as many
-points at once as a register holds.
+The table is one flat array: with all offsets known, the compiler sees that rows do not overlap and vectorizes the
+loops.
 """
 
 COLUMN, ROW, RED, GREEN, BLUE = (BATCH * row for row in range(LOOK, WORK))
@@ -44,7 +44,7 @@ def interpolate(n, number, face_of, planes, boxes, faces, look, uv, texture, wor
     """Vertex values at points, perspective-correct.
 
     Args:
-        n: number of points, whose pixel columns and rows stand in `work`.
+        n: number of points, whose pixel columns and rows are in `work`.
         number: (BATCH,) int32 collected triangle of each point.
         face_of: see `rasterizer.set_up`, like `planes` and `boxes`.
         planes: see there.
@@ -108,7 +108,7 @@ def light(n, lens, lights, work):
         nx, ny, nz = work[i], work[BATCH + i], work[2 * BATCH + i]
         scale = _ONE / np.sqrt(nx * nx + ny * ny + nz * nz + _TINY)
         nx, ny, nz = nx * scale, ny * scale, nz * scale
-        # Towards the eye.
+        # Towards the viewer.
         vx, vy = (cx - work[COLUMN + i]) * fx, (work[ROW + i] - cy) * fy
         scale = _ONE / np.sqrt(vx * vx + vy * vy + _ONE)
         vx, vy, vz = vx * scale, vy * scale, scale
@@ -138,7 +138,7 @@ def light(n, lens, lights, work):
             lobe *= lobe
             lobe *= lobe
             lobe *= lobe
-            # Nothing shines on the far side of the terminator.
+            # No highlights on the unlit side of the terminator.
             lobe *= gleam * min(max(np.float32(8) * facing, _ZERO), _ONE)
             shine_r += lobe * lr
             shine_g += lobe * lg
@@ -157,7 +157,7 @@ def light(n, lens, lights, work):
 @kernel
 @no_type_check
 def shade_pixels(triangle, face_of, planes, boxes, faces, look, uv, texture, lens, lights, image):
-    """Color every pixel whose center a triangle covers; the others keep what `image` holds.
+    """Shade every pixel whose center a triangle covers; the others keep their values in `image`.
 
     Args:
         triangle: (H, W) int32 collected triangle at each pixel, or -1.

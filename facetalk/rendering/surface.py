@@ -1,4 +1,4 @@
-"""What the renderer needs to know of a mesh besides where its vertices are."""
+"""A mesh's triangles and appearance: everything the renderer needs besides vertex positions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from jaxtyping import Float, Integer, UInt8
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """The look of a mesh: everything that stays the same from frame to frame."""
+    """The appearance of a mesh: everything that stays the same from frame to frame."""
 
     faces: Integer[np.ndarray, "faces 3"]
-    """Triangles, counter-clockwise seen from outside; their backs are not drawn."""
+    """Triangles, counter-clockwise seen from outside; their backs are not rendered."""
     colors: Float[np.ndarray, "vertices 3"]
     """sRGB in [0, 1]; multiplied with the texture where there is one."""
     gloss: Float[np.ndarray, "vertices 2"]
@@ -25,9 +25,9 @@ class Surface:
     texture: UInt8[np.ndarray, "rows columns 3"] | None = None
     """sRGB, first row at the top."""
     translucency: Float[np.ndarray, " vertices"] | None = None
-    """How far light spreads under the surface, in [0, 1]: 1 is skin, 0 (everywhere, if not given) is opaque."""
+    """How far light spreads under the surface, in [0, 1]: 1 for skin, 0 (the default everywhere) for opaque."""
     exposure: Float[np.ndarray, " vertices"] | None = None
-    """Share of the light that reaches each vertex, in [0, 1]; less than 1 inside a mouth. All of it, if not given."""
+    """Share of the light that reaches each vertex, in [0, 1]; below 1 inside a mouth. 1 everywhere if not given."""
 
     def __post_init__(self) -> None:
         if len(self.faces) and (self.faces.min() < 0 or self.faces.max() >= self.num_vertices):

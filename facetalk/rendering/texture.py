@@ -1,4 +1,4 @@
-"""Textures brought to the size at which they are seen."""
+"""Textures resized to the size at which they are displayed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def corner_texels(surface: Surface, rows: int, columns: int) -> Float[np.ndarray
 
 
 def fitting_texture(surface: Surface, pixels: Float[np.ndarray, "vertices 3"]) -> Float[np.ndarray, "rows columns 4"]:
-    """The surface's texture in linear light, made smaller until a texel is about a pixel: a larger one would shimmer.
+    """The surface's texture in linear light, shrunk until a texel is about a pixel: a larger one would flicker.
 
     Args:
         surface: has a texture.
         pixels: homogeneous pixels (u w, v w, w) of a typical frame.
 
     Returns:
-        Red, green, blue and an unused channel, with a row and a column more that repeat the last ones.
+        Red, green, blue and an unused channel, with an extra row and column that repeat the last ones.
     """
     texture = surface.texture
     assert texture is not None
@@ -39,7 +39,7 @@ def fitting_texture(surface: Surface, pixels: Float[np.ndarray, "vertices 3"]) -
     seen = drawn > 0
     if not seen.any():
         return _padded(linear)
-    # Texels per pixel along an edge, where most of the picture is.
+    # Texels per pixel along an edge, weighted by area.
     density = np.sqrt(np.abs(_double_areas(texels[seen])).sum() / drawn[seen].sum())
     if density < 1.3:
         return _padded(linear)
@@ -51,7 +51,7 @@ def fitting_texture(surface: Surface, pixels: Float[np.ndarray, "vertices 3"]) -
 
 
 def _padded(linear: Float[np.ndarray, "rows columns 3"]) -> Float[np.ndarray, "rows+1 columns+1 4"]:
-    """Four channels, so that a texel fills a register; a rim, so that each has a right and a lower neighbor."""
+    """Four channels, for aligned reads; a border, so that each texel has a right and a lower neighbor."""
     rim = np.pad(linear, ((0, 1), (0, 1), (0, 0)), mode="edge")
     return np.ascontiguousarray(np.pad(rim, ((0, 0), (0, 0), (0, 1))), np.float32)
 

@@ -1,4 +1,4 @@
-"""RGB pictures in the form that video encoders want."""
+"""RGB images in the pixel format of video encoders."""
 
 from __future__ import annotations
 
