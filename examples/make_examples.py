@@ -1,10 +1,10 @@
-"""Makes the files of this folder: synthetic speech, a rendered reference performance, and README's picture.
+"""Create the files of this folder: synthetic speech, a rendered reference performance, and the image of the README.
 
     python examples/make_examples.py        # needs espeak-ng for the speech
 
-`speech.wav` is read by espeak-ng. `ref.mp4` shows the bundled head in a show host's manner: a broad smile, raised
-brows, a mouth that opens far at every syllable. `preview.png` shows the speech animated without and with that
-reference. No recording of a person is used.
+`speech.wav` is spoken by espeak-ng. `ref.mp4` shows the bundled head in the speaking style of a show host: a broad
+smile, raised brows, a mouth that opens wide at every syllable. `preview.png` shows the speech animated without and with
+that reference. No recording of a person is used.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ SMILE = {
 SURPRISE = {
     "browInnerUp": 0.9, "browOuterUpLeft": 1.0, "browOuterUpRight": 1.0, "eyeWideLeft": 0.4, "eyeWideRight": 0.4,
 }  # fmt: skip
-"""What the host's face comes back to again and again; a face at rest in between lets a tracker see the difference."""
+"""What the host's face returns to again and again; a neutral face in between lets a tracker see the difference."""
 
 
 def read_aloud(text: str, words_per_minute: int) -> Tensor:
-    """The text in espeak-ng's voice, 16 kHz."""
+    """Speech of espeak-ng, mono at 16 kHz."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "voice.wav"
         command = ["espeak-ng", "-v", "en-gb", "-s", str(words_per_minute), "-p", "45", "-w", str(path), text]
@@ -52,7 +52,7 @@ def read_aloud(text: str, words_per_minute: int) -> Tensor:
 
 
 def loudness(waveform: Tensor) -> Tensor:
-    """How loud the voice is around each frame, 0 to 1."""
+    """Loudness of the voice around each frame, 0 to 1."""
     num_frames = frames_for(len(waveform) / SAMPLE_RATE)
     half = SAMPLE_RATE // 20
     padded = torch.nn.functional.pad(waveform, (half, 2 * half))
@@ -62,7 +62,7 @@ def loudness(waveform: Tensor) -> Tensor:
 
 
 def show_host(waveform: Tensor) -> Motion:
-    """An exaggerated performance to a voice; only its manner matters, so loudness stands for the words."""
+    """Exaggerated performance to a voice; only its style matters, so loudness stands in for the words."""
     head = load_head()
     names = head.shape.expression_names
     level = loudness(waveform)
@@ -83,7 +83,7 @@ def show_host(waveform: Tensor) -> Motion:
 
 
 def contact_sheet(rows: dict[str, Path], moments_s: tuple[float, ...], side: int = 200) -> Image.Image:
-    """One row of pictures for each video, all at the same moments, with captions."""
+    """One row of frames for each video, all at the same times, with captions."""
     caption = 22
     sheet = Image.new("RGB", (side * len(moments_s), (side + caption) * len(rows)), "white")
     draw = ImageDraw.Draw(sheet)
@@ -91,10 +91,10 @@ def contact_sheet(rows: dict[str, Path], moments_s: tuple[float, ...], side: int
         top = row * (side + caption)
         draw.text((6, top + 3), title, "black", font_size=14)
         with VideoReader(path) as video:
-            pictures = list(video)
-        times = np.array([time for time, _ in pictures])
+            frames = list(video)
+        times = np.array([time for time, _ in frames])
         for column, moment in enumerate(moments_s):
-            image = Image.fromarray(pictures[int(np.abs(times - moment).argmin())][1])
+            image = Image.fromarray(frames[int(np.abs(times - moment).argmin())][1])
             left, upper, right, lower = (share * image.width for share in (0.16, 0.11, 0.84, 0.79))
             face = image.resize((side, side), Image.Resampling.LANCZOS, (left, upper, right, lower))
             sheet.paste(face, (column * side, top + caption))
@@ -102,7 +102,7 @@ def contact_sheet(rows: dict[str, Path], moments_s: tuple[float, ...], side: int
 
 
 def draw_preview() -> None:
-    """README's picture: the reference, and the example speech without and with it."""
+    """Draw the image of the README: the reference, and the example speech without and with it."""
     with tempfile.TemporaryDirectory() as folder:
         plain = animate(HERE / "speech.wav", out=Path(folder) / "plain", formats=("mp4",))
         styled = animate(HERE / "speech.wav", style=HERE / "ref.mp4", out=Path(folder) / "styled", formats=("mp4",))
