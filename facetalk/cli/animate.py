@@ -23,39 +23,46 @@ from facetalk.exporters.registry import FORMATS
 
 
 def animate(
-    speech: Annotated[list[Path], typer.Argument(metavar="SPEECH...", help="Recordings, or videos with sound.")],
+    speech: Annotated[list[Path], typer.Argument(metavar="SPEECH...", help="Audio files, or videos with speech.")],
     style: Annotated[
         str | None,
         typer.Option(
-            "--style", metavar="REF", help="Manner of speaking: a video, motion file, style's name, or mix A:0.4,B:0.6."
+            "--style", metavar="REF", help="Speaking style: a video, motion file, style name, or mix A:0.4,B:0.6."
         ),
     ] = None,
     style_strength: Annotated[
-        float, typer.Option("--style-strength", help="0 neutral, 1 as the reference, up to 1.5: more of it.")
+        float, typer.Option("--style-strength", help="0: neutral; 1: as the reference; up to 1.5: exaggerated.")
     ] = 1.0,
-    talker: Annotated[str, typer.Option("--talker", help="A released talker, or a folder of trained weights.")] = (
+    talker: Annotated[str, typer.Option("--talker", help="A bundled talker, or a folder of trained weights.")] = (
         "styletalk"
     ),
     head: HeadName = "facetalk",
     skin: SkinName = None,
     eyes: EyesName = None,
     hair: HairName = None,
-    head_motion: Annotated[float, typer.Option("--head-motion", min=0, help="How much the head moves; 0: not.")] = 1.0,
-    blinks: Annotated[float, typer.Option("--blinks", min=0, help="How often the eyes blink; 0: never.")] = 1.0,
+    head_motion: Annotated[
+        float, typer.Option("--head-motion", min=0, help="Multiplies the head motion; 0: none.")
+    ] = 1.0,
+    blinks: Annotated[float, typer.Option("--blinks", min=0, help="Multiplies the blink rate; 0: none.")] = 1.0,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="DIR", help="Folder; many recordings get one each.  [default: SPEECH/]"),
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="Output folder; one subfolder per input if there are many.  [default: SPEECH/]",
+        ),
     ] = None,
     formats: Annotated[
-        str, typer.Option("--format", metavar="LIST", help=f"Of {', '.join(FORMATS)}; with commas.")
+        str, typer.Option("--format", metavar="LIST", help=f"Comma-separated: {', '.join(FORMATS)}.")
     ] = "mp4,npz,glb",
-    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Side of the picture, pixels.")] = 512,
-    seed: Annotated[int, typer.Option("--seed", help="Of blinks and head motion.")] = 0,
+    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Width and height of the video, pixels.")] = 512,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of blinks and head motion.")] = 0,
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Turn speech into a talking head: a video with sound, a motion file and an animated mesh."""
+    """Turn speech into a talking head: a video with audio, a motion file and an animated mesh."""
     from facetalk.head.looks import Look
     from facetalk.pipelines import animate as pipeline
 
@@ -88,7 +95,7 @@ def animate(
         for result in batch.done:
             typer.echo("\n".join(str(path) for path in result.paths.values()))
         for path in batch.skipped:
-            typer.echo(f"{path}: done already", err=True)
+            typer.echo(f"{path}: exists already", err=True)
     print_failures(failed)
     if failed:
         raise typer.Exit(1)

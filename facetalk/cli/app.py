@@ -25,7 +25,7 @@ INTERRUPTED = 130
 
 
 class Commands(TyperGroup):
-    """All commands; what a user can fix is told in one line on stderr."""
+    """All commands; errors that a user can fix are one line on stderr."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run one command."""
@@ -35,7 +35,7 @@ class Commands(TyperGroup):
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
-            raise  # whoever read the results has gone; Typer ends quietly
+            raise  # the program that read the results has ended; Typer exits without a message
         except OSError as error:  # no permission, no space left
             typer.echo(f"error: {error.filename or 'a file'}: {error.strerror or error}", err=True)
             raise typer.Exit(1) from None
@@ -49,7 +49,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # the plain help is there in half the time
+    rich_markup_mode=None,  # plain help takes half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (fit, train, animate, render, export, evaluate, weights, doctor):

@@ -8,7 +8,7 @@ from facetalk.cli.output import JsonFlag, print_json, print_table
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """Say what works here, what is missing and how to get it; exit code 3 if something necessary is missing."""
+    """Report what works here, what is missing and how to get it. Exit code 3: something necessary is missing."""
     from facetalk.pipelines.doctor import examine
 
     findings = examine()

@@ -1,4 +1,4 @@
-"""What commands print: results on stdout, everything else on stderr."""
+"""Options that commands share, and what they print: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from facetalk.core.progress import Progress, no_progress
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 HeadName = Annotated[str, typer.Option("--head", help="Head model, see `facetalk heads`.")]
 SkinName = Annotated[str | None, typer.Option("--skin", metavar="NAME", help="Skin tone, such as light or deep.")]
-EyesName = Annotated[str | None, typer.Option("--eyes", metavar="NAME", help="Eye colour, such as brown or blue.")]
-HairName = Annotated[str | None, typer.Option("--hair", metavar="NAME", help="Hair colour, such as black or blond.")]
+EyesName = Annotated[str | None, typer.Option("--eyes", metavar="NAME", help="Eye color, such as brown or blue.")]
+HairName = Annotated[str | None, typer.Option("--hair", metavar="NAME", help="Hair color, such as black or blond.")]
 OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
-SkipFlag = Annotated[bool, typer.Option("--skip-existing", help="Leave out what is done already.")]
+SkipFlag = Annotated[bool, typer.Option("--skip-existing", help="Skip inputs whose outputs exist.")]
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
+    """Print one JSON document on stdout."""
     typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Aligned columns on stdout; plain text, so that other programs can cut it."""
+    """Print aligned columns on stdout, as plain text that other programs can parse."""
     cells = [list(columns), *[[str(cell) for cell in row] for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
     for row in cells:
@@ -34,7 +34,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 
 def print_failures(failed: Mapping[str, str]) -> None:
-    """A table of failed inputs and reasons on stderr."""
+    """Print a table of failed inputs and reasons on stderr."""
     if not failed:
         return
     from rich.console import Console
@@ -45,13 +45,13 @@ def print_failures(failed: Mapping[str, str]) -> None:
         table.add_row(name, reason)
     console = Console(stderr=True)
     if not console.is_terminal:
-        console = Console(stderr=True, width=10_000)  # one line for each in a log file
+        console = Console(stderr=True, width=10_000)  # one line per input in a log file
     console.print(table)
 
 
 @contextmanager
 def progress_bar(quiet: bool = False) -> Iterator[Progress]:
-    """A callback for pipelines that moves a bar on stderr, where that is a terminal."""
+    """Yield a callback for pipelines that shows a progress bar on stderr if that is a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)

@@ -13,21 +13,21 @@ from facetalk.cli.output import JsonFlag, OverwriteFlag, print_json, print_table
 
 styles = typer.Typer(
     cls=ListByDefault,
-    help="Save, mix, list and draw manners of speaking. Without a command: list.",
+    help="Save, mix, list and plot speaking styles. Without a command: list.",
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-TalkerName = Annotated[str, typer.Option("--talker", help="A released talker, or a folder of trained weights.")]
+TalkerName = Annotated[str, typer.Option("--talker", help="A bundled talker, or a folder of trained weights.")]
 Reference = Annotated[
-    str, typer.Argument(metavar="REF", help="A video, a motion file, a style's name, or a mixture A:0.4,B:0.6.")
+    str, typer.Argument(metavar="REF", help="A video, a motion file, a style name, or a mixture A:0.4,B:0.6.")
 ]
-Strength = Annotated[float, typer.Option("--strength", help="0 neutral, 1 as it is, up to 1.5: more of it.")]
+Strength = Annotated[float, typer.Option("--strength", help="0: neutral; 1: as the reference; up to 1.5: exaggerated.")]
 
 
 @styles.command("list")
 def list_all(talker: TalkerName = "styletalk", as_json: JsonFlag = False) -> None:
-    """List the styles that --style takes by name."""
+    """List the styles that --style accepts by name."""
     from facetalk.pipelines.styles import list_styles
 
     entries = list_styles(talker)
@@ -39,20 +39,22 @@ def list_all(talker: TalkerName = "styletalk", as_json: JsonFlag = False) -> Non
 
 @styles.command()
 def save(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="How --style calls it from then on.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the style, for --style.")],
     reference: Reference,
     strength: Strength = 1.0,
     talker: TalkerName = "styletalk",
     overwrite: OverwriteFlag = False,
 ) -> None:
-    """Keep the style of a reference, or a mixture of styles, under a name."""
+    """Save the style of a reference, or a mixture of styles, under a name."""
     _save(reference, name, strength, talker, overwrite)
 
 
 @styles.command()
 def extract(
     reference: Reference,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Ends in .safetensors; --style takes it.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="Style file that --style accepts; ends in .safetensors.")
+    ],
     strength: Strength = 1.0,
     talker: TalkerName = "styletalk",
     overwrite: OverwriteFlag = False,
@@ -79,15 +81,15 @@ def plot(
     references: Annotated[
         list[Path], typer.Argument(metavar="REF...", help="Videos, motion files, or a dataset folder.")
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.png", help="The page OUT.html goes beside it.")] = (
-        Path("styles.png")
-    ),
-    by: Annotated[str, typer.Option("--by", help="Colours: speaker or emotion.")] = "speaker",
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="OUT.png", help="Image; the page OUT.html is written next to it.")
+    ] = (Path("styles.png")),
+    by: Annotated[str, typer.Option("--by", help="Color by speaker or emotion.")] = "speaker",
     talker: TalkerName = "styletalk",
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Draw a t-SNE map of styles: a picture, and a page to explore it."""
+    """Plot a t-SNE map of styles: an image, and a page to explore it."""
     from facetalk.pipelines.reports.style_map import plot_styles
 
     with progress_bar(as_json) as show:

@@ -23,7 +23,7 @@ def weights(
         print_json({"weights": listed, "problems": problems} if verify else listed)
     else:
         rows = [(entry.name, f"{entry.size_mb:.2f}", entry.title) for entry in found]
-        print_table(("name", "MB", "what it is"), rows)
+        print_table(("name", "MB", "description"), rows)
         for name, problem in problems.items():
             typer.echo(f"{name}: {problem}", err=True)
         if verify and not problems:

@@ -1,4 +1,4 @@
-"""Attention, its masks and positional codes: the only copy."""
+"""Attention, its masks and positional codes, shared by all networks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 
 def sinusoid_code(num_positions: int, width: int) -> Float[Tensor, "positions width"]:
-    """Sine and cosine of each position at geometrically spaced rates; even columns sine, odd columns cosine."""
+    """Return sine (even columns) and cosine (odd columns) of each position at geometrically spaced rates."""
     if width % 2:
         raise ValueError(f"width={width} must be even")
     rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
@@ -20,14 +20,14 @@ def sinusoid_code(num_positions: int, width: int) -> Float[Tensor, "positions wi
 
 
 def periodic_code(num_positions: int, width: int, period: int) -> Float[Tensor, "positions width"]:
-    """The sinusoid code of positions 0 to period-1, repeated (FaceFormer's PPE)."""
+    """Return the sinusoid code of positions 0 to period-1, repeated (the PPE of FaceFormer, Fan et al. 2022)."""
     return sinusoid_code(period, width)[torch.arange(num_positions) % period]
 
 
 def biased_causal_mask(num_frames: int, num_heads: int, period: int) -> Float[Tensor, "heads frames frames"]:
-    """Additive mask: the future is forbidden, and each further period back costs more (METHODS 1.3).
+    """Return an additive mask that excludes the future and lowers older keys (FaceFormer, Fan et al. 2022).
 
-    Head h of n loses 2^(-8h/n), h = 1..n, for every full period that a key lies back.
+    The score of a key falls by 2^(-8h/n) in head h of n, h = 1..n, for every full period that the key lies back.
     """
     slopes = torch.tensor([2.0 ** (-8.0 * (head + 1) / num_heads) for head in range(num_heads)])
     back = torch.arange(num_frames)[:, None] - torch.arange(num_frames)
@@ -36,18 +36,18 @@ def biased_causal_mask(num_frames: int, num_heads: int, period: int) -> Float[Te
 
 
 def local_mask(num_frames: int, reach: int) -> Bool[Tensor, "frames frames"]:
-    """True where a frame may look: up to `reach` frames to either side."""
+    """Return True where a frame may attend: up to `reach` frames to either side."""
     index = torch.arange(num_frames)
     return (index[:, None] - index).abs() <= reach
 
 
 def diagonal_mask(num_frames: int) -> Bool[Tensor, "frames frames"]:
-    """True where a frame may look: only at the memory of its own moment (METHODS 1.4)."""
+    """Return True where a frame may attend: only at the memory of the same frame (FaceFormer, Fan et al. 2022)."""
     return local_mask(num_frames, 0)
 
 
 class Attention(nn.Module):
-    """Multi-head attention; boolean masks are True where looking is allowed, float masks are added."""
+    """Multi-head attention; boolean masks are True where attention is allowed, float masks are added to the scores."""
 
     def __init__(self, width: int, num_heads: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -66,11 +66,11 @@ class Attention(nn.Module):
         memory: Float[Tensor, "batch keys width"],
         mask: Tensor | None = None,
     ) -> Float[Tensor, "batch queries width"]:
-        """What each query gathers from the memory.
+        """Attend from each query to the memory.
 
         Args:
-            queries: rows that look.
-            memory: rows that are looked at; the same tensor for self attention.
+            queries: rows that attend.
+            memory: rows that are attended to; the same tensor for self attention.
             mask: broadcasts to (batch, heads, queries, keys).
         """
         batch, length, width = queries.shape
@@ -86,7 +86,7 @@ class Attention(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Self attention and feed-forward, each added to its input and normalised after (post-norm)."""
+    """Self attention and feed-forward, each added to its input and normalized after (post-norm)."""
 
     def __init__(self, width: int, num_heads: int, inner: int, dropout: float = 0.1) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class EncoderLayer(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch length width"], mask: Tensor | None = None
     ) -> Float[Tensor, "batch length width"]:
-        """One refinement; `mask` as in `Attention`."""
+        """Refine the rows; `mask` as in `Attention`."""
         x = self.norms[0](x + self.dropout(self.attention(x, x, mask)))
         return self.norms[1](x + self.dropout(self.feed_forward(x)))
 
@@ -108,19 +108,19 @@ class EncoderLayer(nn.Module):
 class LocalBias(nn.Module):
     """A learned window over time: what each head adds to its scores for every offset up to `reach` frames.
 
-    With it a frame sees the `2 * reach + 1` frames around itself at the price of one row, where StyleTalk gives every
-    frame a window of its own (METHODS 3.3). Heads start looking at different parts of the window, side by side.
+    With it a frame sees the `2 * reach + 1` frames around itself at the cost of one row, where StyleTalk (Ma et al.
+    2023) computes a window for every frame. Heads start with different parts of the window, side by side.
     """
 
     def __init__(self, num_heads: int, reach: int) -> None:
         super().__init__()
         self.reach = reach
         offsets = torch.arange(-reach, reach + 1)
-        centres = torch.linspace(-0.8 * reach, 0.8 * reach, num_heads)
-        self.scores = nn.Parameter(-0.5 * (offsets - centres[:, None]).square())
+        centers = torch.linspace(-0.8 * reach, 0.8 * reach, num_heads)
+        self.scores = nn.Parameter(-0.5 * (offsets - centers[:, None]).square())
 
     def forward(self, num_frames: int) -> Float[Tensor, "heads frames frames"]:
-        """Additive mask; frames beyond the window are forbidden."""
+        """Return an additive mask that excludes frames beyond the window."""
         index = torch.arange(num_frames, device=self.scores.device)
         offset = index - index[:, None]
         bias = self.scores[:, offset.clamp(-self.reach, self.reach) + self.reach]

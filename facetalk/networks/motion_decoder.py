@@ -1,4 +1,4 @@
-"""Speech features and a style code -> motion: StyleTalk's style-controllable dynamic decoder (METHODS 3.5)."""
+"""Speech features and a style code -> motion: StyleTalk's style-controllable dynamic decoder (Ma et al. 2023)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DecoderConfig:
 
 
 class StyleMixer(nn.Module):
-    """Style -> share of each weight set, `softmax(MLP(style) / temperature)`."""
+    """Style -> mixing weight of each weight set: `softmax(MLP(style) / temperature)`."""
 
     temperature: Tensor
 
@@ -37,7 +37,7 @@ class StyleMixer(nn.Module):
         self.register_buffer("temperature", torch.tensor(1.0))
 
     def forward(self, style: Float[Tensor, "batch style"]) -> Float[Tensor, "batch experts"]:
-        """Shares that sum to one."""
+        """Return mixing weights that sum to one."""
         return (self.network(style) / self.temperature).softmax(-1)
 
 
@@ -54,13 +54,13 @@ class DynamicLinear(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch frames width_in"], mix: Float[Tensor, "batch experts"]
     ) -> Float[Tensor, "batch frames width_out"]:
-        """The layer of each batch row's own mixture; the sets are mixed once per clip, not once per frame."""
+        """Apply the mixture of each batch row; the sets are mixed once per clip, not once per frame."""
         weight = torch.einsum("bk,kio->bio", mix, self.weight)
         return torch.baddbmm((mix @ self.bias)[:, None], x, weight)
 
 
 class DynamicDecoderLayer(nn.Module):
-    """Self attention, attention to the speech, dynamic feed-forward; post-norm. Only the first matrix is dynamic."""
+    """Self attention, attention to the speech, feed-forward whose first matrix is dynamic; post-norm."""
 
     def __init__(self, config: DecoderConfig, style_width: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class DynamicDecoderLayer(nn.Module):
         style: Float[Tensor, "batch style"],
         mask: Tensor,
     ) -> Float[Tensor, "batch frames width"]:
-        """One refinement; `mask` limits both attentions to the frames around each frame."""
+        """Refine the tokens; `mask` limits both attentions to the frames around each frame."""
         x = self.norms[0](x + self.dropout(self.self_attention(x, x, mask)))
         x = self.norms[1](x + self.dropout(self.speech_attention(x, speech, mask)))
         inner = self.dropout(self.dynamic(x, self.mixer(style)).relu())
@@ -88,10 +88,10 @@ class DynamicDecoderLayer(nn.Module):
 
 
 class DynamicDecoder(nn.Module):
-    """One group of channels from speech and style.
+    """Predicts one group of channels from speech and style.
 
-    A frame's query is the style added to the frame's own speech: it says whose turn it is, as the positions in
-    StyleTalk's separate windows do. What is said around it comes in through the attention to the speech.
+    The query of a frame is the style added to the frame's own speech token, which identifies the frame as the positions
+    in StyleTalk's separate windows do. The speech around it enters through the attention to the speech.
     """
 
     def __init__(self, config: DecoderConfig, style_width: int, num_channels: int) -> None:
@@ -101,7 +101,7 @@ class DynamicDecoder(nn.Module):
         self.layers = nn.ModuleList(DynamicDecoderLayer(config, style_width) for _ in range(config.num_layers))
         last = nn.Linear(width // 2, num_channels)
         with torch.no_grad():
-            last.weight.mul_(0.1)  # what the decoders add to the talker's straight line starts small
+            last.weight.mul_(0.1)  # what the decoders add to the linear map starts small
         self.tail = nn.Sequential(
             nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, width // 2), nn.ReLU(), last
         )
@@ -109,7 +109,7 @@ class DynamicDecoder(nn.Module):
     def forward(
         self, speech: Float[Tensor, "batch frames width"], style: Float[Tensor, "batch style"], mask: Tensor
     ) -> Float[Tensor, "batch frames channels"]:
-        """The group's channels in units of the style's spread."""
+        """Return the channels of the group in units of the style's spread."""
         x = speech + self.query(style)[:, None]
         for layer in self.layers:
             x = layer(x, speech, style, mask)

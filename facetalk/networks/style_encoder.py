@@ -1,4 +1,4 @@
-"""A reference motion -> style_code: how somebody speaks, apart from what is said (METHODS 3.4)."""
+"""A reference motion -> style_code: how a person speaks, apart from what is said (StyleTalk, Ma et al. 2023)."""
 
 from __future__ import annotations
 
@@ -21,20 +21,26 @@ class StyleEncoderConfig:
     num_heads: int = 4
     dropout: float = 0.1
     max_frames: int = 256
-    """Longest stretch that is looked at in one piece; longer references are cut into equal ones."""
+    """Longest segment that is encoded at once; longer references are cut into segments of equal length."""
 
 
 class StyleEncoder(nn.Module):
-    """Self attention over the reference's frames, pooled by attention, beside the level and spread of each channel.
+    """Self attention over the reference's frames, pooled by attention, and the level and spread of each channel.
 
-    The level and the spread are measured, not learned: with an hour of data from a hundred speakers a network does not
-    learn to report them for a face that it never saw, and a smile in the reference must reach the result.
+    Level and spread are measured, not learned: trained on an hour of data from a hundred speakers, a network does not
+    estimate them for new faces, and styles from unseen speakers must keep their mean smile.
     """
 
     positions: Tensor
 
     def __init__(self, num_channels: int, config: StyleEncoderConfig, with_median: Sequence[int] = ()) -> None:
-        """Build the layers; the level of the channels `with_median` is their median, which blinks do not shift."""
+        """Build the layers.
+
+        Args:
+            num_channels: of the reference motion.
+            config: sizes.
+            with_median: channels whose level is the median over time, which blinks do not shift; else the mean.
+        """
         super().__init__()
         self.with_median = list(with_median)
         self.config = config
@@ -55,25 +61,25 @@ class StyleEncoder(nn.Module):
     def split(
         self, style_code: Float[Tensor, "batch style"]
     ) -> tuple[Float[Tensor, "batch pooled"], Float[Tensor, "batch n_expression"], Float[Tensor, "batch n_expression"]]:
-        """The learned part, the level and the spread in a style code."""
+        """Split style codes into the learned part, the level and the spread."""
         pooled, level, spread = style_code.split([self.config.width, self.num_channels, self.num_channels], 1)
         return pooled, level, spread
 
     def forward(
         self, expression: Float[Tensor, "batch frames n_expression"], present: Bool[Tensor, "batch frames"]
     ) -> Float[Tensor, "batch style"]:
-        """The style code of each reference.
+        """Return the style code of each reference.
 
         Args:
             expression: reference motion, at most `max_frames` frames.
-            present: False where a row is only padding; the code does not depend on what stands there.
+            present: False where a row is only padding; the code does not depend on these rows.
         """
         return torch.cat([self.pool(expression, present), *self.measure(expression, present)], 1)
 
     def measure(
         self, expression: Float[Tensor, "batch frames n_expression"], present: Bool[Tensor, "batch frames"]
     ) -> tuple[Float[Tensor, "batch n_expression"], Float[Tensor, "batch n_expression"]]:
-        """Level and spread of every channel; of references of any length."""
+        """Return the level and spread of every channel, for references of any length."""
         counted = present[..., None].to(expression)
         total = counted.sum(1)
         level = (expression * counted).sum(1) / total
@@ -86,7 +92,7 @@ class StyleEncoder(nn.Module):
     def pool(
         self, expression: Float[Tensor, "batch frames n_expression"], present: Bool[Tensor, "batch frames"]
     ) -> Float[Tensor, "batch pooled"]:
-        """The learned part of the code; of at most `max_frames` frames."""
+        """Return the learned part of the code of at most `max_frames` frames."""
         x = self.embed(expression) + self.positions[: expression.shape[1]]
         for layer in self.layers:
             x = layer(x, present[:, None, None, :])
@@ -94,7 +100,7 @@ class StyleEncoder(nn.Module):
         return (scores.softmax(1) * x).sum(1)
 
     def encode_long(self, expression: Float[Tensor, "frames n_expression"]) -> Float[Tensor, " style"]:
-        """The style code of a reference of any length: its learned part is the mean over equal stretches."""
+        """Return the style code of a reference of any length; its learned part is the mean over its segments."""
         parts = expression.tensor_split(-(-len(expression) // self.config.max_frames))
         pooled = [self.pool(part[None], torch.ones(1, len(part), dtype=torch.bool)) * len(part) for part in parts]
         present = torch.ones(1, len(expression), dtype=torch.bool)

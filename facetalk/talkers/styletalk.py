@@ -24,8 +24,8 @@ from facetalk.talkers.lip_contact import close_where_predicted, contact, resting
 from facetalk.talkers.styles import bundled_styles, fingerprint, mixture_named, strengthened
 
 LIDS_AT_MOST = 0.45
-"""How far a style may close the lids for good. A reference with more looks down; a face that does not would look
-asleep."""
+"""Upper limit of the lids' level in a style. A reference with more looks down, and on a face that looks ahead it would
+look asleep."""
 
 PARTING_MM = 3.0
 """Channels that part the lips by more than this when they are 1."""

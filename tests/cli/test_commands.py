@@ -36,9 +36,9 @@ def short_video(tmp_path: Path, landmark_networks: None) -> Path:
     """The first half second of the example reference."""
     with VideoReader(REFERENCE) as video:
         size, fps = video.size, video.fps
-        pictures = [image for _, image in video][:15]
+        frames = [image for _, image in video][:15]
     with VideoWriter(tmp_path / "short.mp4", size, fps) as writer:
-        for image in pictures:
+        for image in frames:
             writer.write(image)
     return tmp_path / "short.mp4"
 

@@ -56,14 +56,14 @@ def test_an_empty_file() -> None:
     refused(animate("empty.wav"), 1, "empty.wav is empty")
 
 
-def test_a_recording_of_a_twentieth_of_a_second() -> None:
+def test_audio_of_a_twentieth_of_a_second() -> None:
     import torch
 
     write_wav(Path("short.wav"), torch.zeros(800))
     refused(animate("short.wav"), 1, "short.wav holds only 0.050 s", "0.1 s are needed")
 
 
-def test_a_folder_instead_of_a_recording() -> None:
+def test_a_folder_instead_of_an_audio_file() -> None:
     Path("folder").mkdir()
     refused(animate("folder"), 1, "folder is a folder")
 
@@ -106,7 +106,7 @@ def test_a_video_without_a_face() -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["a.wav", "wall.mp4"]
 
 
-def test_several_recordings_of_which_some_fail() -> None:
+def test_several_audio_files_of_which_some_fail() -> None:
     make_speech(Path("a.wav"))
     Path("text.wav").write_text("no sound")
     result = animate("a.wav", "text.wav", "none.wav", "--format", "npz", "-o", "out")

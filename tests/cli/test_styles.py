@@ -1,4 +1,4 @@
-"""`facetalk styles`, with an untrained little talker."""
+"""`facetalk styles`, with a small untrained talker."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_styles_are_saved_mixed_listed_and_removed() -> None:
         (("plot", "none.npz"), 1, "no such reference: none.npz"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(arguments: tuple[str, ...], code: int, complaint: str) -> None:
+def test_what_cannot_be_done_is_refused_in_one_line(arguments: tuple[str, ...], code: int, complaint: str) -> None:
     result = run(*arguments)
     assert result.exit_code == code
     assert complaint in result.stderr and result.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""A toy head with an untrained little talker in place of the released ones."""
+"""A toy head with a small untrained talker in place of the bundled ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.talkers.toys import toy_talker
 
 
 def use_toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the pipeline load these under the released names."""
+    """Let the pipeline load these under the bundled names."""
 
     def load_talker(name: str) -> Talker:
         if name != "styletalk":

@@ -1,4 +1,4 @@
-"""`animate` from a recording to files, with toys in place of the released models."""
+"""`animate` from an audio file to files, with toys in place of the released models."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_seed_repeats_and_switches_switch(speech: Path) -> None:
     assert torch.equal(still, moved(seed=2, head_motion=0, blinks=0))
 
 
-def test_a_style_changes_the_performance(speech: Path, tmp_path: Path) -> None:
+def test_a_style_changes_the_motion(speech: Path, tmp_path: Path) -> None:
     write_motion(tmp_path / "style.npz", lively_motion(make_toy_head(), num_frames=40))
     plain = read_motion(animate(speech, formats=("npz",), out="plain").paths["npz"])
     styled = read_motion(animate(speech, formats=("npz",), out="styled", style="style.npz").paths["npz"])
@@ -84,10 +84,10 @@ def test_a_style_changes_the_performance(speech: Path, tmp_path: Path) -> None:
     assert styled.meta["style"] == "style.npz"
 
 
-def test_many_recordings_get_a_folder_each_and_bad_ones_do_not_stop_them(tmp_path: Path) -> None:
+def test_many_audio_files_get_a_folder_each_and_bad_ones_do_not_stop_them(tmp_path: Path) -> None:
     good = [make_speech(tmp_path / f"{name}.wav", seed=n) for n, name in enumerate(("a", "b"))]
     bad = tmp_path / "text.wav"
-    bad.write_text("this is not sound")
+    bad.write_text("this is not audio")
     options = AnimateOptions(formats=("npz",))
     batch = animate_all([good[0], bad, tmp_path / "none.wav", good[1]], options, out=tmp_path / "out")
     assert [result.speech for result in batch.done] == good
@@ -111,7 +111,7 @@ def test_existing_outputs_are_kept(speech: Path, tmp_path: Path) -> None:
     assert (tmp_path / "hello/hello.npz").read_bytes() != before
 
 
-def test_a_recording_is_never_replaced_by_its_animation(tmp_path: Path, speech: Path) -> None:
+def test_an_audio_file_is_never_replaced_by_its_animation(tmp_path: Path, speech: Path) -> None:
     animate(speech, formats=("mp4",), size=32)
     talk = tmp_path / "hello/hello.mp4"
     before = talk.read_bytes()

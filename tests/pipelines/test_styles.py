@@ -1,4 +1,4 @@
-"""Styles by name, file and mixture, with an untrained little talker."""
+"""Styles by name, file and mixture, with a small untrained talker."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_style_of_another_talker_is_refused() -> None:
         resolve("mine", other)
 
 
-def test_a_map_is_a_picture_and_a_page_with_every_name() -> None:
+def test_a_map_is_an_image_and_a_page_with_every_name() -> None:
     references = [write_reference(Path(f"clip<{index}>.npz"), 0.1 * index) for index in range(5)]
     made = style_map.plot_styles(references, Path("map.png"), by="speaker")
     assert made.picture.read_bytes()[1:4] == b"PNG"

@@ -50,9 +50,9 @@ def test_lips_that_are_pressed_already_and_channels_that_only_shape_them_stay() 
 def test_a_likely_sound_makes_its_contact_for_three_frames() -> None:
     probability = torch.zeros(1, 12)
     probability[0, 5], probability[0, 10] = 0.9, 0.2
-    shut = contact(probability)[0]
-    torch.testing.assert_close(shut[2:9], torch.tensor([0.0, 0.25, 0.75, 1.0, 0.75, 0.25, 0.0]))
-    assert shut[10] == 0
+    closed = contact(probability)[0]
+    torch.testing.assert_close(closed[2:9], torch.tensor([0.0, 0.25, 0.75, 1.0, 0.75, 0.25, 0.0]))
+    assert closed[10] == 0
 
 
 def test_a_head_without_lips_is_left_alone() -> None:

@@ -25,7 +25,7 @@ SMALL = GeneratorConfig(
 
 
 class Mumbler:
-    """Opens the mouth by the emotion's level, and by chance."""
+    """Opens the mouth by random amounts that grow with the emotion's level."""
 
     def __init__(self, name: str = "mumbler") -> None:
         self.name = name
