@@ -61,6 +61,14 @@ def test_every_dependency_has_its_reason() -> None:
             reason_above = False
 
 
+def test_nothing_but_what_is_imported_is_installed(pyproject: dict[str, Any]) -> None:
+    modules = {"imageio-ffmpeg": "imageio_ffmpeg", "pillow": "PIL", "pyyaml": "yaml"}
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "facetalk").rglob("*.py"))
+    for requirement in pyproject["project"]["dependencies"]:
+        name = re.split(r"[<>=;]", requirement)[0]
+        assert re.search(rf"^ *(import|from) {modules.get(name, name)}\b", sources, re.MULTILINE), name
+
+
 def test_the_citation_and_the_changelog_name_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     assert citation["version"] == facetalk.__version__
