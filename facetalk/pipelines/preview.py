@@ -1,4 +1,4 @@
-"""A fitted motion to look through: the original, the head over it, and moving curves of mouth, eyes and brows."""
+"""Preview of a fitted motion: the original, the head over it, and moving curves of mouth, eyes and brows."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from facetalk.rendering.camera import resized_camera
 from facetalk.vision.curve_panel import CurvePanel, Graph
 
 PREVIEW_SIDE = 720
-"""Longest side of each picture of a preview, pixels."""
-SMALLEST_SIDE = 240
-"""Smaller pictures are shown larger, or nothing could be seen and read."""
+"""Longest side of each of the two images, pixels."""
+MIN_SIDE = 240
+"""Smaller images are scaled up, so that the curves stay readable."""
 
 GRAPHS: tuple[Graph, ...] = (
     ("mouth", (0.0, 1.0), ("open", "closed over jaw")),
     ("lips", (-1.0, 1.0), ("wide - round",)),
-    ("eyes", (0.0, 1.0), ("left shut", "right shut")),
+    ("eyes", (0.0, 1.0), ("left closed", "right closed")),
     ("brows", (-1.0, 1.0), ("up - down",)),
 )
 
@@ -36,11 +36,11 @@ _CURVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "open": (("jawOpen",), ()),
     "closed over jaw": (("mouthClose",), ()),
     "wide - round": (("mouthSmileLeft", "mouthSmileRight"), ("mouthPucker", "mouthFunnel")),
-    "left shut": (("eyeBlinkLeft",), ()),
-    "right shut": (("eyeBlinkRight",), ()),
+    "left closed": (("eyeBlinkLeft",), ()),
+    "right closed": (("eyeBlinkRight",), ()),
     "up - down": (("browInnerUp", "browOuterUpLeft", "browOuterUpRight"), ("browDownLeft", "browDownRight")),
 }
-"""Of each curve, the channels whose mean counts up and those whose mean counts down."""
+"""Channels of each curve: the mean of the second group is subtracted from that of the first."""
 
 
 def render_preview(
@@ -53,13 +53,13 @@ def render_preview(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
-    """Write a video with the original, the fitted head over it, and moving curves of what it does.
+    """Write a video with the original, the fitted head over it, and moving curves.
 
-    The three stand side by side; under a wide picture the curves go below, so that nothing gets small.
+    The three are side by side; for a wide video the curves are below.
 
     Args:
         motion: fitted to the video.
-        video_path: the original; its sound is used.
+        video_path: the original; its audio is used.
         out_path: `.mp4` file.
         head: see `render`.
         backend: see `render`.
@@ -77,8 +77,8 @@ def render_preview(
     below = view.image_size[0] > 1.2 * view.image_size[1]
     panel = CurvePanel(GRAPHS, preview_curves(motion, head), fps, _panel_size(view.image_size, below))
     with VideoWriter(out_path, _whole_size(view.image_size, below), fps, audio) as writer:
-        pictures = zip(originals, rendered(renderer, posed(head, motion), backdrops), strict=True)
-        for index, (original, overlay) in enumerate(pictures):
+        images = zip(originals, rendered(renderer, posed(head, motion), backdrops), strict=True)
+        for index, (original, overlay) in enumerate(images):
             row = np.concatenate([original, overlay], 1)
             writer.write(np.concatenate([row, panel.draw(index)], 0 if below else 1))
             progress("preview", writer.frame_count, motion.num_frames)
@@ -86,7 +86,7 @@ def render_preview(
 
 
 def preview_curves(motion: Motion, head: HeadModel) -> dict[str, np.ndarray]:
-    """Curves of `GRAPHS` by name, one value a frame."""
+    """Curves of `GRAPHS` by name, one value per frame."""
     motion = to_arkit(motion, head)
     names = motion.expression_names
 
@@ -98,16 +98,16 @@ def preview_curves(motion: Motion, head: HeadModel) -> dict[str, np.ndarray]:
 
 
 def _shown_camera(camera: Camera) -> Camera:
-    """The fitted camera at the size in which a preview shows its picture."""
+    """The fitted camera at the size of an image in the preview."""
     longest = max(camera.image_size)
-    scale = min(max(1.0, SMALLEST_SIDE / longest), PREVIEW_SIDE / longest)
+    scale = min(max(1.0, MIN_SIDE / longest), PREVIEW_SIDE / longest)
     width, height = (max(2, 2 * round(side * scale / 2)) for side in camera.image_size)
     return resized_camera(camera, (width, height))
 
 
 def _panel_size(size: tuple[int, int], below: bool) -> tuple[int, int]:
     width, height = size
-    return (2 * width, max(2, 2 * round(0.3 * width))) if below else (max(SMALLEST_SIDE, width), height)
+    return (2 * width, max(2, 2 * round(0.3 * width))) if below else (max(MIN_SIDE, width), height)
 
 
 def _whole_size(size: tuple[int, int], below: bool) -> tuple[int, int]:

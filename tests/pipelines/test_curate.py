@@ -142,7 +142,7 @@ def test_listed_laughs_replace_those_of_the_detector(tmp_path: Path) -> None:
 def test_the_report_shows_clips_and_reasons(tmp_path: Path, head: HeadModel) -> None:
     out_dir = tmp_path / "out"
     curate_videos([write_video(tmp_path / "a.mp4", [200, 200, 20, 20])], out_dir, rules=RULES, jobs=1)
-    html = write_report(out_dir, head=head, pictures=False).read_text(encoding="utf-8")
+    html = write_report(out_dir, head=head, images=False).read_text(encoding="utf-8")
     assert "a_001" in html and "no face" in html and html.count("<article") == 1
 
 

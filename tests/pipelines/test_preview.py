@@ -14,12 +14,12 @@ from tests.pipelines.test_render import fitted, frames, toy_motion, write_clip
 
 
 @pytest.fixture(autouse=True)
-def own_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+def arkit_channels(monkeypatch: pytest.MonkeyPatch) -> None:
     """The toy head cannot be retargeted; its channels are ARKit's already."""
     monkeypatch.setattr(preview, "to_arkit", lambda motion, head: motion)
 
 
-def test_original_overlay_and_curves_are_in_step(tmp_path: Path, toy_head: HeadModel) -> None:
+def test_original_overlay_and_curves_are_synchronous(tmp_path: Path, toy_head: HeadModel) -> None:
     source = write_clip(tmp_path / "source.mp4", 10, size=(240, 240))
     motion = fitted(toy_motion(12), size=(240, 240))
     path = render_preview(motion, source, tmp_path / "preview.mp4", head=toy_head)
@@ -35,7 +35,7 @@ def test_original_overlay_and_curves_are_in_step(tmp_path: Path, toy_head: HeadM
 @pytest.mark.parametrize(
     ("size", "whole"), [((1600, 900), (1440, 836)), ((80, 60), (480, 324)), ((120, 240), (480, 240))]
 )
-def test_every_shape_of_video_finds_room(
+def test_videos_of_every_shape_fit(
     tmp_path: Path, toy_head: HeadModel, size: tuple[int, int], whole: tuple[int, int]
 ) -> None:
     source = write_clip(tmp_path / "source.mp4", 2, size=size)

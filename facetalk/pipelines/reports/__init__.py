@@ -1,1 +1,1 @@
-"""HTML pages and charts."""
+"""HTML reports and their charts."""

@@ -1,4 +1,4 @@
-"""Curves, bars and timelines as inline SVG; they stretch to the width that the page gives them."""
+"""Curves, histograms and timelines as inline SVG; they stretch to the width of their container."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 600, 40
-_MOST_POINTS = 240
-"""A curve of more rows is drawn as the lowest and the highest value of each stretch, so that no peak is lost."""
+_MAX_POINTS = 240
+"""Longer curves are drawn as the lowest and highest value of each part, so that no peak is lost."""
 
 
 @dataclass(frozen=True)
 class TimelineItem:
-    """One stretch of a video."""
+    """One span of a video."""
 
     start_s: float
     end_s: float
     row: int
-    """Which line it is drawn on: one for each face."""
+    """Row of the chart, one for each face."""
     kind: str
     """A CSS class."""
     title: str
-    """What it is, for whoever points at it or listens."""
+    """Tooltip, also for screen readers."""
 
 
 def curve(values: Sequence[float], low: float, high: float, label: str, limit: float | None = None) -> str:
-    """One curve over time; holes where values are not numbers.
+    """One curve over time, with gaps where values are NaN.
 
     Args:
         values: evenly spaced in time.
         low: value at the lower edge.
         high: value at the upper edge.
-        label: what is shown, told to screen readers together with the range.
-        limit: drawn as a dashed line.
+        label: description for screen readers; the range is added.
+        limit: shown as a dashed line.
     """
     spread = max(high - low, 1e-9)
 
@@ -48,22 +48,24 @@ def curve(values: Sequence[float], low: float, high: float, label: str, limit: f
     if limit is not None and low <= limit <= high:
         parts.append(f'<line class="limit" x1="0" x2="{_WIDTH}" y1="{height(limit):.1f}" y2="{height(limit):.1f}"/>')
     known = [value for value in values if math.isfinite(value)]
-    told = f"{label}: {min(known):.3g} to {max(known):.3g}, mean {sum(known) / len(known):.3g}" if known else label
+    description = (
+        f"{label}: {min(known):.3g} to {max(known):.3g}, mean {sum(known) / len(known):.3g}" if known else label
+    )
     return (
         f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(told)}">{"".join(parts)}</svg>'
+        f'aria-label="{escape(description)}">{"".join(parts)}</svg>'
     )
 
 
 def thin(values: Sequence[float]) -> list[tuple[float, float]]:
-    """Places (0 to 1) and values of a curve, at most about `_MOST_POINTS`, with every peak kept."""
+    """Positions (0 to 1) and values of a curve, at most about `_MAX_POINTS`, with every peak kept."""
     last = max(1, len(values) - 1)
-    if len(values) <= _MOST_POINTS:
+    if len(values) <= _MAX_POINTS:
         return [(index / last, value) for index, value in enumerate(values)]
     kept = []
-    stretches = _MOST_POINTS // 2
-    for stretch in range(stretches):
-        first, stop = (len(values) * edge // stretches for edge in (stretch, stretch + 1))
+    num_parts = _MAX_POINTS // 2
+    for part in range(num_parts):
+        first, stop = (len(values) * edge // num_parts for edge in (part, part + 1))
         piece = range(first, stop)
         if any(not math.isfinite(values[index]) for index in piece):
             kept.append((first / last, math.nan))
@@ -74,16 +76,16 @@ def thin(values: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def histogram(values: Sequence[float], label: str, bins: int = 24) -> str:
-    """Bars that say how many values lie where, from 0 to the largest."""
+    """Bars that show the distribution of values from 0 to the largest."""
     top = max(values, default=0.0) or 1.0
     counts = [0] * bins
     for value in values:
         counts[min(bins - 1, int(value / top * bins))] += 1
-    most = max(counts) or 1
+    highest = max(counts) or 1
     width = _WIDTH / bins
     bars = "".join(
-        f'<rect x="{index * width + 1:.1f}" width="{width - 2:.1f}" y="{_HEIGHT * (1 - count / most):.1f}" '
-        f'height="{_HEIGHT * count / most:.1f}"><title>{index * top / bins:.4f} to {(index + 1) * top / bins:.4f}: '
+        f'<rect x="{index * width + 1:.1f}" width="{width - 2:.1f}" y="{_HEIGHT * (1 - count / highest):.1f}" '
+        f'height="{_HEIGHT * count / highest:.1f}"><title>{index * top / bins:.4f} to {(index + 1) * top / bins:.4f}: '
         f"{count}</title></rect>"
         for index, count in enumerate(counts)
     )
@@ -94,7 +96,7 @@ def histogram(values: Sequence[float], label: str, bins: int = 24) -> str:
 
 
 def timeline(items: Sequence[TimelineItem], duration_s: float, label: str) -> str:
-    """Stretches of a video in lines, one for each face."""
+    """Spans of a video in rows, one for each face."""
     rows = max((item.row for item in items), default=0) + 1
     scale = _WIDTH / max(duration_s, 1e-9)
     boxes = "".join(

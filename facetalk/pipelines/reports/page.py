@@ -1,4 +1,4 @@
-"""The report as one HTML page: nothing is fetched, everything is inside."""
+"""The report on fitted clips as an HTML page."""
 
 from __future__ import annotations
 
@@ -8,55 +8,51 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from importlib import resources
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
 from facetalk.pipelines.reports.charts import TimelineItem, curve, histogram, timeline
+from facetalk.pipelines.reports.html import document
+from facetalk.tracking.settings import HALF_CONFIDENCE_ERROR
 
 _NUM_COLORS = 8
-"""Colours for reasons in the style sheet."""
+"""Colors of reasons in the style sheet."""
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """A moment of a clip."""
+class Snapshot:
+    """One frame of a clip."""
 
     time_s: float
     original: UInt8[np.ndarray, "height width 3"] | None
-    """None where the source video is no longer there."""
+    """None where the source video does not exist."""
     render: UInt8[np.ndarray, "height width 3"]
 
 
 @dataclass(frozen=True, eq=False)
 class ClipReport:
-    """What the page says of one clip."""
+    """What the page shows of one clip."""
 
     name: str
     source: str
     facts: Mapping[str, str]
     """Shown in the order given."""
     duration_s: float
+    mean_error: float
     fit_error: Sequence[float]
     confidence: Sequence[float]
     curves: Mapping[str, Sequence[float]]
-    """Channels from 0 to 1, by what they show."""
-    pictures: Sequence[Picture] = ()
+    """Channels from 0 to 1, by label."""
+    snapshots: Sequence[Snapshot] = ()
     note: str = ""
-    """What could not be shown."""
-
-    @property
-    def mean_error(self) -> float:
-        """Mean of the known errors; 0 without any."""
-        known = [value for value in self.fit_error if value == value]
-        return sum(known) / len(known) if known else 0.0
+    """What could not be shown, and why."""
 
 
 @dataclass(frozen=True)
 class RejectedSpan:
-    """A stretch of a video that was left out, or with no times a video that failed."""
+    """A rejected span of a video, or without times a failed video."""
 
     source: str
     start_s: float | None
@@ -76,12 +72,13 @@ class Report:
     rejected: Sequence[RejectedSpan] = ()
     spans: Mapping[str, Sequence[tuple[float, float, str, str]]] = field(default_factory=dict)
     """Start, end, face and name of the kept clips of each curated video."""
-    error_limit: float = 0.06
+    error_limit: float = HALF_CONFIDENCE_ERROR
+    """Shown as a line in the charts of the fit error."""
     made_by: str = "facetalk"
 
 
 def render_page(report: Report) -> str:
-    """The whole page."""
+    """The page of a report."""
     reasons = [reason for reason, _ in Counter(span.reason for span in report.rejected).most_common()]
     colors = {reason: f"r{index % _NUM_COLORS}" for index, reason in enumerate(reasons)}
     body = "".join(
@@ -89,16 +86,11 @@ def render_page(report: Report) -> str:
             f"<header><h1>{escape(report.title)}</h1>{_summary(report)}</header>",
             _sources(report, colors),
             _clips(report),
-            f"<footer>Made by {escape(report.made_by)}. Errors are mean landmark distances in inter-ocular units."
+            f"<footer>Made by {escape(report.made_by)}. Errors are mean landmark distances in interocular units."
             "</footer>",
         )
     )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(report.title)}</title><style>{_packaged('report.css')}</style></head>"
-        f"<body>{body}<script>{_packaged('report.js')}</script></body></html>"
-    )
+    return document(report.title, body, "report")
 
 
 def _summary(report: Report) -> str:
@@ -108,7 +100,7 @@ def _summary(report: Report) -> str:
     errors = [clip.mean_error for clip in report.clips]
     tiles = {"clips": str(len(report.clips)), "kept": _minutes(kept_s)}
     if report.spans:
-        tiles["left out"] = _minutes(dropped_s)
+        tiles["rejected"] = _minutes(dropped_s)
     if failed:
         tiles["failed"] = str(failed)
     if errors:
@@ -124,13 +116,13 @@ def _summary(report: Report) -> str:
 
 
 def _sources(report: Report, colors: Mapping[str, str]) -> str:
-    """Timelines of curated videos and the table of what was left out."""
+    """Timelines of curated videos, and tables of what was rejected."""
     if not report.rejected and not report.spans:
         return ""
     legend = "".join(
         f'<li><span class="swatch {color}"></span>{escape(reason)}</li>' for reason, color in colors.items()
     )
-    parts = ["<section><h2>What was kept and what was left out</h2>"]
+    parts = ["<section><h2>What was kept and what was rejected</h2>"]
     if report.spans:
         parts.append(f'<ul class="legend"><li><span class="swatch kept"></span>kept</li>{legend}</ul>')
     for source in dict.fromkeys([*report.spans, *(span.source for span in report.rejected)]):
@@ -149,7 +141,7 @@ def _source(source: str, report: Report, colors: Mapping[str, str]) -> str:
         for s, e, span in timed
     ]
     end_s = max((item.end_s for item in items), default=0.0)
-    label = f"{source}: {len(kept)} clips kept, {len(timed)} spans left out of {end_s:.1f} s"
+    label = f"{source}: {len(kept)} clips kept, {len(timed)} spans rejected of {end_s:.1f} s"
     chart = timeline(items, end_s, label) if items else ""
     table = "".join(
         f"<tr><td>{_seconds(span.start_s)}</td><td>{_seconds(span.end_s)}</td><td>{escape(span.face)}</td>"
@@ -158,7 +150,7 @@ def _source(source: str, report: Report, colors: Mapping[str, str]) -> str:
         for span in spans
     )
     details = (
-        f"<details><summary>{len(spans)} left out</summary><table><thead><tr><th>from, s</th><th>to, s</th>"
+        f"<details><summary>{len(spans)} rejected</summary><table><thead><tr><th>from, s</th><th>to, s</th>"
         "<th>face</th><th>reason</th><th>value</th><th>threshold</th></tr></thead>"
         f"<tbody>{table}</tbody></table></details>"
         if spans
@@ -168,20 +160,20 @@ def _source(source: str, report: Report, colors: Mapping[str, str]) -> str:
 
 
 def _share_rows(spans: Sequence[tuple[float, float, str]]) -> dict[str, int]:
-    """A line for each face; faces that are never seen at the same time share one."""
-    lines: list[list[tuple[float, float]]] = []
+    """A row for each face; faces that are never visible at the same time share one."""
+    taken: list[list[tuple[float, float]]] = []
     rows: dict[str, int] = {}
     for face in dict.fromkeys(face for *_, face in sorted(spans)):
         mine = [(start, end) for start, end, name in spans if name == face]
-        free = (row for row, others in enumerate(lines) if not _meet(mine, others))
-        rows[face] = next(free, len(lines))
-        if rows[face] == len(lines):
-            lines.append([])
-        lines[rows[face]].extend(mine)
+        free = (row for row, others in enumerate(taken) if not _overlap(mine, others))
+        rows[face] = next(free, len(taken))
+        if rows[face] == len(taken):
+            taken.append([])
+        taken[rows[face]].extend(mine)
     return rows
 
 
-def _meet(first: Sequence[tuple[float, float]], second: Sequence[tuple[float, float]]) -> bool:
+def _overlap(first: Sequence[tuple[float, float]], second: Sequence[tuple[float, float]]) -> bool:
     return any(start < other_end - 0.05 and other_start < end - 0.05
                for start, end in first for other_start, other_end in second)  # fmt: skip
 
@@ -192,15 +184,15 @@ def _clips(report: Report) -> str:
         '<form class="controls" hidden>'
         '<label>Find <input type="search" name="find" placeholder="name, speaker"></label>'
         '<label>Order <select name="order"><option value="listed">as listed</option>'
-        '<option value="error">worst fit first</option><option value="confidence">least sure first</option></select>'
-        "</label></form>"
+        '<option value="error">worst fit first</option>'
+        '<option value="confidence">lowest confidence first</option></select></label></form>'
     )
     return f'<section><h2>Clips</h2>{controls if len(report.clips) > 1 else ""}<div id="clips">{cards}</div></section>'
 
 
 def _card(clip: ClipReport, limit: float) -> str:
-    sure = [value for value in clip.confidence if value == value]
-    mean_sure = sum(sure) / len(sure) if sure else 1.0
+    known = [value for value in clip.confidence if value == value]
+    mean_confidence = sum(known) / len(known) if known else 1.0
     facts = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in clip.facts.items() if v != "")
     top = max([limit * 1.2, *(value for value in clip.fit_error if value == value)])
     rows = []
@@ -212,11 +204,12 @@ def _card(clip: ClipReport, limit: float) -> str:
         rows.append(_chart_row("confidence", "0 – 1", curve(clip.confidence, 0, 1, "confidence"), "sure"))
     rows += [_chart_row(name, "0 – 1", curve(values, 0, 1, name), "") for name, values in clip.curves.items()]
     rows.append(f'<div class="row axis"><span></span><span>0 s</span><span>{clip.duration_s:.1f} s</span></div>')
-    strip = "".join(_moment(picture) for picture in clip.pictures)
+    strip = "".join(_figure(snapshot) for snapshot in clip.snapshots)
     note = f'<p class="note">{escape(clip.note)}</p>' if clip.note else ""
     words = " ".join([clip.name, clip.source, *clip.facts.values()]).lower()
     return (
-        f'<article data-error="{clip.mean_error:.6f}" data-confidence="{mean_sure:.6f}" data-text="{escape(words)}">'
+        f'<article data-error="{clip.mean_error:.6f}" data-confidence="{mean_confidence:.6f}" '
+        f'data-text="{escape(words)}">'
         f'<h3>{escape(clip.name)}</h3><dl class="facts">{facts}</dl>{note}'
         f'<div class="strip">{strip}</div><div class="charts">{"".join(rows)}</div></article>'
     )
@@ -226,10 +219,12 @@ def _chart_row(name: str, scale: str, svg: str, kind: str) -> str:
     return f'<div class="row {kind}"><span>{escape(name)}<small>{escape(scale)}</small></span>{svg}</div>'
 
 
-def _moment(picture: Picture) -> str:
-    caption = f"{picture.time_s:.1f} s"
-    first = "" if picture.original is None else _image(picture.original, f"original at {caption}")
-    return f"<figure>{first}{_image(picture.render, f'render at {caption}')}<figcaption>{caption}</figcaption></figure>"
+def _figure(snapshot: Snapshot) -> str:
+    caption = f"{snapshot.time_s:.1f} s"
+    first = "" if snapshot.original is None else _image(snapshot.original, f"original at {caption}")
+    return (
+        f"<figure>{first}{_image(snapshot.render, f'render at {caption}')}<figcaption>{caption}</figcaption></figure>"
+    )
 
 
 def _image(pixels: UInt8[np.ndarray, "height width 3"], text: str) -> str:
@@ -238,10 +233,6 @@ def _image(pixels: UInt8[np.ndarray, "height width 3"], text: str) -> str:
     data = base64.b64encode(file.getvalue()).decode("ascii")
     height, width = pixels.shape[:2]
     return f'<img alt="{escape(text)}" width="{width}" height="{height}" src="data:image/jpeg;base64,{data}">'
-
-
-def _packaged(name: str) -> str:
-    return (resources.files("facetalk.pipelines.reports") / name).read_text(encoding="utf-8")
 
 
 def _seconds(value: float | None) -> str:

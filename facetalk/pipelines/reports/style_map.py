@@ -1,10 +1,9 @@
-"""A map of styles: which manners are alike, as a picture and as a page that can be explored."""
+"""A t-SNE map of speaking styles, as an image and as a page to explore."""
 
 from __future__ import annotations
 
 import html
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.data.manifest import MANIFEST, Clip, read_manifest
 from facetalk.io.files import replacing
 from facetalk.metrics.neighbours import tsne
+from facetalk.pipelines.reports.html import document
 from facetalk.pipelines.styles import read_style
 from facetalk.recipes.evaluation.styles import comparable
 from facetalk.talkers.registry import load_talker
@@ -26,7 +26,7 @@ GROUPS = ("speaker", "emotion")
 
 @dataclass(frozen=True)
 class StyleMap:
-    """Where each style lies, and the files that show it."""
+    """Where each style is on the map, and the files that show it."""
 
     picture: Path
     page: Path
@@ -43,27 +43,40 @@ def plot_styles(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> StyleMap:
-    """Draw a t-SNE map of the style codes of clips: `OUT.png`, and `OUT.html` beside it.
+    """Draw a t-SNE map of the style codes of clips: `OUT.png`, and `OUT.html` next to it.
 
     Args:
-        references: videos and motion files; of a dataset folder all clips, with speakers and emotions of its manifest.
-        out_path: the picture; the page gets the same name.
-        by: `speaker` or `emotion`: what the picture's colours mean. The page can switch.
-        talker: reads the styles.
+        references: videos and motion files; for a dataset folder all clips, with the speakers and emotions of its
+            manifest.
+        out_path: the image; the page gets the same name.
+        by: `speaker` or `emotion`: the groups with colors in the image. The page can switch.
+        talker: the talker whose style encoder is used.
         overwrite: replace existing files.
-        progress: told the number of references read.
+        progress: called with the number of references read.
     """
     if by not in GROUPS:
-        raise UsageError(f"styles can be coloured by {' or '.join(GROUPS)}, not by {by!r}")
+        raise UsageError(f"styles can be colored by {' or '.join(GROUPS)}, not by {by!r}")
     if out_path.suffix.lower() != ".png":
-        raise UsageError(f"a map is a PNG picture; {out_path} does not end in .png")
+        raise UsageError(f"a map is a PNG image; {out_path} does not end in .png")
     page = out_path.with_suffix(".html")
-    there = [path for path in (out_path, page) if path.exists() and not overwrite]
-    if there:
-        raise FacetalkError(f"{there[0]} exists already; choose another name or --overwrite")
+    existing = [path for path in (out_path, page) if path.exists() and not overwrite]
+    if existing:
+        raise FacetalkError(f"{existing[0]} exists already; choose another name or --overwrite")
     clips = [clip for reference in references for clip in _clips(Path(reference))]
     if len(clips) < 3:
-        raise UsageError(f"a map needs three references at least, found {len(clips)}")
+        raise UsageError(f"a map needs at least three references, found {len(clips)}")
+    places = _places(clips, talker, progress)
+    names = [clip.name for clip in clips]
+    groups = {"speaker": [clip.speaker for clip in clips], "emotion": [clip.label for clip in clips]}
+    with replacing(out_path) as temporary:
+        draw_scatter(places.numpy(), groups[by], f"styles by {by}").save(temporary, format="PNG")
+    with replacing(page) as temporary:
+        temporary.write_text(_page(names, groups, places.tolist(), by), encoding="utf-8")
+    return StyleMap(out_path, page, names, [(x, y) for x, y in places.tolist()])
+
+
+def _places(clips: Sequence[Clip], talker: str, progress: Progress) -> torch.Tensor:
+    """Positions of the clips' style codes on the map."""
     model = load_talker(talker)
     if not isinstance(model, StyleTalk):
         raise UsageError(f"the talker {talker} has no style codes to compare")
@@ -71,14 +84,7 @@ def plot_styles(
     for clip in clips:
         codes.append(model.encode_style(read_style(_file_of(clip))))
         progress("reading styles", len(codes), len(clips))
-    places = tsne(comparable(model.generator, torch.stack(codes)))
-    groups = {"speaker": [clip.speaker for clip in clips], "emotion": [clip.label for clip in clips]}
-    with replacing(out_path) as temporary:
-        draw_scatter(places.numpy(), groups[by], f"styles by {by}").save(temporary, format="PNG")
-    names = [clip.name for clip in clips]
-    with replacing(page) as temporary:
-        temporary.write_text(_page(names, groups, places.tolist(), by), encoding="utf-8")
-    return StyleMap(out_path, page, names, [(x, y) for x, y in places.tolist()])
+    return tsne(comparable(model.generator, torch.stack(codes)))
 
 
 def _clips(reference: Path) -> list[Clip]:
@@ -94,61 +100,17 @@ def _file_of(clip: Clip) -> Path:
     return given if given.suffix else clip.motion_path
 
 
-def _page(names: Sequence[str], groups: dict[str, list[str]], places: list[list[float]], by: str) -> str:
-    """A page that needs nothing else: dots with names, colours that can be switched, a legend that highlights."""
-    colours = {
-        name: {group: "rgb({},{},{})".format(*colour) for group, colour in group_colors(members).items()}
+def _page(names: Sequence[str], groups: Mapping[str, Sequence[str]], places: Sequence[Sequence[float]], by: str) -> str:
+    """A page with a point for each style, colors that can be switched, and a legend that highlights."""
+    colors = {
+        name: {group: "rgb({},{},{})".format(*color) for group, color in group_colors(members).items()}
         for name, members in groups.items()
     }
-    data = {"names": names, "groups": groups, "places": places, "colours": colours, "by": by}
-    text = json.dumps(data).replace("</", "<\\/")
-    return _PAGE.replace("DATA", text).replace("TITLE", html.escape(f"{len(names)} styles"))
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>TITLE</title><style>
-body { font: 14px system-ui, sans-serif; margin: 1em; color: #282a2e; background: #fafaf8 }
-main { display: flex; gap: 1em } svg { width: 70vmin; height: 70vmin; flex: none; overflow: visible }
-circle { stroke: #fafaf8; stroke-width: .2; cursor: pointer } circle.dim { opacity: .08 }
-li { list-style: none; cursor: pointer } ul { margin: 0; padding: 0; max-height: 70vmin; overflow: auto }
-i { display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin-right: .5em }
-#said { height: 1.5em }
-</style></head><body><h1>TITLE</h1>
-<p>Colour by <select id="by"></select> <span id="said"></span></p>
-<main><svg viewBox="0 0 100 100"></svg><ul></ul></main><script>
-const data = DATA;
-const svg = document.querySelector("svg"), list = document.querySelector("ul"), choice = document.querySelector("#by");
-const xs = data.places.map(p => p[0]), ys = data.places.map(p => p[1]);
-const low = [Math.min(...xs), Math.min(...ys)];
-const span = Math.max(Math.max(...xs) - low[0], Math.max(...ys) - low[1]) || 1;
-const dots = data.places.map((p, i) => {
-  const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-  dot.setAttribute("cx", 2 + 96 * (p[0] - low[0]) / span);
-  dot.setAttribute("cy", 98 - 96 * (p[1] - low[1]) / span);
-  dot.setAttribute("r", 1);
-  const about = [data.names[i], data.groups.speaker[i], data.groups.emotion[i]].filter(Boolean).join(" \\u00b7 ");
-  dot.onmouseenter = () => document.querySelector("#said").textContent = about;
-  dot.innerHTML = "<title></title>";
-  dot.firstChild.textContent = about;
-  return svg.appendChild(dot);
-});
-for (const name of Object.keys(data.groups)) choice.add(new Option(name, name, false, name === data.by));
-let lit = null;
-function paint() {
-  const groups = data.groups[choice.value], colours = data.colours[choice.value];
-  dots.forEach((dot, i) => {
-    dot.setAttribute("fill", colours[groups[i]]);
-    dot.classList.toggle("dim", lit !== null && groups[i] !== lit);
-  });
-  list.replaceChildren(...Object.keys(colours).sort().map(name => {
-    const row = document.createElement("li"), mark = document.createElement("i");
-    mark.style.background = colours[name];
-    row.append(mark, name || "unnamed");
-    row.onclick = () => { lit = lit === name ? null : name; paint(); };
-    return row;
-  }));
-}
-choice.onchange = () => { lit = null; paint(); };
-paint();
-</script></body></html>
-"""
+    title = f"{len(names)} styles"
+    body = (
+        f"<h1>{html.escape(title)}</h1>"
+        '<p>Color by <select id="by"></select> <span id="detail"></span></p>'
+        '<main><svg viewBox="0 0 100 100"></svg><ul></ul></main>'
+    )
+    data = {"names": names, "groups": groups, "places": places, "colors": colors, "by": by}
+    return document(title, body, "style_map", data)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facetalk.pipelines.reports.charts import TimelineItem, curve, histogram, thin, timeline
-from facetalk.pipelines.reports.page import ClipReport, Picture, RejectedSpan, Report, render_page
+from facetalk.pipelines.reports.page import ClipReport, RejectedSpan, Report, Snapshot, render_page
 
 VOID = {"meta", "img", "input", "link", "br"}
 
@@ -33,7 +33,7 @@ class Balance(HTMLParser):
         self.open.pop()
 
 
-def picture(value: int) -> np.ndarray:
+def image(value: int) -> np.ndarray:
     return np.full((16, 16, 3), value, np.uint8)
 
 
@@ -44,10 +44,11 @@ def clip(name: str, error: float = 0.01) -> ClipReport:
         source="in/a.mp4",
         facts={"speaker": "<Ann>", "label": ""},
         duration_s=40 / 30,
+        mean_error=0.0 if math.isnan(error) else error,
         fit_error=values,
         confidence=[1.0] * 40,
         curves={"jawOpen": [0.5] * 40},
-        pictures=[Picture(0.5, picture(9), picture(99)), Picture(1.0, None, picture(50))],
+        snapshots=[Snapshot(0.5, image(9), image(99)), Snapshot(1.0, None, image(50))],
     )
 
 
@@ -65,14 +66,14 @@ def page() -> str:
     )
 
 
-def test_the_page_is_whole_and_fetches_nothing() -> None:
+def test_the_page_is_well_formed_and_fetches_nothing() -> None:
     parser = Balance()
     parser.feed(page())
     assert not parser.open and not parser.outside
     assert "http" not in page() and "@import" not in page()
 
 
-def test_text_is_escaped_and_empty_facts_are_left_out() -> None:
+def test_text_is_escaped_and_empty_facts_are_omitted() -> None:
     html = page()
     assert "&lt;Ann&gt;" in html and "<Ann>" not in html and "Fit of &lt;x&gt;" in html
     assert "<dt>label</dt>" not in html
@@ -84,12 +85,12 @@ def test_every_rejected_span_is_a_row_with_its_reason() -> None:
     assert "no voice" in html and "no face was found" in html and "0.15" in html
 
 
-def test_pictures_have_descriptions_and_missing_originals_are_left_out() -> None:
+def test_images_have_descriptions_and_missing_originals_are_omitted() -> None:
     images = re.findall(r'<img alt="([^"]+)"', page())
     assert images[:3] == ["original at 0.5 s", "render at 0.5 s", "render at 1.0 s"]
 
 
-def test_faces_seen_at_the_same_time_have_a_line_each() -> None:
+def test_faces_that_are_visible_at_the_same_time_have_a_row_each() -> None:
     assert 'y="1"' in page() and 'y="15"' in page()
 
 
@@ -99,7 +100,7 @@ def test_hundreds_of_clips_make_a_page_of_a_few_megabytes() -> None:
     assert len(many) < 4e6
 
 
-def test_thinning_keeps_the_peak_and_the_holes() -> None:
+def test_thinning_keeps_the_peak_and_the_gaps() -> None:
     values = [0.0] * 5000
     values[1234] = 1.0
     values[3000] = math.nan
@@ -109,7 +110,7 @@ def test_thinning_keeps_the_peak_and_the_holes() -> None:
     assert [place for place, _ in kept] == sorted(place for place, _ in kept)
 
 
-def test_charts_tell_what_they_show() -> None:
+def test_charts_describe_what_they_show() -> None:
     assert 'aria-label="error: 0 to 1, mean 0.5"' in curve([0, 1], 0, 1, "error")
     assert curve([0, math.nan, 1, 1], 0, 1, "x").count("<polyline") == 2
     assert curve([], 0, 1, "nothing").count("<polyline") == 0
