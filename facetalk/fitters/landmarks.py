@@ -55,7 +55,7 @@ def fit_detections(
         found: the points.
         head: the head to move.
         settings: weights of the fit.
-        read_back: render fitted frames and detect them again, to learn the bias of MediaPipe on this clip.
+        read_back: render fitted frames and detect them again, to correct the bias of MediaPipe on this clip.
         source: path of the video, stored in the motion.
         notes: additional metadata of the motion.
     """

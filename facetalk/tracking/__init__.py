@@ -1,1 +1,1 @@
-"""Motion from video by optimisation."""
+"""Least-squares fit of a head to the detected landmarks of a clip."""

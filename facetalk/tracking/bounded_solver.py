@@ -1,4 +1,4 @@
-"""Bounded quadratic problems over time: every frame has its own small system, smoothness ties neighbours together."""
+"""Bounded quadratic problems over time: every frame has its own small system, smoothness ties neighbors together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 NUM_POSE = 6
-"""Leading variables of a frame that have no bounds and are solved as one block."""
+"""Variables of the pose, which come first, have no bounds and are solved as one block."""
 
 
 @numba.njit(cache=True, nogil=True)
@@ -17,11 +17,11 @@ def _pull_of_time(y: np.ndarray, jerk: np.ndarray, frame: int, k: int) -> tuple[
     """Slope and curvature that the second differences around a frame give to one variable."""
     num_frames = y.shape[0]
     slope, curvature = 0.0, 0.0
-    for centre in range(max(frame - 1, 1), min(frame + 1, num_frames - 2) + 1):
-        factor = -2.0 if centre == frame else 1.0
-        bend = y[centre - 1, k] - 2.0 * y[centre, k] + y[centre + 1, k]
-        slope += jerk[centre, k] * factor * bend
-        curvature += jerk[centre, k] * factor * factor
+    for center in range(max(frame - 1, 1), min(frame + 1, num_frames - 2) + 1):
+        factor = -2.0 if center == frame else 1.0
+        bend = y[center - 1, k] - 2.0 * y[center, k] + y[center + 1, k]
+        slope += jerk[center, k] * factor * bend
+        curvature += jerk[center, k] * factor * factor
     return slope, curvature
 
 
@@ -61,7 +61,7 @@ def solve_bounded(
     num_sweeps: int,
     tolerance: float,
 ) -> np.ndarray:
-    """Minimise `g.d + d.H.d / 2 + sum jerk * (second difference of start + d)^2 / 2` within bounds.
+    """Minimize `g.d + d.H.d / 2 + sum jerk * (second difference of start + d)^2 / 2` within bounds.
 
     Gauss-Seidel in both directions of time: a frame's pose as one exact block, then its bounded variables one by one.
 
@@ -69,11 +69,11 @@ def solve_bounded(
         hessian: (frames, n, n), symmetric.
         gradient: (frames, n) at `start`.
         start: (frames, n) current values.
-        lower: (frames, n) smallest allowed values of the variables after the pose; the pose is free.
-        upper: (frames, n) largest.
-        jerk: (frames, n) weight of the second difference centred on a frame.
-        num_sweeps: at most so many passes.
-        tolerance: stop when no bounded variable moves further than this.
+        lower: (frames, n) lower bounds; those of the pose are ignored.
+        upper: (frames, n) upper bounds, likewise.
+        jerk: (frames, n) weight of the second difference centerd on a frame.
+        num_sweeps: maximum number of passes.
+        tolerance: stop when no bounded variable changes by more than this.
 
     Returns:
         (frames, n) new values.

@@ -1,8 +1,8 @@
-"""How far a posed head is from the seen points, linearised for all frames of a window at once.
+"""Distance of a posed head from the detected points, linearized for all frames of a window at once.
 
 The points are linear in the channels, so the normal equations need no Jacobian per frame: with `N = A' W A` of a point
-(A: its 3x3 projection derivative) turned into the head's frame, `H = sum N : (E E')` is one matrix product with a
-table of `E E'` that depends on the head alone.
+(A: its 3x3 projection derivative) rotated into the head's frame, `H = sum N : (E E')` is one matrix product with a
+table of `E E'` that depends only on the head.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from facetalk.tracking.settings import FitSettings, channel_priors
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """What the detector saw in a stretch of video, for the points of a basis."""
+    """The detected points in consecutive frames, for the points of a basis."""
 
     image_points: Float[Tensor, "frames points 2"]
     """Pixels from the principal point, y up."""
     depth: Float[Tensor, "frames points"]
-    """Towards the viewer, in pixels, from an unknown origin."""
+    """Toward the viewer, in pixels, with an unknown origin."""
     weights: Float[Tensor, "frames points"]
-    """How far each point can be trusted in each frame."""
+    """Confidence in each point in each frame, 0 to 1."""
     irises: Float[Tensor, "frames 2 2"]
-    """Centres of the left and the right iris, pixels from the principal point, y up."""
+    """Centers of the left and the right iris, pixels from the principal point, y up."""
     lid_opening: Float[Tensor, " frames"]
-    """Gap of the lids over the distance of the outer eye corners."""
+    """Gap between the lids over the distance of the outer eye corners."""
     reference: Float[Tensor, "3 3"]
-    """Rotation that pose rotations are written relative to."""
+    """Rotation to which those of the state are relative."""
     focal_px: float
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """The unknowns of a stretch of video."""
+    """The unknowns of consecutive frames."""
 
     rotation: Float[Tensor, "frames 3"]
     """Axis-angle on top of the reference: the head's rotation is `exp(rotation) @ reference`."""
-    place: Float[Tensor, "frames 3"]
-    """Where the pivot of the basis is, metres in the camera's frame."""
+    position: Float[Tensor, "frames 3"]
+    """Position of the pivot of the basis in the camera's frame, meters."""
     channels: Float[Tensor, "frames free"]
 
     def flat(self) -> Float[Tensor, "frames n"]:
-        """All unknowns of a frame in a row."""
-        return torch.cat([self.rotation, self.place, self.channels], 1)
+        """All unknowns of each frame in one row."""
+        return torch.cat([self.rotation, self.position, self.channels], 1)
 
     @staticmethod
     def of(values: Float[Tensor, "frames n"]) -> State:
@@ -60,7 +60,7 @@ class State:
 
 
 class NormalEquations(NamedTuple):
-    """Second-order model of the energy of each frame; smoothness over time is not in it."""
+    """Second-order model of the energy of each frame, without smoothness over time."""
 
     hessian: Float[Tensor, "frames n n"]
     gradient: Float[Tensor, "frames n"]
@@ -69,38 +69,38 @@ class NormalEquations(NamedTuple):
 
 
 class Slope(NamedTuple):
-    """First-order model of the energy of each frame, which is a fraction of the work; see `NormalEquations`."""
+    """First-order model of the energy of each frame, a fraction of the work of `NormalEquations`."""
 
     gradient: Float[Tensor, "frames n"]
     cost: Float[Tensor, " frames"]
 
 
 class PointTerms(NamedTuple):
-    """Points and pairs: what the energy is made of. Derivatives are in the head's frame.
+    """Energy of points and pairs. Derivatives are in the head's frame.
 
-    `pose_hessian`, `inner`, `between` and `mixed` have no frames where second derivatives were not asked for.
+    `pose_hessian`, `inner`, `between` and `mixed` have no frames if second derivatives were not requested.
     """
 
     pose_hessian: Float[Tensor, "frames 6 6"]
     pose_gradient: Float[Tensor, "frames 6"]
     inner: Float[Tensor, "frames points 6"]
-    """Second derivative by each point's place: the numbers 00 11 22 01 02 12 of a symmetric matrix."""
+    """Second derivative by each point's position: elements 00 11 22 01 02 12 of a symmetric matrix."""
     between: Float[Tensor, "frames pairs 9"]
-    """Less the second derivative by the places of a pair's two points: a matrix, row after row."""
+    """Negative second derivative by the positions of a pair's two points: a matrix, row by row."""
     mixed: Float[Tensor, "points 3 frames 6"]
-    """Derivative by place and by pose."""
+    """Derivative by position and by pose."""
     pull: Float[Tensor, "frames points 3"]
-    """First derivative by each point's place; pairs are in it."""
+    """First derivative by each point's position, pairs included."""
     cost: Float[Tensor, " frames"]
     common_pose: Float[Tensor, "frames 6"]
-    """Derivative of the mean depth of all points by the pose. The depth's origin is unknown, so that only differences
-    from the mean are compared, and the square of this derivative is not in the second derivative."""
+    """Derivative of the mean depth of all points by the pose. The origin of the depth is unknown, so only differences
+    from the mean are compared, and the square of this derivative is subtracted from the second derivative."""
     common_points: Float[Tensor, "frames points 3"]
-    """Likewise by each point's place."""
+    """Likewise by each point's position."""
 
 
 def left_jacobian(axis_angle: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3 3"]:
-    """How the turn `exp(r)` grows with `r`: `exp(r + d) = exp(J d) exp(r)` for small `d`."""
+    """Left Jacobian of the rotation `exp(r)`: `exp(r + d) = exp(J d) exp(r)` for small `d`."""
     square = (axis_angle * axis_angle).sum(-1)[:, None, None]
     small = square < 1e-8
     safe = torch.where(small, torch.ones_like(square), square)
@@ -114,41 +114,41 @@ def left_jacobian(axis_angle: Float[Tensor, "frames 3"]) -> Float[Tensor, "frame
 class FaceEnergy:
     """Points, pairs and channel priors for one head."""
 
-    def __init__(self, basis: FaceBasis, settings: FitSettings, *, learns_identity: bool = False) -> None:
+    def __init__(self, basis: FaceBasis, settings: FitSettings, *, solves_identity: bool = False) -> None:
         """Prepare the tables.
 
         Args:
             basis: the head's points.
             settings: weights.
-            learns_identity: channels are dear, so that what never changes becomes shape, not expression.
+            solves_identity: make channels expensive, so that what never changes becomes shape, not expression.
         """
         self.basis = basis
         self.settings = settings
-        self.prior_hessian, self.prior_gradient = _prior(basis.free_names, settings, learns_identity)
+        self.prior_hessian, self.prior_gradient = _prior(basis.free_names, settings, solves_identity)
         self._unpacking = _unpacking(len(basis.free))
 
     def posed(self, rest: Float[Tensor, "frames points 3"], state: State) -> Tensor:
-        """The points before rotation, relative to the pivot, (frames, points, 3) metres."""
+        """The points before rotation, relative to the pivot, (frames, points, 3) meters."""
         return rest + self.basis.moved(state.channels) - self.basis.pivot
 
-    def linearise(self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation) -> NormalEquations:
+    def linearize(self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation) -> NormalEquations:
         """The energy around a state.
 
         Args:
-            rest: points of the identity, with lids following the gaze, see `FaceBasis.rest`.
-            state: where to linearise.
-            seen: the detector's points of the same frames.
+            rest: points of the identity, see `FaceBasis.rest`.
+            state: where to linearize.
+            seen: the detected points of the same frames.
         """
         return self.equations(self.point_terms(rest, state, seen), state)
 
     def slope(self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation) -> Slope:
-        """As `linearise`, without second derivatives."""
+        """As `linearize`, without second derivatives."""
         terms = self.point_terms(rest, state, seen, curved=False)
         slope, cost = self._prior_slope(state)
         return Slope(self._gradient(terms) + slope, terms.cost + cost)
 
     def equations(self, terms: PointTerms, state: State) -> NormalEquations:
-        """The sum over points and pairs, with the prior."""
+        """The sum of `point_terms` over points and pairs, plus the prior."""
         hessian = self._hessian(terms)
         hessian[:, 6:, 6:] += self.prior_hessian
         slope, cost = self._prior_slope(state)
@@ -157,7 +157,7 @@ class FaceEnergy:
     def point_terms(
         self, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation, *, curved: bool = True
     ) -> PointTerms:
-        """The same before the sum over points and pairs; `curved` adds the second derivatives."""
+        """The terms of each point and pair; `curved` adds the second derivatives."""
         frames, points = rest.shape[:2]
         wanted = frames if curved else 0
         new = rest.new_zeros
@@ -170,7 +170,7 @@ class FaceEnergy:
         jacobian = left_jacobian(state.rotation)
         basis, settings = self.basis, self.settings
         depth_precision = basis.depth_weights / settings.depth_sigma_m**2
-        inputs = (body, turn, jacobian, state.place, seen.image_points, seen.depth, seen.weights)
+        inputs = (body, turn, jacobian, state.position, seen.image_points, seen.depth, seen.weights)
         arguments: list[Any] = [value.contiguous().numpy() for value in inputs]
         arguments += [seen.focal_px, basis.pairs.numpy(), (basis.point_weights / settings.point_sigma_m**2).numpy()]
         arguments += [depth_precision.numpy(), (basis.pair_weights / settings.point_sigma_m**2).numpy()]
@@ -206,17 +206,17 @@ def _common_depth(body: Tensor, turn: Tensor, jacobian: Tensor, precision: Tenso
     """`common_pose` and `common_points` of `PointTerms`."""
     root = precision.sum(1, keepdim=True).clamp_min(1e-12).sqrt()
     share = precision / root
-    towards = turn[:, 2]
+    toward = turn[:, 2]
     middle = (turn @ (share[..., None] * body).sum(1)[..., None]).squeeze(-1)
     by_rotation = -(skew(middle) @ jacobian)[:, 2]
     by_place = torch.nn.functional.pad(root, (2, 0))
-    return torch.cat([by_rotation, by_place], 1), share[..., None] * towards[:, None]
+    return torch.cat([by_rotation, by_place], 1), share[..., None] * toward[:, None]
 
 
-def _prior(names: tuple[str, ...], settings: FitSettings, learns_identity: bool) -> tuple[Tensor, Tensor]:
-    """Curvature and slope of the channel prior: small, sparse, alike on both sides."""
+def _prior(names: tuple[str, ...], settings: FitSettings, solves_identity: bool) -> tuple[Tensor, Tensor]:
+    """Second and first derivative of the channel prior: small, sparse, similar on both sides."""
     weights = torch.tensor(channel_priors(names))
-    if learns_identity:
+    if solves_identity:
         weights = weights.clamp_min(1.0) * settings.identity_reluctance
     hessian = torch.diag((weights / settings.channel_sigma) ** 2)
     for row, name in enumerate(names):
@@ -231,8 +231,8 @@ def _prior(names: tuple[str, ...], settings: FitSettings, learns_identity: bool)
 
 
 def _unpacking(free: int) -> Tensor:
-    """For each place of a symmetric matrix, row after row, the number that it has in the upper triangle."""
+    """Index in the upper triangle of each element of a symmetric matrix, row by row."""
     upper = torch.triu_indices(free, free)
-    places = torch.zeros(free, free, dtype=torch.long)
-    places[upper[0], upper[1]] = places[upper[1], upper[0]] = torch.arange(upper.shape[1])
-    return places.flatten()
+    positions = torch.zeros(free, free, dtype=torch.long)
+    positions[upper[0], upper[1]] = positions[upper[1], upper[0]] = torch.arange(upper.shape[1])
+    return positions.flatten()

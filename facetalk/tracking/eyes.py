@@ -1,4 +1,4 @@
-"""Where the eyes look: eyeball rotations from the irises, once the head's pose is known."""
+"""Gaze: eyeball rotations from the irises, once the pose of the head is known."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from facetalk.tracking.energy import Observation, State
 from facetalk.tracking.face_basis import FaceBasis
 
 IRIS_DEPTH_M = 0.0105
-"""Distance of the pupil's plane from the eyeball's centre in an adult eye."""
+"""Distance of the pupil's plane from the eyeball's center in an adult eye."""
 
 VERGENCE = math.radians(4.0)
-"""Angle between the two lines of sight of somebody who looks at a thing 0.9 m away."""
+"""Angle between the lines of sight of eyes that look at a point 0.9 m away."""
 
 _MAX_VERGENCE = math.radians(14.0)
 
 _CLOSED = 0.55
-"""Below this share of a person's usual lid opening the iris is hidden and its place a guess."""
+"""Share of a person's usual lid opening below which the iris is hidden and its position unreliable."""
 
 _TO_CAMERA = 0.85
-"""How far a clip's usual line of sight is taken to be the line to the camera: an eyeball's exact place in a face is
-not seen, and speakers mostly look at who films them."""
+"""Share of a clip's usual offset from the line to the camera that is corrected: the exact position of an eyeball is not
+visible, and speakers mostly look at the camera."""
 
 _MAX_OFFSET = math.radians(7.0)
-"""Largest bias that is put down to the eyeball's place (7 degrees are 1.3 mm); more is where somebody really looks."""
+"""Largest offset that is attributed to the eyeball's position (7 degrees are 1.3 mm); the rest is gaze."""
 
 _EYES = ((3, MESH_LEFT_EYE_CORNERS), (4, MESH_RIGHT_EYE_CORNERS))
-"""Joint, and the detector's points at the corners, of the left and of the right eye."""
+"""Joint and detected corners of the left and of the right eye."""
 
 
 @dataclass(frozen=True, eq=False)
 class EyeModel:
     """Eyeballs of one person."""
 
-    centres: Float[Tensor, "2 3"]
-    """Left and right, at rest, relative to the basis's pivot, metres."""
+    centers: Float[Tensor, "2 3"]
+    """Left and right, at rest, relative to the basis's pivot, meters."""
     corners: tuple[list[int], list[int]]
-    """Rows of the basis that hold each eye's corners."""
+    """Rows of the basis with the corners of each eye."""
     usual_opening: float = 0.0
-    """Of the lids, over the distance of the eye corners."""
+    """Lid opening over the distance of the outer eye corners."""
     offset: tuple[float, float] = (0.0, 0.0)
-    """Yaw and pitch to take from what the irises seem to say, radians."""
+    """Yaw and pitch that are subtracted from the raw gaze, radians."""
 
 
 def eye_model(head: HeadModel, basis: FaceBasis, betas: Float[Tensor, " n_betas"]) -> EyeModel:
-    """Eyeballs of an identity, not yet calibrated."""
+    """Eyeballs of an identity before calibration."""
     _, joints = head.shaped(betas)
     row = {int(number): index for index, number in enumerate(basis.ids)}
     corners = [[row[number] for number in corners if number in row] for _, corners in _EYES]
@@ -63,11 +63,11 @@ def eye_model(head: HeadModel, basis: FaceBasis, betas: Float[Tensor, " n_betas"
 def calibrate(
     eyes: EyeModel, seen: Observation, state: State, basis: FaceBasis, rest: Float[Tensor, "frames points 3"]
 ) -> EyeModel:
-    """Learn a person's usual lid opening and the bias of the line of sight from some frames."""
+    """Estimate a person's usual lid opening and the offset of the gaze from several frames."""
     usual = float(seen.lid_opening.quantile(0.7))
     raw = raw_gaze(eyes, seen, state, basis, rest).mean(1)
     turn = axis_angle_to_matrix(state.rotation) @ seen.reference
-    to_camera = torch.nn.functional.normalize(-state.place, dim=-1)
+    to_camera = torch.nn.functional.normalize(-state.position, dim=-1)
     to_camera = _angles((turn.transpose(1, 2) @ to_camera[..., None]).squeeze(-1))
     wide = seen.lid_opening > 0.8 * usual
     miss = (_TO_CAMERA * (raw - to_camera)[wide].median(0).values).clamp(-_MAX_OFFSET, _MAX_OFFSET)
@@ -83,9 +83,9 @@ def estimate_gaze(
     *,
     consecutive: bool = True,
 ) -> tuple[Float[Tensor, "frames 3"], Float[Tensor, "frames 3"]]:
-    """Rotations of the left and the right eyeball, steady through blinks where frames are consecutive.
+    """Rotations of the left and the right eyeball, interpolated over blinks if frames are consecutive.
 
-    Both eyes share their direction; the angle between them stays near that of looking at somebody.
+    Both eyes share their direction; the angle between them stays near `VERGENCE`.
     """
     raw = raw_gaze(eyes, seen, state, basis, rest)
     if consecutive:
@@ -101,22 +101,22 @@ def estimate_gaze(
 def raw_gaze(
     eyes: EyeModel, seen: Observation, state: State, basis: FaceBasis, rest: Float[Tensor, "frames points 3"]
 ) -> Float[Tensor, "frames 2 2"]:
-    """Yaw and pitch of the left and the right eye, radians.
+    """Yaw and pitch of the left and the right eye before smoothing, radians.
 
-    Only the iris relative to the corners of its eye is used, so that an error of the fitted pose cancels.
+    Only the iris relative to the corners of its eye is used, which cancels errors of the fitted pose.
     """
     turn = axis_angle_to_matrix(state.rotation) @ seen.reference
-    scale = -state.place[:, 2:] / seen.focal_px
+    scale = -state.position[:, 2:] / seen.focal_px
     angles = []
     for index, rows in enumerate(eyes.corners):
         from_corners = (seen.irises[:, index] - seen.image_points[:, rows].mean(1)) * scale
         corners = rest[:, rows].mean(1) - basis.pivot
-        to_centre = (turn @ (eyes.centres[index] - corners)[..., None]).squeeze(-1)[:, :2]
-        across = (from_corners - to_centre) / IRIS_DEPTH_M
-        # The eyeball turns up to about 60 degrees.
+        to_center = (turn @ (eyes.centers[index] - corners)[..., None]).squeeze(-1)[:, :2]
+        across = (from_corners - to_center) / IRIS_DEPTH_M
+        # An eyeball rotates by at most about 60 degrees.
         across = across * (0.85 / across.norm(dim=-1, keepdim=True).clamp_min(0.85))
-        towards = (1 - (across**2).sum(-1, keepdim=True)).sqrt()
-        direction = (turn.transpose(1, 2) @ torch.cat([across, towards], -1)[..., None]).squeeze(-1)
+        toward = (1 - (across**2).sum(-1, keepdim=True)).sqrt()
+        direction = (turn.transpose(1, 2) @ torch.cat([across, toward], -1)[..., None]).squeeze(-1)
         angles.append(_angles(direction))
     return torch.stack(angles, 1)
 
@@ -130,7 +130,7 @@ def _angles(direction: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 2"]:
 
 
 def _bridge(values: Float[Tensor, "frames 2 2"], seen: Bool[Tensor, " frames"]) -> Float[Tensor, "frames 2 2"]:
-    """Straight lines over the frames that are not seen."""
+    """Linear interpolation over the frames that are not seen."""
     known = seen.nonzero()[:, 0]
     if len(known) in (0, len(values)):
         return values
@@ -143,7 +143,7 @@ def _bridge(values: Float[Tensor, "frames 2 2"], seen: Bool[Tensor, " frames"]) 
 
 
 def _steady(values: Float[Tensor, "frames 2 2"]) -> Float[Tensor, "frames 2 2"]:
-    """Median of five frames, which keeps the jumps of the eyes, then a light average."""
+    """Median of five frames, which keeps saccades, then a slight average."""
     if len(values) < 3:
         return values
     padded = torch.cat([values[:1]] * 2 + [values] + [values[-1:]] * 2)

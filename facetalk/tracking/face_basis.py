@@ -1,4 +1,4 @@
-"""A head reduced to the points that the detector sees: a few hundred instead of all vertices."""
+"""A head reduced to several hundred points of the detector instead of all vertices."""
 
 from __future__ import annotations
 
@@ -18,55 +18,56 @@ from facetalk.tracking import face_points
 from facetalk.tracking.settings import HELD_AT_ZERO
 
 _ROWS, _COLUMNS = (0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2)
-"""Places of the six different numbers of a symmetric 3x3 matrix, in the order of `point_kernel`."""
+"""Rows and columns of the six elements of a symmetric 3x3 matrix, in the order of `point_kernel`."""
 
 
 @dataclass(frozen=True, eq=False)
 class FaceBasis:
-    """The skin points of a head that have a number in MediaPipe's mesh, as linear functions of its parameters."""
+    """The skin points of a head that are in MediaPipe's mesh, as linear functions of its parameters."""
 
     ids: Int[Tensor, " points"]
-    """Numbers of the detector's points."""
+    """Indices in MediaPipe's mesh."""
     template: Float[Tensor, "points 3"]
-    """At rest, metres."""
+    """At rest, meters."""
     normals: Float[Tensor, "points 3"]
     """Outward directions of the surface at rest."""
     identity_dirs: Float[Tensor, "n_betas points 3"]
     expression_dirs: Float[Tensor, "free points 3"]
     """One row per channel that is solved for."""
     gaze_dirs: Float[Tensor, "8 points 3"]
-    """What the `eyeLook*` channels do to the lids."""
+    """Displacement of the lids by the `eyeLook*` channels."""
     free: tuple[int, ...]
     """Columns of the head's expression that are solved for."""
     free_names: tuple[str, ...]
     gaze: tuple[int, ...]
     """Columns of the `eyeLook*` channels."""
     corrective_dirs: Float[Tensor, "n_correctives points 3"]
-    """Correctives among the channels that are solved for."""
+    """Correctives of channels that are solved for."""
     corrective_pairs: Int[Tensor, "n_correctives 2"]
-    """Rows of `expression_dirs` that each goes with."""
+    """Rows of `expression_dirs` that activate each corrective."""
     pivot: Float[Tensor, "3"]
-    """Middle of the points at rest: the fit turns the head about it, which keeps turning and shifting apart."""
+    """Mean of the points at rest: the center of rotation, which decouples rotation and translation."""
     pairs: Int[Tensor, "pairs 2"]
     """Rows of two points whose distance vector is compared as well."""
     point_weights: Float[Tensor, " points"]
     depth_weights: Float[Tensor, " points"]
     pair_weights: Float[Tensor, " pairs"]
     products: Float[Tensor, "numbers channel_pairs"]
-    """Table of `E E'`: a column for each pair of channels, a row for each of the six numbers of a point's symmetric 3x3
-    matrix. After them, with a minus, a row for each of the nine of a pair of points: `E` of one, `E'` of the other."""
+    """Table of `E E'`: a column for each pair of channels, a row for each of the six elements of a point's symmetric
+    3x3 matrix. Then, negated, a row for each of the nine elements of a pair of points: `E` of one and `E'` of the
+    other."""
 
     def rest(
         self, betas: Float[Tensor, " n_betas"], gaze: Float[Tensor, "frames 8"]
     ) -> Float[Tensor, "frames points 3"]:
-        """The points of one identity with lids following the eyes, before expression."""
+        """The points of one identity before expression, with lids that follow the gaze."""
         own = self.template + torch.einsum("s,spc->pc", betas, self.identity_dirs)
         return own + torch.einsum("te,epc->tpc", gaze, self.gaze_dirs)
 
     def moved(self, channels: Float[Tensor, "frames free"]) -> Float[Tensor, "frames points 3"]:
-        """What the channels do to the points, alone and together.
+        """Displacement of the points by the channels and their correctives.
 
-        The correctives are small, so the fit takes them for constant within one step (their derivative is left out).
+        The correctives are small: the fit treats them as constant within one step and omits their derivative.
         """
         weights = torch.cat([channels, corrective_weights(channels, self.corrective_pairs)], 1)
         dirs = torch.cat([self.expression_dirs, self.corrective_dirs])
@@ -85,7 +86,7 @@ def reduce_head(head: HeadModel) -> FaceBasis:
     def on_points(values: Tensor) -> Tensor:
         return assets.points.mediapipe.on(values)[..., rows, :].float()
 
-    # The points are where the detector sees them, so that the fitted head's picture reads as the person's does.
+    # The points are where the detector finds them on renders, so that fitted head and person are detected alike.
     template, expression_dirs = on_points(assets.shape.template), on_points(assets.shape.expression_dirs)
     if assets.points.detector_bias is not None:
         template = template + assets.points.detector_bias[0, rows]
@@ -119,9 +120,9 @@ def _correctives(assets: HeadAssets, free: tuple[int, ...]) -> tuple[Tensor, Ten
     """Vertex directions of the correctives whose channels are all free, and their pairs of free channels."""
     if assets.shape.corrective_dirs is None or assets.shape.corrective_pairs is None:
         return assets.shape.template.new_zeros(0, *assets.shape.template.shape), torch.zeros(0, 2, dtype=torch.long)
-    place = torch.full((len(assets.shape.expression_names),), -1)
-    place[list(free)] = torch.arange(len(free))
-    pairs = place[assets.shape.corrective_pairs]
+    row_of = torch.full((len(assets.shape.expression_names),), -1)
+    row_of[list(free)] = torch.arange(len(free))
+    pairs = row_of[assets.shape.corrective_pairs]
     solved = (pairs >= 0).all(1)
     return assets.shape.corrective_dirs[solved], pairs[solved]
 
@@ -129,13 +130,13 @@ def _correctives(assets: HeadAssets, free: tuple[int, ...]) -> tuple[Tensor, Ten
 def with_points(
     basis: FaceBasis, template: Float[Tensor, "points 3"], expression_dirs: Float[Tensor, "free points 3"]
 ) -> FaceBasis:
-    """The basis with its points, and what the channels do to them, elsewhere."""
+    """The basis with other points and displacements by the channels."""
     products = _products(expression_dirs, basis.pairs)
     return replace(basis, template=template, expression_dirs=expression_dirs, products=products)
 
 
 def _used(numbers: Tensor) -> Tensor:
-    """Rows of the skin points that the fit looks at: all that have a meaning, every other one of the plain skin."""
+    """Rows of the skin points that the fit uses: all named ones, and every other one of the remaining skin."""
     named = torch.zeros(NUM_MESH_POINTS, dtype=torch.bool)
     for members, _ in face_points.POINT_WEIGHTS:
         named[list(members)] = True

@@ -15,7 +15,7 @@ POINT_WEIGHTS: tuple[tuple[tuple[int, ...], float], ...] = (
     (points.MESH_OUTER_LIPS, 4.0),
     (points.MESH_INNER_LIPS, 4.0),
 )
-"""Squared-error weight of point groups, later rows over earlier ones; other skin points have 1.
+"""Squared-error weight of point groups, later rows override earlier ones; other skin points have 1.
 
 The outline slides along the silhouette when the head turns, and temples lie under hair.
 """
@@ -30,5 +30,5 @@ PAIRS: tuple[tuple[Pairs, float], ...] = (
 )
 """Pairs of points whose distance vector is compared as well, with its weight.
 
-Closed lips and lids are closed whatever the error of their place.
+Closed lips and lids are closed whatever the error of their position.
 """

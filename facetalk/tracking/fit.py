@@ -1,4 +1,4 @@
-"""Landmarks of a clip -> motion of a head: camera, identity, then poses, gaze and channels window by window."""
+"""Landmarks of a clip -> motion of a head: camera and identity, then pose, gaze and channels window by window."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ from facetalk.tracking.eyes import EyeModel, calibrate, estimate_gaze, eye_model
 from facetalk.tracking.face_basis import FaceBasis, reduce_head
 from facetalk.tracking.identity import fit_identity, personal_offsets, pick_frames
 from facetalk.tracking.observation import EvenFrames, Rows, estimate_camera, interocular_px, observe, with_focal_length
-from facetalk.tracking.read_back import FEWEST_PICTURES, ReadBack, learn_reading
+from facetalk.tracking.read_back import MIN_IMAGES, ReadBack, apply_reading
 from facetalk.tracking.refine import refine
 from facetalk.tracking.settings import HALF_CONFIDENCE_ERROR, FitSettings
 
 _SAMPLE = 1000
-"""Frames, evenly over the whole clip, that say what does not change."""
+"""Number of evenly spread frames from which camera and identity are estimated."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClipModel:
-    """What does not change during a clip."""
+    """What is constant during a clip."""
 
     basis: FaceBasis
     energy: FaceEnergy
     camera: Camera
     betas: Float[Tensor, " n_betas"]
     offsets: Float[Tensor, "points 3"]
-    """How the person's points differ from the head's, all the time; see `identity.personal_offsets`."""
+    """Constant difference of the person's points from the head's; see `identity.personal_offsets`."""
     eyes: EyeModel
     reference: Float[Tensor, "3 3"]
-    """Usual rotation of the head; rotations are solved relative to it."""
+    """Mean rotation of the head; rotations are solved relative to it."""
 
 
 @dataclass(frozen=True, eq=False)
 class FrameFits:
-    """What changes from frame to frame."""
+    """What is fitted to each frame."""
 
     rotation: Float[Tensor, "frames 3"]
-    place: Float[Tensor, "frames 3"]
+    position: Float[Tensor, "frames 3"]
     channels: Float[Tensor, "frames free"]
     leye_pose: Float[Tensor, "frames 3"]
     reye_pose: Float[Tensor, "frames 3"]
     error: Float[Tensor, " frames"]
-    """Mean distance of the points, inter-ocular units."""
+    """Mean distance of the points, interocular units."""
 
 
 def fit_landmarks(
@@ -70,20 +70,20 @@ def fit_landmarks(
     source_fps: float = 0.0,
     meta: Mapping[str, Any] | None = None,
 ) -> Motion:
-    """The motion of a head that shows the same points, at facetalk's frame rate.
+    """Fit a head to the points of a clip, at facetalk's frame rate.
 
     Args:
-        points: MediaPipe's face mesh (rows, 478, 3) in pixels, y down, depth on the scale of x; NaN rows where no face
-            was found. A tensor, or a table on disk: only a window of it is read at a time.
-        times: moment of each row in seconds, increasing; they need not be even.
-        image_size: width and height of the pictures.
-        head: the head to move; its embedding says where the points lie on it.
+        points: MediaPipe's face mesh (rows, 478, 3) in pixels, y down, depth on the scale of x; rows of NaN
+            where no face was found. A tensor, or a table on disk, of which one window is read at a time.
+        times: time of each row in seconds, increasing, possibly uneven.
+        image_size: width and height of a frame.
+        head: the head to move, with an embedding of the points.
         settings: weights of the energy.
-        read_back: renders the head and shows it to the detector; without, the head's own bias has to do.
-        visible: share of the face that can be seen in each row, which goes into the confidence; all if not given.
-        source: where the points come from, kept in the motion.
-        source_fps: frame rate of the source, kept in the motion.
-        meta: further notes for the motion file.
+        read_back: renders the head and detects its points; if None, only the bias stored in the head is corrected.
+        visible: share of the face that is visible in each row, part of the confidence; 1 if None.
+        source: path of the video, stored in the motion.
+        source_fps: frame rate of the video, stored in the motion.
+        meta: metadata of the motion.
     """
     settings = settings or FitSettings()
     even = EvenFrames(points, times)
@@ -100,9 +100,9 @@ def fit_landmarks(
 
 
 def _trust(visible: Float[Tensor, " frames"]) -> Float[Tensor, " frames"]:
-    """Share of the confidence that is left where part of the face does not look as usual.
+    """Factor of the confidence where part of the face is covered.
 
-    Never nothing: a change of light looks much like a hand.
+    Never zero: a change of light is hard to tell from a hand.
     """
     return 0.25 + 0.75 * ((visible - 0.4) / 0.4).clamp(0, 1)
 
@@ -115,14 +115,14 @@ def fit_clip(
     settings: FitSettings,
     read_back: ReadBack | None = None,
 ) -> ClipModel:
-    """Camera, identity and eyes of a clip, from frames all over it."""
+    """Camera, identity and eyes of a clip from evenly spread frames."""
     basis = reduce_head(head)
     camera = estimate_camera(points, image_size, settings)
     _, guess = observe(points, camera, basis)
     picks = points[pick_frames(confidence, guess.rotation, settings.identity_frames)]
     usual_focal_px = float(camera.K[0, 0])
     clip = _fit_person(basis, picks, camera, head, settings, usual_focal_px)
-    count = min(settings.read_back_frames, max(FEWEST_PICTURES, round(settings.read_back_share * len(points))))
+    count = min(settings.read_back_frames, max(MIN_IMAGES, round(settings.read_back_share * len(points))))
     if read_back is None or settings.read_back_frames == 0:
         return clip
     shown = points[pick_frames(confidence, guess.rotation, count)]
@@ -139,9 +139,9 @@ def _fit_person(
     usual_focal_px: float,
     known: Float[Tensor, " n_betas"] | None = None,
 ) -> ClipModel:
-    """Identity, lens, constant offsets and eyes of the person in some frames; `known` is an identity close to it."""
+    """Identity, focal length, offsets and eyes of the person in several frames; `known` is a similar identity."""
     seen, state = observe(points, camera, basis)
-    strict = FaceEnergy(basis, settings, learns_identity=True)
+    strict = FaceEnergy(basis, settings, solves_identity=True)
     rounds = settings.identity_rounds if known is None else settings.read_back_rounds
     person = fit_identity(strict, seen, state, rounds, usual_focal_px, known)
     betas, seen, state = person.betas, person.seen, person.state
@@ -155,26 +155,26 @@ def _fit_person(
 def _basis_as_read(
     clip: ClipModel, points: Float[Tensor, "picks 478 3"], head: HeadModel, settings: FitSettings, read_back: ReadBack
 ) -> FaceBasis:
-    """The points where the detector sees them on pictures of these fitted frames."""
+    """The basis with its points where the detector finds them on renders of these fitted frames."""
     fits = fit_window(clip, points, settings, consecutive=False)
     read = read_back(_to_motion(clip, fits, head, torch.ones(len(points))))
     seen, _ = observe(torch.where(torch.isfinite(read), read, points), clip.camera, clip.basis, clip.reference)
     lost = ~torch.isfinite(read[:, 0, 0])
     seen = replace(seen, image_points=seen.image_points.masked_fill(lost[:, None, None], torch.nan))
     rest = clip.basis.rest(clip.betas, gaze_to_channels(fits.leye_pose, fits.reye_pose))
-    return learn_reading(clip.basis, rest, State(fits.rotation, fits.place, fits.channels), seen)
+    return apply_reading(clip.basis, rest, State(fits.rotation, fits.position, fits.channels), seen)
 
 
 def fit_window(
     clip: ClipModel, points: Float[Tensor, "frames 478 3"], settings: FitSettings, *, consecutive: bool = True
 ) -> FrameFits:
-    """Poses and channels of frames, then gaze, then channels again with the lids following the eyes.
+    """Fit pose and channels, then gaze, then both again with lids that follow the gaze.
 
     Args:
-        clip: what does not change.
-        points: the detector's, without holes.
+        clip: what is constant.
+        points: detected, without gaps.
         settings: weights of the energy.
-        consecutive: frames follow one another; else each stands alone.
+        consecutive: whether frames follow one another in time.
     """
     basis = clip.basis
     seen, state = observe(points, clip.camera, basis, clip.reference)
@@ -188,13 +188,13 @@ def fit_window(
         clip.energy, rest + clip.offsets, seen, state, iterations=late, smooth=consecutive, hessian=hessian
     )
     error = _point_error(clip, rest, seen, state) / interocular_px(points)
-    return FrameFits(state.rotation, state.place, state.channels, leye_pose, reye_pose, error)
+    return FrameFits(state.rotation, state.position, state.channels, leye_pose, reye_pose, error)
 
 
 def _point_error(clip: ClipModel, rest: Tensor, seen: Observation, state: State) -> Tensor:
-    """Mean distance of the points in the picture, pixels."""
+    """Mean distance of the points in the image, pixels."""
     turn = axis_angle_to_matrix(state.rotation) @ seen.reference
-    points = clip.energy.posed(rest, state) @ turn.transpose(1, 2) + state.place[:, None]
+    points = clip.energy.posed(rest, state) @ turn.transpose(1, 2) + state.position[:, None]
     projected = points[..., :2] / -points[..., 2:] * seen.focal_px
     return (projected - seen.image_points).norm(dim=-1).mean(1)
 
@@ -215,8 +215,8 @@ def _to_motion(
     turn = axis_angle_to_matrix(fits.rotation) @ clip.reference
     _, joints = head.shaped(clip.betas)
     root = joints[0]
-    # The head model turns about its root joint, the fit about the pivot.
-    transl = fits.place + (turn @ (root - clip.basis.pivot)) - root
+    # The head model rotates about its root joint, the fit about the pivot.
+    transl = fits.position + (turn @ (root - clip.basis.pivot)) - root
     names = head.shape.expression_names
     expression = fits.channels.new_zeros(len(turn), len(names))
     expression[:, list(clip.basis.free)] = fits.channels

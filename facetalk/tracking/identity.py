@@ -1,4 +1,4 @@
-"""Who it is and through which lens: what all frames share, together with poses and channels of a handful of them."""
+"""Identity and focal length: what all frames share, solved together with the poses and channels of several frames."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LENS_STEP = 0.3
 
 
 def pick_frames(confidence: Float[Tensor, " frames"], rotation: Float[Tensor, "frames 3"], count: int) -> Tensor:
-    """Frames to learn the identity from: seen, evenly spread in time, rather from the front."""
+    """Frames for estimating the identity: with a face, evenly spread in time, mostly frontal."""
     good = (confidence > 0.5).nonzero()[:, 0]
     if len(good) == 0:
-        # A face that only flashes up is nowhere seen on both sides of a frame.
+        # A face that appears only briefly has no frame with a face on both sides.
         good = torch.arange(len(confidence))
     turned = rotation[good].norm(dim=-1)
     good = good[turned <= turned.median() + 0.35]
@@ -34,7 +34,7 @@ def pick_frames(confidence: Float[Tensor, " frames"], rotation: Float[Tensor, "f
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What some frames share, and the frames themselves."""
+    """What several frames share, and the frames themselves."""
 
     betas: Float[Tensor, " n_betas"]
     seen: Observation
@@ -52,18 +52,18 @@ def fit_identity(
 ) -> Person:
     """Identity and focal length shared by some frames, and the frames' own states.
 
-    Poses and channels are solved with both fixed; then identity and focal length move with poses and inner channels
-    free to follow (their best response is eliminated: a Schur complement), and so on. The priors, N(0, 1) and a
-    log-normal one, are weighed against the mean over frames, because the errors of one person's frames are alike: a
-    clip of one second and one of an hour are pulled equally.
+    Poses and channels are solved with both fixed; then identity and focal length, with poses and channels inside their
+    bounds eliminated (Schur complement); and so on. The priors, N(0, 1) and a log-normal one, are weighted against the
+    mean over frames, because the errors of one person's frames are similar: they affect a clip of one second and one of
+    an hour equally.
 
     Args:
-        energy: of one frame.
-        seen: the frames, with the focal length to begin with.
-        state: of the frames, to begin with.
-        rounds: of both steps.
-        usual_focal_px: middle of the focal length's prior.
-        start: identity to begin with; the mean person if not given.
+        energy: of a frame.
+        seen: the frames, with the initial focal length.
+        state: initial state of the frames.
+        rounds: number of alternations.
+        usual_focal_px: center of the focal length's prior.
+        start: initial identity; the mean person if None.
     """
     basis = energy.basis
     betas = basis.template.new_zeros(len(basis.identity_dirs)) if start is None else start
@@ -83,19 +83,19 @@ def fit_identity(
 
 
 def through_lens(seen: Observation, state: State, focal_px: float) -> tuple[Observation, State]:
-    """The frames with another focal length, the head moved away so that it keeps its size."""
-    longer = state.place.new_tensor([1, 1, focal_px / seen.focal_px])
-    return replace(seen, focal_px=focal_px), replace(state, place=state.place * longer)
+    """The frames with another focal length, and the head at the distance that keeps its size."""
+    longer = state.position.new_tensor([1, 1, focal_px / seen.focal_px])
+    return replace(seen, focal_px=focal_px), replace(state, position=state.position * longer)
 
 
 def personal_offsets(
     energy: FaceEnergy, betas: Float[Tensor, " n_betas"], seen: Observation, state: State
 ) -> Float[Tensor, "points 3"]:
-    """How one person's points lie beside the fitted head's in the mean over frames, in the head's frame, metres."""
+    """Mean offset over frames of a person's points from those of the fitted head, in the head's frame, meters."""
     basis = energy.basis
     rest = basis.rest(betas, state.channels.new_zeros(len(state.channels), 8))
     turn = axis_angle_to_matrix(state.rotation) @ seen.reference
-    points = energy.posed(rest, state) @ turn.transpose(1, 2) + state.place[:, None]
+    points = energy.posed(rest, state) @ turn.transpose(1, 2) + state.position[:, None]
     distance = -points[..., 2:]
     beside = seen.image_points * distance / seen.focal_px - points[..., :2]
     across = torch.nn.functional.pad(beside, (0, 1)) @ turn
@@ -104,7 +104,10 @@ def personal_offsets(
 
 
 class JointEquations(NamedTuple):
-    """Frame and shared blocks of the normal equations; shared are identity and the logarithm of the focal length."""
+    """Frame and shared blocks of the normal equations.
+
+    The shared unknowns are the identity and the logarithm of the focal length.
+    """
 
     hessian: Float[Tensor, "frames n n"]
     gradient: Float[Tensor, "frames n"]
@@ -118,14 +121,14 @@ class JointEquations(NamedTuple):
 def _shared_step(
     energy: FaceEnergy, equations: JointEquations, state: State, shared: Float[Tensor, " shared"]
 ) -> Float[Tensor, " shared"]:
-    """New identity, and logarithm of the focal length over its usual one."""
+    """Updated identity and logarithm of the focal length relative to its usual value."""
     hessian, gradient, cross, own, slope = (value.double() for value in equations)
     held = torch.zeros_like(gradient, dtype=torch.bool)
     values = state.flat()
     held[:, 6:] = (values[:, 6:] <= 1e-4) & (gradient[:, 6:] > 0) | (values[:, 6:] >= 1 - 1e-4) & (gradient[:, 6:] < 0)
     free = (~held).to(hessian)
     hessian = hessian * free[:, :, None] * free[:, None] + torch.diag_embed(1 - free)
-    # A little stiffness keeps an identity step from being wholly undone by channels.
+    # A little damping keeps the channels from canceling an identity step completely.
     diagonal = torch.diagonal(hessian, dim1=1, dim2=2)
     hessian = hessian + 1e-3 * torch.diag_embed(diagonal)
     cross, gradient = cross * free[:, :, None], gradient * free
@@ -136,7 +139,7 @@ def _shared_step(
     prior = torch.full_like(shared, settings.betas_weight)
     prior[-1] = settings.focal_weight / settings.focal_spread**2
     step = -torch.linalg.solve(reduced + torch.diag(prior), pull + prior * shared)
-    # The frames follow a step of the lens to first order only.
+    # The frames follow a step of the focal length to first order only.
     step[-1] = step[-1].clamp(-_LENS_STEP, _LENS_STEP)
     limit = torch.full_like(shared, 3.0)
     return (shared + step).clamp(-limit, limit)
@@ -145,7 +148,7 @@ def _shared_step(
 def joint_equations(
     energy: FaceEnergy, rest: Float[Tensor, "frames points 3"], seen: Observation, state: State
 ) -> JointEquations:
-    """The equations at a state, without the shared unknowns' priors; arguments as for `FaceEnergy.linearise`."""
+    """The equations at a state, without the shared unknowns' priors; arguments as for `FaceEnergy.linearize`."""
     basis = energy.basis
     terms = energy.point_terms(rest, state, seen)
     equations = energy.equations(terms, state)
@@ -160,7 +163,7 @@ def joint_equations(
     cross = torch.cat([pose, channels], 1) - common_frame[:, :, None] * common_betas[:, None]
     own = by_betas.T @ weighted.sum(1) - common_betas.T @ common_betas
     slope = terms.pull.sum(0).flatten() @ by_betas
-    # The lens adds a row and a column.
+    # The focal length adds a row and a column.
     lens = lens_terms(energy, rest, state, seen)
     pulled = lens.pull.flatten(1)
     cross = torch.cat([cross, torch.cat([lens.pose, pulled @ by_channels], 1)[..., None]], 2)
@@ -171,9 +174,9 @@ def joint_equations(
 
 
 def _by_identity(terms: PointTerms, basis: FaceBasis) -> Float[Tensor, "coordinates frames n_betas"]:
-    """Second derivatives by each point's place times what the identities do to the points.
+    """Second derivatives by each point's position times the identity displacements.
 
-    Points and their three axes share the first axis.
+    Points and their three coordinates share the first axis.
     """
     dirs = basis.identity_dirs.permute(1, 2, 0)
     own = terms.inner[..., [0, 3, 4, 3, 1, 5, 4, 5, 2]].unflatten(2, (3, 3)).permute(1, 2, 0, 3)

@@ -1,7 +1,7 @@
-"""How the points of a picture move with the focal length, which is one unknown of a whole clip.
+"""Derivatives of the points in the image by the focal length, which is one unknown of a whole clip.
 
-A longer lens from further away shows a face of the same size, but flatter: its middle is less enlarged. On one frontal
-picture that might as well be the face's shape; a head that turns, or comes near, tells the two apart.
+A longer lens at a larger distance shows a face of the same size, but flatter: its center is enlarged less. In a single
+frontal frame this cannot be told from the shape of the face; a head that turns, or comes closer, separates the two.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from facetalk.tracking.energy import FaceEnergy, Observation, State, left_jacobi
 
 
 class LensTerms(NamedTuple):
-    """Derivatives of each frame's energy by the logarithm of the focal length, and by it and something else."""
+    """Derivatives of each frame's energy by the logarithm of the focal length, also mixed with other unknowns."""
 
     slope: Float[Tensor, " frames"]
     own: Float[Tensor, " frames"]
     """Second derivative."""
     pose: Float[Tensor, "frames 6"]
-    """By the pose as well."""
+    """Mixed with the pose."""
     pull: Float[Tensor, "frames points 3"]
-    """By each point's place in the head's frame as well; pairs are in it."""
+    """Mixed with each point's position in the head's frame, pairs included."""
 
 
 def lens_terms(
     energy: FaceEnergy, rest: Float[Tensor, "frames points 3"], state: State, seen: Observation
 ) -> LensTerms:
-    """The terms at a state; arguments as for `FaceEnergy.linearise`.
+    """The terms at a state; arguments as for `FaceEnergy.linearize`.
 
-    The head moves away as the lens grows longer, so that it keeps its size: what is left is only how much flatter it
-    looks. As in `point_kernel`, errors are metres at the face; the scale from pixels to them does not change.
+    The head moves away as the focal length grows, so that it keeps its size and only its perspective changes. As in
+    `point_kernel`, errors are meters at the face; their scale to pixels does not change.
     """
     basis, settings = energy.basis, energy.settings
     turn = axis_angle_to_matrix(state.rotation) @ seen.reference
     offsets = energy.posed(rest, state) @ turn.transpose(1, 2)
-    x, y, z = (offsets + state.place[:, None]).unbind(-1)
-    distance = -state.place[:, 2:]
+    x, y, z = (offsets + state.position[:, None]).unbind(-1)
+    distance = -state.position[:, 2:]
     near = distance / -z
     shown = torch.stack([x, y], -1) * near[..., None]
     grown = shown * (offsets[..., 2] / z)[..., None]

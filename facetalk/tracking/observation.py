@@ -1,4 +1,4 @@
-"""From raw detections to what the fit works on: even frames without holes, a camera, a first guess of the pose."""
+"""From raw detections to the input of the fit: even frames without gaps, a camera, an initial pose."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ INTEROCULAR_M = 0.089
 """Mean distance of the outer eye corners of adults."""
 
 _BLOCK = 512
-"""Rows that are looked at together."""
+"""Rows that are processed together."""
 
 _FOCAL_OVER_SIDE = 1.2
-"""Focal length of an ordinary camera over the longer side of its picture: about 45 degrees of view."""
+"""Focal length of an ordinary camera over the longer side of its image: a field of view of about 45 degrees."""
 
 
 @runtime_checkable
 class Rows(Protocol):
-    """Points row by row: a tensor, or a table that is too long for the memory."""
+    """Points row by row: a tensor, or a table that is too large for memory."""
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -48,18 +48,18 @@ class Rows(Protocol):
 
 
 class EvenFrames:
-    """Detections at facetalk's frame rate, holes filled, made when they are asked for.
+    """Detections at facetalk's frame rate without gaps, computed on access.
 
-    `times` are the moments of the frames. Holes are interpolated, ends held. `confidence` says how surely a face was
-    seen in each frame: 0 inside a hole.
+    `times` are the times of the frames. Gaps are interpolated, ends held. `confidence` is 0 in frames inside a gap and
+    1 in all others.
     """
 
     def __init__(self, points: Rows, times: Float[Tensor, " rows"]) -> None:
-        """Find where faces were seen.
+        """Find the frames with a face.
 
         Args:
-            points: (rows, points, 3) pixels; NaN rows where no face was found.
-            times: moments of the rows in seconds, increasing; the first frame stands for second 0.
+            points: (rows, points, 3) pixels; rows of NaN where no face was found.
+            times: of the rows in seconds, increasing; the first output frame is at second 0.
         """
         starts = range(0, len(points), _BLOCK)
         found = torch.cat([torch.isfinite(points[s : s + _BLOCK]).flatten(1).all(-1) for s in starts])
@@ -69,7 +69,7 @@ class EvenFrames:
         step = float(torch.diff(times).median()) if len(times) > 1 else 1 / FPS
         self._points, self._times = points, times
         self._known = found.nonzero()[:, 0]
-        self._hole_s = 4 * float(torch.diff(times[self._known]).median()) if len(self._known) > 1 else step
+        self._max_gap_s = 4 * float(torch.diff(times[self._known]).median()) if len(self._known) > 1 else step
         self.times = frame_times(frames_for(float(times[-1]) + step))
         self.confidence = _seen_share(found, times, self.times)
 
@@ -82,14 +82,14 @@ class EvenFrames:
         if frames.step not in (None, 1):
             return torch.cat([self[index : index + 1] for index in range(*frames.indices(len(self)))])
         known = self._times[self._known]
-        # Two rows on either side: the curve through the nearest ones bends with the next.
+        # Two rows on each side: the slope of the curve at the nearest one depends on the next.
         first = max(int(torch.searchsorted(known, target[0])) - 2, 0)
         last = min(int(torch.searchsorted(known, target[-1])) + 2, len(known))
         first = max(min(first, last - 2), 0)
         rows = self._known[first:last]
         start = int(rows[0])
         values = self._points[start : int(rows[-1]) + 1][rows - start].float()
-        return interpolate(values, self._times[rows], target, hole_s=self._hole_s)
+        return interpolate(values, self._times[rows], target, max_gap_s=self._max_gap_s)
 
 
 def even_frames(
@@ -101,7 +101,7 @@ def even_frames(
 
 
 def _seen_share(found: Bool[Tensor, " rows"], times: Tensor, target: Tensor) -> Tensor:
-    """1 where the rows on both sides of a moment have a face, 0 where one of them has none."""
+    """1 where the rows on both sides of a time have a face, else 0."""
     right = torch.searchsorted(times, target - 1e-4).clamp(0, len(times) - 1)
     exact = (times[right] - target).abs() < 1e-3
     left = torch.where(exact, right, (right - 1).clamp_min(0))
@@ -113,15 +113,15 @@ def interpolate(
     times: Float[Tensor, " rows"],
     target: Float[Tensor, " frames"],
     *,
-    hole_s: float | None = None,
+    max_gap_s: float | None = None,
 ) -> Float[Tensor, "frames *width"]:
-    """Values at other moments on Catmull-Rom curves, which keep peaks that straight lines would cut; ends held.
+    """Values at other times on Catmull-Rom curves, which keep peaks that linear interpolation would cut; ends are held.
 
     Args:
-        values: at the known moments.
-        times: known moments, seconds.
-        target: wanted moments, seconds.
-        hole_s: straight lines over longer gaps; four times the usual step if not given.
+        values: at the known times.
+        times: known times, seconds.
+        target: requested times, seconds.
+        max_gap_s: longer gaps are interpolated linearly; four times the usual step if None.
     """
     if len(times) < 3:
         return resample(values, times, target)
@@ -134,8 +134,8 @@ def interpolate(
     chords = torch.diff(flat, dim=0) / span
     slopes[1:-1] = (chords[:-1] * span[1:] + chords[1:] * span[:-1]) / (span[1:] + span[:-1])
     slopes[0], slopes[-1] = chords[0], chords[-1]
-    # Across a long hole a curve would swing out: straight lines there.
-    hole = span[:, 0] > (4 * span.median() if hole_s is None else hole_s)
+    # Across a long gap a curve would overshoot.
+    is_gap = span[:, 0] > (4 * span.median() if max_gap_s is None else max_gap_s)
     width = span[left]
     u = ((target - times[left]).to(flat)[:, None] / width).clamp(0, 1)
     start, stop = flat[left], flat[right]
@@ -145,12 +145,12 @@ def interpolate(
         + (3 * u**2 - 2 * u**3) * stop
         + (u**3 - u**2) * width * slopes[right]
     )
-    straight = torch.lerp(start, stop, u)
-    return torch.where(hole[left][:, None], straight, curved).unflatten(1, values.shape[1:])
+    linear = torch.lerp(start, stop, u)
+    return torch.where(is_gap[left][:, None], linear, curved).unflatten(1, values.shape[1:])
 
 
 def interocular_px(points: Float[Tensor, "frames 478 3"]) -> Float[Tensor, " frames"]:
-    """Distance of the outer eye corners, depth included so that a turned head does not shrink."""
+    """Distance of the outer eye corners, including depth, so that it does not shrink when the head turns."""
     right, left = MESH_OUTER_EYE_CORNERS
     return (points[:, right] - points[:, left]).norm(dim=-1)
 
@@ -160,7 +160,7 @@ def estimate_camera(
 ) -> Camera:
     """A likely camera for a clip: ordinary focal length, but no face nearer than `settings.face_distance_m`.
 
-    An enlarged crop should not become a wide-angle close-up. `identity.fit_identity` goes on from here.
+    An enlarged crop should not become a wide-angle close-up. `identity.fit_identity` refines it.
     """
     width, height = image_size
     ordinary = _FOCAL_OVER_SIDE * max(width, height)
@@ -171,7 +171,7 @@ def estimate_camera(
 
 
 def with_focal_length(camera: Camera, focal_px: float) -> Camera:
-    """The camera with another lens."""
+    """The camera with another focal length."""
     K = camera.K.clone()
     K[0, 0] = K[1, 1] = focal_px
     return replace(camera, K=K)
@@ -183,30 +183,30 @@ def observe(
     basis: FaceBasis,
     reference: Float[Tensor, "3 3"] | None = None,
 ) -> tuple[Observation, State]:
-    """The points of a basis as the energy wants them, and a first guess of the pose by rigid alignment.
+    """The points of a basis as input of the energy, and an initial pose by rigid alignment.
 
     Args:
-        points: pixels, without holes.
+        points: pixels, without gaps.
         camera: of the clip.
         basis: of the head, or of one identity of it.
-        reference: rotation to write poses relative to; the mean of these frames if not given.
+        reference: rotation to which poses are relative; the mean of these frames if None.
     """
     upright = (points[..., :2] - camera.K[:2, 2]) * torch.tensor([1.0, -1.0])
     image_points, depth = upright[:, basis.ids], -points[:, basis.ids, 2]
     focal = float(camera.K[0, 0])
-    rotation, place = _align(torch.cat([image_points, depth[..., None]], -1), basis, focal)
+    rotation, position = _align(torch.cat([image_points, depth[..., None]], -1), basis, focal)
     reference = _mean_rotation(rotation) if reference is None else reference
     seen = Observation(
         image_points=image_points,
         depth=depth,
-        weights=_facing(rotation, place, basis),
+        weights=_facing(rotation, position, basis),
         irises=upright[:, [MESH_LEFT_IRIS, MESH_RIGHT_IRIS]],
         lid_opening=_lid_opening(points),
         reference=reference,
         focal_px=focal,
     )
     turn = matrix_to_axis_angle(rotation @ reference.T)
-    return seen, State(turn, place, points.new_zeros(len(points), len(basis.free)))
+    return seen, State(turn, position, points.new_zeros(len(points), len(basis.free)))
 
 
 def _lid_opening(points: Tensor) -> Tensor:
@@ -215,7 +215,7 @@ def _lid_opening(points: Tensor) -> Tensor:
 
 
 def _align(points: Tensor, basis: FaceBasis, focal: float) -> tuple[Tensor, Tensor]:
-    """Rotation and place of the pivot by weighted Procrustes on MediaPipe's own three-dimensional guess."""
+    """Rotation and position of the pivot by weighted Procrustes alignment to MediaPipe's own 3D estimate."""
     weights = (basis.depth_weights + 1e-3) / (basis.depth_weights + 1e-3).sum()
     source = basis.template - (weights[:, None] * basis.template).sum(0)
     middle = (weights[:, None] * points).sum(1, keepdim=True)
@@ -226,10 +226,10 @@ def _align(points: Tensor, basis: FaceBasis, focal: float) -> tuple[Tensor, Tens
     rotation = u @ (flip[..., None] * vt)
     scale = (spread * flip).sum(1) / (weights[:, None] * source**2).sum()
     distance = focal / scale
-    centre = middle[:, 0, :2] / scale[:, None]
-    place = torch.cat([centre, -distance[:, None]], 1)
+    center = middle[:, 0, :2] / scale[:, None]
+    position = torch.cat([center, -distance[:, None]], 1)
     to_pivot = basis.pivot - (weights[:, None] * basis.template).sum(0)
-    return rotation, place + rotation @ to_pivot
+    return rotation, position + rotation @ to_pivot
 
 
 def _mean_rotation(rotation: Tensor) -> Tensor:
@@ -238,8 +238,8 @@ def _mean_rotation(rotation: Tensor) -> Tensor:
     return u @ torch.diag(torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign])) @ vt
 
 
-def _facing(rotation: Tensor, place: Tensor, basis: FaceBasis) -> Tensor:
-    """Little weight for points on the side of the face that looks away: the detector invents them."""
-    view = -torch.nn.functional.normalize(place, dim=-1)
+def _facing(rotation: Tensor, position: Tensor, basis: FaceBasis) -> Tensor:
+    """Low weights for points on the averted side of the face, which the detector guesses."""
+    view = -torch.nn.functional.normalize(position, dim=-1)
     cosine = ((rotation @ basis.normals.T) * view[..., None]).sum(1)
     return ((cosine + 0.15) / 0.35).clamp(0.05, 1.0)

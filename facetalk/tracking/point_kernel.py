@@ -17,7 +17,7 @@ import numpy as np
 def project_rows(
     body: np.ndarray,
     turn: np.ndarray,
-    place: np.ndarray,
+    position: np.ndarray,
     image_points: np.ndarray,
     depth: np.ndarray,
     focal: float,
@@ -25,28 +25,28 @@ def project_rows(
     errors: np.ndarray,
     slopes: np.ndarray,
 ) -> None:
-    """Points of one frame in the camera's frame, their errors, and the three different numbers of the slope.
+    """Points of one frame in camera coordinates, their errors, and the three distinct elements of the derivative.
 
-    The errors (right, up, towards the viewer) are metres at the face's distance: pixels times distance over focal
-    length, the distance being held for the step. The slope by a point is `[[n, 0, a], [0, n, b], [0, 0, 1]]`.
+    The errors (right, up, toward the viewer) are meters at the face's distance: pixels times distance over focal
+    length, with the distance fixed during the step. The slope by a point is `[[n, 0, a], [0, n, b], [0, 0, 1]]`.
 
     Args:
         body: (points, 3) relative to the pivot, before rotation.
         turn: (3, 3) head to camera.
-        place: (3,) of the pivot.
+        position: (3,) of the pivot.
         image_points: (points, 2) pixels, y up.
         depth: (points,) pixels.
         focal: pixels.
-        offsets: (points, 3) out: turned points.
-        errors: (points, 3) out; the depth error still with its unknown origin.
+        offsets: (points, 3) out: rotated points.
+        errors: (points, 3) out; the depth error includes the unknown origin.
         slopes: (points, 3) out: n, a, b.
     """
-    distance = -place[2]
+    distance = -position[2]
     scale = distance / focal
     for p in range(len(body)):
         for i in range(3):
             offsets[p, i] = turn[i, 0] * body[p, 0] + turn[i, 1] * body[p, 1] + turn[i, 2] * body[p, 2]
-        x, y, z = offsets[p, 0] + place[0], offsets[p, 1] + place[1], offsets[p, 2] + place[2]
+        x, y, z = offsets[p, 0] + position[0], offsets[p, 1] + position[1], offsets[p, 2] + position[2]
         near = distance / -z
         errors[p, 0] = x * near - image_points[p, 0] * scale
         errors[p, 1] = y * near - image_points[p, 1] * scale
@@ -59,7 +59,7 @@ def project_rows(
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _spin(offset: np.ndarray, jacobian: np.ndarray, spin: np.ndarray) -> None:
-    """Rows of `-[offset]x J`: how a point moves with the rotation's parameters."""
+    """Rows of `-[offset]x J`: derivative of a point by the rotation parameters."""
     for j in range(3):
         spin[0, j] = offset[2] * jacobian[1, j] - offset[1] * jacobian[2, j]
         spin[1, j] = offset[0] * jacobian[2, j] - offset[2] * jacobian[0, j]
@@ -81,7 +81,7 @@ def _add_curvature(
     spin: np.ndarray,
     weighted: np.ndarray,
 ) -> None:
-    """Add the second derivatives of one point to those of its frame; the last two are scratch space."""
+    """Add the second derivatives of one point to those of its frame; the last two arguments are scratch space."""
     n, a, b = slope[0], slope[1], slope[2]
     # N = A' W A, symmetric; N01 is zero.
     n00, n02, n12 = weight * n * n, weight * n * a, weight * n * b
@@ -113,7 +113,7 @@ def _add_curvature(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
-def _take_coupling(
+def _subtract_coupling(
     offsets: tuple[np.ndarray, np.ndarray],
     slopes: tuple[np.ndarray, np.ndarray],
     weight: float,
@@ -125,10 +125,10 @@ def _take_coupling(
     spin: np.ndarray,
     weighted: np.ndarray,
 ) -> None:
-    """Take the mixed second derivatives of a pair's two points from those of its frame.
+    """Subtract the mixed second derivatives of a pair's two points from those of its frame.
 
-    The square of a difference is two squares, which `_add_curvature` has counted, less twice a product. `between` gets
-    `N = A' W B` of the two projections, row after row, in the head's frame.
+    The square of a difference is the two squares, which `_add_curvature` adds, minus twice the product. `between` gets
+    `N = A' W B` of the two projections, row by row, in the head's frame.
     """
     for first in range(2):
         (m, a, b), (n, c, d) = slopes[first], slopes[1 - first]
@@ -169,7 +169,7 @@ def _take_coupling(
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
 def _push(force: np.ndarray, slope: np.ndarray, weight: float, right: float, up: float) -> None:
-    """Add `A' W e` of an error in the picture to the force on its point."""
+    """Add `A' W e` of an error in the image to the force on its point."""
     force[0] += weight * slope[0] * right
     force[1] += weight * slope[0] * up
     force[2] += weight * (slope[1] * right + slope[2] * up)
@@ -201,11 +201,88 @@ def _gather_forces(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 @no_type_check
+def _add_first_order(
+    errors: np.ndarray,
+    slopes: np.ndarray,
+    trust: np.ndarray,
+    point_precision: np.ndarray,
+    depth_precision: np.ndarray,
+    pairs: np.ndarray,
+    pair_precision: np.ndarray,
+    limit: float,
+    forces: np.ndarray,
+    stiffness: np.ndarray,
+    depth_stiffness: np.ndarray,
+    cost: np.ndarray,
+) -> None:
+    """Cost of one frame (added to), forces on its points, and the weights of their squares, from the errors."""
+    num_points = len(errors)
+    forces[:] = 0.0
+    share, middle = 1e-12, 0.0
+    for p in range(num_points):
+        depth_stiffness[p] = trust[p] * depth_precision[p]
+        share += depth_stiffness[p]
+        middle += depth_stiffness[p] * errors[p, 2]
+    for p in range(num_points):
+        weight = trust[p] * point_precision[p]
+        right, up, toward = errors[p, 0], errors[p, 1], errors[p, 2] - middle / share
+        square = right * right + up * up
+        stiffness[p] = weight / (1 + square / limit)
+        cost[0] += 0.5 * (weight * limit * math.log1p(square / limit) + depth_stiffness[p] * toward * toward)
+        _push(forces[p], slopes[p], stiffness[p], right, up)
+        forces[p, 2] += depth_stiffness[p] * toward
+    for q in range(len(pairs)):
+        a, b = pairs[q]
+        weight = trust[a] * trust[b] * pair_precision[q]
+        right, up = errors[a, 0] - errors[b, 0], errors[a, 1] - errors[b, 1]
+        cost[0] += 0.5 * weight * (right * right + up * up)
+        _push(forces[a], slopes[a], weight, right, up)
+        _push(forces[b], slopes[b], -weight, right, up)
+        stiffness[a] += weight
+        stiffness[b] += weight
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
+def _add_second_order(
+    offsets: np.ndarray,
+    slopes: np.ndarray,
+    stiffness: np.ndarray,
+    depth_stiffness: np.ndarray,
+    trust: np.ndarray,
+    pairs: np.ndarray,
+    pair_precision: np.ndarray,
+    turn: np.ndarray,
+    jacobian: np.ndarray,
+    pose_hessian: np.ndarray,
+    inner: np.ndarray,
+    between: np.ndarray,
+    own: np.ndarray,
+    spin: np.ndarray,
+    weighted: np.ndarray,
+) -> None:
+    """Second derivatives of one frame; `own` gets those by position and pose, the last two are scratch space."""
+    for p in range(len(offsets)):
+        _add_curvature(
+            offsets[p], slopes[p], stiffness[p], depth_stiffness[p], turn, jacobian, pose_hessian, inner[p], own[p],
+            spin, weighted,
+        )  # fmt: skip
+    for q in range(len(pairs)):
+        a, b = pairs[q]
+        weight = trust[a] * trust[b] * pair_precision[q]
+        _subtract_coupling(
+            (offsets[a], offsets[b]), (slopes[a], slopes[b]), weight, turn, jacobian, pose_hessian, between[q],
+            (own[a], own[b]), spin, weighted,
+        )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+@no_type_check
 def add_points(
     body: np.ndarray,
     turn: np.ndarray,
     jacobian: np.ndarray,
-    place: np.ndarray,
+    position: np.ndarray,
     image_points: np.ndarray,
     depth: np.ndarray,
     trust: np.ndarray,
@@ -230,26 +307,26 @@ def add_points(
         body: (frames, points, 3) posed points relative to the pivot, before rotation.
         turn: (frames, 3, 3) rotation from head to camera.
         jacobian: (frames, 3, 3) left Jacobian of the rotation parameters.
-        place: (frames, 3) of the pivot in the camera's frame.
-        image_points: (frames, points, 2) seen, pixels from the principal point, y up.
-        depth: (frames, points) seen.
+        position: (frames, 3) of the pivot in the camera's frame.
+        image_points: (frames, points, 2) detected, pixels from the principal point, y up.
+        depth: (frames, points) detected.
         trust: (frames, points) in [0, 1].
         focal: pixels.
         pairs: (pairs, 2) rows of points.
         point_precision: (points,) weight of squared errors, 1/m^2.
         depth_precision: (points,) likewise of depth errors.
         pair_precision: (pairs,) likewise of distance vectors.
-        robust: metres; larger point errors lose weight. The Cauchy cost `c^2/2 log(1 + e^2/c^2)` is majorised by a
+        robust: meters; larger point errors lose weight. The Cauchy cost `c^2/2 log(1 + e^2/c^2)` is majorized by a
             square, so that every step lowers the true cost.
-        curved: whether the second derivatives are wanted: they are most of the work. Without, they are left as they
-            are, and may be empty.
+        curved: whether to compute the second derivatives, most of the work. Without, they are not written and may be
+            empty.
         pose_hessian: (frames, 6, 6) out, added to.
         pose_gradient: (frames, 6) out, added to.
-        inner: (frames, points, 6) out: second derivative by each point's place in the head's frame, as 00 11 22 01 02
-            12.
-        between: (frames, pairs, 9) out: less that by the places of a pair's first and second point, row after row.
-        mixed: (points, 3, frames, 6) out: derivative by place and by pose.
-        pull: (frames, points, 3) out: first derivative by each point's place.
+        inner: (frames, points, 6) out: second derivative by each point's position in the head's frame, as 00 11 22 01
+            02 12.
+        between: (frames, pairs, 9) out: negative second derivative by the positions of a pair's two points, row by row.
+        mixed: (points, 3, frames, 6) out: derivative by position and by pose.
+        pull: (frames, points, 3) out: first derivative by each point's position.
         cost: (frames,) out, added to.
     """
     num_frames, num_points = body.shape[:2]
@@ -259,43 +336,15 @@ def add_points(
     stiffness, depth_stiffness = np.empty(num_points), np.empty(num_points)
     limit = robust * robust
     for t in range(num_frames):
-        project_rows(body[t], turn[t], place[t], image_points[t], depth[t], focal, offsets, errors, slopes)
-        forces[:] = 0.0
-        share, middle = 1e-12, 0.0
-        for p in range(num_points):
-            depth_stiffness[p] = trust[t, p] * depth_precision[p]
-            share += depth_stiffness[p]
-            middle += depth_stiffness[p] * errors[p, 2]
-        for p in range(num_points):
-            weight = trust[t, p] * point_precision[p]
-            right, up, toward = errors[p, 0], errors[p, 1], errors[p, 2] - middle / share
-            square = right * right + up * up
-            stiffness[p] = weight / (1 + square / limit)
-            cost[t] += 0.5 * (weight * limit * math.log1p(square / limit) + depth_stiffness[p] * toward * toward)
-            _push(forces[p], slopes[p], stiffness[p], right, up)
-            forces[p, 2] += depth_stiffness[p] * toward
-        for q in range(len(pairs)):
-            a, b = pairs[q]
-            weight = trust[t, a] * trust[t, b] * pair_precision[q]
-            right, up = errors[a, 0] - errors[b, 0], errors[a, 1] - errors[b, 1]
-            cost[t] += 0.5 * weight * (right * right + up * up)
-            _push(forces[a], slopes[a], weight, right, up)
-            _push(forces[b], slopes[b], -weight, right, up)
-            stiffness[a] += weight
-            stiffness[b] += weight
+        project_rows(body[t], turn[t], position[t], image_points[t], depth[t], focal, offsets, errors, slopes)
+        _add_first_order(
+            errors, slopes, trust[t], point_precision, depth_precision, pairs, pair_precision, limit, forces, stiffness,
+            depth_stiffness, cost[t : t + 1],
+        )  # fmt: skip
         _gather_forces(forces, offsets, turn[t], jacobian[t], pose_gradient[t], pull[t])
-        if not curved:
-            continue
-        for p in range(num_points):
-            _add_curvature(
-                offsets[p], slopes[p], stiffness[p], depth_stiffness[p], turn[t], jacobian[t], pose_hessian[t],
-                inner[t, p], own[p], spin, weighted,
+        if curved:
+            _add_second_order(
+                offsets, slopes, stiffness, depth_stiffness, trust[t], pairs, pair_precision, turn[t], jacobian[t],
+                pose_hessian[t], inner[t], between[t], own, spin, weighted,
             )  # fmt: skip
-        for q in range(len(pairs)):
-            a, b = pairs[q]
-            weight = trust[t, a] * trust[t, b] * pair_precision[q]
-            _take_coupling(
-                (offsets[a], offsets[b]), (slopes[a], slopes[b]), weight, turn[t], jacobian[t], pose_hessian[t],
-                between[t, q], (own[a], own[b]), spin, weighted,
-            )  # fmt: skip
-        mixed[:, :, t] = own
+            mixed[:, :, t] = own

@@ -1,4 +1,4 @@
-"""Gauss-Newton over a window of frames: linearise, solve the bounded problem with smoothness, repeat."""
+"""Gauss-Newton over a window of frames: linearize, solve the bounded problem with smoothness, repeat."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _SWEEPS = 60
 _TOLERANCE = 1e-3
 _SMALLEST_STEP = 0.1
 _FIRST_DAMPING = 1e-5
-_RENEWED = 2
-"""Steps from one second derivative to the next."""
+_HESSIAN_STEPS = 2
+"""Steps for which one second derivative is used."""
 
 
 class Refined(NamedTuple):
-    """A state, and what can be handed to the next `refine` near it."""
+    """A state, and the second derivative near it for the next `refine`."""
 
     state: State
     hessian: Float[Tensor, "frames n n"]
-    """Of `NormalEquations`, at a state a step or two before."""
+    """Of `NormalEquations`, one or two steps before."""
 
 
 def refine(
@@ -37,28 +37,28 @@ def refine(
     smooth: bool = True,
     hessian: Float[Tensor, "frames n n"] | None = None,
 ) -> Refined:
-    """The state that explains the points best, from a nearby one.
+    """The state that fits the points best, from a nearby one.
 
     Args:
         energy: terms of one frame.
         rest: the points before expression, see `FaceBasis.rest`.
-        seen: the detector's points.
+        seen: the detected points.
         state: where to start.
         iterations: Gauss-Newton steps.
-        smooth: frames are consecutive in time; else each stands alone.
-        hessian: known from a state near by. Second derivatives are most of the work and hardly change from step to
-            step, so they are found anew at every second step only; the slope, which says where to stop, is exact.
+        smooth: whether frames are consecutive in time; else each is fitted on its own.
+        hessian: known from a nearby state. Second derivatives are most of the work and hardly change from step to step,
+            so they are computed at every second step only; the gradient, which determines the result, is exact.
     """
     damping = _FIRST_DAMPING
     slope = energy.slope(rest, state, seen)
     age = 1
     for _ in range(iterations):
-        if hessian is None or age == _RENEWED:
-            hessian, age = energy.linearise(rest, state, seen).hessian, 0
+        if hessian is None or age == _HESSIAN_STEPS:
+            hessian, age = energy.linearize(rest, state, seen).hessian, 0
         found = _descent(energy, rest, seen, state, slope, hessian, damping, smooth)
         if age > 0 and (found is None or found.share < 1):
-            # The old second derivative may be at fault.
-            hessian, age = energy.linearise(rest, state, seen).hessian, 0
+            # The old second derivative may be the reason.
+            hessian, age = energy.linearize(rest, state, seen).hessian, 0
             found = _descent(energy, rest, seen, state, slope, hessian, damping, smooth)
         if found is None:
             break
@@ -72,7 +72,7 @@ class _Descent(NamedTuple):
     slope: Slope
     damping: float
     share: float
-    """Of the wanted step."""
+    """Accepted part of the step."""
 
 
 def _descent(
@@ -85,7 +85,7 @@ def _descent(
     damping: float,
     smooth: bool,
 ) -> _Descent | None:
-    """A lower state, where the second-order model leads to one."""
+    """A state of lower energy, if the second-order model leads to one."""
     values = state.flat()
     jerk = jerk_weights(energy, values) if smooth else torch.zeros_like(values)
     total = slope.cost.sum() + _bending(values, jerk)
@@ -114,9 +114,9 @@ def _descent(
 
 
 def bounds(energy: FaceEnergy, state: State) -> tuple[Tensor, Tensor]:
-    """Smallest and largest value of every variable: channels lie in [0, 1].
+    """Lower and upper bound of every variable: channels lie in [0, 1].
 
-    `mouthClose` brings lips together over an open jaw, so it goes no further than `jawOpen`.
+    `mouthClose` closes the lips over an open jaw, so it is bounded by `jawOpen`.
     """
     values = state.flat()
     lower, upper = torch.zeros_like(values), torch.ones_like(values)
@@ -130,10 +130,10 @@ def bounds(energy: FaceEnergy, state: State) -> tuple[Tensor, Tensor]:
 
 
 def jerk_weights(energy: FaceEnergy, values: Float[Tensor, "frames n"]) -> Float[Tensor, "frames n"]:
-    """Weight of the second difference centred on each frame.
+    """Weight of the second difference centerd on each frame.
 
-    A channel that bends much more than noise does is moving in earnest (a blink, a plosive) and is let go; the pose
-    keeps its full weight.
+    A channel whose second difference is much larger than noise is really moving (a blink, a plosive) and gets a low
+    weight; the pose keeps its full weight.
     """
     settings = energy.settings
     pose = torch.tensor(settings.pose_jerk, dtype=values.dtype)

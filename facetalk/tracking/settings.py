@@ -1,4 +1,4 @@
-"""Every number of the fit that is a choice."""
+"""Parameters of the fit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES
 
 HELD_AT_ZERO = (*GAZE_NAMES, "tongueOut")
-"""Channels that the points do not solve for: gaze comes from the irises, a tongue is not seen."""
+"""Channels that are not solved for: gaze comes from the irises, and the tongue is not detected."""
 
 CHANNEL_PRIORS: tuple[tuple[tuple[str, ...], float], ...] = (
     (("jawOpen", "eyeBlink"), 0.25),
@@ -18,9 +18,9 @@ CHANNEL_PRIORS: tuple[tuple[tuple[str, ...], float], ...] = (
     (("noseSneer", "cheekSquint"), 0.8),
     (("cheekPuff",), 6.0),
 )
-"""How reluctantly a channel is used, by the start of its name; later rows over earlier ones, all others 1.
+"""Prior weight of a channel, by the start of its name; later rows override earlier ones, all others have 1.
 
-Channels that a picture hardly shows, or that several others imitate, are dear.
+Channels that are hardly visible, or that several others imitate, are expensive.
 """
 
 HALF_CONFIDENCE_ERROR = 0.06
@@ -29,54 +29,54 @@ HALF_CONFIDENCE_ERROR = 0.06
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Weights of the energy; lengths in metres at the face."""
+    """Weights of the energy; lengths in meters at the face."""
 
     point_sigma_m: float = 0.0015
     """Error of a point of weight 1."""
     depth_sigma_m: float = 0.008
-    """Error of MediaPipe's depth: a guess of its network, right on average only."""
+    """Error of MediaPipe's depth, an estimate that is right on average only."""
     robust_m: float = 0.006
     """Errors beyond this lose weight (Cauchy)."""
     channel_sigma: float = 0.15
     """Spread of a channel of prior weight 1, for the squared part of the prior."""
     channel_cost: float = 15.0
-    """Linear cost of a channel: keeps those at zero that are not needed."""
+    """Linear cost of a channel: keeps unneeded ones at zero."""
     side_sigma: float = 0.06
     """Typical difference of a channel's left and right side."""
     betas_weight: float = 12.0
     """Weight of the identity prior N(0, 1) against one frame's points."""
     focal_spread: float = 0.35
-    """Of the natural logarithm of the focal length about its usual one."""
+    """Standard deviation of the natural logarithm of the focal length."""
     focal_weight: float = 4.0
     """Weight of the focal length's prior against one frame's points; see `betas_weight`."""
     pose_jerk: tuple[float, float, float, float, float, float] = (0.004, 0.004, 0.004, 0.0006, 0.0006, 0.002)
-    """Typical second difference per frame of rotation (radians) and position (metres)."""
+    """Typical second difference per frame of rotation (radians) and position (meters)."""
     channel_jerk: float = 0.10
-    """Typical second difference of a channel per frame; larger ones are taken for real moves (Cauchy)."""
+    """Typical second difference of a channel per frame; larger ones count as real movements (Cauchy)."""
     identity_reluctance: float = 0.4
-    """How much dearer channels are while the identity is learnt.
+    """Factor of the channel priors while the identity is solved.
 
-    With 2, and a `betas_weight` of 2, a smile that lasts from beginning to end becomes part of the person: of the acted
-    moods of one speaker the happy clip then has `mouthSmile` 0.13 where the neutral one has 0.07; now 0.46 and 0.06.
+    With 2, and a `betas_weight` of 2, a smile that lasts for the whole clip becomes part of the identity: of one
+    speaker's acted emotions the happy clip has a `mouthSmile` of 0.13 and the neutral one of 0.07; now 0.46 and 0.06.
     """
     personal_share: float = 0.7
-    """Share of a clip's constant error that is put down to a face the identities cannot make; channels explain the
-    rest. At 0 channels bend a foreign mouth into place all the time, at 1 they never do."""
+    """Share of a clip's constant error that is attributed to a face outside the identity space; channels explain the
+    rest. At 0 channels compensate for a different mouth in every frame, at 1 they never do."""
     iterations: int = 4
     window: int = 450
-    """Frames solved at once."""
+    """Frames that are solved together."""
     margin: int = 24
-    """Frames that windows share at a seam."""
+    """Frames that neighboring windows share."""
     identity_frames: int = 24
     identity_rounds: int = 5
     read_back_frames: int = 48
-    """Fitted frames that are rendered and shown to the detector, to learn how it misreads this clip; 0: none."""
+    """Fitted frames that are rendered and detected again, to correct the detector's bias on the clip; 0 for none."""
     read_back_share: float = 0.4
-    """Likewise, at most so many of a short clip's frames."""
+    """Largest share of a short clip's frames for this."""
     read_back_rounds: int = 2
-    """`identity_rounds` afterwards, from the identity that was found before."""
+    """Rounds of the identity after that, from the identity found before."""
     face_distance_m: float = 0.7
-    """Shortest believed distance of camera and face: cropped and enlarged clips were filmed from further away."""
+    """Smallest plausible distance of camera and face: enlarged crops are filmed from farther away."""
 
     def __post_init__(self) -> None:
         if self.window <= 2 * self.margin:

@@ -21,32 +21,34 @@ EYE = {"left": torch.tensor([0.0315, 0.0, -0.005]), "right": torch.tensor([-0.03
 IRIS_DEPTH = 0.0105
 
 
-def _places(chance: torch.Generator) -> Tensor:
+def _places(generator: torch.Generator) -> Tensor:
     """Points spread over the front of an ellipsoid; those with a meaning where they belong."""
-    angle = torch.rand(478, generator=chance) * 2 * torch.pi
-    radius = torch.rand(478, generator=chance).sqrt()
-    places = torch.stack([0.07 * radius * angle.cos(), -0.03 + 0.09 * radius * angle.sin(), torch.zeros(478)], 1)
+    angle = torch.rand(478, generator=generator) * 2 * torch.pi
+    radius = torch.rand(478, generator=generator).sqrt()
+    positions = torch.stack([0.07 * radius * angle.cos(), -0.03 + 0.09 * radius * angle.sin(), torch.zeros(478)], 1)
     known = {33: (-0.0445, 0), 263: (0.0445, 0), 133: (-0.018, 0), 362: (0.018, 0), 159: (-0.0315, 0.005),
              145: (-0.0315, -0.005), 386: (0.0315, 0.005), 374: (0.0315, -0.005), 13: (0, -0.068), 14: (0, -0.070),
              61: (-0.025, -0.069), 291: (0.025, -0.069), 152: (0, -0.112), 168: (0, 0.005)}  # fmt: skip
     for number, (x, y) in known.items():
-        places[number, :2] = torch.tensor([x, y])
-    bulge = 1 - (places[:, 0] / 0.09) ** 2 - ((places[:, 1] + 0.03) / 0.11) ** 2
-    places[:, 2] = 0.06 * bulge.clamp_min(0).sqrt() - 0.03
+        positions[number, :2] = torch.tensor([x, y])
+    bulge = 1 - (positions[:, 0] / 0.09) ** 2 - ((positions[:, 1] + 0.03) / 0.11) ** 2
+    positions[:, 2] = 0.06 * bulge.clamp_min(0).sqrt() - 0.03
     for first, side in ((MESH_RIGHT_IRIS, "right"), (MESH_LEFT_IRIS, "left")):
-        places[first : first + 5] = EYE[side] + torch.tensor([0, 0, IRIS_DEPTH])
-    return places
+        positions[first : first + 5] = EYE[side] + torch.tensor([0, 0, IRIS_DEPTH])
+    return positions
 
 
 def make_point_head(num_betas: int = 4, seed: int = 0) -> HeadModel:
-    """Channels are smooth bumps of skin at random places; `eyeBlink*` closes the lids, `jawOpen` parts the lips."""
-    chance = torch.Generator().manual_seed(seed)
-    template = _places(chance)
+    """Channels are smooth bumps of skin at random positions; `eyeBlink*` closes the lids, `jawOpen` parts the lips."""
+    generator = torch.Generator().manual_seed(seed)
+    template = _places(generator)
     dirs = torch.zeros(len(ARKIT_NAMES), 478, 3)
     for row in range(len(ARKIT_NAMES)):
-        centre = template[int(torch.randint(0, 468, (1,), generator=chance))]
-        bump = torch.exp(-((template - centre) ** 2).sum(1) / (2 * 0.018**2))
-        direction = torch.nn.functional.normalize(torch.randn(3, generator=chance) * torch.tensor([1, 1, 0.4]), dim=0)
+        center = template[int(torch.randint(0, 468, (1,), generator=generator))]
+        bump = torch.exp(-((template - center) ** 2).sum(1) / (2 * 0.018**2))
+        direction = torch.nn.functional.normalize(
+            torch.randn(3, generator=generator) * torch.tensor([1, 1, 0.4]), dim=0
+        )
         dirs[row] = 0.008 * bump[:, None] * direction
     for name, upper in (("eyeBlinkRight", 159), ("eyeBlinkLeft", 386)):
         bump = torch.exp(-((template - template[upper]) ** 2).sum(1) / (2 * 0.005**2))
@@ -62,8 +64,8 @@ def make_point_head(num_betas: int = 4, seed: int = 0) -> HeadModel:
     weights[:468, 1], weights[468:473, 4], weights[473:, 3] = 1, 1, 1
     joints = torch.stack([torch.tensor([0, -0.2, -0.09]), torch.tensor([0, -0.13, -0.09]), torch.tensor([0, 0, -0.07]),
                           EYE["left"], EYE["right"]])  # fmt: skip
-    wave = torch.sin(template @ (torch.randn(3, num_betas, generator=chance) * 25)).T[..., None]
-    shape = 0.003 * wave * torch.randn(num_betas, 1, 3, generator=chance)
+    wave = torch.sin(template @ (torch.randn(3, num_betas, generator=generator) * 25)).T[..., None]
+    shape = 0.003 * wave * torch.randn(num_betas, 1, 3, generator=generator)
     shape[:, 468:] = 0
     order = torch.arange(478)
     corner = torch.tensor([1.0, 0, 0]).repeat(478, 1)
@@ -100,7 +102,7 @@ def make_point_head(num_betas: int = 4, seed: int = 0) -> HeadModel:
 
 
 def _front_faces(template: Tensor) -> Tensor:
-    """A triangle of three neighbours for every point, counter-clockwise from the front."""
+    """A triangle of three neighbors for every point, counter-clockwise from the front."""
     near = torch.cdist(template[:, :2], template[:, :2]).topk(6, largest=False).indices
     faces = torch.stack([near[:, 0], near[:, 2], near[:, 5]], 1)
     a, b, c = (template[faces[:, i], :2] for i in range(3))
@@ -137,12 +139,12 @@ def swaying(num_frames: int) -> tuple[Tensor, Tensor]:
     return turn, transl
 
 
-def noisy_start(num_frames: int, chance: torch.Generator) -> tuple[FaceBasis, Observation, State]:
+def noisy_start(num_frames: int, generator: torch.Generator) -> tuple[FaceBasis, Observation, State]:
     """A toy head, what a detector with errors of a pixel sees of it, and a state somewhat beside the truth."""
     head = make_point_head()
     turn, transl = swaying(num_frames * 20)
-    expression = 0.4 * torch.rand(num_frames, 52, generator=chance)
+    expression = 0.4 * torch.rand(num_frames, 52, generator=generator)
     points = see(head, expression, turn[::20], transl[::20], torch.zeros(4))
     basis = reduce_head(head)
-    seen, state = observe(points + torch.randn(points.shape, generator=chance), make_camera(), basis)
-    return basis, seen, State(state.rotation + 0.02, state.place + 0.003, state.channels)
+    seen, state = observe(points + torch.randn(points.shape, generator=generator), make_camera(), basis)
+    return basis, seen, State(state.rotation + 0.02, state.position + 0.003, state.channels)

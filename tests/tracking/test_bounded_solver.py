@@ -6,10 +6,10 @@ from facetalk.tracking.bounded_solver import NUM_POSE, solve_bounded
 
 
 def make_problem(frames: int, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    chance = torch.Generator().manual_seed(seed)
-    jacobian = torch.randn(frames, 3 * n, n, generator=chance)
+    generator = torch.Generator().manual_seed(seed)
+    jacobian = torch.randn(frames, 3 * n, n, generator=generator)
     hessian = jacobian.transpose(1, 2) @ jacobian / n
-    return hessian.numpy(), torch.randn(frames, n, generator=chance).numpy()
+    return hessian.numpy(), torch.randn(frames, n, generator=generator).numpy()
 
 
 def free_bounds(frames: int, n: int) -> tuple[np.ndarray, np.ndarray]:

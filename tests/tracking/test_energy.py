@@ -13,10 +13,10 @@ FRAMES = 3
 
 @pytest.fixture(scope="module")
 def scene() -> tuple[FaceBasis, Observation, State]:
-    chance = torch.Generator().manual_seed(3)
-    basis, seen, state = noisy_start(FRAMES, chance)
-    channels = torch.rand(state.channels.shape, generator=chance) * 0.5
-    return basis, seen, State(state.rotation, state.place, channels)
+    generator = torch.Generator().manual_seed(3)
+    basis, seen, state = noisy_start(FRAMES, generator)
+    channels = torch.rand(state.channels.shape, generator=generator) * 0.5
+    return basis, seen, State(state.rotation, state.position, channels)
 
 
 def whitened(
@@ -26,8 +26,8 @@ def whitened(
     state, basis, settings = State.of(values), energy.basis, energy.settings
     turn = axis_angle_to_matrix(state.rotation) @ seen.reference
     moved = rest + torch.einsum("te,epc->tpc", state.channels, basis.expression_dirs) - basis.pivot
-    x, y, z = (torch.einsum("tij,tpj->tpi", turn, moved) + state.place[:, None]).unbind(-1)
-    distance = -start.place[:, 2:].detach()
+    x, y, z = (torch.einsum("tij,tpj->tpi", turn, moved) + state.position[:, None]).unbind(-1)
+    distance = -start.position[:, 2:].detach()
     across = (torch.stack([x / -z, y / -z], -1) * seen.focal_px - seen.image_points) * (distance / seen.focal_px)[
         ..., None
     ]
@@ -52,7 +52,7 @@ def test_cost_and_gradient_agree_with_autograd(scene: tuple[FaceBasis, Observati
     settings = FitSettings()
     energy = FaceEnergy(basis, settings)
     rest = basis.rest(torch.zeros(4), torch.zeros(FRAMES, 8))
-    equations = energy.linearise(rest, state, seen)
+    equations = energy.linearize(rest, state, seen)
     values = state.flat().requires_grad_()
     errors, square = whitened(energy, rest, seen, state, values)
     limit = settings.robust_m**2
@@ -72,16 +72,16 @@ def test_hessian_is_the_square_of_the_jacobian(scene: tuple[FaceBasis, Observati
     far = FitSettings(robust_m=1e3)
     energy = FaceEnergy(basis, far)
     rest = basis.rest(torch.zeros(4), torch.zeros(FRAMES, 8))
-    hessian = energy.linearise(rest, state, seen).hessian
+    hessian = energy.linearize(rest, state, seen).hessian
     scale = hessian.diagonal(dim1=1, dim2=2).sqrt()
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
 
     def errors(values: Tensor) -> Tensor:
         return whitened(energy, rest, seen, state, values)[0]
 
     for _ in range(8):
         # J' J v by a forward and a backward derivative, in units in which all variables matter alike.
-        vector = torch.randn(scale.shape, generator=chance) / scale
+        vector = torch.randn(scale.shape, generator=generator) / scale
         forward = torch.autograd.functional.jvp(errors, state.flat(), vector)[1]
         expected = torch.autograd.functional.vjp(errors, state.flat(), forward)[1]
         assert isinstance(expected, Tensor)
@@ -94,7 +94,7 @@ def test_the_slope_alone_is_that_of_the_whole(scene: tuple[FaceBasis, Observatio
     basis, seen, state = scene
     energy = FaceEnergy(basis, FitSettings())
     rest = basis.rest(torch.zeros(4), torch.zeros(FRAMES, 8))
-    whole, alone = energy.linearise(rest, state, seen), energy.slope(rest, state, seen)
+    whole, alone = energy.linearize(rest, state, seen), energy.slope(rest, state, seen)
     torch.testing.assert_close(alone.gradient, whole.gradient)
     torch.testing.assert_close(alone.cost, whole.cost)
 

@@ -109,8 +109,8 @@ def test_the_motion_poses_the_head_onto_the_points(fitted: Motion, head: HeadMod
     vertices = head.pose(fitted).vertices
     camera = fitted.camera
     assert camera is not None
-    focal, centre = camera.K[0, 0], camera.K[:2, 2]
-    shown = vertices[..., :2] / -vertices[..., 2:] * focal * torch.tensor([1.0, -1.0]) + centre
+    focal, center = camera.K[0, 0], camera.K[:2, 2]
+    shown = vertices[..., :2] / -vertices[..., 2:] * focal * torch.tensor([1.0, -1.0]) + center
     skin = (shown - points[..., :2])[:, :468].norm(dim=-1)
     assert skin.mean() < 0.6
 

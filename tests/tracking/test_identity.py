@@ -34,13 +34,13 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def scene() -> tuple[FaceBasis, Observation, State]:
     basis, seen, state = noisy_start(FRAMES, torch.Generator().manual_seed(3))
-    return basis, seen, State(state.rotation, state.place, state.channels + 0.2)
+    return basis, seen, State(state.rotation, state.position, state.channels + 0.2)
 
 
 def plain_errors(basis: FaceBasis, seen: Observation, values: Tensor, shared: Tensor, start: State) -> Tensor:
     """Errors over their expected size of points, pairs and depths, one frame after the other, written plainly.
 
-    The head moves away with the lens; the scale from pixels to metres and the robust weights are those of `start`.
+    The head moves away with the lens; the scale from pixels to meters and the robust weights are those of `start`.
     """
     settings, errors = FitSettings(), []
     first, second = basis.pairs.unbind(1)
@@ -49,9 +49,9 @@ def plain_errors(basis: FaceBasis, seen: Observation, values: Tensor, shared: Te
         turn = axis_angle_to_matrix(row[:3]) @ seen.reference.double()
         moved = rest + torch.einsum("e,epc->pc", row[6:], basis.expression_dirs.double()) - basis.pivot
         longer = shared[-1].exp()
-        place = row[3:6] * torch.stack([longer.new_ones(()), longer.new_ones(()), longer])
-        x, y, z = (moved @ turn.T + place).unbind(-1)
-        scale = -start.place[t, 2] / seen.focal_px
+        position = row[3:6] * torch.stack([longer.new_ones(()), longer.new_ones(()), longer])
+        x, y, z = (moved @ turn.T + position).unbind(-1)
+        scale = -start.position[t, 2] / seen.focal_px
         across = (torch.stack([x / -z, y / -z], -1) * seen.focal_px * longer - seen.image_points[t]) * scale
         weights = seen.weights[t] * basis.point_weights / settings.point_sigma_m**2
         square = (across.detach() ** 2).sum(-1) / settings.robust_m**2
@@ -96,7 +96,7 @@ def test_a_longer_lens_from_further_away_keeps_the_size(scene: tuple[FaceBasis, 
     _, seen, state = scene
     longer, away = through_lens(seen, state, 2 * seen.focal_px)
     assert longer.focal_px == 2 * seen.focal_px
-    torch.testing.assert_close(longer.focal_px / away.place[:, 2], seen.focal_px / state.place[:, 2])
+    torch.testing.assert_close(longer.focal_px / away.position[:, 2], seen.focal_px / state.position[:, 2])
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def head() -> HeadModel:
 
 def turning(head: HeadModel, focal_px: float, seed: int) -> tuple[Tensor, Tensor]:
     """Points (48, 478, 3) with half a pixel of noise, and times, of somebody who turns 15 degrees to either side."""
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     times = torch.arange(48) / 30
     turn = torch.stack([0.1 * (2.1 * times).sin(), math.radians(15) * (3.5 * times).sin(), 0.05 * times.sin()], 1)
     # Eye corners that are 128 pixels apart, whatever the lens.
@@ -114,7 +114,7 @@ def turning(head: HeadModel, focal_px: float, seed: int) -> tuple[Tensor, Tensor
     transl = torch.stack([0.02 * times.sin(), 0.01 * times.cos(), -distance * (1 + 0.03 * times.sin())], 1)
     expression = torch.zeros(48, 52)
     expression[:, ARKIT_NAMES.index("jawOpen")] = 0.15 * (1 - (9 * times).cos())
-    betas = 0.8 * torch.randn(head.num_betas, generator=chance)
+    betas = 0.8 * torch.randn(head.num_betas, generator=generator)
     poses = torch.stack([turn, *[torch.zeros_like(turn)] * 4], 1)
     with torch.no_grad():
         seen = head.points.mediapipe.on(head(expression, poses, transl, betas))
@@ -125,7 +125,7 @@ def turning(head: HeadModel, focal_px: float, seed: int) -> tuple[Tensor, Tensor
     points[:, ids, 2] = (-seen[..., 2] + seen[..., 2].mean(1, keepdim=True)) * focal_px / distance
     for iris, corners in ((468, (33, 133)), (473, (263, 362))):
         points[:, iris : iris + 5] = points[:, corners].mean(1, keepdim=True)
-    points[..., :2] += 0.5 * torch.randn(points[..., :2].shape, generator=chance)
+    points[..., :2] += 0.5 * torch.randn(points[..., :2].shape, generator=generator)
     return points, times
 
 

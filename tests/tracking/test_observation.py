@@ -16,8 +16,8 @@ def test_frames_at_thirty_a_second_pass_unchanged() -> None:
 
 
 def test_other_and_uneven_rates_are_resampled_by_their_times() -> None:
-    chance = torch.Generator().manual_seed(0)
-    times = torch.cumsum(0.02 + 0.04 * torch.rand(80, generator=chance, dtype=torch.float64), 0)
+    generator = torch.Generator().manual_seed(0)
+    times = torch.cumsum(0.02 + 0.04 * torch.rand(80, generator=generator, dtype=torch.float64), 0)
     points = times.float()[:, None, None].expand(80, 478, 3)
     even, _ = even_frames(points, times)
     assert abs(len(even) / 30 - float(times[-1])) < 0.08
@@ -65,14 +65,14 @@ def test_the_first_guess_of_the_pose_is_close() -> None:
     from facetalk.core.rotations import axis_angle_to_matrix
 
     expected = (axis_angle_to_matrix(turn) @ pivot) + head.joints[0] + transl
-    assert (state.place - expected).abs().max() < 0.05
+    assert (state.position - expected).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("part", [slice(0, 7), slice(5, 30), slice(20, 46), slice(None, None, 4)], ids=str)
 def test_a_window_of_frames_is_cut_from_the_whole(part: slice) -> None:
-    chance = torch.Generator().manual_seed(0)
-    times = torch.cumsum(0.02 + 0.04 * torch.rand(40, generator=chance, dtype=torch.float64), 0)
-    points = torch.randn(40, 478, 3, generator=chance)
+    generator = torch.Generator().manual_seed(0)
+    times = torch.cumsum(0.02 + 0.04 * torch.rand(40, generator=generator, dtype=torch.float64), 0)
+    points = torch.randn(40, 478, 3, generator=generator)
     points[[3, 4, 15, 16, 17, 18, 19, 30, 39]] = torch.nan
     frames = EvenFrames(points, times)
     torch.testing.assert_close(frames[part], frames[:][part])

@@ -10,7 +10,7 @@ from facetalk.head.model import HeadModel
 from facetalk.tracking.energy import Observation, State
 from facetalk.tracking.face_basis import FaceBasis, reduce_head, with_points
 from facetalk.tracking.fit import fit_landmarks
-from facetalk.tracking.read_back import learn_reading
+from facetalk.tracking.read_back import apply_reading
 from tests.tracking.synthetic import IMAGE_SIZE, make_point_head, see, swaying
 
 NUM_FRAMES = 48
@@ -25,27 +25,27 @@ def head() -> HeadModel:
 def pictures(basis: FaceBasis, state: State) -> Tensor:
     """Points of a basis in the picture, pixels from the middle."""
     moved = basis.template + (state.channels @ basis.expression_dirs.flatten(1)).unflatten(1, (-1, 3)) - basis.pivot
-    points = moved @ axis_angle_to_matrix(state.rotation).transpose(1, 2) + state.place[:, None]
+    points = moved @ axis_angle_to_matrix(state.rotation).transpose(1, 2) + state.position[:, None]
     return FOCAL * points[..., :2] / -points[..., 2:]
 
 
 def test_points_go_where_the_detector_sees_them(head: HeadModel) -> None:
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     basis = reduce_head(head)
-    turn, place = swaying(NUM_FRAMES)
-    channels = torch.rand(NUM_FRAMES, len(basis.free), generator=chance)
-    channels = channels * (torch.rand(channels.shape, generator=chance) < 0.2)
-    state = State(turn, place, channels)
-    aside = 0.0015 * torch.randn(1 + len(basis.free), *basis.template.shape, generator=chance)
+    turn, position = swaying(NUM_FRAMES)
+    channels = torch.rand(NUM_FRAMES, len(basis.free), generator=generator)
+    channels = channels * (torch.rand(channels.shape, generator=generator) < 0.2)
+    state = State(turn, position, channels)
+    aside = 0.0015 * torch.randn(1 + len(basis.free), *basis.template.shape, generator=generator)
     seen_at = with_points(basis, basis.template + aside[0], basis.expression_dirs + 0.4 * aside[1:])
     read = pictures(seen_at, state)
     read[5] = torch.nan
     none = torch.zeros(NUM_FRAMES, len(basis.ids))
     seen = Observation(read, none, none, torch.zeros(NUM_FRAMES, 2, 2), torch.ones(NUM_FRAMES), torch.eye(3), FOCAL)
     rest = basis.template.expand(NUM_FRAMES, -1, -1)
-    learned = learn_reading(basis, rest, state, seen)
+    corrected = apply_reading(basis, rest, state, seen)
     before, after = (
-        (pictures(one, state) - read)[torch.arange(NUM_FRAMES) != 5].norm(dim=-1).mean() for one in (basis, learned)
+        (pictures(one, state) - read)[torch.arange(NUM_FRAMES) != 5].norm(dim=-1).mean() for one in (basis, corrected)
     )
     assert after < 0.3 * before
 

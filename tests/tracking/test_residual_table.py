@@ -44,7 +44,7 @@ def detected(path: Path) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
 
 
 def residual(head: HeadModel, points: torch.Tensor, times: torch.Tensor, size: tuple[int, int]) -> float:
-    """Mean distance of MediaPipe's 468 skin points, inter-ocular units."""
+    """Mean distance of MediaPipe's 468 skin points, interocular units."""
     motion = fit_landmarks(points, times, size, head, settings=SETTINGS)
     even, _ = even_frames(points, times)
     assert motion.camera is not None
