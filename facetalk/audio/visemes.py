@@ -17,6 +17,9 @@ VISEMES: tuple[tuple[str, ...], ...] = (
 BILABIAL = ("P", "B", "M")
 """Phonemes with closed lips."""
 
+LABIODENTAL = ("F", "V")
+"""Phonemes with the lower lip against the upper teeth."""
+
 
 def viseme_of_phoneme() -> Int64[Tensor, " phonemes"]:
     """Number of the viseme of each phoneme id."""

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.audio.visemes import BILABIAL, LABIODENTAL
 from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion, still_motion
@@ -89,8 +90,8 @@ class StyleTalk:
         self.config = config or SpeakingConfig()
         self.name, self.head, self.num_betas = name, head, num_betas
         self.styles = dict(styles or {})
-        self._bilabials = list(speech.columns("B", "M", "P"))
-        self._labiodentals = list(speech.columns("F", "V"))
+        self._bilabials = sorted(speech.columns(*BILABIAL))
+        self._labiodentals = sorted(speech.columns(*LABIODENTAL))
         self._silence = list(speech.columns("SIL"))
 
     @classmethod
