@@ -132,8 +132,8 @@ def evaluate(reader: Reader, frame: int) -> np.ndarray:
 
 def textured_head() -> HeadAssets:
     assets = make_toy_head()
-    picture = np.random.default_rng(0).integers(0, 255, (16, 32, 3), dtype=np.uint8)
-    return replace(assets, appearance=replace(assets.appearance, texture=picture))
+    image = np.random.default_rng(0).integers(0, 255, (16, 32, 3), dtype=np.uint8)
+    return replace(assets, appearance=replace(assets.appearance, texture=image))
 
 
 def few_joints_head() -> HeadAssets:
@@ -259,8 +259,8 @@ def test_texture_and_texture_coordinates_keep_their_place(tmp_path: Path) -> Non
     reader = Reader(tmp_path / "a.glb")
     (image,) = reader.file.images
     view = reader.file.bufferViews[image.bufferView]
-    picture = Image.open(io.BytesIO(reader.blob[view.byteOffset : view.byteOffset + view.byteLength]))
-    assert picture.size == (32, 16)
+    image = Image.open(io.BytesIO(reader.blob[view.byteOffset : view.byteOffset + view.byteLength]))
+    assert image.size == (32, 16)
     uv = reader.array(reader.file.meshes[0].primitives[0].attributes.TEXCOORD_0)
     # glTF counts v from the top, the head from the bottom.
     np.testing.assert_allclose(sorted(1 - uv[:, 1]), sorted(assets.appearance.uv_coords[:, 1].numpy()), atol=1e-6)

@@ -33,7 +33,7 @@ def posed(head: HeadModel, **channels: float) -> torch.Tensor:
 
 
 @pytest.mark.slow
-def test_its_channels_are_arkit_in_order_and_in_metres(ict: HeadModel) -> None:
+def test_its_channels_are_arkit_in_order_and_in_meters(ict: HeadModel) -> None:
     assert ict.shape.expression_names == ARKIT_NAMES
     assert ict.num_betas == 30
     height = ict.template[:, 1].max() - ict.template[:, 1].min()
@@ -51,7 +51,7 @@ def test_left_means_the_subjects_left(ict: HeadModel) -> None:
         assert left == pytest.approx(float(right), rel=0.2) and left > 0.002, "both halves of a split shape"
 
 
-def test_eyeballs_look_ahead_and_turn_about_their_centres(ict: HeadModel) -> None:
+def test_eyeballs_look_ahead_and_turn_about_their_centers(ict: HeadModel) -> None:
     for side, joint in (("left", 3), ("right", 4)):
         members = ict.points.regions[f"{side}_eyeball"]
         poses = torch.zeros(1, 5, 3)

@@ -30,7 +30,7 @@ def light(frames: int) -> torch.Tensor:
     return 1 + torch.rand(frames, 9, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
-def plain_picture(
+def plain_image(
     vertices: np.ndarray, faces: np.ndarray, K: np.ndarray, albedo: np.ndarray, lamp: np.ndarray, size: int
 ) -> np.ndarray:
     """One ray a pixel, every triangle, formulas written out."""
@@ -62,12 +62,12 @@ def plain_picture(
 
 
 @pytest.mark.slow
-def test_pictures_agree_with_one_ray_a_pixel() -> None:
+def test_images_agree_with_one_ray_per_pixel() -> None:
     vertices, faces, K = scene()
     albedo = torch.rand(vertices.shape[1], 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     image = render_shaded(vertices, perspective(vertices, K), faces, albedo, light(2), (16, 16))
     for frame in range(2):
-        expected = plain_picture(
+        expected = plain_image(
             vertices[frame].numpy(), faces.numpy(), K[frame].numpy(), albedo.numpy(), light(2)[frame].numpy(), 16
         )
         np.testing.assert_allclose(image[frame, :3].numpy(), expected, atol=1e-6)

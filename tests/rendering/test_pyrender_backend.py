@@ -46,7 +46,7 @@ def make(surface: Surface, opened: list[PyrenderRenderer]) -> PyrenderRenderer:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("textured", [False, True])
-def test_both_back_ends_give_the_same_picture(textured: bool, open_renderers: list[PyrenderRenderer]) -> None:
+def test_both_back_ends_give_the_same_image(textured: bool, open_renderers: list[PyrenderRenderer]) -> None:
     surface, vertices = textured_ball()
     if not textured:
         surface = replace(surface, texture=None)
@@ -61,11 +61,11 @@ def test_both_back_ends_give_the_same_picture(textured: bool, open_renderers: li
         assert (one != slow.background).any(-1).mean() > 0.1
 
 
-def test_a_backdrop_shows_where_the_mesh_is_not(open_renderers: list[PyrenderRenderer]) -> None:
+def test_a_background_shows_where_the_mesh_is_not(open_renderers: list[PyrenderRenderer]) -> None:
     surface, vertices = textured_ball()
     renderer = make(surface, open_renderers)
-    backdrop = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
-    np.testing.assert_array_equal(renderer.render(vertices, backdrop)[:5], backdrop[:5])
+    background = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
+    np.testing.assert_array_equal(renderer.render(vertices, background)[:5], background[:5])
 
 
 def test_without_opengl_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

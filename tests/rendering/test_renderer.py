@@ -30,7 +30,7 @@ def square(near: float, far: float, size: float = 0.1) -> np.ndarray:
 SQUARE_FACES = np.array([[0, 1, 2], [0, 2, 3]])
 
 
-def test_the_picture_is_that_of_a_plain_ray_caster() -> None:
+def test_the_image_is_that_of_a_plain_ray_caster() -> None:
     surface, vertices = scene()
     camera = looking()
     renderer = CpuRenderer(surface, camera, antialias=False)
@@ -143,7 +143,7 @@ def test_smooth_edges_come_close_to_heavy_supersampling() -> None:
     assert error[True] < 0.35 * error[False]
 
 
-def test_a_slanted_edge_has_steps_between_its_two_colours() -> None:
+def test_a_slanted_edge_has_steps_between_its_two_colors() -> None:
     vertices = np.array([[-0.3, -0.3, 0], [0.3, -0.3, 0], [0.3, -0.2, 0]], np.float32)
     faces = np.array([[0, 1, 2]])
     black = np.zeros((40, 48, 3), np.uint8)
@@ -153,13 +153,13 @@ def test_a_slanted_edge_has_steps_between_its_two_colours() -> None:
     assert len(np.unique(soft[..., 0])) >= 7
 
 
-def test_a_backdrop_shows_where_the_mesh_is_not() -> None:
+def test_a_background_shows_where_the_mesh_is_not() -> None:
     surface, vertices = scene()
     renderer = CpuRenderer(surface, looking())
-    backdrop = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
-    image = renderer.render(vertices, backdrop)
+    background = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
+    image = renderer.render(vertices, background)
     empty = (renderer.render(vertices) == renderer.background).all(-1)
-    np.testing.assert_array_equal(image[empty], backdrop[empty])
+    np.testing.assert_array_equal(image[empty], background[empty])
     assert 0.3 < empty.mean() < 0.9
 
 
@@ -193,7 +193,7 @@ def test_wrong_vertices_are_refused() -> None:
     broken[3] = np.nan
     with pytest.raises(ValueError, match="not finite"):
         renderer.render(broken)
-    with pytest.raises(ValueError, match=r"a background of shape \(10, 10, 3\) for a picture of 48x40"):
+    with pytest.raises(ValueError, match=r"a background of shape \(10, 10, 3\) for an image of 48x40"):
         renderer.render(vertices, np.zeros((10, 10, 3), np.uint8))
 
 
@@ -204,7 +204,7 @@ def test_a_surface_checks_its_numbers() -> None:
         replace(plain(4, SQUARE_FACES), texture=np.zeros((2, 2, 3), np.uint8))
 
 
-def test_a_fine_texture_is_made_as_coarse_as_the_picture() -> None:
+def test_a_fine_texture_is_made_as_coarse_as_the_image() -> None:
     checks = ((np.indices((512, 512)).sum(0) % 2) * 255).astype(np.uint8)[..., None].repeat(3, -1)
     surface = replace(
         plain(4, SQUARE_FACES, (1.0, 1.0, 1.0)),

@@ -17,7 +17,7 @@ def test_planes_are_those_of_the_standard() -> None:
         np.testing.assert_allclose(plane, 128 + 224 * chroma, atol=0.52)
 
 
-def test_grey_has_no_colour_and_the_ends_are_legal() -> None:
+def test_gray_has_no_color_and_the_ends_are_legal() -> None:
     for level, expected in ((0, 16), (128, 126), (255, 235)):
         planes = yuv420_planes(np.full((2, 2, 3), level, np.uint8))
         np.testing.assert_array_equal(planes, [expected] * 4 + [128, 128])
