@@ -1,1 +1,1 @@
-"""Files: the only package that opens them. `read_*` and `write_*`."""
+"""Reading and writing files; only this package and the exporters open them."""

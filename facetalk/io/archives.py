@@ -1,4 +1,4 @@
-"""Files out of a zip or tar archive that somebody else packed: inside the folder, no links, no flood."""
+"""Safe extraction of zip and tar archives from other people: no path outside the folder, no links, bounded size."""
 
 from __future__ import annotations
 
@@ -14,31 +14,33 @@ from facetalk.core.errors import FacetalkError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 MOST_BYTES = 4 << 30
-"""Of all files of an archive together, unpacked."""
+"""Total size of all unpacked files of an archive."""
 _MOST_FILES = 20_000
 _BLOCK = 1 << 20
-_BY_HAND = "unpack it yourself and give the folder"
+_HINT = "unpack it yourself and give the folder"
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is called like an archive (an `.npz` is a zip file, but not meant here)."""
+    """Whether a file has the name of an archive (`.npz` is a zip file too, but does not count)."""
     return path.name.lower().endswith(SUFFIXES)
 
 
 def unpack(path: Path, folder: Path, most_bytes: int = MOST_BYTES) -> None:
-    """Write an archive's files into a folder.
+    """Extract an archive's files into a folder.
 
-    Links, devices and names that lead out of the folder stop it; so do more bytes than expected, which are counted as
-    they come, because an archive can lie about its sizes.
+    Links, devices and names that lead out of the folder are errors; so is too much data, which is counted while it is
+    unpacked, because the sizes that an archive states can be wrong.
 
     Args:
         path: zip or tar file.
-        folder: where to; made if needed.
-        most_bytes: of all files together.
+        folder: destination; created if needed.
+        most_bytes: limit for all files together.
     """
-    left = most_bytes
+    remaining = most_bytes
     try:
-        for count, (name, source) in enumerate(_zipped(path) if path.name.lower().endswith(".zip") else _tarred(path)):
+        for count, (name, source) in enumerate(
+            _zip_entries(path) if path.name.lower().endswith(".zip") else _tar_entries(path)
+        ):
             if count >= _MOST_FILES:
                 raise FacetalkError(
                     f"{path} holds more than {_MOST_FILES} files; unpack it yourself and give the folder"
@@ -47,9 +49,9 @@ def unpack(path: Path, folder: Path, most_bytes: int = MOST_BYTES) -> None:
             out_path.parent.mkdir(parents=True, exist_ok=True)
             with out_path.open("wb") as file:
                 while block := source.read(_BLOCK):
-                    left -= len(block)
-                    if left < 0:
-                        raise FacetalkError(f"{path} unpacks to more than {most_bytes >> 20} MiB; {_BY_HAND}")
+                    remaining -= len(block)
+                    if remaining < 0:
+                        raise FacetalkError(f"{path} unpacks to more than {most_bytes >> 20} MiB; {_HINT}")
                     file.write(block)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise FacetalkError(f"{path} is not an archive that can be unpacked ({error}); fetch it again") from None
@@ -62,7 +64,7 @@ def _inside(path: Path, folder: Path, name: str) -> Path:
     return folder.joinpath(*parts)
 
 
-def _zipped(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _zip_entries(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -73,7 +75,7 @@ def _zipped(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
                     yield entry.filename, source
 
 
-def _tarred(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _tar_entries(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     with tarfile.open(path) as archive:
         for entry in archive:
             if not (entry.isfile() or entry.isdir()):

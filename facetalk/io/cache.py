@@ -1,4 +1,4 @@
-"""Results that take seconds to compute, kept in the user's cache folder; losing them costs only time."""
+"""Results that take seconds to compute, kept in the user's cache folder; they can be deleted at any time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def cache_dir() -> Path:
 
 
 def data_dir() -> Path:
-    """`$XDG_DATA_HOME/facetalk`, or `~/.local/share/facetalk`: what a user installed."""
+    """`$XDG_DATA_HOME/facetalk`, or `~/.local/share/facetalk`: installed heads and saved styles."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "facetalk"
 
 
 def arrays_in(value: Any) -> Iterator[np.ndarray]:
-    """Every array, number and text inside a dataclass, a mapping or a tuple, in order: all that a result depends on."""
+    """Every array, number and string inside a dataclass, mapping or tuple, in order: the inputs of a cached result."""
     if value is None:
         return
     if is_dataclass(value):
@@ -52,13 +52,13 @@ def cached_arrays(
     make: Callable[[], dict[str, np.ndarray]],
     code: Iterable[ModuleType] = (),
 ) -> dict[str, np.ndarray]:
-    """Arrays that were made before from the same parts by the same code, or made now.
+    """Arrays from the cache, if they were made from the same inputs by the same code, or made now.
 
     Args:
-        kind: what they are; part of the file's name.
-        parts: everything that the result depends on.
-        make: makes them.
-        code: the modules that do the work: where their text has changed, a remembered result does not count.
+        kind: what they are; part of the file name.
+        parts: all inputs of the result.
+        make: computes them.
+        code: the modules that do the work; a change in their source makes cached results invalid.
     """
     key = hashlib.sha256(__version__.encode())
     for module in code:

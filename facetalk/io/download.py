@@ -1,4 +1,4 @@
-"""A file from the network: over https, no larger than expected, whole or not at all."""
+"""Downloads: over https, of limited size, completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from facetalk.core.version import __version__
 from facetalk.io.files import replacing
 
 MOST_BYTES = 2 << 30
-"""The largest head model that is published, with all its OBJ files, has a quarter of this."""
+"""Four times the largest published head model with all its OBJ files."""
 _TIMEOUT_S = 30.0
 _BLOCK = 1 << 20
 
 
 def download(address: str, folder: Path, *, most_bytes: int = MOST_BYTES, progress: Progress = no_progress) -> Path:
-    """Fetch a file into a folder, under the address's last name; nothing is left behind if that fails.
+    """Download a file into a folder, named after the end of the address; nothing is left behind after an error.
 
     Args:
-        address: of the file; https, or http on this machine itself.
-        folder: where to put it.
-        most_bytes: a larger file is refused.
-        progress: told the number of bytes fetched and expected.
+        address: https, or http on this machine.
+        folder: destination.
+        most_bytes: larger files are refused.
+        progress: called with the numbers of downloaded and expected bytes.
     """
     _check(address)
     handlers: list[Any] = [_CheckedRedirects()]
@@ -44,11 +44,11 @@ def download(address: str, folder: Path, *, most_bytes: int = MOST_BYTES, progre
                 _copy(address, answer, file, expected, most_bytes, progress)
     except urllib.error.HTTPError as error:
         raise MissingAssetError(
-            f"{address} cannot be fetched: the server says {error.code} {error.reason}; {_HELP}"
+            f"{address} cannot be downloaded: the server says {error.code} {error.reason}; {_HELP}"
         ) from None
     except (urllib.error.URLError, OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
-        raise MissingAssetError(f"{address} cannot be fetched: {reason}; check the network, or {_HELP}") from None
+        raise MissingAssetError(f"{address} cannot be downloaded: {reason}; check the network, or {_HELP}") from None
     return out_path
 
 
@@ -64,13 +64,13 @@ def _copy(address: str, answer: Any, file: IO[bytes], expected: int, most_bytes:
         if done > most_bytes:
             raise FacetalkError(f"{address} has more than the {most_bytes >> 20} MiB of a head model")
         file.write(block)
-        progress(f"fetching {_name(address)}", done, max(expected, done))
+        progress(f"downloading {_name(address)}", done, max(expected, done))
     if done < expected:
         raise MissingAssetError(f"{address} ended after {done} of {expected} bytes; try again, or {_HELP}")
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
-    """Goes where a server points only if that is as safe as the first address."""
+    """Follows a redirect only to an address that is allowed too."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -83,7 +83,7 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
 def _check(address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
-        raise FacetalkError(f"{address} is not fetched: only https addresses are; {_HELP}")
+        raise FacetalkError(f"{address} is not downloaded: only https addresses are; {_HELP}")
 
 
 def _is_loopback(host: str) -> bool:

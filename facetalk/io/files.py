@@ -1,4 +1,4 @@
-"""Writing without half-written files: everything goes to a temporary name first."""
+"""Atomic writing: every file gets a temporary name until it is complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facetalk.core.errors import FacetalkError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` with the same suffix, renamed to it at the end; removed after an error.
+    """A temporary path next to `path` with the same suffix, renamed to `path` at the end; removed after an error.
 
     Works for a file and for a folder.
     """
@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def free_path(path: Path | str, overwrite: bool) -> Path:
-    """The path, if nothing is lost by writing to it."""
+    """The path, if it does not exist or may be overwritten."""
     path = Path(path)
     if path.exists() and not overwrite:
         raise FacetalkError(f"{path} exists already; give another name or --overwrite")

@@ -1,4 +1,4 @@
-"""FLAME files as published: FLAME 2020, 2023 and 2023 Open, `.pkl` or `.npz`, with the landmark files beside them."""
+"""FLAME files as published: FLAME 2020, 2023 and 2023 Open, `.pkl` or `.npz`, with the landmark files next to them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from facetalk.io.cache import arrays_in, cached_arrays
 from facetalk.io.pickles import read_arrays
 
 FILE_NAMES = ("flame2023_Open.pkl", "flame2023.pkl", "generic_model.pkl", "FLAME_NEUTRAL.pkl")
-"""Published names of the model, best first."""
+"""Published names of the model file, preferred ones first."""
 
 LANDMARK_FILES = ("landmark_embedding.npy", "landmark_embedding_with_eyes.npy", "flame_static_embedding.pkl",
                   "flame_static_embedding_68.pkl", "flame_dynamic_embedding.npy")  # fmt: skip
@@ -56,9 +56,9 @@ def read_flame(path: Path, reference: HeadAssets, name: str | None = None) -> He
     """FLAME from the user's file, or from a folder that holds one.
 
     Args:
-        path: model file or its folder; landmark, MediaPipe and mask files beside it are used.
+        path: model file or its folder; landmark, MediaPipe and mask files next to it are used.
         reference: head from which regions, colors and missing points are carried over.
-        name: by which motions refer to it; `flame:` and the file's name, if not given.
+        name: by which motions refer to the head; `flame:` and the file's name if not given.
     """
     path = model_file(path)
     arrays = read_flame_arrays(path)
@@ -98,14 +98,14 @@ def read_flame_arrays(path: Path) -> FlameArrays:
             raise FacetalkError(f"{path}: {part} has shape {value.shape}, a FLAME model has {shape} finite numbers")
     faces = found["faces"].astype(np.int64)
     if faces.ndim != 2 or faces.shape[1] != 3 or faces.min() < 0 or faces.max() >= num_vertices:
-        raise FacetalkError(f"{path}: the triangles name vertices that are not there")
+        raise FacetalkError(f"{path}: the triangles refer to vertices that do not exist")
     plain = {part: np.ascontiguousarray(value, np.float64) for part, (value, _) in arrays.items()}
     plain["pose"] = plain["pose"].reshape(num_vertices, 3, NUM_POSE_FEATURES)
     return FlameArrays(faces=faces, **plain)
 
 
 def cached_dress(head: BareHead, reference: HeadAssets) -> Dress:
-    """`dress`, remembered on disk for the same mesh and the same reference."""
+    """`dress`, cached on disk for the same mesh and the same reference."""
 
     def make() -> dict[str, np.ndarray]:
         made = dress(head, reference)
@@ -128,7 +128,7 @@ def file_checksum(path: Path) -> str:
 
 
 def model_file(path: Path) -> Path:
-    """The model file at a path, or the best one in a folder."""
+    """The model file at a path, or the preferred one in a folder."""
     if path.is_dir():
         for name in FILE_NAMES:
             if (path / name).is_file():
@@ -149,13 +149,13 @@ def _array(path: Path, values: Mapping[str, Any], keys: Sequence[str]) -> np.nda
 
 def _check_tree(path: Path, table: np.ndarray) -> None:
     parents = np.atleast_2d(table)[0].astype(np.int64)
-    parents = np.where(parents >= len(JOINT_PARENTS), -1, parents)  # the root's is written as 2^32 - 1
+    parents = np.where(parents >= len(JOINT_PARENTS), -1, parents)  # the root's parent is written as 2^32 - 1
     if tuple(parents[1:]) != JOINT_PARENTS[1:] or parents[0] > 0:
-        raise FacetalkError(f"{path}: joints hang on {parents.tolist()}, FLAME's on {list(JOINT_PARENTS)}")
+        raise FacetalkError(f"{path}: the joints' parents are {parents.tolist()}, FLAME's are {list(JOINT_PARENTS)}")
 
 
 def _split_shape(path: Path, found: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Identity and expression directions: in two arrays, or one after the other in one."""
+    """Identity and expression directions: in two arrays, or concatenated in one."""
     shape = found["shape"]
     if shape.ndim != 3:
         raise FacetalkError(f"{path}: shapedirs has shape {shape.shape}, not (vertices, 3, directions)")
@@ -187,7 +187,7 @@ def _read_extras(folder: Path) -> FlameExtras:
     if (folder / MASK_FILE).is_file():
         masks = {name: np.asarray(members, np.int64) for name, members in read_arrays(folder / MASK_FILE).items()}
     if landmarks is not None and len(landmarks.faces) not in (51, 68):
-        landmarks = None  # other layouts, with irises for example, do not say which row is which point
+        landmarks = None  # other layouts, with irises for example, do not define the order of their points
     return FlameExtras(landmarks, contour, mediapipe, ids, masks)
 
 
@@ -200,6 +200,6 @@ def _points(values: Mapping[str, Any], prefix: str) -> Embedding | None:
         return None
     numbers = np.asarray(values[faces[0]], np.int64)
     shares = np.asarray(values[weights[0]], np.float64)
-    if prefix == "full_lmk":  # published with a leading axis of one
+    if prefix == "full_lmk":  # published with a leading axis of size one
         return Embedding(numbers.reshape(-1), shares.reshape(-1, 3))
     return Embedding(numbers, shares)

@@ -1,4 +1,4 @@
-"""GNM Head files: `gnm_head.npz` of version 3, with `head_sparse_68.txt` beside it where the user has it."""
+"""GNM Head files: `gnm_head.npz` of version 3, and `head_sparse_68.txt` next to it if the user has it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NEEDED = (
 )  # fmt: skip
 _GROUPS = ("skin", "left_eye", "right_eye", "upper_lip", "lower_lip")
 _PARENTS = (0, 1, 1)
-"""Of head, left eye and right eye."""
+"""Parents of head, left eye and right eye."""
 
 
 def read_gnm(path: Path, reference: HeadAssets, name: str | None = None) -> HeadAssets:
@@ -35,7 +35,7 @@ def read_gnm(path: Path, reference: HeadAssets, name: str | None = None) -> Head
     Args:
         path: `gnm_head.npz`, or its folder.
         reference: head from which regions, colors and MediaPipe's points are carried over.
-        name: by which motions refer to it; `gnm:` and the file's name, if not given.
+        name: by which motions refer to the head; `gnm:` and the file's name if not given.
     """
     path = path / FILE_NAME if path.is_dir() else path
     if not path.is_file():
@@ -99,7 +99,7 @@ def _check_shapes(path: Path, values: dict, num_vertices: int, texts: dict[str, 
 
 
 def _read_landmarks(path: Path, template: np.ndarray) -> np.ndarray | None:
-    """The sparse points at rest: rows of three vertices and their weights, in turns."""
+    """The sparse points at rest; each row alternates three vertices and their weights."""
     if not path.is_file():
         return None
     try:

@@ -1,6 +1,4 @@
-"""Heads by name, and the bundled head's files: `model.safetensors` with the arrays of `HeadAssets`, `texture.png`,
-`layers.png`.
-"""
+"""Heads by name, and the folder of the bundled head: `model.safetensors`, `texture.png` and `layers.png`."""
 
 from __future__ import annotations
 
@@ -27,18 +25,18 @@ _FLOATS = (
     "template", "identity_dirs", "joints", "joint_identity_dirs", "skin_weights", "colors", "gloss", "uv_coords",
 )  # fmt: skip
 _LOCAL = ("expression_dirs", "corrective_dirs")
-"""Directions that leave most vertices where they are: only the others are stored."""
+"""Directions that move few vertices: only those are stored."""
 _SHAPE = (
     "template", "identity_dirs", "expression_dirs", "faces", "joints", "joint_identity_dirs", "skin_weights",
     "corrective_dirs", "corrective_pairs",
 )  # fmt: skip
 _APPEARANCE = ("colors", "gloss", "uv_coords", "uv_faces")
 _SMALLEST_MOVE_M = 2e-6
-_PICTURES = {"texture": "texture.png", "texture_layers": "layers.png"}
+_TEXTURES = {"texture": "texture.png", "texture_layers": "layers.png"}
 
 
 KINDS = ("flame", "ict", "gnm")
-"""Head models that are read from a user's own file: `KIND:PATH`."""
+"""Head models that are read from a user's own file, given as `KIND:PATH`."""
 
 
 def read_head(name: str, look: Look | None = None) -> HeadAssets:
@@ -80,7 +78,7 @@ def read_foreign_head(kind: str, path: Path, name: str | None = None, look: Look
     Args:
         kind: one of `KINDS`.
         path: its file or folder.
-        name: by which motions refer to it; made of kind and file name, if not given.
+        name: by which motions refer to the head; made of kind and file name if not given.
         look: colors of the bundled head, from which this one's are taken.
     """
     reference = read_head("facetalk", look)
@@ -109,7 +107,7 @@ def read_head_folder(folder: Path) -> HeadAssets:
         arrays |= {key: _read_local(tensors, key, len(arrays["template"])) for key in _LOCAL}
         images = {
             field: np.asarray(Image.open(folder / name).convert("RGB"))
-            for field, name in _PICTURES.items()
+            for field, name in _TEXTURES.items()
             if (folder / name).is_file()
         }
         regions = {key[len("region.") :]: value.long() for key, value in tensors.items() if key.startswith("region.")}
@@ -147,7 +145,7 @@ def _read_local(tensors: dict[str, torch.Tensor], key: str, num_vertices: int) -
 
 
 def _local(key: str, dirs: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Directions as one bit for each vertex that says whether it moves, and the moves of those that do."""
+    """Directions as one bit per vertex that says whether it moves, and the displacements of those that do."""
     moved = dirs.abs().amax(2) > _SMALLEST_MOVE_M
     bits = torch.from_numpy(np.packbits(moved.numpy(), axis=1))
     return {f"{key}.moved": bits, f"{key}.values": dirs[moved].half()}
@@ -178,7 +176,7 @@ def write_head_folder(folder: Path, assets: HeadAssets) -> None:
         "meta": dict(assets.meta),
     }
     write_tensors(folder / "model.safetensors", tensors, {"head": json.dumps(described)})
-    for field, name in _PICTURES.items():
+    for field, name in _TEXTURES.items():
         if fields[field] is not None:
             with replacing(folder / name) as temporary:
                 Image.fromarray(fields[field]).save(temporary, optimize=True)

@@ -16,7 +16,7 @@ from facetalk.io.flame import cached_dress, file_checksum
 from facetalk.io.pickles import read_arrays
 
 NUM_IDENTITY = 30
-"""Principal modes that are used, of 100 published."""
+"""Identity modes that are used, of 100 published."""
 
 NEUTRAL = "generic_neutral_mesh.obj"
 HOW_TO_GET = "clone https://github.com/ICT-VGL/ICT-FaceKit (MIT) and give its folder FaceXModel as --head ict:PATH"
@@ -28,7 +28,7 @@ def read_ict(path: Path, reference: HeadAssets, name: str | None = None) -> Head
     Args:
         path: folder FaceXModel with the publisher's OBJ files, or an `.npz` made of them.
         reference: head from which regions, colors and MediaPipe's points are carried over.
-        name: by which motions refer to it; `ict:` and the file's name, if not given.
+        name: by which motions refer to the head; `ict:` and the file's name if not given.
     """
     if path.is_dir() and list(path.glob("*.npz")) and not (path / NEUTRAL).is_file():
         path = next(path.glob("*.npz"))
@@ -77,7 +77,7 @@ def _read_folder(folder: Path) -> IctArrays:
     modes = [folder / f"identity{i:03d}.obj" for i in range(NUM_IDENTITY)]
     modes = [path for path in modes if path.is_file()]
     shapes = [folder / f"{name}.obj" for name in found]
-    # Reading 84 text files takes long: the result is kept while no file changes.
+    # Reading 84 text files takes seconds: the result is cached until a file changes.
     stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in (neutral_path, *shapes, *modes)]
 
     def make() -> dict[str, np.ndarray]:
@@ -100,7 +100,7 @@ def _read_folder(folder: Path) -> IctArrays:
 
 
 def _expected() -> set[str]:
-    """Published names of the shapes that ARKit's channels are made of."""
+    """Published names of the shapes that form ARKit's channels."""
     names = set()
     for name in ARKIT_NAMES:
         if name in ("browInnerUp", "cheekPuff"):

@@ -1,4 +1,4 @@
-"""Heads that a user installed: a folder each in the user's data folder, with copies of the files and a record."""
+"""Installed heads: one folder each in the user's data folder, with copies of the files and a record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class InstalledHead:
-    """What is known of an installed head."""
+    """The record of an installed head."""
 
     name: str
     kind: str
@@ -27,19 +27,19 @@ class InstalledHead:
     """Name of the model file, or `.` where the whole folder is the model."""
     sha256: str
     licence: str
-    """Name of the licence, or who sets the terms."""
+    """Name of the license, or of whoever sets the terms."""
     licence_text: str
     source: str
-    """Where the file came from."""
+    """Path or address that the file came from."""
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """Folder of its files."""
         return heads_dir() / self.name
 
     @property
     def path(self) -> Path:
-        """What its reader is given."""
+        """Path for its reader."""
         return self.folder / self.file
 
 
@@ -63,7 +63,7 @@ def installed_heads() -> dict[str, InstalledHead]:
 def write_installed(head: InstalledHead, files: Sequence[Path], overwrite: bool = False) -> InstalledHead:
     """Copy a head's files into the user's data folder and record what they are."""
     if not _NAME.fullmatch(head.name):
-        raise UsageError(f"{head.name!r} is no name for a head; use letters, digits, dots, dashes")
+        raise UsageError(f"{head.name!r} is not a valid name for a head; use letters, digits, dots, dashes")
     if head.folder.exists() and not overwrite:
         raise FacetalkError(f"a head named {head.name!r} is installed already; choose another --name or --overwrite")
     with replacing(head.folder) as temporary:

@@ -48,8 +48,8 @@ def read_motion(path: Path | str) -> Motion:
     if fps <= 0:
         raise FacetalkError(f"{path}: fps is {fps:g}; it must be positive")
     per_frame = {name: _floats(path, arrays, name, (num_frames, 3)) for name in (*POSES, "transl")}
-    # A frame without a face has no fit error, so NaN may stand there.
-    judged = {
+    # A frame without a face has no fit error, so its value may be NaN.
+    quality = {
         name: _floats(path, arrays, name, (num_frames,), finite=name != "fit_error")
         for name in ("fit_error", "confidence")
         if name in arrays
@@ -65,7 +65,7 @@ def read_motion(path: Path | str) -> Motion:
         source_fps=_number(path, arrays, "source_fps") if "source_fps" in arrays else 0.0,
         meta=_meta(path, arrays),
         **per_frame,
-        **judged,
+        **quality,
     )
 
 
@@ -106,8 +106,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
         raise FacetalkError(f"no motion file at {path}")
     what = "facetalk fit and animate write motion files"
-    if not zipfile.is_zipfile(path):  # also where a file was cut off: an archive's index stands at its end
-        found = "a folder" if path.is_dir() else "not an .npz archive, or cut off"
+    if not zipfile.is_zipfile(path):  # also detects truncated files: an archive's index is at its end
+        found = "a folder" if path.is_dir() else "not an .npz archive, or truncated"
         raise FacetalkError(f"{path} is not a motion file: it is {found}; {what}")
     try:
         with np.load(path, allow_pickle=False) as file:

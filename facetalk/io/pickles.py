@@ -1,9 +1,9 @@
-"""Arrays out of pickled files, and nothing else.
+"""Restricted reader for pickled files: arrays and nothing else.
 
-A pickle is a program: it may call any function by name. Head models are published as pickles all the same, some of them
-written by Python 2 with chumpy and SciPy objects inside. Here only a short list of names may be used, each replaced by
-something that holds data; any other name stops the reading before it is looked up. Neither chumpy nor the SciPy version
-of the time is needed.
+A pickle is a program: it can call any function by name. Head models are still published as pickles, some of them
+written by Python 2 with chumpy and SciPy objects inside. Here only a short list of names is allowed, each replaced by
+a class that only holds data; any other name is an error before it is looked up. Neither chumpy nor an old SciPy is
+needed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import numpy as np
 from facetalk.core.errors import FacetalkError, MissingAssetError
 
 _MOST_BYTES = 2 << 30
-"""Of one array: forty times FLAME's largest. A short file can ask for more."""
+"""Limit for one array, forty times FLAME's largest: a short file can declare a huge one."""
 _MOST_VALUES = 2_000_000
-"""Values in lists, counted as often as they appear: a few lists of lists of the same list make billions."""
+"""Limit for values in lists, counted each time they appear: nested references to one list can expand to billions."""
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
-    """The named values of a `.pkl`, `.npz` or pickled `.npy` file: arrays, numbers, texts, lists of these."""
+    """The named values of a `.pkl`, `.npz` or pickled `.npy` file: arrays, numbers, strings, and lists of these."""
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -60,11 +60,11 @@ def read_arrays(path: Path) -> dict[str, Any]:
 
 
 class _ForbiddenError(Exception):
-    """The name of something that a pickle asked for and does not get."""
+    """A pickle asked for a name that is not allowed."""
 
 
 class _Holder:
-    """Stands for an object of another package, NumPy's included, and only keeps what it is made of."""
+    """Replaces an object of another package (including NumPy) and only stores its parts."""
 
     def __init__(self, *parts: Any) -> None:
         self.parts = parts
@@ -75,7 +75,7 @@ class _Holder:
 
 
 class _DType(_Holder):
-    """The kind of an array's numbers: a plain one, no records."""
+    """The dtype of an array: plain, no records."""
 
     def __setstate__(self, state: Any) -> None:
         self.order = _text(state[1])
@@ -112,7 +112,7 @@ def _scalar(kind: _DType, content: Any) -> Any:
 
 
 def _array_from_buffer(content: Any, kind: _DType, shape: tuple[int, ...], order: str) -> _Array:
-    """What NumPy writes under protocol 5."""
+    """An array as NumPy writes it with pickle protocol 5."""
     array = _Array()
     array.__setstate__((1, shape, kind, order == "F", _bytes(content)))
     return array
@@ -138,7 +138,7 @@ class _Chumpy(_Holder):
 
 
 class _ChumpySelect(_Holder):
-    """Some entries of a chumpy array, in another shape."""
+    """A selection of a chumpy array's entries, reshaped."""
 
     def array(self, plain: _Plain) -> np.ndarray:
         values = np.asarray(plain(self.state["a"])).ravel()[np.asarray(plain(self.state["idxs"])).ravel()]
@@ -187,38 +187,38 @@ class _Coo(_Sparse):
 
 
 def _reconstruct_object(kind: type, base: type, state: Any) -> Any:
-    """What `copyreg._reconstructor` does, for holders only."""
+    """`copyreg._reconstructor`, limited to holders."""
     if not (isinstance(kind, type) and issubclass(kind, _Holder)) or base is not object:
         raise _ForbiddenError("a constructor of an unknown class")
     return kind()
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Bytes as newer Pythons write them into old pickle protocols."""
+    """Bytes as Python 3 writes them with old pickle protocols."""
     if encoding not in ("latin1", "latin-1"):
         raise _ForbiddenError(f"the codec {encoding}")
     return text.encode("latin1")
 
 
 def _torch_storage(data: bytes) -> Any:
-    """A tensor's memory, read by torch's own restricted reader."""
+    """A tensor's storage, read by torch's own restricted reader."""
     import torch
 
     return torch.load(io.BytesIO(data), weights_only=True)
 
 
 def _torch_tensor(*parts: Any) -> Any:
-    """A tensor, only of what torch's restricted reader returned."""
+    """A tensor on a storage from torch's restricted reader."""
     import torch
 
     storage, offset, size, stride = parts[:4]
     if not isinstance(storage, torch.storage.TypedStorage | torch.UntypedStorage):
-        raise _ForbiddenError("a tensor of something that is not memory")
+        raise _ForbiddenError("a tensor of something that is not a storage")
     return torch.empty(0, dtype=storage.dtype).set_(storage, offset, tuple(size), tuple(stride)).numpy()  # type: ignore[union-attr]
 
 
 class _Call:
-    """A function that a pickle may call but not change: the BUILD instruction would else set its attributes."""
+    """A function that a pickle may call but not modify: otherwise the BUILD instruction could set its attributes."""
 
     __slots__ = ("_function",)
 
@@ -258,10 +258,10 @@ _SPARSE = {"csc": _Csc, "csr": _Csr, "coo": _Coo}
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Looks up no name but those in the list above."""
+    """Resolves only the names in the table above."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for `module.name` here."""
+        """The replacement for `module.name`."""
         full = f"{module}.{name}"
         if full in _ALLOWED:
             return _ALLOWED[full]
@@ -271,7 +271,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         raise _ForbiddenError(full)
 
     def persistent_load(self, pid: Any) -> Any:
-        """Refuse references to outside."""
+        """Refuse external references."""
         raise _ForbiddenError(f"a reference to {pid!r}")
 
 
@@ -295,7 +295,7 @@ def _read_npz(file: Any) -> dict[str, Any]:
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():
             if entry.filename.endswith(".npy"):
-                _check_size(entry.file_size)  # no more than this is unpacked, whatever the entry holds
+                _check_size(entry.file_size)  # zipfile unpacks no more than the stated size
                 values[entry.filename[:-4]] = _read_npy(io.BytesIO(archive.read(entry)))
     return values
 
@@ -305,22 +305,22 @@ def _text(name: Any) -> str:
 
 
 class _Plain:
-    """Holders and nested values as arrays, each converted once."""
+    """Converts holders and nested values to arrays, each once."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Any, int]] = {}
         self._kept: list[Any] = []
 
     def __call__(self, value: Any) -> Any:
-        """The value without holders."""
+        """The value, with holders replaced by arrays."""
         return self._sized(value)[0]
 
     def _sized(self, value: Any) -> tuple[Any, int]:
-        """The value, and how many values are in it."""
+        """The value and the number of values in it."""
         if not isinstance(value, _Holder | dict | list | tuple | np.ndarray):
             return value, 1
         if id(value) not in self._known:
-            self._kept.append(value)  # so that no other value gets its id
+            self._kept.append(value)  # so that its id is not reused
             self._known[id(value)] = self._convert(value)
         return self._known[id(value)]
 

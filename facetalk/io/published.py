@@ -1,4 +1,4 @@
-"""Network weights as other projects publish them: tensors by name, and nothing that could run."""
+"""Network weights of other projects: tensors by name, read without running code."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.io.weights import read_tensors
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Names under which training programs file the weights beside other things."""
+"""Keys under which checkpoints store the weights next to other things."""
 
 
 def read_published(path: Path) -> dict[str, Tensor]:
-    """The tensors of a `.safetensors`, `.pth`, `.pt` or `.ckpt` file by name; wrappers around them are taken off."""
+    """The tensors of a `.safetensors`, `.pth`, `.pt` or `.ckpt` file by name, without the mappings around them."""
     if path.suffix == ".safetensors":
         return read_tensors(path)[0]
     if not path.is_file():
         raise MissingAssetError(f"no weights at {path}")
     try:
-        # torch's own restricted reader: tensors and plain containers, no code.
+        # torch's restricted reader: tensors and plain containers, no code.
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise FacetalkError(

@@ -1,4 +1,4 @@
-"""Saved styles: `.safetensors` with one `style_code` and text about it; the user's own lie in the data folder."""
+"""Saved styles: `.safetensors` with one `style_code` and its metadata; the user's own are in the data folder."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, eq=False)
 class SavedStyle:
-    """A style code and the talker that it is for."""
+    """A style code and the talker it belongs to."""
 
     code: Float[Tensor, " style"]
     talker: str
-    """Fingerprint of the talker: another one would read something else from the code."""
+    """Fingerprint of the talker: the code has no meaning for others."""
     source: str = ""
-    """What it was made from, for people."""
+    """What it was made from, for display."""
 
 
 def styles_dir() -> Path:
@@ -37,7 +37,9 @@ def styles_dir() -> Path:
 def style_path(name: str) -> Path:
     """Where a style of this name is saved."""
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name for a style; use letters, digits, dots, dashes, a letter first")
+        raise UsageError(
+            f"{name!r} is not a valid name for a style; use letters, digits, dots, dashes, starting with a letter"
+        )
     return styles_dir() / f"{name}{SUFFIX}"
 
 
@@ -47,7 +49,7 @@ def saved_names() -> list[str]:
 
 
 def write_style(path: Path, style: SavedStyle, overwrite: bool = False) -> None:
-    """Write a style file; the folder is made if needed."""
+    """Write a style file; its folder is created if needed."""
     if path.exists() and not overwrite:
         raise FacetalkError(f"{path} exists already; choose another name or --overwrite")
     path.parent.mkdir(parents=True, exist_ok=True)

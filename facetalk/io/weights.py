@@ -1,4 +1,4 @@
-"""Where bundled weights lie, and safetensors files with their configuration."""
+"""Bundled weights, safetensors files and configurations."""
 
 from __future__ import annotations
 

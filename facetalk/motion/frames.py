@@ -20,10 +20,7 @@ from facetalk.rendering.camera import front_camera
 from facetalk.rendering.surface import Surface
 
 BACKENDS = ("cpu", "pyrender")
-
-
 CAMERAS = ("front", "tracked")
-
 
 BLOCK = 32
 """Frames that are posed together: enough for full speed, few enough that memory does not grow with the clip."""
@@ -31,19 +28,19 @@ BLOCK = 32
 
 @runtime_checkable
 class Renderer(Protocol):
-    """What a back end offers."""
+    """Interface of the rendering backends."""
 
     threads: int
-    """How many frames may be rendered at the same time; 1: in the thread that made the renderer."""
+    """How many frames may be rendered at the same time; 1 means only in the thread that made the renderer."""
 
     def prepare(self, vertices: Float[np.ndarray, "vertices 3"]) -> None:
-        """Look at a typical frame before the first one."""
+        """Set up from a typical frame, before the first one is rendered."""
         ...
 
     def render(
         self, vertices: Float[np.ndarray, "vertices 3"], background: UInt8[np.ndarray, "height width 3"] | None = None
     ) -> UInt8[np.ndarray, "height width 3"]:
-        """One sRGB picture of the mesh in front of a background."""
+        """Render one sRGB image of the mesh in front of a background."""
         ...
 
 
@@ -61,7 +58,7 @@ def make_renderer(backend: str, surface: Surface, camera: Camera) -> Renderer:
 
 
 def posed(head: HeadModel, motion: Motion) -> Iterator[Float[np.ndarray, "vertices 3"]]:
-    """Vertices of each frame; the next block is posed while the last one is used."""
+    """Vertices of each frame, meters; the next block is posed while the current one is used."""
 
     def pose(start: int) -> np.ndarray:
         with torch.inference_mode():
@@ -80,21 +77,21 @@ def posed(head: HeadModel, motion: Motion) -> Iterator[Float[np.ndarray, "vertic
 def rendered(
     renderer: Renderer,
     vertices: Iterable[Float[np.ndarray, "vertices 3"]],
-    backdrops: Iterable[UInt8[np.ndarray, "height width 3"]] | None = None,
+    backgrounds: Iterable[UInt8[np.ndarray, "height width 3"]] | None = None,
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """Pictures in order, rendered by several threads a few frames ahead of whoever takes them."""
-    work = ((one, None) for one in vertices) if backdrops is None else zip(vertices, backdrops, strict=True)
+    """Frames in order, rendered by several threads a few frames ahead of the consumer."""
+    work = ((mesh, None) for mesh in vertices) if backgrounds is None else zip(vertices, backgrounds, strict=True)
     if renderer.threads == 1:
-        for one, backdrop in work:
-            yield renderer.render(one, backdrop)
+        for mesh, background in work:
+            yield renderer.render(mesh, background)
         return
     with ThreadPoolExecutor(renderer.threads) as pool:
         ahead: deque[Future[np.ndarray]] = deque()
         try:
-            for index, (one, backdrop) in enumerate(work):
+            for index, (mesh, background) in enumerate(work):
                 if index == 0:
-                    renderer.prepare(one)
-                ahead.append(pool.submit(renderer.render, one, backdrop))
+                    renderer.prepare(mesh)
+                ahead.append(pool.submit(renderer.render, mesh, background))
                 if len(ahead) > 3 * renderer.threads:
                     yield ahead.popleft().result()
             while ahead:
@@ -105,10 +102,10 @@ def rendered(
 
 
 def matching_head(motion: Motion, head: HeadModel | None) -> tuple[Motion, HeadModel]:
-    """The head to pose and the motion in its own coefficients."""
+    """The motion in the head's own coefficients, and the head; the motion's own head if none is given."""
     head = load_head(motion.head) if head is None else head
     if motion.head != head.name or motion.expression_names != head.shape.expression_names:
-        from facetalk.motion.retarget import retarget  # only a motion of another head needs it
+        from facetalk.motion.retarget import retarget  # only motions of other heads need it
 
         motion = retarget(motion, head)
     return motion, head
@@ -122,12 +119,17 @@ def fitted_camera(motion: Motion) -> Camera:
 
 
 def front_view(motion: Motion, head: HeadModel, size: int) -> Camera:
-    """A fixed camera before the place where the head usually is, turned as it usually is."""
-    every = motion.cut(0, motion.num_frames)
+    """A fixed camera in front of the head's median position and orientation.
+
+    Args:
+        motion: in the head's own coefficients.
+        head: the head to look at.
+        size: side of the square image, pixels.
+    """
     some = torch.linspace(0, motion.num_frames - 1, min(BLOCK, motion.num_frames)).round().long()
     with torch.inference_mode():
-        still = every.expression.new_zeros(len(some), every.expression.shape[1])
-        usual = head(still, every.poses[some], every.transl[some], every.betas).median(0).values
+        still = motion.expression.new_zeros(len(some), motion.expression.shape[1])
+        usual = head(still, motion.poses[some], motion.transl[some], motion.betas).median(0).values
     regions = head.points.regions
     members = torch.zeros(len(usual), dtype=torch.bool)
     members[regions["skin"]] = True

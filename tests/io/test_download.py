@@ -40,7 +40,7 @@ def test_what_cannot_be_fetched_leaves_nothing_behind(site: Path, out: Path) -> 
     with served(site) as address:
         with pytest.raises(MissingAssetError, match="the server says 404"):
             download(f"{address}/none.npz", out)
-        with pytest.raises(MissingAssetError, match=r"ended after 1152000 of 2304000 bytes|cannot be fetched"):
+        with pytest.raises(MissingAssetError, match=r"ended after 1152000 of 2304000 bytes|cannot be downloaded"):
             download(f"{address}/cut/head.npz", out)
         with pytest.raises(FacetalkError, match="has 2 MiB, more than the 1 MiB"):
             download(f"{address}/head.npz", out, most_bytes=1 << 20)

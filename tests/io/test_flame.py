@@ -63,8 +63,8 @@ def test_expression_in_an_array_of_its_own_and_flat_pose_directions(tmp_path: Pa
         ({"weights": np.zeros((39, 5))}, r"skin_weights has shape \(39, 5\)"),
         ({"v_template": np.full((40, 3), np.nan)}, "finite"),
         ({"v_template": "text"}, "not an array of numbers"),
-        ({"kintree_table": np.array([[-1, 0, 0, 1, 1], [0, 1, 2, 3, 4]])}, "joints hang on"),
-        ({"f": np.array([[0, 1, 40]])}, "vertices that are not there"),
+        ({"kintree_table": np.array([[-1, 0, 0, 1, 1], [0, 1, 2, 3, 4]])}, "the joints' parents are"),
+        ({"f": np.array([[0, 1, 40]])}, "vertices that do not exist"),
     ],
 )
 def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, change: dict, message: str) -> None:
