@@ -119,11 +119,11 @@ def flame_identity() -> Path:
 
 
 @pytest.fixture(scope="session")
-def likeness_path(flame_identity: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def flame_like_path(flame_identity: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file in FLAME's structure that moves like facetalk's own head; not FLAME."""
-    from tests.io.flame_files import write_likeness
+    from tests.io.flame_files import write_flame_like
 
-    return write_likeness(flame_identity, tmp_path_factory.mktemp("likeness") / "likeness.pkl")
+    return write_flame_like(flame_identity, tmp_path_factory.mktemp("flame_like") / "flame_like.pkl")
 
 
 @pytest.fixture(scope="session", autouse=True)

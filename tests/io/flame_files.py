@@ -1,7 +1,7 @@
-"""Files in exactly the structure in which FLAME is published, without anything of FLAME's own in them.
+"""Files with exactly the structure in which FLAME is published, without any of FLAME's own data.
 
-`random_flame` fills it with noise; `likeness` lays the channels of facetalk's own head on a given template, so that the
-result moves like a face. Neither is FLAME.
+`random_flame` fills it with noise; `flame_like` transfers the channels of facetalk's own head to a given template, so
+that the result moves like a face. Neither is FLAME.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+
+from facetalk.head.assets import HeadAssets
 
 ROOT_PARENT = 4294967295
 """The root's parent as the published files write it: -1 in 32 bits."""
@@ -42,7 +44,7 @@ def random_flame(num_vertices: int = 40, n_betas: int = 300, n_expression: int =
     }
 
 
-def likeness(template: np.ndarray, identity: np.ndarray, faces: np.ndarray, channels: np.ndarray) -> dict[str, Any]:
+def flame_like(template: np.ndarray, identity: np.ndarray, faces: np.ndarray, channels: np.ndarray) -> dict[str, Any]:
     """A FLAME-structured head that moves like another: for tests of retargeting, not FLAME.
 
     Args:
@@ -125,8 +127,8 @@ def stand_in_chumpy() -> Iterator[Any]:
         del sys.modules["chumpy"], sys.modules["chumpy.ch"]
 
 
-def write_likeness(identity_path: Path, path: Path) -> Path:
-    """`likeness` on the mean head and identity of FLAME 2023 Open, moving as the bundled head moves."""
+def write_flame_like(identity_path: Path, path: Path) -> Path:
+    """`flame_like` on the mean head and identity of FLAME 2023 Open, moving as the bundled head moves."""
     from facetalk.head.registration import nearest_on_surface, vertex_normals
     from facetalk.io.heads import read_head
 
@@ -148,19 +150,19 @@ def write_likeness(identity_path: Path, path: Path) -> Path:
         channels.append((moved[corners] * shares[..., None]).sum(1))
     channels = np.array(channels)
     channels[:, 3931:] = 0
-    path.write_bytes(pickle.dumps(likeness(template, identity, faces, channels), 2))
+    path.write_bytes(pickle.dumps(flame_like(template, identity, faces, channels), 2))
     return path
 
 
-def flame_warp(template: np.ndarray, faces: np.ndarray, own: Any) -> Any:
-    """The warp that lays the bundled head on a template in FLAME's order."""
+def flame_warp(template: np.ndarray, faces: np.ndarray, own: HeadAssets) -> Any:
+    """The warp from the bundled head to a template in FLAME's vertex order."""
     from facetalk.head.flame import MARKS
     from facetalk.head.registration import register, vertex_normals
 
     marks = sorted(MARKS)
-    rest = own.template.numpy().astype(np.float64)
-    pairs = own.landmarks.on(own.template).numpy()[marks].astype(np.float64)
-    face = np.setdiff1d(own.regions["skin"].numpy(), own.regions["neck"].numpy())[::3]
-    normals = vertex_normals(rest, own.faces.numpy())
+    rest = own.shape.template.numpy().astype(np.float64)
+    pairs = own.points.landmarks.on(own.shape.template).numpy()[marks].astype(np.float64)
+    face = np.setdiff1d(own.points.regions["skin"].numpy(), own.points.regions["neck"].numpy())[::3]
+    normals = vertex_normals(rest, own.shape.faces.numpy())
     goal = template[[MARKS[mark] for mark in marks]]
     return register(rest[face], normals[face], template, faces[(faces < 3931).all(1)], pairs, goal, num_anchors=400)

@@ -90,10 +90,10 @@ def test_a_mesh_of_another_size_is_refused(tmp_path: Path, toy_assets: HeadAsset
 
 
 @pytest.mark.slow
-def test_a_folder_with_landmarks_and_masks_is_read_whole(likeness_path: Path, tmp_path: Path) -> None:
+def test_a_folder_with_landmarks_and_masks_is_read_whole(flame_like_path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "flame"
     folder.mkdir()
-    (folder / "generic_model.pkl").write_bytes(likeness_path.read_bytes())
+    (folder / "generic_model.pkl").write_bytes(flame_like_path.read_bytes())
     generator = np.random.default_rng(0)
     static, dynamic = generator.integers(0, 9000, 51), generator.integers(0, 9000, (79, 17))
     embedding = {
@@ -117,9 +117,9 @@ def test_a_folder_with_landmarks_and_masks_is_read_whole(likeness_path: Path, tm
     assert head.points.regions["lips"].tolist() == [0, 1, 2, 3, 4]
 
 
-def test_what_a_file_lacks_is_computed(likeness_path: Path) -> None:
-    head = read_head(f"flame:{likeness_path}")
-    assert head.name == f"flame:{likeness_path.stem}" and head.meta["sha256"]
+def test_what_a_file_lacks_is_computed(flame_like_path: Path) -> None:
+    head = read_head(f"flame:{flame_like_path}")
+    assert head.name == f"flame:{flame_like_path.stem}" and head.meta["sha256"]
     assert len(head.shape.identity_names) == 300 and head.shape.expression_bounds is not None
     template = head.shape.template
     points, marks = head.points.mediapipe.on(template), head.points.landmarks.on(template)
@@ -141,8 +141,8 @@ def test_what_a_file_lacks_is_computed(likeness_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_computed_jaw_line_slides_to_the_outline(likeness_path: Path) -> None:
-    model = HeadModel(read_head(f"flame:{likeness_path}"))
+def test_the_computed_jaw_line_slides_to_the_outline(flame_like_path: Path) -> None:
+    model = HeadModel(read_head(f"flame:{flame_like_path}"))
     expression = torch.zeros(1, len(model.expression_dirs))
     outlines = []
     for degrees in (-30, 0, 30):
@@ -159,15 +159,15 @@ def test_the_computed_jaw_line_slides_to_the_outline(likeness_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_second_reading_takes_the_points_from_the_cache(
-    likeness_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    flame_like_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from facetalk.io import flame
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first = read_head(f"flame:{likeness_path}")
+    first = read_head(f"flame:{flame_like_path}")
     assert list((tmp_path / "facetalk").glob("dress-*.npz"))
     monkeypatch.setattr(flame, "dress", lambda *_: pytest.fail("computed again"))
-    second = read_head(f"flame:{likeness_path}")
+    second = read_head(f"flame:{flame_like_path}")
     torch.testing.assert_close(first.points.mediapipe.barycentric, second.points.mediapipe.barycentric)
     torch.testing.assert_close(first.appearance.colors, second.appearance.colors)
 

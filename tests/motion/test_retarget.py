@@ -30,9 +30,9 @@ def own() -> HeadModel:
 
 
 @pytest.fixture(scope="module")
-def flame(likeness_path: Path) -> HeadModel:
+def flame(flame_like_path: Path) -> HeadModel:
     """Structured like FLAME, moving like our own head; not FLAME."""
-    return HeadModel(read_head(f"flame:{likeness_path}")).eval()
+    return HeadModel(read_head(f"flame:{flame_like_path}")).eval()
 
 
 def performance(own: HeadModel, frames: int = 60, seed: int = 0) -> Motion:
@@ -195,7 +195,7 @@ def test_a_wrong_source_is_refused(own: HeadModel, flame: HeadModel) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("landmark_networks")
 def test_animate_and_render_take_any_head(
-    own: HeadModel, flame: HeadModel, likeness_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: HeadModel, flame: HeadModel, flame_like_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from facetalk.io.audio import write_wav
     from facetalk.io.motion import read_motion
@@ -208,7 +208,7 @@ def test_animate_and_render_take_any_head(
     monkeypatch.setattr(pipeline, "load_talker", lambda _: toy_talker("facetalk", 33))
     speech = tmp_path / "speech.wav"
     write_wav(speech, 0.1 * torch.randn(8000, generator=torch.Generator().manual_seed(0)))
-    name = f"flame:{likeness_path}"
+    name = f"flame:{flame_like_path}"
     result = pipeline.animate(speech, out=tmp_path / "out", head=name, formats=("npz", "csv", "glb", "mp4"), size=64)
     motion = read_motion(result.paths["npz"])
     assert motion.head == flame.name and motion.expression_names == flame.shape.expression_names
@@ -219,5 +219,5 @@ def test_animate_and_render_take_any_head(
     with pytest.raises(MissingAssetError, match="none of that name is installed"):
         render(motion, tmp_path / "own.mp4", head=own, size=64)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    install_head(str(likeness_path))
+    install_head(str(flame_like_path))
     assert render(motion, tmp_path / "own.mp4", head=own, size=64).is_file()

@@ -59,10 +59,10 @@ def test_an_installed_head_works_by_its_name(gnm_path: Path, private_data: Path)
 
 
 @pytest.mark.slow
-def test_a_flame_file_is_installed_with_what_lies_beside_it(likeness_path: Path, tmp_path: Path) -> None:
+def test_a_flame_file_is_installed_with_what_lies_beside_it(flame_like_path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "FLAME2023Open"
     folder.mkdir()
-    (folder / "flame2023_Open.pkl").write_bytes(likeness_path.read_bytes())
+    (folder / "flame2023_Open.pkl").write_bytes(flame_like_path.read_bytes())
     (folder / "FLAME_masks.pkl").write_bytes(pickle.dumps({"lips": np.arange(7)}, 2))
     installed = install_head(str(folder))
     assert installed.name == "flame2023_Open" and installed.kind == "flame"
