@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.networks.motion_decoder import DecoderConfig, DynamicLinear
@@ -110,9 +111,11 @@ def test_the_groups_are_disjoint_and_complete(generator: StyleTalkGenerator) -> 
     assert (len(LOWER_NAMES), len(UPPER_NAMES)) == (27, 25)
     assert sorted(generator.columns.tolist()) == list(range(52))
     before = generate(generator, features(40)).expression()
-    generator.lower.tail[-1].bias += 1.0
+    last = generator.lower.tail[-1]
+    assert isinstance(last, nn.Linear)
+    last.bias += 1.0
     after = generate(generator, features(40)).expression()
-    generator.lower.tail[-1].bias -= 1.0
+    last.bias -= 1.0
     changed = (before != after).any(0).any(0).nonzero().flatten().tolist()
     assert set(changed) <= set(indices(LOWER_NAMES))
     assert changed
