@@ -39,7 +39,7 @@ def test_a_face_without_a_voice_is_left_out_with_the_reason(short_video: Path, t
     run("fit", short_video, "--curate", "-o", tmp_path / "set", "--set", "length.min_s=0.3")
     with (tmp_path / "set/rejected.csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
-    assert row["reason"] == "no sound" and (row["start_s"], row["end_s"]) == ("0.0", "0.5")
+    assert row["reason"] == "no audio" and (row["start_s"], row["end_s"]) == ("0.0", "0.5")
 
 
 @pytest.mark.slow

@@ -48,6 +48,6 @@ def test_one_of_two_faces_is_followed(path: Path, face: int | None, place: float
     np.testing.assert_allclose(points[:, 0, 0].numpy()[seen] / 160, place, atol=0.01)
 
 
-def test_a_face_that_is_not_there_is_an_error(path: Path) -> None:
+def test_a_person_who_is_not_there_is_an_error(path: Path) -> None:
     with pytest.raises(UsageError, match=r"--face 3: .*two\.mp4 shows 2 faces; give a number from 1 to 2"):
         detect_landmarks(path, detector=TwoFaces(), face=3)

@@ -39,7 +39,7 @@ def frames(count: int) -> Iterator[tuple[float, np.ndarray]]:
 @pytest.mark.parametrize("followers", [1, 2, 3])
 @pytest.mark.parametrize("count", [0, 1, 7, 30, 61])
 @pytest.mark.parametrize("slowness", [1, LEAD, LEAD + 3])
-def test_every_frame_comes_once_in_order_from_a_settled_follower(
+def test_every_frame_is_returned_once_in_order_by_a_settled_follower(
     monkeypatch: pytest.MonkeyPatch, cores: int, followers: int, count: int, slowness: int
 ) -> None:
     monkeypatch.setattr(threads, "_most_cores", cores)
@@ -87,5 +87,5 @@ def test_two_followers_see_what_one_detector_sees(data_dir: Path) -> None:
     with VideoReader(path) as video, MediaPipeFollower() as first, MediaPipeFollower() as second:
         shared = np.stack([faces[0] for _, faces in follow(video, 38, [first, second])])
     assert np.abs(shared[:38] - whole[:38]).max() < 1e-3
-    # Pixels; the points of a face that hardly moves differ by ten times as much from picture to picture.
+    # Pixels; the points of a face that hardly moves differ by ten times as much from frame to frame.
     assert np.abs(shared - whole)[..., :2].mean(axis=(1, 2)).max() < 0.1

@@ -112,7 +112,7 @@ def _front_faces(template: Tensor) -> Tensor:
 
 
 def make_camera(focal: float = 768.0) -> Camera:
-    """The camera that the fit assumes for pictures of `IMAGE_SIZE`."""
+    """The camera that the fit assumes for images of `IMAGE_SIZE`."""
     width, height = IMAGE_SIZE
     return Camera(torch.tensor([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]), IMAGE_SIZE)
 

@@ -90,7 +90,7 @@ def test_hessian_is_the_square_of_the_jacobian(scene: tuple[FaceBasis, Observati
         assert ((ours - expected) / scale).abs().max() < 5e-3
 
 
-def test_the_slope_alone_is_that_of_the_whole(scene: tuple[FaceBasis, Observation, State]) -> None:
+def test_the_slope_alone_equals_that_of_the_full_equations(scene: tuple[FaceBasis, Observation, State]) -> None:
     basis, seen, state = scene
     energy = FaceEnergy(basis, FitSettings())
     rest = basis.rest(torch.zeros(4), torch.zeros(FRAMES, 8))
@@ -99,7 +99,7 @@ def test_the_slope_alone_is_that_of_the_whole(scene: tuple[FaceBasis, Observatio
     torch.testing.assert_close(alone.cost, whole.cost)
 
 
-def test_left_jacobian_turns_small_steps_into_rotations() -> None:
+def test_left_jacobian_maps_small_steps_to_rotations() -> None:
     vector = torch.tensor([[0.3, -0.5, 0.2], [0.0, 0.0, 0.0]], dtype=torch.float64)
     step = torch.tensor([[1e-5, 2e-5, -1e-5]] * 2, dtype=torch.float64)
     moved = axis_angle_to_matrix(vector + step)

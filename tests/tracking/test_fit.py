@@ -67,7 +67,7 @@ def fitted(head: HeadModel, points: torch.Tensor) -> Motion:
     return fit_landmarks(points, torch.arange(NUM_FRAMES) / 30, IMAGE_SIZE, head, settings=EXACT)
 
 
-def test_pose_and_place_are_recovered(fitted: Motion, truth: Motion) -> None:
+def test_rotation_and_position_are_recovered(fitted: Motion, truth: Motion) -> None:
     apart = axis_angle_to_matrix(fitted.global_orient).transpose(1, 2) @ axis_angle_to_matrix(truth.global_orient)
     angle = torch.arccos(((apart.diagonal(dim1=1, dim2=2).sum(1) - 1) / 2).clamp(-1, 1))
     assert torch.rad2deg(angle).max() < 1.5
@@ -132,7 +132,7 @@ def test_no_face_at_all_is_an_error(head: HeadModel) -> None:
         fit_landmarks(torch.full((4, 478, 3), torch.nan), torch.arange(4) / 30, IMAGE_SIZE, head)
 
 
-def test_windows_leave_no_seams(head: HeadModel, points: torch.Tensor) -> None:
+def test_windows_join_without_seams(head: HeadModel, points: torch.Tensor) -> None:
     times = torch.arange(NUM_FRAMES) / 30
     whole = fit_landmarks(points, times, IMAGE_SIZE, head)
     pieces = fit_landmarks(points, times, IMAGE_SIZE, head, settings=replace(FitSettings(), window=30, margin=9))
@@ -160,7 +160,7 @@ def test_a_single_frame_and_a_very_short_clip_work(head: HeadModel, points: torc
         assert torch.isfinite(motion.expression).all()
 
 
-def test_a_face_that_flashes_up_once_is_held(head: HeadModel, points: torch.Tensor) -> None:
+def test_a_face_that_appears_only_once_is_held(head: HeadModel, points: torch.Tensor) -> None:
     flash = torch.full((9, 478, 3), torch.nan)
     flash[4] = points[0]
     motion = fit_landmarks(flash, torch.arange(9) / 25 + 0.013, IMAGE_SIZE, head)
@@ -168,6 +168,6 @@ def test_a_face_that_flashes_up_once_is_held(head: HeadModel, points: torch.Tens
     assert torch.isfinite(motion.transl).all() and (motion.transl - motion.transl[0]).abs().max() < 2e-4
 
 
-def test_settings_check_themselves() -> None:
+def test_settings_are_validated() -> None:
     with pytest.raises(ValueError, match="window=40"):
         FitSettings(window=40, margin=20)

@@ -92,7 +92,7 @@ def test_shared_blocks_of_the_normal_equations_agree_with_autograd(
     assert ((ours.cross.double() - cross) / frame).abs().max() < 2e-2
 
 
-def test_a_longer_lens_from_further_away_keeps_the_size(scene: tuple[FaceBasis, Observation, State]) -> None:
+def test_a_longer_lens_at_a_larger_distance_keeps_the_size(scene: tuple[FaceBasis, Observation, State]) -> None:
     _, seen, state = scene
     longer, away = through_lens(seen, state, 2 * seen.focal_px)
     assert longer.focal_px == 2 * seen.focal_px
@@ -130,7 +130,7 @@ def turning(head: HeadModel, focal_px: float, seed: int) -> tuple[Tensor, Tensor
 
 
 @pytest.mark.parametrize("length", [0.8, 3.0])
-def test_a_head_that_turns_tells_the_focal_length(head: HeadModel, length: float) -> None:
+def test_a_head_that_turns_determines_the_focal_length(head: HeadModel, length: float) -> None:
     points, times = turning(head, length * 640, seed=1)
     usual = float(estimate_camera(points, (640, 480), FitSettings()).K[0, 0]) / 640
     motion = fit_landmarks(points, times, (640, 480), head)

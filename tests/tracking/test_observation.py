@@ -8,7 +8,7 @@ from facetalk.tracking.settings import FitSettings
 from tests.tracking.synthetic import IMAGE_SIZE, make_camera, make_point_head, see, swaying
 
 
-def test_frames_at_thirty_a_second_pass_unchanged() -> None:
+def test_frames_at_30_fps_are_unchanged() -> None:
     points = torch.randn(20, 478, 3)
     even, confidence = even_frames(points, torch.arange(20, dtype=torch.float64) / 30)
     assert torch.allclose(even, points, atol=1e-4)
@@ -25,7 +25,7 @@ def test_other_and_uneven_rates_are_resampled_by_their_times() -> None:
     assert torch.allclose(even[inside, 0, 0], (torch.arange(len(even)) / 30)[inside].clamp_max(times[-1]), atol=2e-3)
 
 
-def test_curves_keep_a_peak_that_lines_would_cut() -> None:
+def test_interpolation_keeps_a_peak_that_linear_interpolation_would_cut() -> None:
     times = torch.arange(11, dtype=torch.float64) / 25
     values = torch.exp(-(((torch.arange(11) - 5.5) / 1.5) ** 2))[:, None]
     middle = interpolate(values, times, torch.tensor([5.5 / 25], dtype=torch.float64))
@@ -33,7 +33,7 @@ def test_curves_keep_a_peak_that_lines_would_cut() -> None:
     assert float(values.max()) < 0.9
 
 
-def test_holes_are_bridged_with_no_confidence() -> None:
+def test_gaps_are_interpolated_with_zero_confidence() -> None:
     points = torch.arange(30.0)[:, None, None].expand(30, 478, 3).clone()
     points[10:20] = torch.nan
     even, confidence = even_frames(points, torch.arange(30, dtype=torch.float64) / 30)
@@ -46,7 +46,7 @@ def test_a_clip_without_any_face_is_an_error() -> None:
         even_frames(torch.full((5, 478, 3), torch.nan), torch.arange(5) / 30)
 
 
-def test_an_enlarged_face_is_filmed_from_afar() -> None:
+def test_an_enlarged_face_is_not_a_close_up() -> None:
     points = see(make_point_head(), torch.zeros(1, 52), torch.zeros(1, 3), torch.tensor([[0, 0.05, -0.75]]),
                  torch.zeros(4))  # fmt: skip
     ordinary = estimate_camera(points, IMAGE_SIZE, FitSettings())
@@ -55,7 +55,7 @@ def test_an_enlarged_face_is_filmed_from_afar() -> None:
     assert float(enlarged.K[0, 0]) > 2 * 1.2 * 640
 
 
-def test_the_first_guess_of_the_pose_is_close() -> None:
+def test_the_initial_pose_is_close() -> None:
     head = make_point_head()
     turn, transl = swaying(10)
     points = see(head, torch.zeros(10, 52), turn, transl, torch.zeros(4))

@@ -22,14 +22,14 @@ def head() -> HeadModel:
     return make_point_head()
 
 
-def pictures(basis: FaceBasis, state: State) -> Tensor:
-    """Points of a basis in the picture, pixels from the middle."""
+def projected(basis: FaceBasis, state: State) -> Tensor:
+    """Points of a basis in the image, pixels from the center."""
     moved = basis.template + (state.channels @ basis.expression_dirs.flatten(1)).unflatten(1, (-1, 3)) - basis.pivot
     points = moved @ axis_angle_to_matrix(state.rotation).transpose(1, 2) + state.position[:, None]
     return FOCAL * points[..., :2] / -points[..., 2:]
 
 
-def test_points_go_where_the_detector_sees_them(head: HeadModel) -> None:
+def test_points_move_to_where_the_detector_finds_them(head: HeadModel) -> None:
     generator = torch.Generator().manual_seed(0)
     basis = reduce_head(head)
     turn, position = swaying(NUM_FRAMES)
@@ -38,20 +38,20 @@ def test_points_go_where_the_detector_sees_them(head: HeadModel) -> None:
     state = State(turn, position, channels)
     aside = 0.0015 * torch.randn(1 + len(basis.free), *basis.template.shape, generator=generator)
     seen_at = with_points(basis, basis.template + aside[0], basis.expression_dirs + 0.4 * aside[1:])
-    read = pictures(seen_at, state)
+    read = projected(seen_at, state)
     read[5] = torch.nan
     none = torch.zeros(NUM_FRAMES, len(basis.ids))
     seen = Observation(read, none, none, torch.zeros(NUM_FRAMES, 2, 2), torch.ones(NUM_FRAMES), torch.eye(3), FOCAL)
     rest = basis.template.expand(NUM_FRAMES, -1, -1)
     corrected = apply_reading(basis, rest, state, seen)
     before, after = (
-        (pictures(one, state) - read)[torch.arange(NUM_FRAMES) != 5].norm(dim=-1).mean() for one in (basis, corrected)
+        (projected(one, state) - read)[torch.arange(NUM_FRAMES) != 5].norm(dim=-1).mean() for one in (basis, corrected)
     )
     assert after < 0.3 * before
 
 
 @pytest.mark.slow
-def test_too_few_pictures_teach_nothing(head: HeadModel) -> None:
+def test_too_few_renders_change_nothing(head: HeadModel) -> None:
     turn, transl = swaying(NUM_FRAMES)
     person = see(head, torch.zeros(NUM_FRAMES, 52), turn, transl, torch.zeros(4))
     times = torch.arange(NUM_FRAMES) / 30

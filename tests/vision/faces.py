@@ -7,7 +7,7 @@ import numpy as np
 
 def moving_landmarks(num_frames: int, seed: int = 0) -> np.ndarray:
     """Jaw line, brows, nose, eyes and mouth in pixels, the same in every frame."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     angle = np.linspace(0.1, np.pi - 0.1, 17)
     jaw = np.stack([-50 * np.cos(angle), 60 * np.sin(angle)], 1)
     brows = np.stack([np.linspace(-40, 40, 10), np.full(10, -40.0)], 1)
@@ -17,5 +17,5 @@ def moving_landmarks(num_frames: int, seed: int = 0) -> np.ndarray:
     ring = np.arange(12) * np.pi / 6
     outer = np.stack([-20 * np.cos(ring), 30 - 8 * np.sin(ring)], 1)
     inner = np.stack([-14 * np.cos(np.arange(8) * np.pi / 4), 30 - 3 * np.sin(np.arange(8) * np.pi / 4)], 1)
-    face = np.concatenate([jaw, brows, nose, eyes, outer, inner]) + chance.normal(0, 0.1, (68, 2)) + 128
+    face = np.concatenate([jaw, brows, nose, eyes, outer, inner]) + rng.normal(0, 0.1, (68, 2)) + 128
     return np.repeat(face[None], num_frames, 0).astype(np.float32)

@@ -9,12 +9,12 @@ from facetalk.vision.crop_view import crop_intrinsics, into_crop, looking_at, ou
 from tests.vision.faces import moving_landmarks
 
 
-def test_a_box_that_is_the_picture_gives_the_picture_back() -> None:
+def test_a_box_around_the_whole_image_returns_the_image() -> None:
     image = np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8)
     np.testing.assert_array_equal(cut(image, np.array([20.0, 20.0, 40.0]), 40), image)
 
 
-def test_what_lies_beyond_the_picture_is_black() -> None:
+def test_outside_the_image_is_black() -> None:
     image = np.full((40, 60, 3), 200, np.uint8)
     part = cut(image, np.array([0.0, 20.0, 40.0]), 20)
     assert part[:, :8].max() == 0 and part[5:15, 12:].min() == 200
@@ -29,7 +29,7 @@ def test_a_box_may_lie_between_pixels(shift: float) -> None:
     assert abs((part - whole).mean() - 4 * shift) < 0.6
 
 
-def test_gaps_are_bridged_by_straight_lines_and_ends_are_held() -> None:
+def test_gaps_are_interpolated_linearly_and_ends_are_held() -> None:
     rows = np.array([[np.nan], [1.0], [np.nan], [3.0], [np.nan]])[:, :, None].repeat(2, 2)
     np.testing.assert_allclose(fill_gaps(rows)[:, 0, 0], [1, 1, 2, 3, 3])
 
@@ -41,13 +41,13 @@ def test_the_running_mean_agrees_with_a_plain_loop(num_frames: int) -> None:
     np.testing.assert_allclose(running_mean(rows, 6), expected)
 
 
-def test_face_boxes_are_as_large_as_methods_say() -> None:
+def test_face_boxes_have_the_documented_size() -> None:
     landmarks = moving_landmarks(1)
     low, high = landmarks[0].min(0), landmarks[0].max(0)
     np.testing.assert_allclose(face_boxes(landmarks)[0], [*(low + high) / 2, 1.6 * (high - low).mean()], rtol=1e-5)
 
 
-def test_the_mouths_box_follows_the_head_but_not_the_lips() -> None:
+def test_the_mouth_box_follows_the_head_but_not_the_lips() -> None:
     still, moved = moving_landmarks(30), moving_landmarks(30)
     moved[15, 48:, 1] += 6.0
     shifts = mouth_boxes(moved, face_boxes(moved)) - mouth_boxes(still, face_boxes(still))
@@ -57,7 +57,7 @@ def test_the_mouths_box_follows_the_head_but_not_the_lips() -> None:
     np.testing.assert_allclose(boxes[15, :2] - boxes[14, :2], [20.0, 20.0], atol=1e-3)
 
 
-def test_grey_is_luma() -> None:
+def test_gray_is_luma() -> None:
     assert to_gray(np.full((2, 2, 3), (255, 0, 0), np.uint8))[0, 0] == 76
 
 
@@ -75,7 +75,7 @@ def test_intrinsics_of_a_crop_project_where_the_crop_shows_the_pixel() -> None:
     torch.testing.assert_close(row, torch.tensor((v - 58) * 112 / 64))
 
 
-def test_looking_at_a_box_turns_the_axis_to_its_middle() -> None:
+def test_looking_at_a_box_rotates_the_axis_to_its_center() -> None:
     boxes = torch.tensor([[260.0, 30.0, 50.0], [160.0, 120.0, 50.0]])
     axis = looking_at(K, boxes) @ torch.tensor([0.0, 0.0, -1.0])
     wanted = torch.nn.functional.normalize(torch.tensor([[0.2, 0.18, -1.0], [0.0, 0.0, -1.0]]), dim=1)
@@ -83,11 +83,11 @@ def test_looking_at_a_box_turns_the_axis_to_its_middle() -> None:
 
 
 def test_a_pose_comes_back_out_of_its_crop() -> None:
-    chance = torch.Generator().manual_seed(0)
-    turns = torch.linalg.matrix_exp(torch.stack([a - a.T for a in 0.3 * torch.randn(5, 3, 3, generator=chance)]))
-    places = torch.randn(5, 3, generator=chance) * 0.1 + torch.tensor([0.0, 0.0, -0.9])
-    boxes = torch.rand(5, 3, generator=chance) * 100 + torch.tensor([100.0, 60.0, 80.0])
-    rotation, camera = into_crop(turns, places, K, boxes)
+    generator = torch.Generator().manual_seed(0)
+    turns = torch.linalg.matrix_exp(torch.stack([a - a.T for a in 0.3 * torch.randn(5, 3, 3, generator=generator)]))
+    positions = torch.randn(5, 3, generator=generator) * 0.1 + torch.tensor([0.0, 0.0, -0.9])
+    boxes = torch.rand(5, 3, generator=generator) * 100 + torch.tensor([100.0, 60.0, 80.0])
+    rotation, camera = into_crop(turns, positions, K, boxes)
     back, where = out_of_crop(rotation, camera, K, boxes)
     torch.testing.assert_close(back, turns, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(where, places, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(where, positions, atol=1e-4, rtol=1e-4)

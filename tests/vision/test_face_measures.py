@@ -16,25 +16,25 @@ def face(turn: tuple[float, float, float] = (0, 0, 0)) -> np.ndarray:
     return (points @ matrix.T)[None]
 
 
-def test_a_face_that_looks_into_the_camera_has_no_angles() -> None:
+def test_a_face_toward_the_camera_has_zero_angles() -> None:
     assert np.abs(face_angles(face())).max() < 0.5
 
 
 @pytest.mark.parametrize("degrees", [-40.0, 15.0])
-def test_turning_changes_one_angle(degrees: float) -> None:
-    # The picture's frame: x right, y down, z away. To its own left is towards x.
+def test_rotation_about_an_axis_changes_one_angle(degrees: float) -> None:
+    # Image coordinates: x right, y down, z away. The face's own left is in the direction of x.
     assert face_angles(face((0, -degrees, 0)))[0, 0] == pytest.approx(degrees, abs=0.5)
     assert face_angles(face((degrees, 0, 0)))[0, 1] == pytest.approx(degrees, abs=0.5)
     assert face_angles(face((0, 0, degrees)))[0, 2] == pytest.approx(degrees, abs=0.5)
 
 
-def test_boxes_and_centres() -> None:
+def test_boxes_and_centers() -> None:
     points = face()
     left, top, right, bottom = bounding_boxes(points)[0]
     assert left == points[0, :, 0].min() and bottom == points[0, :, 1].max() and top < 0 < right
     assert face_centers(points)[0] == pytest.approx([0, 50 / 3])
 
 
-def test_overlap_is_shared_over_united_area() -> None:
+def test_overlap_is_intersection_over_union() -> None:
     assert overlap(np.array([0, 0, 2, 2.0]), np.array([1, 0, 3, 2.0])) == pytest.approx(1 / 3)
     assert overlap(np.array([0, 0, 1, 1.0]), np.array([2, 2, 3, 3.0])) == 0

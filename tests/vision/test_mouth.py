@@ -7,7 +7,7 @@ def face(frames: int = 6) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(1, 478, 3)).repeat(frames, 0) * 50 + 200
 
 
-def test_turning_moving_and_nearing_the_head_changes_nothing() -> None:
+def test_rotation_position_and_distance_of_the_head_change_nothing() -> None:
     points = face(1)
     angle = 0.6
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
@@ -22,7 +22,7 @@ def test_parting_the_lips_raises_only_the_opening() -> None:
     np.testing.assert_allclose(parted[1:], still[1:])
 
 
-def test_frames_without_a_face_stay_unknown() -> None:
+def test_frames_without_a_face_are_nan() -> None:
     points = face(3)
     points[1] = np.nan
     assert np.isnan(mouth_curves(points)).all(axis=1).tolist() == [False, True, False]

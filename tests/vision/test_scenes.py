@@ -3,7 +3,7 @@ import numpy as np
 from facetalk.vision.scenes import CutFinder
 
 
-def test_a_cut_is_found_and_a_moving_picture_is_none() -> None:
+def test_a_cut_is_found_and_motion_is_not_a_cut() -> None:
     first = np.zeros((60, 80, 3), np.uint8) + np.linspace(20, 90, 80).astype(np.uint8)[None, :, None]
     second = np.full((60, 80, 3), (200, 90, 30), np.uint8)
     finder = CutFinder(3.0, 15.0)
