@@ -1,1 +1,1 @@
-"""Which clips exist, and what an example is."""
+"""Datasets: which clips there are, and the training examples made of them."""

@@ -1,7 +1,7 @@
-"""Faces and mouths cut out of a dataset's videos, kept on disk so that training never decodes a video twice.
+"""Face and mouth crops of a dataset's videos, stored on disk so that training decodes each video once.
 
-Beside each clip's motion lie, in a folder of their own, `NAME.face.npy` and `NAME.mouth.npy` (pixels, read through a
-memory map) and `NAME.track.npz` (moments, landmarks and boxes). Frames are the video's own.
+A folder next to the motions holds `NAME.face.npy` and `NAME.mouth.npy` (pixels, memory-mapped) and `NAME.track.npz`
+(times, landmarks and boxes) for each clip. Frames are those of the video.
 """
 
 from __future__ import annotations
@@ -21,54 +21,55 @@ from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.crop import FACE_SCALE, cut, face_boxes, fill_gaps, landmarks_68, mouth_boxes, to_gray
 
 FACE_PIXELS = 128
-"""Side of a kept face. A training crop of 112 pixels is a part of it, larger or smaller."""
+"""Side of a stored face crop. Training cuts a part out of it, larger or smaller, and scales it to 112 pixels."""
 
 KEPT_SCALE = FACE_SCALE * FACE_PIXELS / 112
-"""Side of a kept face's box over the size of its landmarks: its middle 112 pixels show `FACE_SCALE`."""
+"""Side of the box of a stored face over the size of its landmarks: its middle 112 pixels show `FACE_SCALE`."""
 
 MOUTH_PIXELS = 96
+"""Side of a stored mouth crop."""
 
 
 @dataclass(frozen=True, eq=False)
-class FaceTrack:
-    """Where the face is in each picture of a video."""
+class CropTrack:
+    """Where one face is in each frame of a video, and the boxes of its crops."""
 
     times: Float[Tensor, " frames"]
     """Seconds."""
     landmarks: Float[Tensor, "frames 68 2"]
-    """Pixels of the picture as shown, without gaps."""
+    """Pixels of the frame as displayed; gaps are interpolated."""
     found: Tensor
-    """False in frames whose landmarks are only interpolated."""
+    """False in frames whose landmarks are interpolated."""
     image_size: tuple[int, int]
     face_boxes: Float[Tensor, "frames 3"]
-    """At `FACE_SCALE`."""
+    """Center x and y and side, pixels, at `FACE_SCALE`."""
     mouth_boxes: Float[Tensor, "frames 3"]
 
 
 @dataclass(frozen=True, eq=False)
 class FaceCrops:
-    """The pictures of one clip."""
+    """The crops of one clip."""
 
-    track: FaceTrack
+    track: CropTrack
     faces: UInt8[np.ndarray, "frames 128 128 3"]
     """Boxes of `KEPT_SCALE`."""
     mouths: UInt8[np.ndarray, "frames 96 96"]
 
 
-def face_track(
+def crop_track(
     points: Float[Tensor, "frames 478 3"], times: Float[Tensor, " frames"], image_size: tuple[int, int]
-) -> FaceTrack:
-    """Boxes of a clip out of its detected points; NaN rows where no face was found."""
+) -> CropTrack:
+    """Crop boxes from the detected points of a clip; rows of NaN are frames without a face."""
     found = torch.isfinite(points).all(-1).all(-1)
     landmarks = fill_gaps(landmarks_68(points.numpy().astype(np.float32)))
     faces = face_boxes(landmarks)
     mouths = mouth_boxes(landmarks, faces)
     boxes = (torch.from_numpy(faces), torch.from_numpy(mouths))
-    return FaceTrack(times.to(torch.float64), torch.from_numpy(landmarks), found, image_size, *boxes)
+    return CropTrack(times.to(torch.float64), torch.from_numpy(landmarks), found, image_size, *boxes)
 
 
-def cut_frames(path: Path, track: FaceTrack) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Face (128, 128, 3) and grey mouth (96, 96) of every frame of a track, as the video is decoded."""
+def cut_frames(path: Path, track: CropTrack) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Face (128, 128, 3) and gray mouth (96, 96) of each frame of a track, while the video is decoded."""
     with VideoReader(path, max_side=DETECTION_SIDE) as video:
         scale = video.size[0] / video.info.size[0]
         kept = track.face_boxes.numpy() * scale * np.array([1, 1, KEPT_SCALE / FACE_SCALE], np.float32)
@@ -79,17 +80,17 @@ def cut_frames(path: Path, track: FaceTrack) -> Iterator[tuple[np.ndarray, np.nd
                 face, mouth = kept[count - 1], small[count - 1]
                 yield cut(image, face, FACE_PIXELS), to_gray(cut(image, mouth, MOUTH_PIXELS))
     if count != len(kept):
-        raise FacetalkError(f"{path} has {count} pictures now, {len(kept)} were tracked; fit it again")
+        raise FacetalkError(f"{path} has {count} frames now, {len(kept)} were tracked; fit it again")
 
 
-def cut_video(path: Path, track: FaceTrack) -> FaceCrops:
-    """Face and mouth of every frame of a track at once."""
+def cut_video(path: Path, track: CropTrack) -> FaceCrops:
+    """Face and mouth crops of a whole track."""
     faces, mouths = zip(*cut_frames(path, track), strict=True)
     return FaceCrops(track, np.stack(faces), np.stack(mouths))
 
 
 def write_crops(folder: Path, name: str, crops: FaceCrops) -> None:
-    """Keep the crops of a clip; the track comes last and says that they are complete."""
+    """Store the crops of a clip. The track is written last: where it exists, the crops are complete."""
     for kind, pixels in (("face", crops.faces), ("mouth", crops.mouths)):
         with replacing(folder / f"{name}.{kind}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, pixels)
@@ -107,13 +108,13 @@ def write_crops(folder: Path, name: str, crops: FaceCrops) -> None:
 
 
 def read_crops(folder: Path, name: str) -> FaceCrops:
-    """The crops of a clip; pixels stay on disk until they are used."""
+    """The stored crops of a clip; pixels are read from disk when they are used."""
     path = folder / f"{name}.track.npz"
     if not path.is_file():
         raise FacetalkError(f"no crops of the clip {name} in {folder}; training makes them from the dataset's videos")
     with np.load(path, allow_pickle=False) as stored:
         values = {key: torch.from_numpy(stored[key]) for key in stored.files}
     width, height = values.pop("image_size").tolist()
-    track = FaceTrack(image_size=(width, height), **values)
+    track = CropTrack(image_size=(width, height), **values)
     faces, mouths = (np.load(folder / f"{name}.{kind}.npy", mmap_mode="r") for kind in ("face", "mouth"))
     return FaceCrops(track, faces, mouths)

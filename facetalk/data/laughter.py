@@ -1,7 +1,7 @@
 """Recordings with the times at which somebody laughs: the examples of the laughter detector.
 
-A recording pack is a folder with `MANIFEST.csv` (columns path, kind, speaker, has_audio). Recordings of the kind
-`laughter` are laughter wherever they can be heard, unless times are given; all others hold none.
+A recording pack is a folder with `MANIFEST.csv` (columns path, kind, speaker, has_audio). In recordings of the kind
+`laughter` everything audible is laughter, unless times are given; all others contain none.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor
 from facetalk.audio.activity import speech_activity
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
+from facetalk.data.patterns import matches_any
 from facetalk.io.audio import read_waveform
 
 PACK_MANIFEST = "MANIFEST.csv"
@@ -27,13 +27,14 @@ LAUGHTER = "laughter"
 
 @dataclass(frozen=True, eq=False)
 class LaughterExample:
-    """One recording in memory; sound in half precision."""
+    """One recording in memory."""
 
     path: str
     speaker: str
     laughs: bool
-    """Whether it holds laughter at all."""
+    """Whether it contains laughter."""
     waveform: Float[Tensor, " samples"]
+    """16 kHz, in half precision."""
     laughing: Bool[Tensor, " frames"]
     """Which video frames are laughter, 30 a second."""
 
@@ -46,19 +47,19 @@ class LaughterExample:
 def read_laughter_pack(
     folder: Path, patterns: Sequence[str], times: Mapping[str, Sequence[Sequence[float]]]
 ) -> list[LaughterExample]:
-    """The recordings of a pack, in the manifest's order.
+    """The recordings of a pack, in the order of its manifest.
 
     Args:
         folder: the pack.
-        patterns: of the paths that are read, with * and ?.
-        times: start and end of each laugh in seconds, by path, for recordings that hold more than laughter.
+        patterns: paths of the recordings to read, with * and ?.
+        times: start and end of each laugh in seconds, by path, for recordings that contain other sounds too.
     """
     path = folder / PACK_MANIFEST
     if not path.is_file():
-        raise UsageError(f"{folder} is not a recording pack: it has no {PACK_MANIFEST} (facetalk/data/laughter.py)")
+        raise UsageError(f"{folder} is not a recording pack: it has no {PACK_MANIFEST} (see facetalk/data/laughter.py)")
     with path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row.get("has_audio") == "1"]
-    chosen = [row for row in rows if any(fnmatchcase(row["path"], pattern) for pattern in patterns)]
+    chosen = [row for row in rows if matches_any(row["path"], patterns)]
     if not any(row["kind"] == LAUGHTER for row in chosen):
         raise FacetalkError(f"{path}: none of the {len(chosen)} chosen recordings is of the kind {LAUGHTER!r}")
     return [_read(folder, row, times.get(row["path"])) for row in chosen]
@@ -78,14 +79,14 @@ def laughing_frames(
     """Which video frames are laughter.
 
     Args:
-        waveform: 16 kHz sound.
-        times: start and end of each laugh in seconds; None where all that can be heard is laughter.
+        waveform: 16 kHz.
+        times: start and end of each laugh in seconds; None where everything audible is laughter.
     """
-    heard = speech_activity(waveform)
+    audible = speech_activity(waveform)
     if times is None:
-        return heard
+        return audible
     middles = (torch.arange(frames_for(len(waveform) / SAMPLE_RATE)) + 0.5) / FPS
-    inside = torch.zeros_like(heard)
+    inside = torch.zeros_like(audible)
     for start_s, end_s in times:
         inside |= (middles >= start_s) & (middles <= end_s)
-    return inside & heard
+    return inside & audible

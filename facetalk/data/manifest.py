@@ -1,16 +1,17 @@
-"""Which clips a dataset folder holds, and which of them are kept for judging."""
+"""The clips of a dataset folder, and their split into training and validation."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
+from facetalk.data.patterns import matches_any
 from facetalk.io.files import replacing
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 
@@ -31,9 +32,22 @@ REJECTED_COLUMNS = ("source", "start_s", "end_s", "face", "reason", "value", "th
 """Columns of the table of rejected spans and failed videos that `facetalk fit --curate` writes."""
 
 
+@runtime_checkable
+class HasSpeaker(Protocol):
+    """Anything that one person says."""
+
+    @property
+    def speaker(self) -> str:
+        """Who speaks."""
+        ...
+
+
+Spoken = TypeVar("Spoken", bound=HasSpeaker)
+
+
 @dataclass(frozen=True)
 class Clip:
-    """One clip of a dataset: `<name>.npz` with the motion beside `<name>.wav` with the sound."""
+    """One clip of a dataset: the motion in `<name>.npz`, the audio in `<name>.wav`."""
 
     folder: Path
     name: str
@@ -41,9 +55,9 @@ class Clip:
     label: str = ""
     """The emotion as the source names it."""
     av_corr: float | None = None
-    """Correlation of mouth opening and loudness; low where sound and picture may not belong together."""
+    """Correlation of mouth opening and loudness; low where audio and video may not belong together."""
     source: str = ""
-    """The video it was fitted to."""
+    """The video that the motion was fitted to."""
 
     @property
     def motion_path(self) -> Path:
@@ -52,17 +66,17 @@ class Clip:
 
     @property
     def audio_path(self) -> Path:
-        """The sound."""
+        """The audio file."""
         return self.folder / f"{self.name}.wav"
 
     @property
     def has_audio(self) -> bool:
-        """Whether the clip's sound is there; clips without show a manner only."""
+        """Whether the audio file exists; a clip without audio only shows a speaking style."""
         return self.audio_path.is_file()
 
     @property
     def style(self) -> str:
-        """Clips with the same style show one person in one mood (METHODS 3.7)."""
+        """Clips of one style show one person with one emotion."""
         return f"{self.speaker or self.name}/{self.label}"
 
 
@@ -107,7 +121,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def read_manifest(folder: Path) -> tuple[Clip, ...]:
-    """The clips of a dataset folder made by `facetalk fit`, in the manifest's order."""
+    """The clips of a dataset folder that `facetalk fit` wrote, in the order of the manifest."""
     path = folder / MANIFEST
     if not path.is_file():
         raise FacetalkError(f"{folder} is not a dataset: it has no {MANIFEST}; make one with facetalk fit VIDEO... -o")
@@ -128,17 +142,16 @@ def read_manifest(folder: Path) -> tuple[Clip, ...]:
 
 
 def read_clips(folder: Path | None, method: str) -> tuple[Clip, ...]:
-    """The clips that a method learns from; says how to get some where no folder is given."""
+    """The clips that a recipe is trained on; raises UsageError where no folder was given."""
     if folder is None:
-        raise UsageError(f"{method} learns from clips: give --data DIR, a folder made by facetalk fit VIDEO... -o DIR")
+        raise UsageError(f"{method} is trained on clips: give --data DIR, which facetalk fit VIDEO... -o DIR writes")
     return read_manifest(folder)
 
 
-def split_by_speaker(clips: Iterable[Clip], dev_speakers: Sequence[str]) -> tuple[list[Clip], list[Clip]]:
-    """Clips to learn from, and clips of the speakers that match one of the patterns (`GRID:*`), to judge on."""
-    learn: list[Clip] = []
-    judge: list[Clip] = []
-    for clip in clips:
-        kept = any(fnmatchcase(clip.speaker, pattern) for pattern in dev_speakers)
-        (judge if kept else learn).append(clip)
-    return learn, judge
+def split_by_speaker(items: Iterable[Spoken], validation_speakers: Sequence[str]) -> tuple[list[Spoken], list[Spoken]]:
+    """Items to train on, and items for validation: those of speakers that match one of the patterns (`GRID:*`)."""
+    train: list[Spoken] = []
+    validation: list[Spoken] = []
+    for item in items:
+        (validation if matches_any(item.speaker, validation_speakers) else train).append(item)
+    return train, validation

@@ -1,12 +1,13 @@
-"""Recordings with what is said and how the mouth moved: the examples of the speech encoder.
+"""Recordings with phonemes, mouth curves and a teacher's features: the examples of the speech encoder.
 
 A speech folder has `manifest.csv` with the columns `name`, `speaker` and `av_corr` (may be empty), and for each name
 
-* `NAME.wav`: the sound;
-* `NAME.phones.csv`, optional: `symbol,start_s,end_s,trust`, one row per phoneme; trust 0 to 1 says how far the labels
-  can be believed;
+* `NAME.wav`: the audio;
+* `NAME.phones.csv`, optional: `symbol,start_s,end_s,trust`, one row per phoneme; trust is the reliability of the
+  labels, 0 to 1;
 * `NAME.mouth.csv`, optional: `time_s` and the `MOUTH_CURVES`, one row per video frame, in any unit;
-* `NAME.taught.npy`, optional: what a teacher hears (`workshop/speech/teacher.py`), one row for `TAUGHT_HOP` samples.
+* `NAME.teacher.npy`, optional: features of a larger network (`workshop/speech/teacher.py`), one row for each
+  `TEACHER_HOP` samples.
 """
 
 from __future__ import annotations
@@ -30,29 +31,32 @@ from facetalk.io.audio import read_waveform
 from facetalk.io.files import replacing
 
 LABEL_RATE = 100.0
-"""Phoneme labels and articulation a second."""
+"""Rows of phoneme labels and articulation per second."""
 
 MOUTH_RATE = 30.0
+"""Rows of mouth curves per second."""
 
-TAUGHT_HOP = 384
-"""Samples from one of the teacher's rows to the next; row k describes the sound around sample 384 k + 448."""
-_TAUGHT_MIDDLE = 447.5
+TEACHER_HOP = 384
+"""Samples between two rows of the teacher; row k describes the audio around sample 384 k + 448."""
+_TEACHER_MIDDLE = 447.5
 
 
 @dataclass(frozen=True, eq=False)
 class SpeechExample:
-    """One recording in memory; sound in half precision."""
+    """One recording in memory."""
 
     clip: Clip
     waveform: Float[Tensor, " samples"]
+    """16 kHz, in half precision."""
     labels: Int64[Tensor, " moments"]
+    """Phoneme ids, `LABEL_RATE` a second."""
     articulation: Float[Tensor, "moments articulators"]
     trust: float
-    """How much the phonemes count; 0 where there are none."""
+    """Weight of the phonemes; 0 where there are none."""
     mouth: Float[Tensor, "rows curves"]
-    """Z-scored, 30 rows a second from 0 s on; no rows where the mouth was not seen."""
-    taught: Float[Tensor, "steps components"]
-    """What a teacher hears, in half precision; no rows where there is none."""
+    """Z-scored, 30 rows a second from 0 s on; no rows where the mouth was not measured."""
+    teacher: Float[Tensor, "steps components"]
+    """Features of the teacher, in half precision; no rows where there are none."""
 
     @property
     def duration_s(self) -> float:
@@ -61,19 +65,19 @@ class SpeechExample:
 
 
 def require_corpus(folder: Path) -> None:
-    """Check that a folder is a speech folder to which more can be added."""
+    """Raise UsageError if a folder is not a speech folder."""
     if not (folder / MANIFEST).is_file():
         raise UsageError(f"{folder} has no {MANIFEST}; make the folder with facetalk.workshop.speech.corpus first")
 
 
-def enlist(folder: Path, prefix: str, speaker: str, names: Sequence[str]) -> None:
-    """Name a speaker's recordings in the manifest of a speech folder.
+def add_to_manifest(folder: Path, prefix: str, speaker: str, names: Sequence[str]) -> None:
+    """Add a speaker's recordings to the manifest of a speech folder.
 
     Args:
         folder: the speech folder.
-        prefix: recordings whose names begin so are taken out of the manifest first.
-        speaker: of the recordings.
-        names: of the recordings.
+        prefix: recordings whose names start with it are removed from the manifest first.
+        speaker: who speaks.
+        names: the recordings.
     """
     require_corpus(folder)
     with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
@@ -83,7 +87,7 @@ def enlist(folder: Path, prefix: str, speaker: str, names: Sequence[str]) -> Non
 
 
 def read_speech(clip: Clip) -> SpeechExample:
-    """One recording of a speech folder with all that is known about it."""
+    """One recording of a speech folder with all its labels."""
     waveform = read_waveform(clip.audio_path)
     phones_path = clip.folder / f"{clip.name}.phones.csv"
     mouth_path = clip.folder / f"{clip.name}.mouth.csv"
@@ -97,17 +101,17 @@ def read_speech(clip: Clip) -> SpeechExample:
         articulation=articulation(phonemes, times),
         trust=trust,
         mouth=read_mouth(mouth_path) if mouth_path.is_file() else torch.zeros(0, len(MOUTH_CURVES)),
-        taught=read_taught(taught_path(clip)),
+        teacher=read_teacher(teacher_path(clip)),
     )
 
 
-def taught_path(clip: Clip) -> Path:
-    """Where what the teacher hears in a recording is kept."""
-    return clip.folder / f"{clip.name}.taught.npy"
+def teacher_path(clip: Clip) -> Path:
+    """The file with the teacher's features of a recording."""
+    return clip.folder / f"{clip.name}.teacher.npy"
 
 
-def read_taught(path: Path) -> Float[Tensor, "steps components"]:
-    """What the teacher hears, in half precision; no rows where there is no such file."""
+def read_teacher(path: Path) -> Float[Tensor, "steps components"]:
+    """Features of the teacher, in half precision; no rows where there is no such file."""
     if not path.is_file():
         return torch.zeros(0, 0, dtype=torch.float16)
     try:
@@ -118,27 +122,27 @@ def read_taught(path: Path) -> Float[Tensor, "steps components"]:
         ) from None
     if rows.ndim != 2:
         raise FacetalkError(
-            f"{path} holds an array of shape {rows.shape}, not rows; run facetalk.workshop.speech.teacher"
+            f"{path} holds an array of shape {rows.shape}, not rows; run facetalk.workshop.speech.teacher again"
         )
     return torch.from_numpy(rows).half()
 
 
-def write_taught(path: Path, rows: Float[Tensor, "steps components"]) -> None:
-    """Write what the teacher hears."""
+def write_teacher(path: Path, rows: Float[Tensor, "steps components"]) -> None:
+    """Write the teacher's features of a recording."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, rows.half().numpy())
 
 
-def taught_at(
+def teacher_at(
     rows: Float[Tensor, "steps components"], times: Float[Tensor, " moments"]
 ) -> Float[Tensor, "moments components"]:
-    """What the teacher hears at moments of the recording (seconds), linear in between."""
-    middles = (torch.arange(len(rows)) * TAUGHT_HOP + _TAUGHT_MIDDLE) / SAMPLE_RATE
+    """Features of the teacher at times in seconds, linear in between."""
+    middles = (torch.arange(len(rows)) * TEACHER_HOP + _TEACHER_MIDDLE) / SAMPLE_RATE
     return resample(rows.float(), middles, times)
 
 
 def read_phonemes(path: Path) -> tuple[list[Phoneme], float]:
-    """The phonemes in a `.phones.csv` file, and their mean trust."""
+    """The phonemes of a `.phones.csv` file, and their mean trust."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     try:
@@ -148,7 +152,7 @@ def read_phonemes(path: Path) -> tuple[list[Phoneme], float]:
     except (KeyError, ValueError, TypeError) as error:
         raise FacetalkError(f"{path} is not a table of symbol, start_s, end_s, trust: {error}") from None
     if unknown:
-        raise FacetalkError(f"{path} holds unknown phonemes: {', '.join(sorted(unknown))}")
+        raise FacetalkError(f"{path} contains unknown phonemes: {', '.join(sorted(unknown))}")
     return phonemes, trust
 
 
@@ -159,7 +163,7 @@ def write_phonemes(path: Path, phonemes: Sequence[Phoneme], trust: float) -> Non
 
 
 def read_mouth(path: Path) -> Float[Tensor, "rows curves"]:
-    """Mouth curves of a `.mouth.csv` file at 30 rows a second, each with mean 0 and standard deviation 1."""
+    """Mouth curves of a `.mouth.csv` file at 30 rows a second, z-scored."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     try:
@@ -167,7 +171,7 @@ def read_mouth(path: Path) -> Float[Tensor, "rows curves"]:
     except (KeyError, ValueError, TypeError) as error:
         raise FacetalkError(f"{path} is not a table of time_s, {', '.join(MOUTH_CURVES)}: {error}") from None
     if len(values) < 2:
-        raise FacetalkError(f"{path} holds {len(values)} rows; a clip needs at least two")
+        raise FacetalkError(f"{path} has {len(values)} rows; a clip needs at least two")
     times = values[:, 0]
     curves = resample(values[:, 1:], times, frame_times(int(float(times[-1]) * MOUTH_RATE) + 1, MOUTH_RATE))
     return (curves - curves.mean(0)) / curves.std(0, correction=0).clamp_min(1e-6)

@@ -23,8 +23,8 @@ from facetalk.core.rotations import continuous_axis_angle
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS, resample
 from facetalk.core.version import __version__
-from facetalk.data.crops import FaceTrack, cut_frames, face_track
-from facetalk.data.faces import face_pictures, mouth_pictures
+from facetalk.data.crops import CropTrack, crop_track, cut_frames
+from facetalk.data.faces import face_images, mouth_images
 from facetalk.fitters.detect import Detections, detect_landmarks
 from facetalk.fitters.refine import RefineSettings, refine_encoder, with_lids
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
@@ -104,7 +104,7 @@ class SpectreFitter:
 class CroppedFace:
     """What is known of the face in a video before the encoders see it."""
 
-    track: FaceTrack
+    track: CropTrack
     shots: Shots
     landmarks: Float[Tensor, "frames 68 2"]
     """The detector's, in units of the face crop."""
@@ -119,7 +119,7 @@ def cropped_face(found: Detections) -> CroppedFace:
     points = found.points[:]
     even, confidence = even_frames(points.float(), found.times)
     camera = estimate_camera(even, found.image_size, FitSettings())
-    track = face_track(points, found.times, found.image_size)
+    track = crop_track(points, found.times, found.image_size)
     landmarks = in_crop(track.landmarks, track.face_boxes)
     return CroppedFace(track, Shots(camera.K, track.face_boxes), landmarks, camera, confidence, found.fps)
 
@@ -129,7 +129,7 @@ def encode_video(encoder: FaceEncoder, video: Path, face: CroppedFace) -> FaceCo
 
     The rotation is smoothed over neighboring frames.
     """
-    images = (face_pictures(image[None])[0] for image, _ in cut_frames(video, face.track))
+    images = (face_images(image[None])[0] for image, _ in cut_frames(video, face.track))
     code = encoder.encode(images, face.landmarks)
     size = 2 * _SMOOTHING_REACH + 1
     ends = [rows.expand(_SMOOTHING_REACH, 3) for rows in (code.rotation[:1], code.rotation[-1:])]
@@ -143,8 +143,8 @@ def refinement_clip(video: Path, face: CroppedFace) -> SeenClip:
     faces, mouths = zip(*islice(cut_frames(video, face.track), REFINE_FRAMES), strict=True)
     part = slice(len(faces))
     return SeenClip(
-        faces=face_pictures(np.stack(faces)),
-        mouths=mouth_pictures(np.stack(mouths)),
+        faces=face_images(np.stack(faces)),
+        mouths=mouth_images(np.stack(mouths)),
         landmarks=face.landmarks[part],
         shots=replace(face.shots, boxes=face.shots.boxes[part]),
         trusted=face.track.found[part].float(),

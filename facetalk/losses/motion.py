@@ -128,7 +128,7 @@ def closure_error(
     true_gap: Float[Tensor, "batch frames"],
     weight: Float[Tensor, "batch frames"],
     closed: float,
-    shut_weight: float = 1.0,
+    closed_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
     """Cross entropy of the lips' being shut, and the gap that is left where they should be.
 
@@ -138,11 +138,11 @@ def closure_error(
         true_gap: the true one.
         weight: of each frame.
         closed: gaps up to this count as shut.
-        shut_weight: how much worse an open mouth is that should be shut than the other way round.
+        closed_weight: how much worse an open mouth is that should be shut than the other way round.
     """
     shut = (true_gap <= closed).to(gap)
     left = shut * (gap - closed).relu()
-    dear = logit.new_tensor(shut_weight)
+    dear = logit.new_tensor(closed_weight)
     entropy = functional.binary_cross_entropy_with_logits(logit, shut, pos_weight=dear, reduction="none")
     return weighted_mean(entropy + left, weight)
 

@@ -28,7 +28,7 @@ CHUNK, OVERLAP = 50, 4
 
 NUM_MARKS = 68
 MARKS_WIDTH = 2 * NUM_MARKS + 1
-"""Columns of `CoarseEncoder.marks_row`."""
+"""Columns of `CoarseEncoder.landmark_row`."""
 
 REACH = 2
 """Frames on each side that the perceptual encoder's convolution over time sees."""
@@ -121,15 +121,15 @@ class CoarseEncoder(nn.Module):
             faces: RGB in [0, 1].
             marks: landmarks in units of the crop, -1 to 1; NaN where they are not known.
         """
-        return self.say(self.backbone(2 * faces - 1), marks)
+        return self.decode(self.backbone(2 * faces - 1), marks)
 
-    def say(
+    def decode(
         self, features: Float[Tensor, "frames features"], marks: Float[Tensor, "frames 68 2"]
     ) -> Float[Tensor, "frames width"]:
         """What follows from a picture's features and the landmarks."""
-        return self.mean + self.spread * self.layers(torch.cat([features, self.marks(self.marks_row(marks))], 1))
+        return self.mean + self.spread * self.layers(torch.cat([features, self.marks(self.landmark_row(marks))], 1))
 
-    def marks_row(self, marks: Float[Tensor, "frames 68 2"]) -> Float[Tensor, "frames known"]:
+    def landmark_row(self, marks: Float[Tensor, "frames 68 2"]) -> Float[Tensor, "frames known"]:
         """Landmarks in units of their usual spread, and whether they are known."""
         known = torch.isfinite(marks).flatten(1).all(1, keepdim=True)
         row = ((marks - self.marks_mean) / self.marks_spread).flatten(1)
@@ -163,7 +163,7 @@ class PerceptualEncoder(nn.Module):
     def train(self, mode: bool = True) -> PerceptualEncoder:
         """Training mode, but normalisations keep their statistics: a batch is one clip, and one face is no statistics.
 
-        `settle` measures them beforehand.
+        `measure_statistics` measures them beforehand.
         """
         super().train(mode)
         for module in self.modules():
@@ -172,7 +172,7 @@ class PerceptualEncoder(nn.Module):
         return self
 
     @torch.no_grad()
-    def settle(self, clips: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def measure_statistics(self, clips: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Measure the statistics of the normalisations over some clips: pictures and rows of landmarks of each."""
         norms = [module for module in self.modules() if isinstance(module, _NORMS)]
         for norm in norms:
@@ -191,7 +191,7 @@ class PerceptualEncoder(nn.Module):
 
         Args:
             faces: RGB in [0, 1].
-            marks_rows: see `CoarseEncoder.marks_row`.
+            marks_rows: see `CoarseEncoder.landmark_row`.
         """
         seen = torch.cat([self.backbone(2 * faces - 1), marks_rows], 1)
         rows = self.temporal(seen.T[None])[0].T
@@ -222,7 +222,7 @@ class FaceEncoder(nn.Module):
             marks: their landmarks in units of the crop, -1 to 1; NaN where they are not known.
         """
         coarse = FaceCode.split(self.coarse(faces, marks), self.config.num_betas)
-        expression = coarse.expression + self.perceptual(faces, self.coarse.marks_row(marks))
+        expression = coarse.expression + self.perceptual(faces, self.coarse.landmark_row(marks))
         whole = FaceCode(coarse.betas, expression, coarse.gaze, coarse.rotation, coarse.camera, coarse.light)
         return whole, coarse.expression
 

@@ -1,1 +1,1 @@
-"""One training loop for every system."""
+"""The training engine: loop, optimizer, checkpoints, log and device. It knows no method."""

@@ -1,4 +1,4 @@
-"""Everything a run needs to go on as if it had not stopped."""
+"""Everything that a run needs to continue as if it had not stopped."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from torch import nn
 
 from facetalk.core.errors import FacetalkError
 from facetalk.io.files import replacing
+from facetalk.training.device import CPU, to_device
 from facetalk.training.optim import WeightAverage
 
 
 @dataclass(eq=False)
 class TrainingState:
-    """The moving parts of a run."""
+    """What changes during a run."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     average: WeightAverage
-    chance: torch.Generator
-    """Draws the examples; layers that drop out draw from torch's own generator."""
+    generator: torch.Generator
+    """Samples the batches, on the CPU; dropout uses torch's own generator of the device."""
+    device: torch.device = CPU
     step: int = 0
     critic: nn.Module | None = None
-    """Learns to tell the model's results from real ones; most runs have none."""
+    """A network that is trained against the model; most runs have none."""
     critic_optimizer: torch.optim.Optimizer | None = None
 
 
 def save_checkpoint(path: Path, state: TrainingState, identity: str) -> None:
-    """Write the state of a run; `identity` names what must be the same when it is resumed."""
+    """Write the state of a run; `identity` names the configuration under which it may be resumed."""
     values: dict[str, Any] = {
         "identity": identity,
         "step": state.step,
@@ -39,9 +41,11 @@ def save_checkpoint(path: Path, state: TrainingState, identity: str) -> None:
         "optimizer": state.optimizer.state_dict(),
         "average": state.average.state,
         "num_updates": state.average.num_updates,
-        "chance": state.chance.get_state(),
-        "torch_chance": torch.get_rng_state(),
+        "generator": state.generator.get_state(),
+        "torch_rng": torch.get_rng_state(),
     }
+    if state.device.type == "cuda":
+        values["cuda_rng"] = torch.cuda.get_rng_state(state.device)
     if state.critic is not None and state.critic_optimizer is not None:
         values["critic"] = state.critic.state_dict()
         values["critic_optimizer"] = state.critic_optimizer.state_dict()
@@ -50,22 +54,29 @@ def save_checkpoint(path: Path, state: TrainingState, identity: str) -> None:
 
 
 def load_checkpoint(path: Path, state: TrainingState, identity: str) -> None:
-    """Fill a freshly made state with a saved one."""
-    if not path.is_file():
-        raise FacetalkError(f"nothing to resume: no checkpoint at {path}; leave --resume away to start")
-    try:
-        values = torch.load(path, weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise FacetalkError(f"{path} is not a readable checkpoint ({str(error).splitlines()[0]})") from None
+    """Fill a fresh state with a saved one, which may have been saved on another device."""
+    values = _read(path)
     if values["identity"] != identity:
         raise FacetalkError(f"{path} belongs to a run with another configuration; use its config.yaml or a new folder")
     state.model.load_state_dict(values["model"])
     state.optimizer.load_state_dict(values["optimizer"])
-    state.average.state = values["average"]
+    state.average.state = to_device(values["average"], state.device)
     state.average.num_updates = values["num_updates"]
-    state.chance.set_state(values["chance"])
-    torch.set_rng_state(values["torch_chance"])
+    state.generator.set_state(values["generator"])
+    torch.set_rng_state(values["torch_rng"])
+    if state.device.type == "cuda" and "cuda_rng" in values:
+        torch.cuda.set_rng_state(values["cuda_rng"], state.device)
     state.step = values["step"]
     if state.critic is not None and state.critic_optimizer is not None:
         state.critic.load_state_dict(values["critic"])
         state.critic_optimizer.load_state_dict(values["critic_optimizer"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The values of a checkpoint, on the CPU: generator states must stay there, the rest is copied to its device."""
+    if not path.is_file():
+        raise FacetalkError(f"nothing to resume: no checkpoint at {path}; omit --resume to start a new run")
+    try:
+        return torch.load(path, map_location=CPU, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise FacetalkError(f"{path} is not a readable checkpoint ({str(error).splitlines()[0]})") from None

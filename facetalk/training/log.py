@@ -1,4 +1,4 @@
-"""What a run writes down: one row per interval in `log.csv`, figures in `metrics.json`, progress on the terminal."""
+"""The log of a run: rows in `log.csv`, final metrics in `metrics.json`, a progress bar on the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facetalk.io.files import replacing
 
 
 class TrainingLog:
-    """Means of the loss terms over each interval, to a CSV file and a progress bar on stderr."""
+    """Mean loss terms of each interval, written to a CSV file and a progress bar on stderr."""
 
     def __init__(self, run_dir: Path, num_steps: int, start: int, every: int) -> None:
         self.path = run_dir / "log.csv"
@@ -42,7 +42,7 @@ class TrainingLog:
         self._progress.stop()
 
     def step(self, step: int, terms: Mapping[str, float]) -> None:
-        """Take in the terms of one step; `step` counts from one."""
+        """Add the loss terms of one step; `step` counts from one."""
         for name, value in terms.items():
             self._sums[name] += value
         self._count += 1
@@ -54,7 +54,7 @@ class TrainingLog:
             self._count = 0
 
     def row(self, step: int, values: Mapping[str, float]) -> None:
-        """Write one row; a later row of the same step adds its columns to it."""
+        """Write one row; another row of the same step adds its columns to it."""
         if self._rows and int(self._rows[-1]["step"]) == step:
             self._rows[-1] |= {name: f"{value:.6g}" for name, value in values.items()}
         else:
@@ -68,7 +68,7 @@ class TrainingLog:
 
 
 def write_metrics(run_dir: Path, metrics: Mapping[str, Any]) -> None:
-    """Write the figures of a finished run."""
+    """Write the metrics of a finished run."""
     with replacing(run_dir / "metrics.json") as temporary:
         temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 

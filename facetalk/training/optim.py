@@ -1,4 +1,4 @@
-"""The optimiser and how its step size changes."""
+"""The optimizer, its learning rate over a run, and the average of the weights."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import nn
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """Adam with decoupled weight decay, a linear warm-up and a cosine to `final_share` of the step size.
+    """AdamW with a linear warm-up and a cosine decay to `final_share` of the learning rate.
 
-    A run that ends before its cosine does gets a linear fall to nothing at its end.
+    A run that ends before its cosine decays linearly to zero at its end.
     """
 
     learning_rate: float = 1e-3
@@ -22,13 +22,13 @@ class OptimConfig:
     warmup_steps: int = 100
     final_share: float = 0.02
     schedule_steps: int = 0
-    """Length of the cosine; that of the run for 0."""
+    """Length of the cosine decay; 0 takes that of the run."""
     cooldown_steps: int = 0
-    """Length of the linear fall at the end of the run; none for 0."""
+    """Length of the linear decay at the end of the run; 0 for none."""
     clip_norm: float = 1.0
-    """Gradients longer than this are shortened."""
+    """Largest norm of the gradient; longer ones are scaled down to it."""
     average: float = 0.999
-    """Decay of the running mean of the weights that is judged and shipped; 0 keeps the last weights."""
+    """Decay of the running mean of the weights, which is validated and exported; 0 keeps the last weights."""
 
     def __post_init__(self) -> None:
         if self.learning_rate <= 0:
@@ -38,17 +38,17 @@ class OptimConfig:
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW over the parameters that learn; biases and other vectors are not decayed."""
-    learning = [parameter for parameter in parameters if parameter.requires_grad]
+    """AdamW over the trainable parameters; biases and other vectors have no weight decay."""
+    trainable = [parameter for parameter in parameters if parameter.requires_grad]
     groups = [
-        {"params": [p for p in learning if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate)
 
 
 def learning_rate(config: OptimConfig, step: int, num_steps: int) -> float:
-    """Step size at one step of a run."""
+    """Learning rate at one step of a run."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
     done = (step - config.warmup_steps) / max(1, (config.schedule_steps or num_steps) - config.warmup_steps)
@@ -58,7 +58,7 @@ def learning_rate(config: OptimConfig, step: int, num_steps: int) -> float:
 
 
 class WeightAverage:
-    """Running mean of a model's floating-point state; early steps count less history."""
+    """Running mean of a model's floating-point state, over a shorter history in the first steps."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -67,7 +67,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Take in the weights after one step."""
+        """Add the weights after one step."""
         self.num_updates += 1
         decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates)) if self.decay else 0.0
         for name, value in model.state_dict().items():

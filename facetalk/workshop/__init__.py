@@ -1,1 +1,1 @@
-"""Programs that produce the bundled weights; not part of the installed package."""
+"""Programs that produce the bundled weights and the figures in their cards; not part of the installed package."""

@@ -8,7 +8,7 @@ import torch
 
 from facetalk.core.errors import FacetalkError
 from facetalk.core.landmarks import IBUG_FROM_MEDIAPIPE
-from facetalk.data.crops import FaceCrops, cut_video, face_track, read_crops, write_crops
+from facetalk.data.crops import FaceCrops, crop_track, cut_video, read_crops, write_crops
 from facetalk.data.faces import first_of_each, shortened, spread_over
 from facetalk.data.manifest import Clip
 from facetalk.io.video_writer import VideoWriter
@@ -22,7 +22,7 @@ def points(num_frames: int) -> torch.Tensor:
 
 
 def test_crops_come_back_from_disk(tmp_path: Path) -> None:
-    track = face_track(points(5), torch.arange(5) / 25, (256, 256))
+    track = crop_track(points(5), torch.arange(5) / 25, (256, 256))
     chance = np.random.default_rng(0)
     faces = chance.integers(0, 255, (5, 128, 128, 3), dtype=np.uint8)
     crops = FaceCrops(track, faces, chance.integers(0, 255, (5, 96, 96), dtype=np.uint8))
@@ -40,7 +40,7 @@ def test_crops_come_back_from_disk(tmp_path: Path) -> None:
 def test_frames_without_a_face_are_bridged_and_marked() -> None:
     rows = points(5)
     rows[2] = torch.nan
-    track = face_track(rows, torch.arange(5) / 25, (256, 256))
+    track = crop_track(rows, torch.arange(5) / 25, (256, 256))
     assert track.found.tolist() == [True, True, False, True, True]
     assert torch.isfinite(track.landmarks).all() and torch.isfinite(track.mouth_boxes).all()
 
@@ -51,13 +51,13 @@ def test_a_video_is_cut_where_its_face_is(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "a.mp4", (256, 256), 25.0) as writer:
         for _ in range(4):
             writer.write(image)
-    crops = cut_video(tmp_path / "a.mp4", face_track(points(4), torch.arange(4) / 25, (256, 256)))
+    crops = cut_video(tmp_path / "a.mp4", crop_track(points(4), torch.arange(4) / 25, (256, 256)))
     assert crops.mouths.shape == (4, 96, 96) and crops.faces.shape == (4, 128, 128, 3)
     assert crops.mouths[:, 44:52, 44:52].min() > 200 and crops.mouths[:, :10].max() < 40
-    with pytest.raises(FacetalkError, match="4 pictures now, 6 were tracked"):
-        cut_video(tmp_path / "a.mp4", face_track(points(6), torch.arange(6) / 25, (256, 256)))
-    with pytest.raises(FacetalkError, match="4 pictures now, 3 were tracked"):
-        cut_video(tmp_path / "a.mp4", face_track(points(3), torch.arange(3) / 25, (256, 256)))
+    with pytest.raises(FacetalkError, match="4 frames now, 6 were tracked"):
+        cut_video(tmp_path / "a.mp4", crop_track(points(6), torch.arange(6) / 25, (256, 256)))
+    with pytest.raises(FacetalkError, match="4 frames now, 3 were tracked"):
+        cut_video(tmp_path / "a.mp4", crop_track(points(3), torch.arange(3) / 25, (256, 256)))
 
 
 def test_clips_are_spread_over_the_dataset() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from facetalk.data.face_corpus import TrackedRenderer
+from facetalk.data.tracked_renderer import TrackedRenderer
 from facetalk.fitters import spectre
 from facetalk.fitters.refine import RefineSettings
 from facetalk.fitters.spectre import SpectreFitter
@@ -15,7 +15,7 @@ from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video_writer import VideoWriter
 from facetalk.motion.heads import load_head
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
-from tests.recipes.toy_faces import IMAGE_SIZE, filmed, mediapipe_points, tiny_encoder
+from tests.recipes.toy_faces import IMAGE_SIZE, mediapipe_points, tiny_encoder, video_clip
 
 NUM_FRAMES = 15
 
@@ -51,7 +51,7 @@ def clip(tmp_path: Path, head: HeadModel) -> tuple[Path, Pointer]:
     with VideoWriter(path, IMAGE_SIZE, 25.0, torch.zeros(8000)) as writer:
         for shade in range(NUM_FRAMES):
             writer.write(np.full((*IMAGE_SIZE[::-1], 3), 100 + 5 * shade, np.uint8))
-    vertices = TrackedRenderer(head).vertices(filmed(head, NUM_FRAMES), torch.arange(NUM_FRAMES))
+    vertices = TrackedRenderer(head).vertices(video_clip(head, NUM_FRAMES), torch.arange(NUM_FRAMES))
     return path, Pointer(mediapipe_points(head, vertices).numpy())
 
 

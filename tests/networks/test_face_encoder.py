@@ -79,7 +79,7 @@ def test_the_jaw_is_only_ever_opened_further() -> None:
     encoder = FaceEncoder(TINY).eval()
     encoder.perceptual.layers.bias.data -= 5.0
     with torch.no_grad():
-        added = encoder.perceptual(pictures(4), encoder.coarse.marks_row(marks(4)))
+        added = encoder.perceptual(pictures(4), encoder.coarse.landmark_row(marks(4)))
     jaw = ARKIT_NAMES.index("jawOpen")
     assert (added[:, jaw] == 0).all()
     assert (added[:, torch.arange(52) != jaw] < 0).all()
@@ -102,7 +102,7 @@ def test_normalisations_are_measured_once_and_then_kept(backbone: str) -> None:
     encoder = FaceEncoder(replace(TINY, perceptual=backbone)).perceptual.train()
     assert not any(module.training for module in encoder.modules() if isinstance(module, torch.nn.BatchNorm1d))
     row = torch.rand(6, MARKS_WIDTH)
-    encoder.settle([(pictures(6), row), (0.5 * pictures(6), row)])
+    encoder.measure_statistics([(pictures(6), row), (0.5 * pictures(6), row)])
     rows = {name: value.clone() for name, value in encoder.state_dict().items()}
     encoder.train()(pictures(6), row)
     assert all(torch.equal(value, rows[name]) for name, value in encoder.state_dict().items())
@@ -125,10 +125,10 @@ def test_the_bundled_networks_see_a_face() -> None:
 def test_landmarks_that_are_not_known_say_nothing(encoder: FaceEncoder) -> None:
     places = marks(4)
     places[1, 7] = torch.nan
-    row = encoder.coarse.marks_row(places)
+    row = encoder.coarse.landmark_row(places)
     assert (row[1] == 0).all() and row[[0, 2, 3], -1].eq(1).all()
     with torch.no_grad():
         seen = encoder.coarse(pictures(4), places)
-        unmarked = encoder.coarse(pictures(4), torch.full((4, 68, 2), torch.nan))
-    torch.testing.assert_close(seen[1], unmarked[1])
-    assert not torch.allclose(seen[0], unmarked[0])
+        without_landmarks = encoder.coarse(pictures(4), torch.full((4, 68, 2), torch.nan))
+    torch.testing.assert_close(seen[1], without_landmarks[1])
+    assert not torch.allclose(seen[0], without_landmarks[0])

@@ -1,4 +1,4 @@
-"""Critics: learned by their own tasks, read back, and used by StyleTalk's."""
+"""Critics: trained by their own recipes, read back, and used by StyleTalk's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facetalk.losses.geometry import LipGeometry, MouthVertices
 from facetalk.networks.critics import SyncCritic
 from facetalk.networks.styletalk import StyleTalkGenerator
 from facetalk.recipes import style_critic, styletalk, sync_critic
-from facetalk.recipes.frozen_critics import FrozenStyleCritic, FrozenSyncCritic
+from facetalk.recipes.parts.fixed_critics import FixedStyleCritic, FixedSyncCritic
 from facetalk.recipes.registry import read_training_config
 from facetalk.talkers.styletalk import StyleTalk
 from facetalk.training.loop import run
@@ -36,8 +36,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sync_task(dataset: Path, assets: HeadAssets, num_steps: int) -> sync_critic.SyncCriticTask:
-    steps = (f"loop.num_steps={num_steps}", "data.speeds=[1.0]", "data.shares={}", "data.lags_ms={}")
-    config = sync_critic.read_task_config(options("sync-critic", *steps, "optim.learning_rate=3e-3"))
+    steps = (f"loop.num_steps={num_steps}", "data.speeds=[1.0]", "data.shares={}", "data.audio_lags_ms={}")
+    config = sync_critic.RECIPE.read_config(options("sync-critic", *steps, "optim.learning_rate=3e-3"))
     examples = [read_example(clip, ToyEncoder().encode, config.data) for clip in read_manifest(dataset)]
     torch.manual_seed(0)
     critic = SyncCritic(NUM_FEATURES, config.critic)
@@ -51,12 +51,12 @@ def test_the_sync_critic_tells_matching_speech_from_other_speech(
     task = sync_task(dataset, toy_assets, 80)
     figures = run(task, task.config.loop, task.config.optim, tmp_path)
     assert figures["choice_accuracy"] > 0.8
-    again = FrozenSyncCritic.read(str(tmp_path), toy_assets, NUM_FEATURES)
+    again = FixedSyncCritic.read(str(tmp_path), toy_assets, NUM_FEATURES)
     example = task.sampler.examples[0]
     motion = example.expression[0][None, :40].requires_grad_()
-    likeness, weight = again(motion, example.features[0][None, :40], torch.ones(1, 40))
-    assert likeness.shape == weight.shape == (1, 36)
-    likeness.sum().backward()
+    similarity, weight = again(motion, example.features[0][None, :40], torch.ones(1, 40))
+    assert similarity.shape == weight.shape == (1, 36)
+    similarity.sum().backward()
     assert motion.grad is not None and motion.grad.abs().max() > 0
     assert all(parameter.grad is None for parameter in again.critic.parameters())
 
@@ -70,18 +70,18 @@ def test_foreign_speech_is_never_the_right_one() -> None:
     assert ((wrong - features)[::2].abs().fmod(64) >= 5).all()
 
 
-def test_the_best_threshold_gives_chance_for_equal_and_one_for_separate_values() -> None:
+def test_the_best_threshold_gives_a_half_for_equal_and_one_for_separate_values() -> None:
     assert sync_critic.best_accuracy(torch.rand(1000), torch.rand(1000)) == pytest.approx(0.5, abs=0.05)
     assert sync_critic.best_accuracy(torch.rand(50) + 1, torch.rand(50)) > 0.98
 
 
-def test_the_style_critic_learns_styles_and_is_judged_on_kept_frames(dataset: Path, tmp_path: Path) -> None:
-    config = style_critic.read_task_config(options("style-critic", "loop.num_steps=60", "data.length=24"))
+def test_the_style_critic_learns_styles_and_is_validated_on_other_frames(dataset: Path, tmp_path: Path) -> None:
+    config = style_critic.RECIPE.read_config(options("style-critic", "loop.num_steps=60", "data.length=24"))
     task = style_critic.make_task(config, dataset)
     figures = run(task, config.loop, config.optim, tmp_path)
     assert figures["by_chance"] == 0.25
     assert 0 <= figures["accuracy"] <= 1
-    critic = FrozenStyleCritic.read(str(tmp_path))
+    critic = FixedStyleCritic.read(str(tmp_path))
     motion = torch.rand(2, 24, 52, requires_grad=True)
     critic.error(motion, ["s1/", "nobody"]).backward()
     assert motion.grad is not None
@@ -89,23 +89,24 @@ def test_the_style_critic_learns_styles_and_is_judged_on_kept_frames(dataset: Pa
     assert critic.error(motion, ["nobody", "nobody"]) == 0
 
 
+@pytest.mark.slow
 def test_styletalk_learns_with_every_loss_switched_on(dataset: Path, toy_assets: HeadAssets, tmp_path: Path) -> None:
     names = ("sync", "style", "temporal", "triplet", "closure")
     settings = [f"loss_weights.{name}=0.1" for name in names]
-    config = styletalk.read_task_config(options("styletalk-tiny", *settings, "loop.num_steps=6", "loop.log_every=2"))
+    config = styletalk.RECIPE.read_config(options("styletalk-tiny", *settings, "loop.num_steps=6", "loop.log_every=2"))
     examples = [read_example(clip, ToyEncoder().encode, config.data) for clip in read_manifest(dataset)]
     sync, style = tmp_path / "sync", tmp_path / "style"
     sync.mkdir()
     sync_task(dataset, toy_assets, 1).export(sync)
-    style_critic.make_task(style_critic.read_task_config(options("style-critic")), dataset).export(style)
+    style_critic.make_task(style_critic.RECIPE.read_config(options("style-critic")), dataset).export(style)
     task = styletalk.StyleTalkTask(
         config,
         StyleTalk(StyleTalkGenerator(config.generator, NUM_FEATURES), ToyEncoder(), config.speaking),
         LipGeometry(toy_assets),
         examples,
         [],
-        sync=FrozenSyncCritic.read(str(sync), toy_assets, NUM_FEATURES),
-        style=FrozenStyleCritic.read(str(style)),
+        sync=FixedSyncCritic.read(str(sync), toy_assets, NUM_FEATURES),
+        style=FixedStyleCritic.read(str(style)),
     )
     (tmp_path / "run").mkdir()
     run(task, config.loop, config.optim, tmp_path / "run")
@@ -115,6 +116,6 @@ def test_styletalk_learns_with_every_loss_switched_on(dataset: Path, toy_assets:
 
 def test_a_loss_that_needs_a_critic_says_how_to_get_one(dataset: Path, tmp_path: Path) -> None:
     for name in ("sync", "style"):
-        config = styletalk.read_task_config(options("styletalk-tiny", f"loss_weights.{name}=1.0"))
+        config = styletalk.RECIPE.read_config(options("styletalk-tiny", f"loss_weights.{name}=1.0"))
         with pytest.raises(UsageError, match=f"facetalk train {name}-critic"):
             styletalk.make_task(config, dataset)

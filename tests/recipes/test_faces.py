@@ -1,4 +1,4 @@
-"""SPECTRE's networks learn from a film of the bundled head."""
+"""SPECTRE's networks learn from a video of the bundled head."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from facetalk.audio.phonemes import PHONEMES, SILENCE
 from facetalk.audio.visemes import VISEMES, viseme_of_phoneme
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.crops import KEPT_SCALE
-from facetalk.data.face_corpus import FaceCorpus, TrackedRenderer, head_places, read_corpus
-from facetalk.data.faces import FaceDataConfig, FaceExample, face_pictures
+from facetalk.data.face_corpus import FaceCorpus, read_corpus
+from facetalk.data.faces import FaceDataConfig, FaceExample, face_images
+from facetalk.data.tracked_renderer import TrackedRenderer, head_places
 from facetalk.fitters.refine import (
     RefineLossWeights,
     RefineSettings,
@@ -36,27 +37,24 @@ from facetalk.networks.registry import load, load_expression_net, load_lip_reade
 from facetalk.recipes.coarse_encoder import (
     CoarseEncoderTask,
     CoarseTrainingConfig,
-    mirrored_code,
-    mirrored_marks,
-    seen_in_part,
-    taught_face,
+    labeled_face,
 )
-from facetalk.recipes.evaluation.faces import Judged, closures, judge_encoder
+from facetalk.recipes.evaluation.face_encoder import ValidationClip, closures, evaluate_face_encoder
+from facetalk.recipes.evaluation.lip_reader import LabeledMouth, phoneme_figures
 from facetalk.recipes.expression_net import ExpressionNetTask, ExpressionTrainingConfig
 from facetalk.recipes.lip_reader import (
     LipReaderTask,
     LipReaderTrainingConfig,
-    SpokenFace,
     lip_distances,
-    phoneme_figures,
 )
-from facetalk.recipes.spectre import Critics, SpectreTask, SpectreTrainingConfig, see, spectre_terms
+from facetalk.recipes.parts.face_augmentation import labels_in_part, mirrored_code, mirrored_landmarks
+from facetalk.recipes.spectre import Experts, SpectreTask, SpectreTrainingConfig, clip_of, spectre_terms
 from facetalk.rendering.harmonics import harmonics
 from facetalk.training.loop import LoopConfig, run
 from facetalk.training.optim import OptimConfig
 from facetalk.vision.crop import FACE_SCALE
 from facetalk.vision.crop_view import into_crop
-from tests.recipes.toy_faces import K, even_light, filmed, tiny_encoder
+from tests.recipes.toy_faces import K, even_light, tiny_encoder, video_clip
 
 QUICK = OptimConfig(learning_rate=5e-3, warmup_steps=2, average=0.0)
 SHORT = FaceDataConfig(clip_frames=8, batch_size=2)
@@ -69,7 +67,7 @@ def head() -> HeadModel:
 
 @pytest.fixture(scope="module")
 def example(head: HeadModel) -> FaceExample:
-    return filmed(head)
+    return video_clip(head)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +75,7 @@ def scene(head: HeadModel) -> FaceScene:
     return FaceScene(head)
 
 
-def test_light_is_found_in_the_film(head: HeadModel, example: FaceExample) -> None:
+def test_the_light_of_a_clip_is_estimated(head: HeadModel, example: FaceExample) -> None:
     found = TrackedRenderer(head).light(example)
     torch.testing.assert_close(found[:4], even_light()[:4], atol=0.35, rtol=0.1)
 
@@ -89,15 +87,15 @@ def kept(example: FaceExample, folder: Path) -> FaceExample:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_moved_cut_changes_the_code_as_a_new_box_would(head: HeadModel, example: FaceExample, seed: int) -> None:
-    luck = torch.rand(3, generator=torch.Generator().manual_seed(seed))
-    part, shift = 0.8 + 0.15 * luck[:1], 0.1 * (luck[1:] - 0.5)[None]
+def test_the_labels_of_a_part_are_those_of_a_new_box(head: HeadModel, example: FaceExample, seed: int) -> None:
+    noise = torch.rand(3, generator=torch.Generator().manual_seed(seed))
+    part, shift = 0.8 + 0.15 * noise[:1], 0.1 * (noise[1:] - 0.5)[None]
     turns, places = head_places(example, head, torch.tensor([3]), FaceScene(head).middle)
     box = example.track.face_boxes[3:4]
     code = FaceCode.split(torch.zeros(1, 122), head.num_betas)
     code = replace(code, camera=into_crop(turns, places, K, box)[1])
-    marks = in_crop(example.track.landmarks[3:4], box)
-    moved, row = seen_in_part(marks, code.joined(), part, shift, head.num_betas)
+    landmarks = in_crop(example.track.landmarks[3:4], box)
+    moved, row = labels_in_part(landmarks, code.joined(), part, shift, head.num_betas)
     whole = box * torch.tensor([1, 1, KEPT_SCALE / FACE_SCALE])
     new = torch.cat([whole[:, :2] + shift * whole[:, 2:] / 2, part * whole[:, 2:]], 1)
     _, expected = into_crop(turns, places, K, new)
@@ -106,25 +104,25 @@ def test_a_moved_cut_changes_the_code_as_a_new_box_would(head: HeadModel, exampl
 
 
 def test_a_mirrored_code_shows_the_mirrored_landmarks(head: HeadModel, scene: FaceScene) -> None:
-    example = filmed(head, 6)
-    code = taught_code(example, head)
-    chance = torch.Generator().manual_seed(0)
-    code = replace(code, expression=0.5 * torch.rand(6, 52, generator=chance), betas=torch.zeros_like(code.betas))
-    # A camera that looks at the middle of every crop: only then is the mirrored picture a picture of the same camera.
+    example = video_clip(head, 6)
+    code = code_of(example, head)
+    generator = torch.Generator().manual_seed(0)
+    code = replace(code, expression=0.5 * torch.rand(6, 52, generator=generator), betas=torch.zeros_like(code.betas))
+    # A camera that looks at the middle of every crop: only then is the mirrored image an image of the same camera.
     shots = Shots(K, torch.tensor([[128.0, 128, 180]]).expand(6, 3))
 
     def shown(what: FaceCode) -> torch.Tensor:
         return scene.seen(scene.points(what, what.betas[0], shots), shots)
 
-    torch.testing.assert_close(shown(mirrored_code(code)), mirrored_marks(shown(code)), atol=0.03, rtol=0)
+    torch.testing.assert_close(shown(mirrored_code(code)), mirrored_landmarks(shown(code)), atol=0.03, rtol=0)
     normal = torch.tensor([[0.5, 0.3, 0.8]])
-    light = torch.randn(6, 9, 3, generator=chance)
+    light = torch.randn(6, 9, 3, generator=generator)
     other = mirrored_code(replace(code, light=light)).light
     expected = harmonics(normal) @ light[0]
     torch.testing.assert_close(harmonics(normal * torch.tensor([-1.0, 1, 1])) @ other[0], expected)
 
 
-def taught_code(example: FaceExample, head: HeadModel) -> FaceCode:
+def code_of(example: FaceExample, head: HeadModel) -> FaceCode:
     """The code of an example, under no light."""
     turns, places = head_places(example, head, torch.arange(example.num_frames), FaceScene(head).middle)
     rotation, camera = into_crop(turns, places, example.K, example.track.face_boxes)
@@ -135,36 +133,38 @@ def taught_code(example: FaceExample, head: HeadModel) -> FaceCode:
 
 @pytest.mark.slow
 def test_the_coarse_encoder_learns_and_comes_back(tmp_path: Path, head: HeadModel, example: FaceExample) -> None:
-    face = taught_face(kept(example, tmp_path), TrackedRenderer(head))
+    face = labeled_face(kept(example, tmp_path), TrackedRenderer(head))
     sizes = FaceEncoderConfig(num_betas=head.num_betas, coarse_width=4, coarse_hidden=16)
-    config = CoarseTrainingConfig(data=FaceDataConfig(batch_size=8), encoder=sizes, bfloat16=False, unmarked=0.2)
+    config = CoarseTrainingConfig(
+        data=FaceDataConfig(batch_size=8), encoder=sizes, bfloat16=False, without_landmarks=0.2
+    )
     torch.manual_seed(0)
     task = CoarseEncoderTask(config, CoarseEncoder(sizes), LipGeometry(head.assets), [face], [face])
     with torch.no_grad():
-        first = task.loss_terms(0, torch.Generator().manual_seed(0))
+        first = task.loss_terms(0, task.sample(torch.Generator().manual_seed(0)))
     figures = run(task, LoopConfig(num_steps=60), QUICK, tmp_path)
     task.model.train()
     with torch.no_grad():
-        last = task.loss_terms(0, torch.Generator().manual_seed(0))
+        last = task.loss_terms(0, task.sample(torch.Generator().manual_seed(0)))
     assert float(last["lips"] + last["camera"]) < 0.7 * float(first["lips"] + first["camera"])
     assert set(figures) >= {"expression", "mean_expression", "picture_expression", "gap", "mean_gap"}
     again = load("coarse-encoder", tmp_path)
-    pictures = face_pictures(example.crops.faces[:2])
+    images = face_images(example.crops.faces[:2])
     with torch.no_grad():
-        expected = task.model.eval()(pictures, face.marks[:2])
-        torch.testing.assert_close(again(pictures, face.marks[:2]), expected, atol=0.02, rtol=0.02)
-        blind = again(pictures, torch.full((2, 68, 2), torch.nan))
-    assert torch.isfinite(blind).all() and not torch.equal(blind, expected)
+        expected = task.model.eval()(images, face.landmarks[:2])
+        torch.testing.assert_close(again(images, face.landmarks[:2]), expected, atol=0.02, rtol=0.02)
+        without = again(images, torch.full((2, 68, 2), torch.nan))
+    assert torch.isfinite(without).all() and not torch.equal(without, expected)
 
 
-def spoken(example: FaceExample) -> SpokenFace:
-    """An open mouth says AA, a closed one M."""
-    heard = torch.zeros(example.num_frames, len(PHONEMES))
+def labeled(example: FaceExample) -> LabeledMouth:
+    """An open mouth is labeled AA, a closed one M."""
+    posteriors = torch.zeros(example.num_frames, len(PHONEMES))
     wide = example.expression.amax(1) > 0.3
-    heard[wide, PHONEMES.index("AA")], heard[~wide, PHONEMES.index("M")] = 1.0, 1.0
-    moves = heard[:, [PHONEMES.index("AA")]].expand(-1, len(ARTICULATORS))
+    posteriors[wide, PHONEMES.index("AA")], posteriors[~wide, PHONEMES.index("M")] = 1.0, 1.0
+    moves = posteriors[:, [PHONEMES.index("AA")]].expand(-1, len(ARTICULATORS))
     mouths = example.crops.mouths
-    return SpokenFace("s0", mouths, heard, moves, lip_distances(example), example.trusted, mouths)
+    return LabeledMouth("s0", mouths, posteriors, moves, lip_distances(example), example.trusted, mouths)
 
 
 @pytest.mark.slow
@@ -172,7 +172,7 @@ def test_the_lip_reader_learns_and_comes_back(tmp_path: Path, example: FaceExamp
     sizes = LipReaderConfig(width=4, hidden=8, dilations=(1,), dropout=0.0)
     config = LipReaderTrainingConfig(reader=sizes, data=SHORT, bfloat16=False)
     torch.manual_seed(0)
-    task = LipReaderTask(config, PhonemeLipReader(sizes), [spoken(example)], [spoken(example)])
+    task = LipReaderTask(config, PhonemeLipReader(sizes), [labeled(example)], [labeled(example)])
     figures = run(task, LoopConfig(num_steps=40), QUICK, tmp_path)
     assert figures["closure_auc"] > 0.8 and figures["render_closure_auc"] > 0.8
     assert figures["phoneme"] >= figures["prior_phoneme"] - 0.05
@@ -183,11 +183,13 @@ def test_the_lip_reader_learns_and_comes_back(tmp_path: Path, example: FaceExamp
 
 
 def test_phoneme_figures_of_a_hand_sized_example() -> None:
-    heard = torch.tensor([PHONEMES.index(s) for s in ("P", "B", "AA", "SIL")])
-    said = torch.nn.functional.one_hot(torch.tensor([PHONEMES.index(s) for s in ("P", "P", "P", "SIL")]), 41).float()
+    posteriors = torch.tensor([PHONEMES.index(s) for s in ("P", "B", "AA", "SIL")])
+    predicted = torch.nn.functional.one_hot(
+        torch.tensor([PHONEMES.index(s) for s in ("P", "P", "P", "SIL")]), 41
+    ).float()
     prior = torch.zeros(41)
     prior[SILENCE], prior[PHONEMES.index("AA")] = 0.6, 0.4
-    figures = phoneme_figures(said, heard, prior)
+    figures = phoneme_figures(predicted, posteriors, prior)
     assert figures["phoneme"] == 0.5 and figures["speech_phoneme"] == pytest.approx(1 / 3)
     assert figures["viseme"] == 0.75 and figures["viseme_recall"] == pytest.approx(2 / 3)
     assert figures["prior_phoneme"] == 0.25 and figures["prior_speech_phoneme"] == pytest.approx(1 / 3)
@@ -202,27 +204,27 @@ def test_the_expression_network_learns_and_comes_back(tmp_path: Path, head: Head
     sizes = ExpressionNetConfig(width=4)
     config = ExpressionTrainingConfig(data=replace(SHORT, batch_size=4), net=sizes, bfloat16=False)
     torch.manual_seed(0)
-    corpus = FaceCorpus([kept(example, tmp_path), kept(filmed(head, 10, seed=1), tmp_path)], [example])
+    corpus = FaceCorpus([kept(example, tmp_path), kept(video_clip(head, 10, seed=1), tmp_path)], [example])
     task = ExpressionNetTask(config, ExpressionNet(sizes), TrackedRenderer(head), corpus)
     figures = run(task, LoopConfig(num_steps=3), QUICK, tmp_path)
     assert figures["clips_judged"] == 1 and figures["prior_recall"] == 1
-    pictures = face_pictures(example.crops.faces[:2])
+    images = face_images(example.crops.faces[:2])
     with torch.no_grad():
-        expected = task.model.eval().features(pictures)
-    torch.testing.assert_close(load_expression_net(str(tmp_path)).features(pictures), expected, atol=0.02, rtol=0.02)
+        expected = task.model.eval().features(images)
+    torch.testing.assert_close(load_expression_net(str(tmp_path)).features(images), expected, atol=0.02, rtol=0.02)
 
 
 def test_only_terms_with_a_critic_are_computed_and_only_the_perceptual_encoder_learns(
     head: HeadModel, scene: FaceScene, example: FaceExample
 ) -> None:
     encoder = tiny_encoder(head.num_betas).freeze_coarse()
-    clip, spread = see(example, slice(8)), torch.full((52,), 0.1)
-    bare = spectre_terms(encoder, scene, Critics(None, None), clip, spread)
+    clip, spread = clip_of(example, slice(8)), torch.full((52,), 0.1)
+    bare = spectre_terms(encoder, scene, Experts(None, None), clip, spread)
     assert set(bare) == {"landmarks", "relative", "correction", "jaw", "bounds"}
     torch.manual_seed(0)
     sizes = LipReaderConfig(width=4, hidden=8)
-    critics = Critics(PhonemeLipReader(sizes).eval(), ExpressionNet(ExpressionNetConfig(width=4)).eval())
-    terms = spectre_terms(encoder, scene, critics, clip, spread)
+    experts = Experts(PhonemeLipReader(sizes).eval(), ExpressionNet(ExpressionNetConfig(width=4)).eval())
+    terms = spectre_terms(encoder, scene, experts, clip, spread)
     assert set(terms) == {*bare, "lip_reading", "emotion"}
     (terms["lip_reading"] + terms["emotion"]).backward()
     gradient = encoder.perceptual.layers.weight.grad
@@ -231,17 +233,17 @@ def test_only_terms_with_a_critic_are_computed_and_only_the_perceptual_encoder_l
 
 
 @pytest.mark.slow
-def test_the_perceptual_encoder_opens_the_mouth_as_the_film_does(
+def test_the_perceptual_encoder_opens_the_mouth_like_the_video(
     tmp_path: Path, head: HeadModel, scene: FaceScene, example: FaceExample
 ) -> None:
     encoder = tiny_encoder(head.num_betas)
     config = SpectreTrainingConfig(data=FaceDataConfig(clip_frames=12, batch_size=1))
-    task = SpectreTask(config, encoder, scene, Critics(None, None), [example], [])
+    task = SpectreTask(config, encoder, scene, Experts(None, None), [example], [])
     with torch.no_grad():
-        first = task.loss_terms(0, torch.Generator().manual_seed(0))
+        first = task.loss_terms(0, task.sample(torch.Generator().manual_seed(0)))
     run(task, LoopConfig(num_steps=15), QUICK, tmp_path)
     with torch.no_grad():
-        last = task.loss_terms(0, torch.Generator().manual_seed(0))
+        last = task.loss_terms(0, task.sample(torch.Generator().manual_seed(0)))
     assert float(last["relative"]) < 0.9 * float(first["relative"])
     assert (tmp_path / "model.safetensors").is_file() and (tmp_path / "config.yaml").is_file()
 
@@ -252,7 +254,7 @@ def test_refinement_brings_the_landmarks_nearer_and_leaves_the_given_encoder_alo
 ) -> None:
     encoder = tiny_encoder(head.num_betas)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
-    clip = see(example, slice(16))
+    clip = clip_of(example, slice(16))
     # The little network says random things: only the landmarks are worth following.
     weights = RefineLossWeights(landmarks=100.0, steadiness=0.0, relative=0.0, acceleration=0.0)
     settings = RefineSettings(passes=20, learning_rate=1e-3, loss_weights=weights)
@@ -295,44 +297,46 @@ def test_a_rotation_that_flips_its_quaternion_is_steady() -> None:
     assert float(unsteadiness(mixed).mean()) > 0.02
 
 
-def test_kept_faces_are_read_in_any_scale(example: FaceExample) -> None:
+def test_stored_faces_are_read_in_any_scale(example: FaceExample) -> None:
     faces = example.crops.faces[:2]
-    middle = face_pictures(faces)
+    middle = face_images(faces)
     np.testing.assert_allclose(middle.numpy(), faces[:, 8:120, 8:120].transpose(0, 3, 1, 2) / 255, atol=1e-6)
-    near = face_pictures(faces, FACE_SCALE * 1.0001)
+    near = face_images(faces, FACE_SCALE * 1.0001)
     assert (near - middle).abs().mean() < 0.01
 
 
 def test_training_without_a_dataset_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="spectre learns from filmed clips: give --data"):
+    with pytest.raises(UsageError, match="spectre is trained on videos: give --data"):
         read_corpus(None, FaceDataConfig(), "spectre")
     (tmp_path / "manifest.csv").write_text("name,speaker,source\nx,s0,/nowhere/x.mp4\n")
-    with pytest.raises(FacetalkError, match=r"x: its video /nowhere/x\.mp4 is not there"):
+    with pytest.raises(FacetalkError, match=r"x: no video at /nowhere/x\.mp4"):
         read_corpus(tmp_path, FaceDataConfig(), "spectre")
 
 
-def test_closures_are_counted_where_the_film_closes() -> None:
-    heard = torch.zeros(12, len(PHONEMES))
-    heard[:, PHONEMES.index("AA")] = 1.0
+def test_closures_are_counted_where_the_lips_in_the_video_close() -> None:
+    posteriors = torch.zeros(12, len(PHONEMES))
+    posteriors[:, PHONEMES.index("AA")] = 1.0
     for start in (2, 6, 10):
-        heard[start : start + 2] = 0.0
-        heard[start : start + 2, PHONEMES.index("M")] = 1.0
-    film, mine = torch.full((12,), 0.1), torch.full((12,), 0.1)
-    film[[2, 7]] = 0.0  # the third M does not close the film's lips
-    mine[[1, 10]] = 0.0
-    assert closures(mine, film, heard) == (1, 2)
+        posteriors[start : start + 2] = 0.0
+        posteriors[start : start + 2, PHONEMES.index("M")] = 1.0
+    true_gaps, gaps = torch.full((12,), 0.1), torch.full((12,), 0.1)
+    true_gaps[[2, 7]] = 0.0  # the third M does not close the lips in the video
+    gaps[[1, 10]] = 0.0
+    assert closures(gaps, true_gaps, posteriors) == (1, 2)
 
 
-def test_an_encoder_is_judged_beside_its_coarse_half(head: HeadModel, scene: FaceScene) -> None:
-    example = filmed(head, 26)
+def test_an_encoder_is_evaluated_beside_its_coarse_half(head: HeadModel, scene: FaceScene) -> None:
+    example = video_clip(head, 26)
     torch.manual_seed(0)
     reader = PhonemeLipReader(LipReaderConfig(width=2, hidden=4)).eval()
-    heard = torch.zeros(26, len(PHONEMES))
-    heard[:, PHONEMES.index("AA")] = 1.0
+    posteriors = torch.zeros(26, len(PHONEMES))
+    posteriors[:, PHONEMES.index("AA")] = 1.0
     with torch.no_grad():
-        figures = judge_encoder(tiny_encoder(head.num_betas), scene, reader, [Judged(example, heard)])
+        figures = evaluate_face_encoder(
+            tiny_encoder(head.num_betas), scene, reader, [ValidationClip(example, posteriors)]
+        )
     names = {"landmarks", "mouth", "r_open", "r_wide", "gap", "closures", "lip_distance", "phoneme", "viseme"}
     assert names | {f"coarse_{name}" for name in names} <= set(figures) and "film_viseme" in figures
     assert figures["landmarks"] == pytest.approx(figures["coarse_landmarks"], abs=1e-3)
     with torch.no_grad():
-        assert judge_encoder(tiny_encoder(head.num_betas), scene, None, []) == {}
+        assert evaluate_face_encoder(tiny_encoder(head.num_betas), scene, None, []) == {}

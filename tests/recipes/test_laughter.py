@@ -7,33 +7,36 @@ import torch
 from facetalk.audio.laughter_synthesis import synthesize_laugh
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.laughter import laughing_frames, read_laughter_pack
+from facetalk.data.laughter_mixing import LaughterDataConfig, LaughterSampler, recorded_laughs
 from facetalk.io.audio import write_wav
 from facetalk.networks.registry import load
 from facetalk.pipelines.train import train
-from facetalk.recipes.laughter import LaughterDataConfig, LaughterSampler, make_task, read_task_config, real_laughs
+from facetalk.recipes.laughter import RECIPE, make_task
 from facetalk.recipes.registry import read_training_config
 
 TINY = {
     "method": "laughter",
     "loop": {"num_steps": 3, "log_every": 1, "validate_every": 3, "save_every": 3},
     "detector": {"width": 8, "dilations": [1, 2]},
-    "data": {"frames": 45, "batch_size": 4, "pool_batches": 3, "num_made": 3, "held_out": ["kept*"]},
+    "data": {"frames": 45, "batch_size": 4, "pool_batches": 3, "num_generated": 3, "held_out": ["kept*"]},
 }
 
 
 @pytest.fixture
 def pack(tmp_path: Path) -> Path:
-    """Two laughs, two voices; one of each is of a speaker that is kept for judging."""
+    """Two laughs, two voices; one of each by a speaker that is kept for validation."""
     folder = tmp_path / "pack"
     folder.mkdir()
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     times = torch.arange(3 * 16_000) / 16_000
     voice = sum(torch.sin(2 * torch.pi * 150 * k * times) / k for k in range(1, 8)) * (torch.sin(6 * times) > 0)
-    sounds = {name: 0.1 * voice + 1e-3 * torch.randn(len(times), generator=chance) for name in ("talk_a", "talk_b")}
-    sounds |= {name: 0.5 * synthesize_laugh(chance) for name in ("laugh_a", "laugh_b")}
+    waveforms = {
+        name: 0.1 * voice + 1e-3 * torch.randn(len(times), generator=generator) for name in ("talk_a", "talk_b")
+    }
+    waveforms |= {name: 0.5 * synthesize_laugh(generator) for name in ("laugh_a", "laugh_b")}
     rows = []
-    for name, sound in sounds.items():
-        write_wav(folder / f"{name}.wav", sound)
+    for name, waveform in waveforms.items():
+        write_wav(folder / f"{name}.wav", waveform)
         kind = "laughter" if name.startswith("laugh") else "speech"
         rows.append((f"{name}.wav", kind, "kept" if name.endswith("b") else "heard", "1"))
     with (folder / "MANIFEST.csv").open("w", newline="") as file:
@@ -46,7 +49,7 @@ def test_a_run_writes_a_detector_that_loads(pack: Path, tmp_path: Path) -> None:
 
     config = tmp_path / "tiny.yaml"
     config.write_text(yaml.safe_dump(TINY))
-    figures = train(config, pack, tmp_path / "run").figures
+    figures = train(config, pack, tmp_path / "run").metrics
     assert figures.keys() == {"found", "false_alarms", "frame_auc"}
     assert load("laughter-detector", tmp_path / "run").probability(torch.zeros(16_000)).shape == (30,)
 
@@ -55,12 +58,12 @@ def test_a_run_writes_a_detector_that_loads(pack: Path, tmp_path: Path) -> None:
 def test_it_learns_the_toy_laughs(pack: Path) -> None:
     torch.manual_seed(0)
     options = {key: value for key, value in TINY.items() if key != "method"}
-    task = make_task(read_task_config(options | {"data": TINY["data"] | {"pool_batches": 20}}), pack)
-    chance = torch.Generator().manual_seed(1)
+    task = make_task(RECIPE.read_config(options | {"data": TINY["data"] | {"pool_batches": 20}}), pack)
+    generator = torch.Generator().manual_seed(1)
     optimizer = torch.optim.AdamW(task.model.parameters(), lr=1e-2)
     history = []
     for step in range(80):
-        loss = task.loss_terms(step, chance)["frames"]
+        loss = task.loss_terms(step, task.sample(generator))["frames"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -70,36 +73,38 @@ def test_it_learns_the_toy_laughs(pack: Path) -> None:
 
 def test_laughs_are_where_the_labels_say(pack: Path) -> None:
     examples = read_laughter_pack(pack, ["*"], {})
-    sampler = LaughterSampler(examples, LaughterDataConfig(num_made=3, laugh_share=1.0, quiet_share=1.0, speed=0.0), 0)
-    batch = sampler.draw(torch.Generator().manual_seed(0))
+    sampler = LaughterSampler(
+        examples, LaughterDataConfig(num_generated=3, laugh_share=1.0, quiet_share=1.0, speed=0.0), 0
+    )
+    batch = sampler.sample(torch.Generator().manual_seed(0))
     level = batch.waveform.unfold(1, 533, 533).square().mean(2)[:, :88].log()
     laughing = batch.laughing[:, :88].bool() & (batch.weight[:, :88] > 0)
-    silent = ~batch.laughing[:, :88].bool() & (batch.weight[:, :88] > 0)
-    assert float(level[laughing].mean()) > float(level[silent].mean()) + 3
+    quiet = ~batch.laughing[:, :88].bool() & (batch.weight[:, :88] > 0)
+    assert float(level[laughing].mean()) > float(level[quiet].mean()) + 3
 
 
-def test_the_same_chance_draws_the_same_batch(pack: Path) -> None:
-    sampler = LaughterSampler(read_laughter_pack(pack, ["*"], {}), LaughterDataConfig(num_made=3), 0)
-    first, second = (sampler.draw(torch.Generator().manual_seed(5)) for _ in range(2))
+def test_the_same_seed_gives_the_same_batch(pack: Path) -> None:
+    sampler = LaughterSampler(read_laughter_pack(pack, ["*"], {}), LaughterDataConfig(num_generated=3), 0)
+    first, second = (sampler.sample(torch.Generator().manual_seed(5)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def test_given_times_limit_the_laugh() -> None:
-    sound = 0.1 * torch.randn(32_000, generator=torch.Generator().manual_seed(0))
-    assert laughing_frames(sound, None).sum() == 60
-    assert laughing_frames(sound, [(0.5, 1.0)]).nonzero()[:, 0].tolist() == list(range(15, 30))
-    assert not laughing_frames(sound, ()).any()
+    waveform = 0.1 * torch.randn(32_000, generator=torch.Generator().manual_seed(0))
+    assert laughing_frames(waveform, None).sum() == 60
+    assert laughing_frames(waveform, [(0.5, 1.0)]).nonzero()[:, 0].tolist() == list(range(15, 30))
+    assert not laughing_frames(waveform, ()).any()
 
 
 def test_laughs_are_cut_out_of_their_recording(pack: Path) -> None:
     example = next(e for e in read_laughter_pack(pack, ["*"], {"laugh_a.wav": [[0.0, 0.6]]}) if e.path == "laugh_a.wav")
-    (laugh,) = real_laughs(example)
+    (laugh,) = recorded_laughs(example)
     assert len(laugh) / 16_000 == pytest.approx(0.6, abs=0.05)
 
 
 def test_missing_data_is_named(pack: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="give --data DIR"):
-        make_task(read_task_config({}), None)
+        make_task(RECIPE.read_config({}), None)
     with pytest.raises(UsageError, match=r"no MANIFEST\.csv"):
         read_laughter_pack(tmp_path, ["*"], {})
     with pytest.raises(FacetalkError, match="none of the 2 chosen recordings"):
@@ -109,4 +114,4 @@ def test_missing_data_is_named(pack: Path, tmp_path: Path) -> None:
 def test_the_packaged_configuration_is_valid() -> None:
     options = read_training_config("laughter")
     assert options.pop("method") == "laughter"
-    assert read_task_config(options).detector.num_mels == 64
+    assert RECIPE.read_config(options).detector.num_mels == 64

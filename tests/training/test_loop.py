@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +12,17 @@ from torch import Tensor, nn
 
 from facetalk.core.errors import FacetalkError
 from facetalk.training.checkpoint import TrainingState
-from facetalk.training.loop import LoopConfig, critic_step, run
+from facetalk.training.device import choose_device
+from facetalk.training.loop import LoopConfig, critic_step, place, run
 from facetalk.training.optim import OptimConfig, WeightAverage, learning_rate
 
 OPTIM = OptimConfig(learning_rate=0.05, warmup_steps=5, average=0.5)
 
 
 class LineTask:
-    """Learns a line from noisy points, with dropout, so that every source of chance takes part."""
+    """Fits a line to noisy points, with dropout, so that every random number generator takes part."""
+
+    fixed_modules: Sequence[nn.Module] = ()
 
     def __init__(self) -> None:
         torch.manual_seed(0)
@@ -26,10 +30,13 @@ class LineTask:
         self.loss_weights = {"fit": 1.0, "size": 0.01}
         self.stop_at: int | None = None
 
-    def loss_terms(self, step: int, chance: torch.Generator) -> dict[str, Tensor]:
+    def sample(self, generator: torch.Generator) -> Tensor:
+        return torch.randn(16, 2, generator=generator)
+
+    def loss_terms(self, step: int, batch: Tensor) -> dict[str, Tensor]:
         if step == self.stop_at:
             raise KeyboardInterrupt
-        x = torch.randn(16, 2, generator=chance)
+        x = batch
         error = (self.model(x)[:, 0] - x @ torch.tensor([2.0, -1.0])).square().mean()
         return {"fit": error, "size": sum(p.square().sum() for p in self.model.parameters())}  # type: ignore[dict-item]
 
@@ -90,15 +97,15 @@ def test_resuming_under_another_configuration_is_refused(tmp_path: Path) -> None
         run(LineTask(), config(20), OPTIM, tmp_path, identity="two", resume=True)
 
 
-def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+def test_resuming_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FacetalkError, match="nothing to resume"):
         run(LineTask(), config(20), OPTIM, tmp_path, resume=True)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     task = LineTask()
     task.loss_weights = {"fit": float("nan"), "size": 1.0}
-    with pytest.raises(FacetalkError, match="no longer a number"):
+    with pytest.raises(FacetalkError, match="the loss is not finite"):
         run(task, config(20), OPTIM, tmp_path)
 
 
@@ -119,16 +126,16 @@ def test_a_run_that_ends_early_follows_its_longer_one_and_then_cools_down() -> N
 
 
 class ContestTask(LineTask):
-    """A line, and a critic that learns to tell its answers from true ones."""
+    """A line, and a critic that is trained to tell its results from true ones."""
 
     def __init__(self) -> None:
         super().__init__()
         self.critic = nn.Linear(1, 1)
         self.loss_weights = {"fit": 1.0, "size": 0.01, "contest": 0.1}
 
-    def loss_terms(self, step: int, chance: torch.Generator) -> dict[str, Tensor]:
-        terms = super().loss_terms(step, chance)
-        x = torch.randn(16, 2, generator=chance)
+    def loss_terms(self, step: int, batch: Tensor) -> dict[str, Tensor]:
+        terms = super().loss_terms(step, batch)
+        x = batch.flip(0)
         made, true = self.model(x), (x @ torch.tensor([2.0, -1.0]))[:, None] + 3
         self.pair = true, made.detach()
         return terms | {"contest": -self.critic(made).mean()}
@@ -161,10 +168,59 @@ def test_a_critic_learns_beside_the_model_and_is_resumed_with_it(tmp_path: Path)
 def test_the_critics_step_does_not_move_the_model() -> None:
     task = ContestTask()
     optimizer = torch.optim.SGD(task.model.parameters(), 0.1)
-    chance = torch.Generator().manual_seed(0)
-    state = TrainingState(task.model, optimizer, WeightAverage(task.model, 0.5), chance)
+    generator = torch.Generator().manual_seed(0)
+    state = TrainingState(task.model, optimizer, WeightAverage(task.model, 0.5), generator)
     state.critic, state.critic_optimizer = task.critic, torch.optim.SGD(task.critic.parameters(), 0.1)
-    task.loss_terms(0, chance)
+    task.loss_terms(0, task.sample(generator))
     before = {name: value.clone() for name, value in task.model.state_dict().items()}
     critic_step(task, state, OPTIM, 0.1)
     assert all(torch.equal(value, before[name]) for name, value in task.model.state_dict().items())
+
+
+class DeviceTask(LineTask):
+    """Notes the device of everything that it sees; a fixed module shifts the targets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shift = nn.Linear(2, 1)
+        self.fixed_modules = (self.shift,)
+        self.seen: list[tuple[str, torch.device]] = []
+
+    def loss_terms(self, step: int, batch: Tensor) -> dict[str, Tensor]:
+        self.seen += [("batch", batch.device), ("fixed", self.shift.weight.device)]
+        return super().loss_terms(step, batch)
+
+    def validate(self) -> dict[str, float]:
+        self.seen += [("validation", next(self.model.parameters()).device)]
+        self.seen += [("validation", self.shift.weight.device)]
+        return super().validate()
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_batches_and_fixed_modules_are_on_the_device_of_the_run_and_validation_on_the_cpu(
+    tmp_path: Path, device: str
+) -> None:
+    task = DeviceTask()
+    run(task, replace(config(4), device=device, validate_every=2), OPTIM, tmp_path)
+    expected = choose_device(device)
+    assert {found.type for name, found in task.seen if name != "validation"} == {expected.type}
+    assert {found.type for name, found in task.seen if name == "validation"} == {"cpu"}
+    assert next(task.model.parameters()).device.type == "cpu"
+
+
+def test_placing_a_task_moves_its_model_its_critic_and_its_fixed_modules() -> None:
+    task = ContestTask()
+    task.fixed_modules = (nn.Linear(2, 1),)
+    place(task, torch.device("meta"))
+    for module in (task.model, task.critic, *task.fixed_modules):
+        assert all(parameter.is_meta for parameter in module.parameters())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_run_on_cuda_is_resumed_on_the_cpu(tmp_path: Path) -> None:
+    task = LineTask()
+    task.stop_at = 37
+    with pytest.raises(KeyboardInterrupt):
+        run(task, replace(config(), device="cuda"), OPTIM, tmp_path)
+    figures = run(LineTask(), replace(config(), device="cpu"), OPTIM, tmp_path, resume=True)
+    assert figures["error"] < 2.5

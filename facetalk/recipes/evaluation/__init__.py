@@ -1,1 +1,1 @@
-"""What a trained network is worth, on data it was not trained on."""
+"""Figures of trained networks on data that they were not trained on."""

@@ -1,169 +1,125 @@
-"""`python -m facetalk.recipes.evaluation.talker DATA [TALKER]`: every figure of a talker's card, as one JSON document.
+"""How well a talker moves the mouth on speakers that it was not trained on, with a still face and wrong audio beside.
 
-DATA is a dataset folder of `facetalk fit`. Judged on the speakers that the configuration `styletalk` keeps; moods on
-all clips with a named one, by classifiers that never saw the speaker. Everything is agreement with our own tracker.
+All figures compare with motion that the tracker fitted to video.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from facetalk.audio.phonemes import find_phonemes, frame_labels
-from facetalk.core.timing import SAMPLE_RATE
-from facetalk.data.dataset import Example, read_example, read_mute_example
-from facetalk.data.manifest import read_manifest, split_by_speaker
-from facetalk.head.model import HeadModel
-from facetalk.io.audio import read_waveform
+from facetalk.audio.phonemes import PHONEME_IDS
+from facetalk.audio.visemes import BILABIAL
+from facetalk.core.spans import runs
+from facetalk.data.dataset import Example
 from facetalk.losses.geometry import LipGeometry
-from facetalk.metrics.lips import lip_vertex_error_mm, mean_vertex_error_mm
-from facetalk.motion.heads import load_head
-from facetalk.recipes.evaluation.mouth import MIN_FRAMES, MIN_SYNC, compare, count_closures, shaking
-from facetalk.recipes.evaluation.styles import judge_moods, judge_references, retrieval
-from facetalk.recipes.registry import read_training_config
-from facetalk.recipes.styletalk import read_task_config
-from facetalk.talkers.registry import load_talker
+from facetalk.metrics.correlation import correlation
+from facetalk.metrics.stability import mean_second_difference
 from facetalk.talkers.styletalk import StyleTalk
 
-NUM_REFERENCES = 10
-SILENCE_S = 10.0
-MOST_PRESENTERS = 80
-"""LRW-AR clips that are judged: 1.2 s each, and alike."""
+MIN_SYNC = 0.3
+"""Clips with a lower `av_corr` are left out: their audio and video may not belong together."""
 
-Speak = Callable[[Example, int], Tensor]
-"""Example and its position -> expression."""
+MIN_FRAMES = 45
+"""Clips shorter than 1.5 s are left out: their correlations are too uncertain."""
 
+CURVES = ("open", "wide")
+"""Names of the curves of `LipGeometry.curves` in the keys of the figures."""
 
-def judge(data_dir: Path, talker: StyleTalk, head: HeadModel) -> dict[str, object]:
-    """All figures: a table for clips outside LRW-AR and one for LRW-AR, then style, moods, references and silence."""
-    options = read_training_config("styletalk")
-    options.pop("method")
-    config = replace(read_task_config(options).data, speeds=(1.0,))
-    learn, kept = split_by_speaker(read_manifest(data_dir), config.dev_speakers)
-    heard = [read_example(clip, talker.speech.encode, config) for clip in kept if clip.has_audio]
-    geometry = LipGeometry(head.assets)
-    figures: dict[str, object] = {}
-    for name, presenters in (("main", False), ("presenters", True)):
-        chosen = [e for e in heard if _synced(e) and e.clip.speaker.startswith("LRW-AR") == presenters]
-        if presenters:
-            chosen = chosen[:: max(1, len(chosen) // MOST_PRESENTERS)]
-        if chosen:
-            figures[name] = _table(talker, chosen, head, geometry, heard)
-    clips = [read_mute_example(clip, config) for clip in (*kept, *learn) if not clip.speaker.startswith("LRW-AR")]
-    unseen = {clip.name for clip in kept}
-    dev = [example for example in clips if example.clip.name in unseen]
-    speech = [e.features[0] for e in heard if _synced(e) and not e.clip.speaker.startswith("LRW-AR")]
-    figures["style"] = retrieval(talker, dev)
-    figures["style_all_kept"] = retrieval(talker, [read_mute_example(clip, config) for clip in kept])
-    figures["moods"] = judge_moods(talker, clips, speech[:2])
-    figures["references"] = _references(talker, clips, speech, geometry)
-    figures["silence"] = _silence(talker, geometry)
-    return figures
+MIN_SPREAD_MM = 1e-6
+
+CLOSED_MM = 1.0
+"""Lips count as closed if their gap is at most this much wider than at rest."""
+
+TOLERANCE_FRAMES = 1
+"""A closure may come this much before or after the phoneme."""
 
 
-def _synced(example: Example) -> bool:
-    return (example.clip.av_corr or 0.0) >= MIN_SYNC and (
-        example.num_frames >= MIN_FRAMES or example.clip.speaker.startswith("LRW-AR")
-    )
+def evaluate_talker(talker: StyleTalk, examples: Sequence[Example], geometry: LipGeometry) -> dict[str, float]:
+    """Mean figures over clips, in the neutral style: the style of a clip itself could reveal its motion.
+
+    Returns:
+        The figures of `compare_mouths`, and the same as `shuffled_*` with the audio of another clip.
+    """
+    long = [example for example in examples if example.num_frames >= MIN_FRAMES]
+    synced = [example for example in long if example.clip.av_corr is None or example.clip.av_corr >= MIN_SYNC]
+    figures: dict[str, list[float]] = defaultdict(list)
+    for index, example in enumerate(synced):
+        wrong = features_of_other_clip(synced, index)
+        for prefix, features in (("", example.features[0]), ("shuffled_", wrong)):
+            predicted = talker.decode(features, talker.neutral_style)
+            for name, value in compare_mouths(predicted, example.expression[0], geometry).items():
+                figures[prefix + name].append(value)
+    return {name: sum(values) / len(values) for name, values in figures.items()}
 
 
-def _table(
-    talker: StyleTalk, examples: Sequence[Example], head: HeadModel, geometry: LipGeometry, heard: Sequence[Example]
-) -> dict[str, dict[str, float]]:
-    """Figures of the talker in the neutral style and in the speaker's own, beside both baselines."""
-
-    def own(example: Example, _: int) -> Tensor:
-        mates = [e for e in heard if e.clip.style == example.clip.style and e is not example]
-        reference = mates[0] if mates else example
-        return talker.decode(example.features[0], talker.generator.style_encoder.encode_long(reference.expression[0]))
-
-    def shuffled(example: Example, index: int) -> Tensor:
-        features = examples[(index + max(1, len(examples) // 2)) % len(examples)].features[0]
-        features = features.repeat(-(-example.num_frames // len(features)), 1)[: example.num_frames]
-        return talker.decode(features, talker.neutral_style)
-
-    level = talker.generator.style_encoder.split(talker.neutral_style[None])[1]
-    speakers: dict[str, Speak] = {
-        "neutral style": lambda example, _: talker.decode(example.features[0], talker.neutral_style),
-        "own style": own,
-        "sound of another clip": shuffled,
-        "mean face": lambda example, _: level.expand(example.num_frames, -1).clamp(0, 1),
-    }
-    phonemes = [_phonemes(example) for example in examples]
-    return {name: _row(speak, examples, phonemes, head, geometry) for name, speak in speakers.items()}
+def features_of_other_clip(examples: Sequence[Example], index: int) -> Float[Tensor, "frames features"]:
+    """Features of a clip half the list away, repeated to the length of the clip at `index`."""
+    num_frames = examples[index].num_frames
+    features = examples[(index + max(1, len(examples) // 2)) % len(examples)].features[0]
+    return features.repeat(-(-num_frames // len(features)), 1)[:num_frames]
 
 
-def _phonemes(example: Example) -> Tensor | None:
-    """Phoneme of every frame; None for Arabic, whose phonemes are not known."""
-    if example.clip.speaker.startswith("LRW-AR"):
-        return None
-    return frame_labels(find_phonemes(read_waveform(example.clip.audio_path)), example.num_frames)
-
-
-def _row(
-    speak: Speak,
-    examples: Sequence[Example],
-    phonemes: Sequence[Tensor | None],
-    head: HeadModel,
+def compare_mouths(
+    predicted: Float[Tensor, "frames n_expression"],
+    true: Float[Tensor, "frames n_expression"],
     geometry: LipGeometry,
 ) -> dict[str, float]:
-    rows: list[dict[str, float]] = []
-    closures: Counter[str] = Counter()
-    lips = head.points.regions["lips"]
-    for index, (example, labels) in enumerate(zip(examples, phonemes, strict=True)):
-        made, true = speak(example, index), example.expression[0]
-        figures = compare(made, true, geometry)
-        mine, theirs = (_vertices(head, motion) for motion in (made, true))
-        figures["lve_mm"] = float(lip_vertex_error_mm(mine, theirs, lips).mean())
-        figures["mve_mm"] = float(mean_vertex_error_mm(mine, theirs).mean())
-        rows.append(figures)
-        if labels is not None:
-            gap, true_gap = (geometry.curves(motion)[:, 0] for motion in (made, true))
-            closures.update(count_closures(labels, gap, true_gap))
-    result = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} | {"clips": float(len(rows))}
-    if closures["true"]:
-        result["closure_recall"] = closures["found"] / closures["true"]
-        result["closures"] = float(closures["true"])
-    if closures["ours"]:
-        result["closure_precision"] = closures["right"] / closures["ours"]
-    return result
+    """Figures of one clip.
+
+    Returns:
+        `r_open` and `r_wide` are the correlations over time of lip gap and mouth width, `gain_*` the ratios of their
+        standard deviations. `lip_mm` is the mean distance of mouth landmarks after the mean shape of each clip was
+        removed, `still_lip_mm` the same for a mouth that does not move. `jitter` is the ratio of mean second
+        differences of these landmarks.
+    """
+    curves, true_curves = geometry.curves(predicted), geometry.curves(true)
+    spread = curves.std(0).clamp_min(MIN_SPREAD_MM)
+    gain = spread / true_curves.std(0).clamp_min(MIN_SPREAD_MM)
+    figures = {}
+    for name, r, ratio in zip(CURVES, correlation(curves, true_curves).tolist(), gain.tolist(), strict=True):
+        figures |= {f"r_{name}": r, f"gain_{name}": ratio}
+    lips, true_lips = (geometry.lips(motion).unflatten(1, (-1, 3)) for motion in (predicted, true))
+    movement, true_movement = lips - lips.mean(0), true_lips - true_lips.mean(0)
+    jitter = mean_second_difference(lips) / mean_second_difference(true_lips).clamp_min(1e-6)
+    return figures | {
+        "lip_mm": float((movement - true_movement).norm(dim=-1).mean()),
+        "still_lip_mm": float(true_movement.norm(dim=-1).mean()),
+        "jitter": float(jitter),
+    }
 
 
-def _vertices(head: HeadModel, expression: Tensor) -> Tensor:
-    frames = len(expression)
-    return head(expression, torch.zeros(frames, 5, 3), torch.zeros(frames, 3), torch.zeros(head.num_betas))
+def count_closures(
+    labels: Int64[Tensor, " frames"],
+    gap: Float[Tensor, " frames"],
+    true_gap: Float[Tensor, " frames"],
+    closed_mm: float = CLOSED_MM,
+) -> Mapping[str, int]:
+    """Count lip closures.
 
+    Args:
+        labels: phoneme of every frame.
+        gap: between the predicted lips, in millimeters more than at rest.
+        true_gap: between the true ones.
+        closed_mm: gaps up to this count as closed.
 
-def _references(
-    talker: StyleTalk, clips: Sequence[Example], speech: Sequence[Tensor], geometry: LipGeometry
-) -> dict[str, float]:
-    """Mean over recordings of one in ten styles, each of another speaker or mood."""
-    styles = {example.clip.style: example.expression[0] for example in clips if example.num_frames >= 60}
-    moods = [style for style in styles if style.split("/")[1] not in ("", "unstated", "neutral")]
-    others = [style for style in styles if style not in moods]
-    half = NUM_REFERENCES // 2
-    chosen = moods[:: max(1, len(moods) // half)][:half] + others[:: max(1, len(others) // half)][:half]
-    judged = [judge_references(talker, [styles[style] for style in chosen], rows, geometry) for rows in speech[:6]]
-    return {name: sum(figures[name] for figures in judged) / len(judged) for name in judged[0]}
-
-
-def _silence(talker: StyleTalk, geometry: LipGeometry) -> dict[str, float]:
-    """Lips in silence: how far apart, and how far they move after the first second."""
-    result = talker.speak(torch.zeros(round(SILENCE_S * SAMPLE_RATE))).expression[30:]
-    gap = geometry.curves(result)[:, 0]
-    lips = geometry.lips(result).unflatten(1, (-1, 3))
-    drift = float(gap.max() - gap.min())
-    return {"gap_mm": float(gap.mean()), "drift_mm": drift, "shaking_mm": float(shaking(lips))}
-
-
-if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit("usage: python -m facetalk.recipes.evaluation.talker DATA [TALKER]")
-    print(json.dumps(judge(Path(sys.argv[1]), load_talker(*sys.argv[2:]), load_head()), indent=2))
+    Returns:
+        `true`: P, B and M during which the true lips meet; `found`: those of them during which the predicted lips meet
+        too. `ours`: closures of the predicted lips; `right`: those of them during which the true lips meet.
+    """
+    counts = {"true": 0, "found": 0, "ours": 0, "right": 0}
+    bilabials = torch.tensor([PHONEME_IDS[symbol] for symbol in BILABIAL])
+    for start, stop in runs(torch.isin(labels, bilabials)):
+        around = slice(max(0, start - TOLERANCE_FRAMES), stop + TOLERANCE_FRAMES)
+        truly, predicted = (bool((curve[around] <= closed_mm).any()) for curve in (true_gap, gap))
+        counts["true"] += truly
+        counts["found"] += truly and predicted
+    for start, stop in runs(gap <= closed_mm):
+        counts["ours"] += 1
+        around = slice(max(0, start - TOLERANCE_FRAMES), stop + TOLERANCE_FRAMES)
+        counts["right"] += bool((true_gap[around] <= closed_mm).any())
+    return counts

@@ -1,1 +1,1 @@
-"""Speech corpora and teachers that the speech encoder is trained on."""
+"""Programs that make the training data of the speech encoder: corpora of speech and a teacher's features."""

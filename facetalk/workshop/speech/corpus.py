@@ -1,9 +1,9 @@
-"""`python -m facetalk.workshop.speech.corpus PACK OUT`: the development data as a speech folder (`data/speech.py`).
+"""`python -m facetalk.workshop.speech.corpus PACK OUT`: a recording pack as a speech folder (`data/speech.py`).
 
-PACK is a folder with `MANIFEST.csv` (columns path, speaker, kind, has_audio, av_corr, text) and what it lists.
-Sounds with a transcript in English are aligned to it, other English is recognised first, other languages go through
-the free phone loop, EMO-DB has labels made by hand. Mouths are measured with MediaPipe. What exists already is kept, so
-an interrupted run goes on where it stopped.
+PACK is a folder with `MANIFEST.csv` (columns path, speaker, kind, has_audio, av_corr, text) and the files in it.
+English recordings with a transcript are aligned to it, other English recordings are recognized first, those in other
+languages go through a free phone loop; EMO-DB has manual labels. Mouths are measured with MediaPipe. Existing files are
+kept, so an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from facetalk.vision.landmark_detector import MediaPipeDetector
 from facetalk.vision.mouth import mouth_curves
 
 KINDS = ("video", "emotional_speech", "speech", "laughter")
-UNLABELLED = ("video/lrwar/",)
-"""Arabic: their mouths are learned from, their phonemes are not."""
+UNLABELED = ("video/lrwar/",)
+"""Arabic: only their mouths are used, not their phonemes."""
 ENGLISH_TEXT = ("emotional_speech/ravdess/", "video/grid/", "video/elospheres/", "video/lrs3/")
-"""Folders whose transcripts can be aligned."""
+"""Folders with transcripts that can be aligned."""
 NOT_ENGLISH = (
     "German", "hinese", "rench", "apan", "panish", "artalk/cn", "artalk/jp", "mandarin", "Italian", "Russian", "malaya",
     "deyu", "fayu", "joyvasa", "cxk", "mimictalk", "icable", "itosinger", "mcgurk_pl", "feifeili",
 )  # fmt: skip
-"""Parts of the names of recordings in other languages."""
-ALIGNED, RECOGNISED, GUESSED = 1.0, 0.9, 0.5
+"""Parts of the paths of recordings in other languages."""
+ALIGNED, RECOGNIZED, GUESSED = 1.0, 0.9, 0.5
 """Trust in labels from a transcript, from recognised words, and from the phone loop."""
 
 
 def build_corpus(pack_dir: Path, out_dir: Path) -> int:
-    """Write the speech folder; returns how many recordings it holds."""
+    """Write the speech folder; returns the number of recordings."""
     with (pack_dir / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["kind"] in KINDS and row["has_audio"] == "1"]
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -54,32 +54,32 @@ def build_corpus(pack_dir: Path, out_dir: Path) -> int:
         try:
             _add(pack_dir, row, out_dir / name)
         except FacetalkError as error:
-            print(f"left out: {error}", file=sys.stderr)
+            print(f"skipped: {error}", file=sys.stderr)
             continue
-        kept.append((name, row["speaker"], "" if row["path"].startswith(UNLABELLED) else row["av_corr"]))
+        kept.append((name, row["speaker"], "" if row["path"].startswith(UNLABELED) else row["av_corr"]))
     with replacing(out_dir / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("name", "speaker", "av_corr"), *kept])
     return len(kept)
 
 
 def label(row: Mapping[str, str], source: Path, waveform: Tensor) -> tuple[list[Phoneme], float]:
-    """Phonemes of a recording and the trust in them."""
-    by_hand = source.with_suffix(".lablaut")
-    if by_hand.is_file():
-        return parse_lablaut(by_hand.read_text(encoding="latin-1"), len(waveform) / SAMPLE_RATE), ALIGNED
+    """Phonemes of a recording, and their reliability."""
+    manual = source.with_suffix(".lablaut")
+    if manual.is_file():
+        return parse_lablaut(manual.read_text(encoding="latin-1"), len(waveform) / SAMPLE_RATE), ALIGNED
     if any(part in row["path"] for part in NOT_ENGLISH):
         return phone_loop(waveform), GUESSED
     try:
         if row["text"] and row["path"].startswith(ENGLISH_TEXT):
             return align_words(waveform, normalize_words(row["text"])), ALIGNED
         words = recognize_words(waveform)
-        return (align_words(waveform, words), RECOGNISED) if words else (phone_loop(waveform), GUESSED)
+        return (align_words(waveform, words), RECOGNIZED) if words else (phone_loop(waveform), GUESSED)
     except AlignmentError:
         return phone_loop(waveform), GUESSED
 
 
 def measure_mouth(video_path: Path) -> tuple[Tensor, Tensor]:
-    """Times in seconds and mouth curves of the frames in which a face was found."""
+    """Times in seconds and mouth curves of the frames with a face."""
     times, points = [], []
     with VideoReader(video_path) as frames, MediaPipeDetector() as detector:
         for time_s, image in frames:
@@ -88,7 +88,7 @@ def measure_mouth(video_path: Path) -> tuple[Tensor, Tensor]:
                 times.append(time_s)
                 points.append(found)
     if len(points) < 2:
-        raise FacetalkError(f"{video_path}: a face in only {len(points)} frames")
+        raise FacetalkError(f"{video_path}: only {len(points)} frames with a face")
     return torch.tensor(times), torch.from_numpy(mouth_curves(np.stack(points)))
 
 
@@ -98,7 +98,7 @@ def _add(pack_dir: Path, row: Mapping[str, str], target: Path) -> None:
     waveform = read_waveform(source)
     if not wav_path.exists():
         write_wav(wav_path, waveform)
-    if not phones_path.exists() and not row["path"].startswith(UNLABELLED):
+    if not phones_path.exists() and not row["path"].startswith(UNLABELED):
         write_phonemes(phones_path, *label(row, source, waveform))
     if row["kind"] == "video" and not mouth_path.exists():
         write_mouth(mouth_path, *measure_mouth(source))

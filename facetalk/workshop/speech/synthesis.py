@@ -1,8 +1,8 @@
-"""`python -m facetalk.workshop.speech.synthesis OUT MINUTES`: speech whose phonemes are known exactly.
+"""`python -m facetalk.workshop.speech.synthesis OUT MINUTES`: synthetic speech whose phonemes are known exactly.
 
-espeak-ng speaks sentences of many languages and random English words with many voices, and says when each of its
-phones begins; they are written in the alphabet of 41 by the nearest lips, jaw and tongue tip. The recordings go into
-the speech folder OUT (`data/speech.py`) beside what is there. espeak-ng is needed for this alone.
+espeak-ng speaks sentences in many languages and random English words with many voices, and reports when each phone
+starts; phones are mapped to the 41 phonemes with the most similar lips, jaw and tongue tip. The recordings are added to
+the speech folder OUT (`data/speech.py`). espeak-ng is needed for this program only.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from facetalk.audio.phonemes import Phoneme
 from facetalk.audio.resample import resample_waveform
 from facetalk.core.errors import MissingAssetError
 from facetalk.core.timing import SAMPLE_RATE
-from facetalk.data.speech import enlist, require_corpus, write_phonemes
+from facetalk.data.speech import add_to_manifest, require_corpus, write_phonemes
 from facetalk.io.audio import write_wav
 from facetalk.workshop.speech.texts import COMMON_WORDS, SENTENCES
 
 ENGLISH = ("en-us", "en-gb", "en-gb-scotland")
 VARIANTS = ("", *(f"+m{i}" for i in range(1, 9)), *(f"+f{i}" for i in range(1, 6)),
             "+klatt", "+klatt2", "+klatt3", "+klatt4", "+croak", "+whisper")  # fmt: skip
-"""Throats: espeak-ng's voice variants."""
+"""Voice variants of espeak-ng."""
 
-# The first entry that a phone's IPA begins with decides.
+# The first entry that a phone's IPA starts with decides.
 _NEAREST = (
     ("CH", "tʃ tɕ tʂ"), ("JH", "dʒ dʑ dʐ"), ("S", "ts"), ("Z", "dz"), ("AY", "aɪ ai"), ("AW", "aʊ au"),
     ("EY", "eɪ ei"), ("OW", "oʊ əʊ ou"), ("OY", "ɔɪ ɔø"), ("AA", "a ɑ ʕ"), ("AH", "ɐ ʌ ə ɤ"), ("AE", "æ"),
@@ -64,8 +64,8 @@ _END, _PHONEME = 0, 7
 _RATE, _PITCH, _RANGE = 1, 3, 4
 
 
-class Synthesiser:
-    """espeak-ng's library: text in, sound and the beginnings of its phones out."""
+class Synthesizer:
+    """The library of espeak-ng: text in, audio and the start times of its phones out."""
 
     def __init__(self) -> None:
         try:
@@ -73,7 +73,7 @@ class Synthesiser:
         except OSError:
             raise MissingAssetError("no espeak-ng library; install espeak-ng to make synthetic speech") from None
         self._pieces: list[np.ndarray] = []
-        self._begins: list[tuple[float, str]] = []
+        self._starts: list[tuple[float, str]] = []
         self._callback = _CALLBACK(self._take)  # kept: the library holds only its address
         # Retrieval, 200 ms buffer; phoneme events in IPA, never exit the process.
         self.sample_rate = self._library.espeak_Initialize(1, 200, None, 0x8003)
@@ -84,9 +84,9 @@ class Synthesiser:
     def speak(
         self, text: str, voice: str, words_per_minute: int, pitch: int, pitch_range: int
     ) -> tuple[Tensor, list[Phoneme]] | None:
-        """Sound at 16 kHz and its phonemes; None where the voice is not installed or says nothing."""
+        """Audio at 16 kHz and its phonemes; None if the voice is not installed or says nothing."""
         self._pieces.clear()
-        self._begins.clear()
+        self._starts.clear()
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             return None
         for parameter, value in ((_RATE, words_per_minute), (_PITCH, pitch), (_RANGE, pitch_range)):
@@ -98,7 +98,7 @@ class Synthesiser:
             return None
         samples = np.concatenate(self._pieces).astype(np.float32) / 32768
         waveform = resample_waveform(torch.from_numpy(samples), self.sample_rate)
-        return waveform, to_phonemes(self._begins, len(waveform) / SAMPLE_RATE)
+        return waveform, to_phonemes(self._starts, len(waveform) / SAMPLE_RATE)
 
     def _take(self, samples: Any, count: int, events: Any) -> int:
         if samples and count:
@@ -107,70 +107,70 @@ class Synthesiser:
         while events[index].type != _END:
             if events[index].type == _PHONEME:
                 name = events[index].payload.string.decode("utf-8", "ignore")
-                self._begins.append((events[index].audio_position_ms / 1000, name))
+                self._starts.append((events[index].audio_position_ms / 1000, name))
             index += 1
         return 0
 
 
-def to_phonemes(begins: Sequence[tuple[float, str]], duration_s: float) -> list[Phoneme]:
-    """Phonemes from the beginnings of IPA phones; marks without a sound of their own lengthen the phone before."""
+def to_phonemes(starts: Sequence[tuple[float, str]], duration_s: float) -> list[Phoneme]:
+    """Phonemes from the start times of IPA phones; marks without a sound of their own extend the previous phone."""
     found: list[Phoneme] = []
-    stops = [begin for begin, _ in begins[1:]] + [duration_s]
-    for (begin, name), stop in zip(begins, stops, strict=True):
+    stops = [start for start, _ in starts[1:]] + [duration_s]
+    for (start, name), stop in zip(starts, stops, strict=True):
         stop = min(stop, duration_s)
-        if stop <= begin:
+        if stop <= start:
             continue
         symbol = nearest_phoneme(name)
         if symbol is None:
             symbol = "SIL" if not name or name.startswith("_") or not found else found[-1].symbol
-        found.append(Phoneme(symbol, begin, stop))
+        found.append(Phoneme(symbol, start, stop))
     return found
 
 
 def nearest_phoneme(ipa: str) -> str | None:
-    """The symbol whose mouth is nearest to a phone; None for marks."""
+    """The phoneme with the most similar mouth; None for marks."""
     bare = _MARKS.sub("", ipa)
-    for symbol, beginnings in _NEAREST:
-        if any(bare.startswith(beginning) for beginning in beginnings.split()):
+    for symbol, prefixes in _NEAREST:
+        if any(bare.startswith(prefix) for prefix in prefixes.split()):
             return symbol
     return None
 
 
-def random_text(voice: str, words: Sequence[str], chance: random.Random) -> str:
+def random_text(voice: str, words: Sequence[str], rng: random.Random) -> str:
     """A sentence of the voice's language, or random English words."""
     if voice in ENGLISH:
-        count = chance.randint(6, 14)
-        chosen = [chance.choice(words if chance.random() < 0.45 else COMMON_WORDS) for _ in range(count)]
+        count = rng.randint(6, 14)
+        chosen = [rng.choice(words if rng.random() < 0.45 else COMMON_WORDS) for _ in range(count)]
     else:
-        chosen = " ".join(chance.sample(SENTENCES[voice], 2)).split()
-        if voice != "cmn" and chance.random() < 0.6:
-            chance.shuffle(chosen)
+        chosen = " ".join(rng.sample(SENTENCES[voice], 2)).split()
+        if voice != "cmn" and rng.random() < 0.6:
+            rng.shuffle(chosen)
         chosen = chosen[:16]
-    if chance.random() < 0.3 and len(chosen) > 1:
+    if rng.random() < 0.3 and len(chosen) > 1:
         chosen[len(chosen) // 2 - 1] += ","
     return " ".join(chosen)
 
 
-def synthesise(out_dir: Path, minutes: float, seed: int = 0) -> int:
-    """Add synthetic recordings to a speech folder; returns how many."""
+def synthesize(out_dir: Path, minutes: float, seed: int = 0) -> int:
+    """Add synthetic recordings to a speech folder; returns their number."""
     require_corpus(out_dir)
-    chance, synthesiser = random.Random(seed), Synthesiser()
+    rng, synthesizer = random.Random(seed), Synthesizer()
     words = _dictionary_words()
     voices = [*ENGLISH, *SENTENCES, *["en-us"] * 4]
     names: list[str] = []
     seconds = 0.0
     while seconds < minutes * 60:
-        voice = chance.choice(voices)
-        text = random_text(voice, words, chance)
-        pace, pitch, pitch_range = chance.randint(110, 210), chance.randint(20, 80), chance.randint(20, 80)
-        spoken = synthesiser.speak(text, voice + chance.choice(VARIANTS), pace, pitch, pitch_range)
+        voice = rng.choice(voices)
+        text = random_text(voice, words, rng)
+        pace, pitch, pitch_range = rng.randint(110, 210), rng.randint(20, 80), rng.randint(20, 80)
+        spoken = synthesizer.speak(text, voice + rng.choice(VARIANTS), pace, pitch, pitch_range)
         if spoken is None or len(spoken[0]) < 1.5 * SAMPLE_RATE or len(spoken[1]) < 5:
             continue
         names.append(f"synth__{len(names):05d}")
         write_wav(out_dir / f"{names[-1]}.wav", spoken[0])
         write_phonemes(out_dir / f"{names[-1]}.phones.csv", spoken[1], 1.0)
         seconds += len(spoken[0]) / SAMPLE_RATE
-    enlist(out_dir, "synth__", "synthetic", names)
+    add_to_manifest(out_dir, "synth__", "synthetic", names)
     return len(names)
 
 
@@ -185,4 +185,4 @@ def _dictionary_words() -> list[str]:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: python -m facetalk.workshop.speech.synthesis OUT MINUTES")
-    print(synthesise(Path(sys.argv[1]), float(sys.argv[2])), "recordings")
+    print(synthesize(Path(sys.argv[1]), float(sys.argv[2])), "recordings")

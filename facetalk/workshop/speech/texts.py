@@ -1,4 +1,4 @@
-"""Texts that synthetic speech is made from: everyday sentences in many languages, and common English words."""
+"""Texts for synthetic speech: everyday sentences in many languages, and common English words."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from facetalk.data.manifest import read_manifest
 from facetalk.data.speech import read_phonemes
 from facetalk.io.audio import write_wav
 from facetalk.workshop.speech.corpus import build_corpus
-from facetalk.workshop.speech.synthesis import Synthesiser, nearest_phoneme, synthesise, to_phonemes
+from facetalk.workshop.speech.synthesis import Synthesizer, nearest_phoneme, synthesize, to_phonemes
 
 LABLAUT = "signal a\n#\n 0.3 -1 a\n 0.6 -1 .\n"
 FIELDS = ("path", "kind", "speaker", "has_audio", "av_corr", "text")
@@ -17,7 +17,7 @@ FIELDS = ("path", "kind", "speaker", "has_audio", "av_corr", "text")
 
 @pytest.fixture
 def pack_dir(tmp_path: Path) -> Path:
-    """A hand-labelled recording, one that is not English, one that cannot be read, one without sound."""
+    """A manually labeled recording, one that is not English, one that cannot be read, one without audio."""
     pack = tmp_path / "pack"
     noise = torch.randn(10_000, generator=torch.Generator().manual_seed(0)) * 0.1
     rows = [
@@ -29,7 +29,7 @@ def pack_dir(tmp_path: Path) -> Path:
     for path, *_ in rows[:2]:
         write_wav(pack / path, noise)
     (pack / "emotional_speech/emodb/03/a.lablaut").write_text(LABLAUT)
-    (pack / "speech/x/broken.wav").write_text("not sound")
+    (pack / "speech/x/broken.wav").write_text("not audio")
     with (pack / "MANIFEST.csv").open("w", newline="") as file:
         csv.writer(file).writerows([FIELDS, *rows])
     return pack
@@ -38,11 +38,11 @@ def pack_dir(tmp_path: Path) -> Path:
 def test_a_pack_becomes_a_speech_folder(pack_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert build_corpus(pack_dir, out) == 2
-    assert "left out" in capsys.readouterr().err
+    assert "skipped" in capsys.readouterr().err
     names = [clip.name for clip in read_manifest(out)]
     assert names == ["emotional_speech__emodb__03__a", "speech__x__German1"]
-    by_hand, trust = read_phonemes(out / f"{names[0]}.phones.csv")
-    assert [phoneme.symbol for phoneme in by_hand] == ["AA", "SIL", "SIL"]
+    manual, trust = read_phonemes(out / f"{names[0]}.phones.csv")
+    assert [phoneme.symbol for phoneme in manual] == ["AA", "SIL", "SIL"]
     assert trust == 1.0
     assert read_phonemes(out / f"{names[1]}.phones.csv")[1] == 0.5
 
@@ -54,23 +54,23 @@ def test_phones_become_the_nearest_symbol(ipa: str, symbol: str | None) -> None:
     assert nearest_phoneme(ipa) == symbol
 
 
-def test_marks_lengthen_the_phone_before_and_pauses_are_silence() -> None:
+def test_marks_extend_the_previous_phone_and_pauses_are_silence() -> None:
     found = to_phonemes([(0.0, "a"), (0.1, "ʲ"), (0.2, "_:"), (0.3, "m")], 0.4)
     assert [phoneme.symbol for phoneme in found] == ["AA", "AA", "SIL", "M"]
     assert found[-1].end_s == 0.4
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="speech_corpus first"):
-        synthesise(tmp_path, 0.1)
+    with pytest.raises(UsageError, match=r"workshop\.speech\.corpus first"):
+        synthesize(tmp_path, 0.1)
 
 
 def test_synthetic_speech_knows_its_phonemes() -> None:
     try:
-        synthesiser = Synthesiser()
+        synthesizer = Synthesizer()
     except MissingAssetError as error:
         pytest.skip(str(error))
-    spoken = synthesiser.speak("map", "en-us", 150, 50, 50)
+    spoken = synthesizer.speak("map", "en-us", 150, 50, 50)
     assert spoken is not None
     waveform, phonemes = spoken
     assert [phoneme.symbol for phoneme in phonemes if phoneme.symbol != "SIL"] == ["M", "AE", "P"]

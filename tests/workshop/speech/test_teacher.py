@@ -8,17 +8,17 @@ import torch
 from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.data.manifest import Clip, read_manifest
-from facetalk.data.speech import TAUGHT_HOP, read_speech, read_taught, taught_at, taught_path, write_taught
+from facetalk.data.speech import TEACHER_HOP, read_speech, read_teacher, teacher_at, teacher_path, write_teacher
 from facetalk.io.audio import write_wav
 from facetalk.workshop.speech import teacher as speech_teacher
 from facetalk.workshop.speech.teacher import SpeechTeacher, principal_components
-from facetalk.workshop.speech.unlabeled import PIECE_S, add_unlabelled
+from facetalk.workshop.speech.unlabeled import PIECE_S, add_unlabeled
 
 
 def _rows(count: int = 400) -> torch.Tensor:
-    chance = torch.Generator().manual_seed(0)
-    mixing = torch.randn(12, 12, generator=chance) * torch.arange(12, 0, -1)
-    return torch.randn(count, 12, generator=chance) @ mixing * torch.logspace(-2, 1, 12) + 3.0
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(12, 12, generator=generator) * torch.arange(12, 0, -1)
+    return torch.randn(count, 12, generator=generator) @ mixing * torch.logspace(-2, 1, 12) + 3.0
 
 
 def test_components_are_those_of_a_singular_value_decomposition() -> None:
@@ -39,26 +39,26 @@ def test_the_same_rows_give_the_same_signs() -> None:
     )
 
 
-def test_what_was_taught_reads_back_at_any_moment(tmp_path: Path) -> None:
+def test_features_of_the_teacher_read_back_at_any_time(tmp_path: Path) -> None:
     clip = Clip(tmp_path, "a")
     rows = torch.arange(50.0)[:, None].repeat(1, 3)
-    write_taught(taught_path(clip), rows)
-    middles = (torch.tensor([0.0, 10.0, 10.5, 49.0]) * TAUGHT_HOP + 447.5) / SAMPLE_RATE
-    found = taught_at(read_taught(taught_path(clip)), middles)
+    write_teacher(teacher_path(clip), rows)
+    middles = (torch.tensor([0.0, 10.0, 10.5, 49.0]) * TEACHER_HOP + 447.5) / SAMPLE_RATE
+    found = teacher_at(read_teacher(teacher_path(clip)), middles)
     torch.testing.assert_close(found[:, 0], torch.tensor([0.0, 10.0, 10.5, 49.0]), atol=1e-3, rtol=0)
     write_wav(clip.audio_path, torch.randn(16_000) * 0.1)
-    assert read_speech(clip).taught.shape == (50, 3)
+    assert read_speech(clip).teacher.shape == (50, 3)
     assert len(read_speech(Clip(tmp_path, "a")).mouth) == 0
 
 
 def test_a_broken_file_of_the_teacher_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "a.taught.npy"
+    path = tmp_path / "a.teacher.npy"
     path.write_bytes(b"not numpy")
-    with pytest.raises(FacetalkError, match=r"a\.taught\.npy is not a numpy file"):
-        read_taught(path)
+    with pytest.raises(FacetalkError, match=r"a\.teacher\.npy is not a numpy file"):
+        read_teacher(path)
     np.save(path, np.zeros(5))
     with pytest.raises(FacetalkError, match=r"array of shape \(5,\)"):
-        read_taught(path)
+        read_teacher(path)
 
 
 def test_a_missing_teacher_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,18 +76,18 @@ def corpus(tmp_path: Path) -> Path:
     return folder
 
 
-def test_short_sounds_of_a_folder_are_strung_together(corpus: Path, tmp_path: Path) -> None:
-    chance = torch.Generator().manual_seed(0)
+def test_short_files_of_a_folder_are_concatenated(corpus: Path, tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
     for place, count in (("a", 5), ("b", 1)):
-        (tmp_path / "sounds" / place).mkdir(parents=True)
+        (tmp_path / "audio" / place).mkdir(parents=True)
         for index in range(count):
-            sound = torch.randn(3 * SAMPLE_RATE, generator=chance) * 0.1
-            write_wav(tmp_path / "sounds" / place / f"{index}.wav", sound)
-    write_wav(tmp_path / "sounds" / "b" / "silence.wav", torch.zeros(SAMPLE_RATE))
-    (tmp_path / "sounds" / "b" / "words.wav").write_text("no sound")
-    (tmp_path / "sounds" / "b" / "words.txt").write_text("no sound")
+            waveform = torch.randn(3 * SAMPLE_RATE, generator=generator) * 0.1
+            write_wav(tmp_path / "audio" / place / f"{index}.wav", waveform)
+    write_wav(tmp_path / "audio" / "b" / "silence.wav", torch.zeros(SAMPLE_RATE))
+    (tmp_path / "audio" / "b" / "words.wav").write_text("no audio")
+    (tmp_path / "audio" / "b" / "words.txt").write_text("no audio")
     for _ in range(2):  # again replaces, it does not add
-        assert add_unlabelled(corpus, "far", tmp_path / "sounds", "*.wav") == pytest.approx(18.0)
+        assert add_unlabeled(corpus, "far", tmp_path / "audio", "*.wav") == pytest.approx(18.0)
     clips = read_manifest(corpus)
     assert [clip.name for clip in clips] == ["old", "far__00000", "far__00001", "far__00002"]
     lengths = [read_speech(clip).duration_s for clip in clips[1:]]
@@ -95,9 +95,9 @@ def test_short_sounds_of_a_folder_are_strung_together(corpus: Path, tmp_path: Pa
     assert {clip.speaker for clip in clips[1:]} == {"far"}
 
 
-def test_a_folder_without_sounds_and_one_without_a_manifest_are_refused(corpus: Path, tmp_path: Path) -> None:
+def test_a_folder_without_audio_and_one_without_a_manifest_are_refused(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FacetalkError, match="holds no sound"):
-        add_unlabelled(corpus, "far", tmp_path / "empty")
+    with pytest.raises(FacetalkError, match="contains no audio"):
+        add_unlabeled(corpus, "far", tmp_path / "empty")
     with pytest.raises(UsageError, match=r"no manifest\.csv"):
-        add_unlabelled(tmp_path / "empty", "far", tmp_path)
+        add_unlabeled(tmp_path / "empty", "far", tmp_path)

@@ -1,0 +1,1 @@
+"""Programs that compute the figures in the model cards."""

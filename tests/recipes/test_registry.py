@@ -1,0 +1,227 @@
+"""The contract of every recipe: its configuration round-trips, and a tiny task trains and exports a loadable folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from facetalk.audio.articulation import ARTICULATORS
+from facetalk.audio.phonemes import PHONEMES, Phoneme
+from facetalk.core.config import plain
+from facetalk.core.errors import UsageError
+from facetalk.data.dataset import read_example
+from facetalk.data.face_corpus import FaceCorpus
+from facetalk.data.laughter import LaughterExample
+from facetalk.data.manifest import Clip, read_manifest
+from facetalk.data.speech import read_speech, write_phonemes
+from facetalk.data.tracked_renderer import TrackedRenderer
+from facetalk.io.audio import write_wav
+from facetalk.io.weights import read_config
+from facetalk.losses.geometry import LipGeometry, MouthVertices
+from facetalk.motion.face_scene import FaceScene
+from facetalk.motion.heads import load_head
+from facetalk.networks.critics import SyncCritic
+from facetalk.networks.expression_net import ExpressionNet
+from facetalk.networks.face_encoder import CoarseEncoder
+from facetalk.networks.laughter_detector import LaughterDetector
+from facetalk.networks.lip_reader import PhonemeLipReader
+from facetalk.networks.registry import load
+from facetalk.networks.speech_encoder import SpeechEncoder
+from facetalk.networks.styletalk import StyleTalkGenerator
+from facetalk.recipes import (
+    coarse_encoder,
+    expression_net,
+    laughter,
+    lip_reader,
+    spectre,
+    speech_encoder,
+    style_critic,
+    styletalk,
+    sync_critic,
+)
+from facetalk.recipes.base import Recipe, RunConfig
+from facetalk.recipes.evaluation.lip_reader import LabeledMouth
+from facetalk.recipes.registry import RECIPES, config_names, load_recipe, read_training_config
+from facetalk.talkers.styletalk import StyleTalk
+from facetalk.training.loop import LoopConfig, Task, run
+from facetalk.training.optim import OptimConfig
+from tests.recipes.toy import NUM_FEATURES, ToyEncoder, write_dataset
+from tests.recipes.toy_faces import tiny_encoder, video_clip
+
+TINY: dict[str, dict[str, Any]] = {
+    "coarse-encoder": {
+        "encoder": {"coarse_width": 4, "coarse_hidden": 8, "marks_hidden": 8}, "data": {"batch_size": 4},
+        "bfloat16": False,
+    },
+    "expression-net": {"net": {"width": 4}, "data": {"batch_size": 2}, "bfloat16": False},
+    "laughter": {
+        "detector": {"width": 4, "dilations": [1]},
+        "data": {"frames": 30, "batch_size": 2, "pool_batches": 1, "num_generated": 1},
+    },
+    "lip-reader": {
+        "reader": {"width": 2, "hidden": 4, "dilations": [1]}, "data": {"clip_frames": 6, "batch_size": 2},
+        "bfloat16": False,
+    },
+    "spectre": {"data": {"clip_frames": 8}, "loss_weights": {"lip_reading": 0.0, "emotion": 0.0}},
+    "speech-encoder": {"encoder": {"width": 8, "dilations": [1], "hidden": 4}, "data": {"batch_frames": 60}},
+    "style-critic": {"min_style_frames": 10, "critic": {"widths": [4, 4]}, "data": {"length": 16, "batch_size": 2}},
+    "styletalk": {
+        "generator": {
+            "style": {"width": 8, "num_heads": 2}, "lower": {"width": 8, "num_heads": 2, "num_experts": 2},
+            "upper": {"width": 8, "num_heads": 2, "num_experts": 2},
+        },
+        "data": {"length": 16, "batch_size": 2},
+    },
+    "sync-critic": {"critic": {"point_widths": [4], "width": 4}, "data": {"length": 16, "batch_size": 2}},
+}  # fmt: skip
+"""Options that make each recipe small; a recipe without an entry fails the contract."""
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[Clip]:
+    return list(read_manifest(write_dataset(tmp_path / "data", (2.0, 2.0))))
+
+
+def _coarse_encoder(config: Any, clips: list[Clip], folder: Path) -> Task:
+    head = load_head()
+    config = replace(config, encoder=replace(config.encoder, num_betas=head.num_betas))
+    face = coarse_encoder.labeled_face(_in(folder), TrackedRenderer(head))
+    return coarse_encoder.CoarseEncoderTask(
+        config, CoarseEncoder(config.encoder), LipGeometry(head.assets), [face], [face]
+    )
+
+
+def _expression_net(config: Any, clips: list[Clip], folder: Path) -> Task:
+    corpus = FaceCorpus([_in(folder)], [])
+    return expression_net.ExpressionNetTask(config, ExpressionNet(config.net), TrackedRenderer(load_head()), corpus)
+
+
+def _in(folder: Path):
+    """A short clip of a face in a dataset folder."""
+    (folder / "crops").mkdir(exist_ok=True)
+    example = video_clip(load_head(), 10)
+    return replace(example, clip=replace(example.clip, folder=folder))
+
+
+def _laughter(config: Any, clips: list[Clip], folder: Path) -> Task:
+    generator = torch.Generator().manual_seed(0)
+    times = torch.arange(48_000) / 16_000
+    voice = 0.1 * sum(torch.sin(2 * torch.pi * 150 * k * times) / k for k in range(1, 8)) * (torch.sin(6 * times) > 0)
+    examples = [
+        LaughterExample("talk", "a", False, voice.half(), torch.zeros(90, dtype=torch.bool)),
+        LaughterExample("laugh", "b", True, torch.randn(48_000, generator=generator).half(), torch.ones(90) > 0),
+    ]
+    return laughter.LaughterTask(config, LaughterDetector(config.detector), examples, examples)
+
+
+def _lip_reader(config: Any, clips: list[Clip], folder: Path) -> Task:
+    example = video_clip(load_head(), 10)
+    posteriors = torch.full((10, len(PHONEMES)), 1 / len(PHONEMES))
+    articulation = torch.rand(10, len(ARTICULATORS), generator=torch.Generator().manual_seed(0))
+    shape = lip_reader.lip_distances(example)
+    clip = LabeledMouth("s0", example.crops.mouths, posteriors, articulation, shape, example.trusted)
+    return lip_reader.LipReaderTask(config, PhonemeLipReader(config.reader), [clip], [clip])
+
+
+def _spectre(config: Any, clips: list[Clip], folder: Path) -> Task:
+    head = load_head()
+    experts = spectre.Experts(None, None)
+    return spectre.SpectreTask(
+        config, tiny_encoder(head.num_betas), FaceScene(head), experts, [video_clip(head, 10)], []
+    )
+
+
+def _speech_encoder(config: Any, clips: list[Clip], folder: Path) -> Task:
+    waveform = 0.1 * torch.randn(32_000, generator=torch.Generator().manual_seed(0))
+    write_wav(folder / "a.wav", waveform)
+    write_phonemes(folder / "a.phones.csv", [Phoneme("AA", 0.0, 1.0), Phoneme("SIL", 1.0, 2.0)], 1.0)
+    example = read_speech(Clip(folder, "a", "one"))
+    return speech_encoder.SpeechEncoderTask(config, SpeechEncoder(config.encoder), [example], [example])
+
+
+def _style_critic(config: Any, clips: list[Clip], folder: Path) -> Task:
+    return style_critic.make_task(config, clips[0].folder)
+
+
+def _styletalk(config: Any, clips: list[Clip], folder: Path) -> Task:
+    examples = [read_example(clip, ToyEncoder().encode, config.data) for clip in clips]
+    talker = StyleTalk(StyleTalkGenerator(config.generator, NUM_FEATURES), ToyEncoder(), config.speaking)
+    return styletalk.StyleTalkTask(config, talker, LipGeometry(load_head().assets), examples, examples)
+
+
+def _sync_critic(config: Any, clips: list[Clip], folder: Path) -> Task:
+    examples = [read_example(clip, ToyEncoder().encode, config.data) for clip in clips]
+    mouth = MouthVertices(load_head().assets, 8)
+    return sync_critic.SyncCriticTask(config, SyncCritic(NUM_FEATURES, config.critic), mouth, examples, examples)
+
+
+TASKS: dict[str, Callable[[Any, list[Clip], Path], Task]] = {
+    "coarse-encoder": _coarse_encoder,
+    "expression-net": _expression_net,
+    "laughter": _laughter,
+    "lip-reader": _lip_reader,
+    "spectre": _spectre,
+    "speech-encoder": _speech_encoder,
+    "style-critic": _style_critic,
+    "styletalk": _styletalk,
+    "sync-critic": _sync_critic,
+}
+
+
+@pytest.mark.parametrize("method", RECIPES)
+def test_a_recipe_reads_its_configuration_and_writes_it_back(method: str) -> None:
+    recipe = load_recipe(method)
+    assert isinstance(recipe, Recipe)
+    config = recipe.read_config(TINY[method])
+    assert isinstance(config, RunConfig)
+    assert recipe.read_config(plain(config)) == config
+    with pytest.raises(UsageError, match=r"unknown option loop\.speed"):
+        recipe.read_config({"loop": {"speed": 1}})
+
+
+@pytest.mark.parametrize("method", RECIPES)
+def test_a_tiny_task_trains_two_steps_and_exports_a_folder_that_loads(
+    method: str, clips: list[Clip], tmp_path: Path
+) -> None:
+    config = load_recipe(method).read_config(TINY[method])
+    torch.manual_seed(0)
+    task = TASKS[method](config, clips, tmp_path)
+    assert isinstance(task, Task)
+    before = {name: value.clone() for name, value in task.model.named_parameters() if value.requires_grad}
+    metrics = run(task, LoopConfig(num_steps=2, device="cpu"), OptimConfig(warmup_steps=1, average=0.0), tmp_path)
+    assert all(isinstance(value, float) for value in metrics.values())
+    after = dict(task.model.named_parameters())
+    assert any(not torch.equal(value, after[name]) for name, value in before.items())
+    entries = read_config(tmp_path / "config.yaml")
+    assert entries["method"] == method
+    assert_same_network(load(entries["kind"], tmp_path), task.model)
+
+
+def assert_same_network(found: nn.Module, expected: nn.Module) -> None:
+    for name, value in expected.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], value, atol=1e-3, rtol=1e-3, check_dtype=False)
+
+
+@pytest.mark.parametrize("method", RECIPES)
+def test_a_recipe_that_needs_data_says_so(method: str) -> None:
+    recipe = load_recipe(method)
+    with pytest.raises(UsageError, match="give --data DIR"):
+        recipe.make_task(recipe.read_config({}), None)
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_every_packaged_configuration_is_valid(name: str) -> None:
+    options = read_training_config(name)
+    config = load_recipe(options.pop("method")).read_config(options)
+    assert config.loop.num_steps > 0
+
+
+def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="method is 'magic'; known methods: coarse-encoder, "):
+        load_recipe("magic")
