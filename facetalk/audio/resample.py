@@ -17,19 +17,10 @@ _REACH = 16
 reserve."""
 
 
-def mix_down(channels: Float[Tensor, "channels samples"]) -> Float[Tensor, " samples"]:
-    """One channel out of many, without canceling channels of opposite phase.
-
-    A plain mean silences a file whose right channel is the inverted left one. So channels that correlate negatively
-    with the loudest one are inverted before averaging.
-    """
-    if len(channels) == 1:
-        return channels[0]
-    return (channels * channel_signs(channels @ channels.T)[:, None]).mean(0)
-
-
 def channel_signs(products: Float[Tensor, "channels channels"]) -> Float[Tensor, " channels"]:
     """1 for channels in phase with the loudest one, -1 for those of opposite phase.
+
+    A plain mean would silence a file whose right channel is the inverted left one.
 
     Args:
         products: sums over time of each channel times each other one.

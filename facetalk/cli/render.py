@@ -33,15 +33,18 @@ def render(
     camera: Annotated[
         str, typer.Option("--camera", help="front, or tracked: camera, size and frame rate of the fitted video.")
     ] = "front",
-    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Side of the front picture, pixels.")] = 512,
-    audio: Annotated[Path | None, typer.Option("--audio", help="Recording or video whose sound is used.")] = None,
+    size: Annotated[
+        int, typer.Option("--size", min=16, max=4096, help="Side of the front camera's image, pixels.")
+    ] = 512,
+    audio: Annotated[Path | None, typer.Option("--audio", help="Audio or video file whose audio is used.")] = None,
     over: Annotated[
-        Path | None, typer.Option("--over", metavar="VIDEO", help="Draw over this video (with --camera tracked).")
+        Path | None,
+        typer.Option("--over", metavar="VIDEO", help="Show this video behind the head (with --camera tracked)."),
     ] = None,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Turn a motion file into a video."""
+    """Render a motion file as a video."""
     from facetalk.head.looks import Look
     from facetalk.io.motion import read_motion
     from facetalk.motion.heads import load_head

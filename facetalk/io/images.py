@@ -1,4 +1,4 @@
-"""Single images: one frame of a video in, PNG out."""
+"""Single frames of a video."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
 from facetalk.core.errors import FacetalkError
 from facetalk.io.ffmpeg import last_line, read_output
-from facetalk.io.files import replacing
 
 
 def read_image(path: Path | str, time_s: float, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
@@ -30,9 +28,3 @@ def read_image(path: Path | str, time_s: float, size: tuple[int, int]) -> UInt8[
         reason = last_line(messages) if messages else "the video ends before"
         raise FacetalkError(f"{path}: no frame at {time_s:.2f} s ({reason})")
     return np.frombuffer(data, np.uint8).reshape(height, width, 3)
-
-
-def write_png(path: Path | str, image: UInt8[np.ndarray, "height width 3"]) -> None:
-    """Write one RGB image."""
-    with replacing(Path(path)) as temporary:
-        Image.fromarray(image).save(temporary, "PNG")

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from facetalk.audio.resample import mix_down, resample_waveform
+from facetalk.audio.resample import resample_waveform
 from facetalk.io import streamed_audio
 from facetalk.io.audio import read_waveform, write_wav
 from facetalk.io.streamed_audio import StreamedAudio
@@ -27,7 +27,7 @@ def test_reading_in_blocks_gives_the_same_as_reading_at_once(
     path, channels = stereo
     monkeypatch.setattr(streamed_audio, "_BLOCK_S", 1)
     monkeypatch.setattr(streamed_audio, "BLOCK", 7001)
-    whole = resample_waveform(mix_down(channels), 44_100)
+    whole = resample_waveform((channels[0] - channels[1]) / 2, 44_100)
     assert whole.abs().max() > 1
     torch.testing.assert_close(read_waveform(path), whole / whole.abs().max(), atol=1e-5, rtol=0)
 

@@ -9,7 +9,6 @@ import torch
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.io.ffmpeg import ffmpeg_program
-from facetalk.io.images import write_png
 from facetalk.io.video import VideoReader, read_video_info
 from facetalk.io.video_writer import VideoWriter
 
@@ -131,7 +130,7 @@ def test_an_error_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_a_failed_encoder_says_why_and_leaves_an_older_file(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"old")
-    (tmp_path / "noise.wav").write_text("this is no audio")
+    (tmp_path / "noise.wav").write_text("this is not audio")
     with pytest.raises(FacetalkError, match=r"cannot write .*clip.mp4.*Invalid data"):
         write_clip(path, 40, audio=tmp_path / "noise.wav")
     with pytest.raises(FacetalkError, match="no audio file at"):
@@ -180,13 +179,6 @@ def test_without_ffmpeg_the_error_names_the_cure(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", nothing)
     with pytest.raises(MissingAssetError, match="imageio-ffmpeg"):
         ffmpeg_program()
-
-
-def test_a_png_holds_the_image(tmp_path: Path) -> None:
-    from PIL import Image
-
-    write_png(tmp_path / "a.png", flash(77))
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), flash(77))
 
 
 @pytest.mark.data
