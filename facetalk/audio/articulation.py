@@ -61,9 +61,7 @@ _ON_TEETH = frozenset("FV")
 _TONGUE_TIP = frozenset(("T", "D", "N", "L", "TH", "DH", "S", "Z", "SH", "ZH", "CH", "JH"))
 
 
-def articulation(
-    phonemes: Sequence[Phoneme], times: Float[Tensor, " moments"]
-) -> Float[Tensor, "moments articulators"]:
+def articulation(phonemes: Sequence[Phoneme], times: Float[Tensor, " times"]) -> Float[Tensor, "times articulators"]:
     """Position of every articulator, 0 to 1, at the given times in seconds."""
     end = max(phonemes[-1].end_s, float(times[-1])) if phonemes else float(times[-1])
     grid = torch.arange(int(end * _RATE) + 2, dtype=torch.float64) / _RATE

@@ -41,7 +41,7 @@ class ExportOptions:
         if self.backend not in BACKENDS:
             raise UsageError(f"unknown backend {self.backend!r}; there are: {', '.join(BACKENDS)}")
         if self.over is not None and self.camera != "tracked":
-            raise UsageError("a video can lie under the head only with the tracked camera (--camera tracked)")
+            raise UsageError("a video can be shown behind the head only with the tracked camera (--camera tracked)")
 
     def given(self) -> list[str]:
         """Names of the options that differ from their defaults."""

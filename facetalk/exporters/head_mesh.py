@@ -1,4 +1,4 @@
-"""The head's mesh as other programs want it: parts, vertices split at texture seams, normals, painted vertices."""
+"""The head's mesh as file formats need it: parts, vertices split at texture seams, normals, baked vertex colors."""
 
 from __future__ import annotations
 

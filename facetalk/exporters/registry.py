@@ -65,7 +65,7 @@ def formats_named(names: Iterable[str]) -> list[str]:
 
 
 def format_of(path: Path | str) -> str:
-    """The format that the end of a path's name stands for."""
+    """The format that the suffix of a path names."""
     path = Path(path)
     for name, entry in FORMATS.items():
         if entry.is_sequence and path.name.lower().endswith(entry.suffix):

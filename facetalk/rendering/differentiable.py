@@ -93,7 +93,7 @@ def rasterize(projected: Projected, faces: Int64[Tensor, "faces 3"], image_size:
 
     Args:
         projected: the vertices of every frame.
-        faces: triangles, counter-clockwise seen from outside; their backs are not drawn.
+        faces: triangles, counter-clockwise seen from outside; their backs are not rendered.
         image_size: width and height in pixels.
     """
     seen = visible_faces(projected, faces.numpy().astype(np.int32), image_size)

@@ -114,9 +114,9 @@ class PyrenderRenderer:
         self._fill()
         self._upload()
         flags = self._pyrender.RenderFlags.FLAT | self._pyrender.RenderFlags.RGBA
-        drawn, _ = self._offscreen.render(self._scene, flags=flags)
+        rendered, _ = self._offscreen.render(self._scene, flags=flags)
         behind = checked_background(self.background if background is None else background, self.image_size)
-        return _compose(drawn, behind)
+        return _compose(rendered, behind)
 
     def close(self) -> None:
         """Release the OpenGL context."""
@@ -209,11 +209,11 @@ def _program_cache(fragment: str) -> Any:
     return OurProgram()
 
 
-def _compose(drawn: np.ndarray, background: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
+def _compose(rendered: np.ndarray, background: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
     """Composite an image with coverage over a background, in linear light."""
-    image = np.where(drawn[..., 3:] == 255, drawn[..., :3], background)
-    rows, columns = np.nonzero((drawn[..., 3] > 0) & (drawn[..., 3] < 255))
-    part = drawn[rows, columns].astype(np.float32)
+    image = np.where(rendered[..., 3:] == 255, rendered[..., :3], background)
+    rows, columns = np.nonzero((rendered[..., 3] > 0) & (rendered[..., 3] < 255))
+    part = rendered[rows, columns].astype(np.float32)
     share = part[:, 3:] / 255
     front = BYTE_TO_LINEAR[np.clip(np.round(part[:, :3] / share), 0, 255).astype(np.uint8)]
     mixed = front * share + BYTE_TO_LINEAR[background[rows, columns]] * (1 - share)

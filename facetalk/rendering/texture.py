@@ -35,12 +35,12 @@ def fitting_texture(surface: Surface, pixels: Float[np.ndarray, "vertices 3"]) -
     if (corners[..., 2] <= 0).any():
         return _padded(linear)
     on_screen = corners[..., :2] / corners[..., 2:]
-    drawn = -_double_areas(on_screen)
-    seen = drawn > 0
+    areas = -_double_areas(on_screen)
+    seen = areas > 0
     if not seen.any():
         return _padded(linear)
     # Texels per pixel along an edge, weighted by area.
-    density = np.sqrt(np.abs(_double_areas(texels[seen])).sum() / drawn[seen].sum())
+    density = np.sqrt(np.abs(_double_areas(texels[seen])).sum() / areas[seen].sum())
     if density < 1.3:
         return _padded(linear)
     rows, columns = (max(1, round(length / density)) for length in texture.shape[:2])

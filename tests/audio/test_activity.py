@@ -16,7 +16,7 @@ def test_the_loud_second_is_found() -> None:
     assert active[:29].float().mean() < 0.05
 
 
-def test_the_recording_level_does_not_matter() -> None:
+def test_the_gain_does_not_matter() -> None:
     assert torch.equal(speech_activity(burst(0.1, 2e-3)), speech_activity(burst(0.1, 2e-3) * 3))
 
 

@@ -40,7 +40,7 @@ def test_noise_is_as_strong_as_asked_for() -> None:
     )
 
 
-def test_the_same_chance_gives_the_same_sound() -> None:
+def test_the_same_seed_gives_the_same_waveform() -> None:
     waveform = speechlike()
     first, second = (augment_waveform(waveform, AugmentConfig(), generator()) for _ in range(2))
     torch.testing.assert_close(first, second)

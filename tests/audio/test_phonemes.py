@@ -47,7 +47,7 @@ def test_segments_become_phonemes_without_gaps_and_without_the_padding() -> None
     assert [phoneme.start_s for phoneme in found] == edges[:-1]
 
 
-def test_the_phone_loop_covers_the_recording_with_known_symbols() -> None:
+def test_the_phone_loop_covers_the_waveform_with_known_symbols() -> None:
     found = phone_loop(noise(0.6))
     assert {phoneme.symbol for phoneme in found} <= set(PHONEMES)
     assert sum(phoneme.end_s - phoneme.start_s for phoneme in found) == pytest.approx(0.6)

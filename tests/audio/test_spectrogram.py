@@ -39,13 +39,13 @@ def test_a_long_sound_in_pieces_gives_the_same_rows(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("part", [slice(0, 40), slice(37, 90), slice(60, 101), slice(95, 130)])
-def test_part_of_a_recording_has_the_rows_of_the_whole(part: slice) -> None:
+def test_part_of_a_waveform_has_the_rows_of_the_whole(part: slice) -> None:
     waveform = torch.randn(2, 16_077, generator=torch.Generator().manual_seed(0))
     log_mel = LogMel()
     assert torch.equal(log_mel.rows(waveform, part), log_mel(waveform)[:, part])
 
 
-def test_pieces_cover_a_long_recording() -> None:
+def test_pieces_cover_a_long_waveform() -> None:
     parts = list(pieces(16_000 * 130 + 5))
     assert parts[0].start == 0 and parts[-1].stop == num_rows(16_000 * 130 + 5) == 13_001
     assert all(before.stop == after.start for before, after in pairwise(parts))

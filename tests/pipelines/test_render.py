@@ -24,10 +24,10 @@ SIZE = (80, 60)
 
 
 def toy_motion(num_frames: int = 10, fps: float = 30.0, seed: int = 0) -> Motion:
-    chance = torch.Generator().manual_seed(seed)
-    expression = torch.rand(num_frames, len(ARKIT_NAMES), generator=chance)
+    generator = torch.Generator().manual_seed(seed)
+    expression = torch.rand(num_frames, len(ARKIT_NAMES), generator=generator)
     motion = still_motion("toy", expression, ARKIT_NAMES, fps, 3)
-    return motion.replace(neck_pose=0.1 * torch.randn(num_frames, 3, generator=chance))
+    return motion.replace(neck_pose=0.1 * torch.randn(num_frames, 3, generator=generator))
 
 
 def fitted(motion: Motion, source_fps: float = 25.0, size: tuple[int, int] = SIZE) -> Motion:
@@ -71,7 +71,7 @@ def make_camera(side: int) -> Camera:
     return Camera(torch.eye(3), (side, side))
 
 
-def test_a_front_picture_does_not_depend_on_where_the_head_was_fitted(tmp_path: Path, toy_head: HeadModel) -> None:
+def test_a_front_image_does_not_depend_on_where_the_head_was_fitted(tmp_path: Path, toy_head: HeadModel) -> None:
     here = render(toy_motion(3), tmp_path / "here.mp4", head=toy_head, size=64)
     there = render(fitted(toy_motion(3)), tmp_path / "there.mp4", head=toy_head, size=64)
     assert np.abs(frames(here) - frames(there)).mean() < 0.5
@@ -116,7 +116,7 @@ def test_blocks_pose_every_frame_once(toy_head: HeadModel, num_frames: int) -> N
     )
 
 
-def test_pictures_come_in_order_from_several_threads(toy_head: HeadModel) -> None:
+def test_frames_come_in_order_from_several_threads(toy_head: HeadModel) -> None:
     motion = toy_motion(25)
     renderer = make_renderer("cpu", head_surface(toy_head.assets), fitted(motion).camera or make_camera(8))
     renderer.threads = 3

@@ -111,7 +111,7 @@ def test_a_floor_that_reaches_behind_the_camera_is_cut_not_lost() -> None:
     assert (image[-1] != renderer.background[-1]).any(-1).all()
 
 
-def test_neighbouring_triangles_leave_no_crack() -> None:
+def test_neighboring_triangles_leave_no_crack() -> None:
     generator = np.random.default_rng(3)
     count = 40
     x, y = np.meshgrid(np.linspace(-1, 1, count), np.linspace(-1, 1, count))
