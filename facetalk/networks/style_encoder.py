@@ -101,8 +101,8 @@ class StyleEncoder(nn.Module):
 
     def encode_long(self, expression: Float[Tensor, "frames n_expression"]) -> Float[Tensor, " style"]:
         """Return the style code of a reference of any length; its learned part is the mean over its segments."""
+        present = torch.ones(1, len(expression), dtype=torch.bool, device=expression.device)
         parts = expression.tensor_split(-(-len(expression) // self.config.max_frames))
-        pooled = [self.pool(part[None], torch.ones(1, len(part), dtype=torch.bool)) * len(part) for part in parts]
-        present = torch.ones(1, len(expression), dtype=torch.bool)
+        pooled = [self.pool(part[None], present[:, : len(part)]) * len(part) for part in parts]
         measured = self.measure(expression[None], present)
         return torch.cat([torch.stack(pooled).sum(0) / len(expression), *measured], 1)[0]

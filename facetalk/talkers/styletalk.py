@@ -133,7 +133,7 @@ class StyleTalk:
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
         if len(features) != num_frames:
             raise ValueError(f"the speech features have {len(features)} rows for {num_frames} frames")
-        expression = self.decode(features, code)
+        expression = self.decode(features.to(code), code).cpu()
         return still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
 
     def style_code(self, style: Motion | Tensor | str | None) -> Float[Tensor, " style"]:

@@ -6,7 +6,9 @@ import json
 import resource
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
+from pkgutil import resolve_name
 
 import numpy as np
 import pytest
@@ -56,6 +58,17 @@ def test_every_command_and_option_is_explained(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
     assert result.stdout.count("\n") > 5
+
+
+def test_help_offers_only_directions_that_a_talker_follows() -> None:
+    from facetalk.talkers.base import Direction
+    from facetalk.talkers.registry import TALKERS
+
+    followed = {field for path in TALKERS.values() for field in resolve_name(path).supported}
+    shown = run("animate", "--help").stdout
+    for field in fields(Direction):
+        offered = any(option in shown for option in (f"--{field.name} ", f"--style-{field.name} "))
+        assert offered == (field.name in followed), field.name
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
