@@ -12,18 +12,18 @@ from facetalk.cli.output import HeadName, JsonFlag, print_failures, print_json, 
 
 def evaluate(
     predicted: Annotated[Path, typer.Argument(metavar="PRED", help="Motion file, vertex file (.npy) or folder.")],
-    reference: Annotated[Path, typer.Argument(metavar="REF", help="What it should be; a folder is paired by name.")],
+    reference: Annotated[Path, typer.Argument(metavar="REF", help="What to compare with; folders are paired by name.")],
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="lve, mve, fdd or lmd; may be repeated. All, if left away.")
+        list[str] | None, typer.Option("--metric", help="lve, mve, fdd or lmd; may be repeated.  [default: all]")
     ] = None,
     head: HeadName = "facetalk",
     as_json: JsonFlag = False,
 ) -> None:
-    """Say how far a predicted performance is from a reference, in millimetres.
+    """Compare predicted motion with a reference, in millimeters.
 
-    lve: worst lip vertex of each frame, as distance (mm) and squared (mm2). mve: mean of all vertices. fdd: how much
-    stiller the upper face is than the reference's. lmd: distance of the 68 landmarks and of the mouth's 20 after
-    alignment. The motion of the head as a whole is taken out first.
+    lve: largest error among the lip vertices of each frame, as distance (mm) and squared (mm2). mve: mean error of all
+    vertices. fdd: how much less the upper face moves than the reference's. lmd: distance of the 68 landmarks and of
+    the 20 of the mouth after alignment. The motion of the head as a whole is removed first.
     """
     from facetalk.pipelines import evaluate as pipeline
 

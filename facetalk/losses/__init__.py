@@ -1,1 +1,1 @@
-"""How far from the target, for gradients."""
+"""Losses: differentiable functions of tensors."""

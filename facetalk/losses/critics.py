@@ -1,4 +1,4 @@
-"""Losses around critics and style codes (METHODS 3.6)."""
+"""Losses of critics and style codes (StyleTalk, Ma et al. 2023)."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 SMALLEST = 1e-4
-"""Probabilities below this count as this: their logarithm would drown the rest."""
+"""Lower bound on probabilities, whose logarithm would otherwise dominate the loss."""
 
 
-def sync_error(likeness: Float[Tensor, "batch frames"], weight: Float[Tensor, "batch frames"]) -> Float[Tensor, ""]:
+def sync_error(similarity: Float[Tensor, "batch frames"], weight: Float[Tensor, "batch frames"]) -> Float[Tensor, ""]:
     """Mean of -log of the probability that mouth and speech belong together."""
-    error = -likeness.clamp_min(SMALLEST).log()
+    error = -similarity.clamp_min(SMALLEST).log()
     return (error * weight).sum() / weight.sum().clamp_min(1e-8)
 
 
-def match_error(likeness: Float[Tensor, " pairs"], matching: Float[Tensor, " pairs"]) -> Float[Tensor, ""]:
-    """Binary cross entropy of likenesses; `matching` is 1 where mouth and speech belong together, else 0."""
-    probability = likeness.clamp(SMALLEST, 1 - SMALLEST)
+def match_error(similarity: Float[Tensor, " pairs"], matching: Float[Tensor, " pairs"]) -> Float[Tensor, ""]:
+    """Binary cross entropy of similarities; `matching` is 1 where mouth and speech belong together, else 0."""
+    probability = similarity.clamp(SMALLEST, 1 - SMALLEST)
     return -(matching * probability.log() + (1 - matching) * (1 - probability).log()).mean()
 
 
-def hinge_error(real: Float[Tensor, "batch patches"], made: Float[Tensor, "batch patches"]) -> Float[Tensor, ""]:
-    """What the temporal critic minimises: real motion above 1, made motion below -1."""
-    return (1 - real).relu().mean() + (1 + made).relu().mean()
+def hinge_error(real: Float[Tensor, "batch patches"], generated: Float[Tensor, "batch patches"]) -> Float[Tensor, ""]:
+    """Hinge loss of the temporal critic: real motion above 1, generated motion below -1."""
+    return (1 - real).relu().mean() + (1 + generated).relu().mean()
 
 
 def triplet_error(
@@ -35,13 +35,13 @@ def triplet_error(
     styles: Sequence[str],
     margin: float,
 ) -> Float[Tensor, ""]:
-    """How far a code is from another code of its style, compared with the nearest code of another style.
+    """Triplet loss: distance to another code of the same style, compared with the nearest code of another style.
 
     Args:
-        codes: one code for each clip.
+        codes: one code per clip.
         same: codes of other frames in the same styles.
         styles: the style of each row.
-        margin: by how much other styles should be further away.
+        margin: by how much other styles should be farther away.
     """
     other = torch.tensor([[a != b for b in styles] for a in styles], device=codes.device)
     if not bool(other.any()):

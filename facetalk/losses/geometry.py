@@ -1,4 +1,4 @@
-"""How far apart lips are, in millimetres on the head that the channels move."""
+"""Where the lips and the mouth are on the head, in millimeters."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from facetalk.head.assets import HeadAssets
 
 
 class LipGeometry(nn.Module):
-    """Expression -> where the lips go. Linear, because the bundled head's channels are displacements.
+    """Expression -> displacement of the lips. Linear, because the channels of the bundled head are displacements.
 
-    Many mixtures of channels give one mouth; a loss on the mouth itself does not care which.
+    Many combinations of channels give the same mouth; a loss on the mouth itself does not depend on which.
     """
 
     lip_dirs: Tensor
@@ -29,16 +29,16 @@ class LipGeometry(nn.Module):
         self.register_buffer("curve_dirs", torch.stack([gap, width], 1))
 
     def lips(self, expression: Float[Tensor, "*batch n_expression"]) -> Float[Tensor, "*batch coordinates"]:
-        """Displacement of the 20 mouth landmarks from rest, three coordinates each, millimetres."""
+        """Displacement of the 20 mouth landmarks from rest, three coordinates each, millimeters."""
         return expression @ self.lip_dirs
 
     def curves(self, expression: Float[Tensor, "*batch n_expression"]) -> Float[Tensor, "*batch 2"]:
-        """Change of the gap between the lips and of the mouth's width from rest, millimetres."""
+        """Change of the gap between the lips and of the mouth's width from rest, millimeters."""
         return expression @ self.curve_dirs
 
 
 class MouthVertices(nn.Module):
-    """Expression -> some vertices of the mouth, evenly chosen among its region: what the sync critic looks at."""
+    """Expression -> vertices of the mouth, evenly chosen from its region: the input of the sync critic."""
 
     dirs: Tensor
     rest: Tensor
@@ -54,6 +54,6 @@ class MouthVertices(nn.Module):
     def forward(
         self, expression: Float[Tensor, "batch frames n_expression"]
     ) -> Float[Tensor, "batch frames vertices 3"]:
-        """Displacement from the mean over the stretch, millimetres: the manner's level says nothing about sync."""
+        """Displacement from the mean over the excerpt, millimeters: the level of a style says nothing about sync."""
         moved = expression - expression.mean(1, keepdim=True)
         return (moved @ self.dirs).unflatten(2, (-1, 3))

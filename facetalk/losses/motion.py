@@ -1,4 +1,4 @@
-"""How far a motion is from its target, channel by channel (METHODS 3.6)."""
+"""Losses between a motion and its target, channel by channel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SSIM_SIGMA = 1.5
 def weighted_mean(
     error: Float[Tensor, "batch frames *width"], weight: Float[Tensor, "batch frames"]
 ) -> Float[Tensor, ""]:
-    """Mean over frames by their weight, and over the rest evenly."""
+    """Mean over frames with weights, and over all other axes."""
     per_frame = error.flatten(2).mean(2) if error.ndim > 2 else error
     return (per_frame * weight).sum() / weight.sum().clamp_min(1e-8)
 
@@ -43,10 +43,10 @@ def dissimilarity(
     target: Float[Tensor, "batch frames channels"],
     weight: Float[Tensor, "batch frames"],
 ) -> Float[Tensor, ""]:
-    """1 - SSIM of the two time x channel maps: one picture channel, Gaussian window of 11 x 11, sigma 1.5.
+    """1 - SSIM of two maps of time x channels (Wang et al. 2004), with a Gaussian window of 11 x 11 and sigma 1.5.
 
-    The dynamic range is that of the batch's targets, and their lowest value is black: SSIM compares brightness too,
-    which has no sense below zero. Frames of weight zero count as equal.
+    The dynamic range is that of the targets of the batch, and their lowest value counts as 0: SSIM compares brightness
+    too, which is not defined below zero. Frames of weight zero count as equal.
     """
     counted = (weight > 0)[..., None]
     size = (target.max() - target.min()).clamp_min(1e-6)
@@ -57,8 +57,8 @@ def dissimilarity(
     mean_p, mean_t, square_p, square_t, product = _blur(stacked).unbind(1)
     variances = square_p - mean_p**2 + square_t - mean_t**2
     covariance = product - mean_p * mean_t
-    likeness = (2 * mean_p * mean_t + c1) * (2 * covariance + c2)
-    ssim = likeness / ((mean_p**2 + mean_t**2 + c1) * (variances + c2))
+    similarity = (2 * mean_p * mean_t + c1) * (2 * covariance + c2)
+    ssim = similarity / ((mean_p**2 + mean_t**2 + c1) * (variances + c2))
     return weighted_mean(1 - ssim, weight)
 
 
@@ -68,7 +68,7 @@ def reconstruction_error(
     weight: Float[Tensor, "batch frames"],
     share: float = 0.1,
 ) -> Float[Tensor, ""]:
-    """StyleTalk's reconstruction loss: `share` of absolute error, the rest dissimilarity."""
+    """Reconstruction loss of StyleTalk (Ma et al. 2023): `share` of absolute error, the rest dissimilarity."""
     absolute = absolute_error(predicted, target, weight)
     return share * absolute + (1 - share) * dissimilarity(predicted, target, weight)
 
@@ -79,22 +79,22 @@ def decorrelation(
     weight: Float[Tensor, "batch frames"],
     floor: float,
 ) -> Float[Tensor, ""]:
-    """1 - Pearson's correlation over time, mean over clips and curves: whether they move together, at any amplitude.
+    """1 - Pearson's correlation over time, mean over clips and curves; the amplitude does not matter.
 
     Args:
         predicted: curves over time.
         target: the true curves.
         weight: of each frame.
-        floor: deviations below this count as none, in the curves' unit.
+        floor: lower bound on standard deviations, in the unit of the curves.
     """
-    mine, true = _centred(predicted, weight), _centred(target, weight)
+    centered, true = _centered(predicted, weight), _centered(target, weight)
     total = weight.sum(1).clamp_min(1e-8)[:, None]
 
     def covariance(a: Tensor, b: Tensor) -> Tensor:
         return (a * b * weight[..., None]).sum(1) / total
 
-    scale = covariance(mine, mine).clamp_min(floor**2) * covariance(true, true).clamp_min(floor**2)
-    return _mean_over_clips(1 - covariance(mine, true) / scale.sqrt(), weight)
+    scale = covariance(centered, centered).clamp_min(floor**2) * covariance(true, true).clamp_min(floor**2)
+    return _mean_over_clips(1 - covariance(centered, true) / scale.sqrt(), weight)
 
 
 def spread_error(
@@ -105,18 +105,18 @@ def spread_error(
 ) -> Float[Tensor, ""]:
     """Squared difference of the logarithms of both standard deviations over time, per clip and curve.
 
-    A regression that cannot foresee everything shrinks towards the mean; this pulls its amplitude back.
+    A regression that cannot predict everything shrinks towards the mean; this loss restores the amplitude.
 
     Args:
         predicted: curves over time.
         target: the true curves.
         weight: of each frame.
-        floor: deviations below this count as none, in the curves' unit.
+        floor: lower bound on standard deviations, in the unit of the curves.
     """
     total = weight.sum(1).clamp_min(1e-8)[:, None]
 
     def log_spread(curves: Tensor) -> Tensor:
-        variance = (_centred(curves, weight).square() * weight[..., None]).sum(1) / total
+        variance = (_centered(curves, weight).square() * weight[..., None]).sum(1) / total
         return 0.5 * (variance + floor**2).log()
 
     return _mean_over_clips((log_spread(predicted) - log_spread(target)).square(), weight)
@@ -130,37 +130,37 @@ def closure_error(
     closed: float,
     closed_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """Cross entropy of the lips' being shut, and the gap that is left where they should be.
+    """Cross entropy of closed lips, and the remaining gap where they should be closed.
 
     Args:
-        logit: of the lips' being shut.
+        logit: of the probability that the lips are closed.
         gap: between the lips, in the same unit as `closed`.
         true_gap: the true one.
         weight: of each frame.
-        closed: gaps up to this count as shut.
-        closed_weight: how much worse an open mouth is that should be shut than the other way round.
+        closed: gaps up to this count as closed.
+        closed_weight: weight of frames with closed lips in the cross entropy.
     """
-    shut = (true_gap <= closed).to(gap)
-    left = shut * (gap - closed).relu()
-    dear = logit.new_tensor(closed_weight)
-    entropy = functional.binary_cross_entropy_with_logits(logit, shut, pos_weight=dear, reduction="none")
-    return weighted_mean(entropy + left, weight)
+    target = (true_gap <= closed).to(gap)
+    remaining = target * (gap - closed).relu()
+    pos_weight = logit.new_tensor(closed_weight)
+    entropy = functional.binary_cross_entropy_with_logits(logit, target, pos_weight=pos_weight, reduction="none")
+    return weighted_mean(entropy + remaining, weight)
 
 
-def _centred(curves: Tensor, weight: Tensor) -> Tensor:
-    """Curves less their weighted mean over time."""
+def _centered(curves: Tensor, weight: Tensor) -> Tensor:
+    """Curves minus their weighted mean over time."""
     total = weight.sum(1).clamp_min(1e-8)[:, None]
     return curves - ((curves * weight[..., None]).sum(1) / total)[:, None]
 
 
 def _mean_over_clips(values: Float[Tensor, "batch curves"], weight: Tensor) -> Float[Tensor, ""]:
-    """Mean over curves, and over clips by how many trusted frames they have."""
+    """Mean over curves, and over clips weighted by the number of trusted frames."""
     clip_weight = weight.mean(1)
     return (values.mean(1) * clip_weight).sum() / clip_weight.sum().clamp_min(1e-8)
 
 
 def _blur(images: Float[Tensor, "batch maps height width"]) -> Float[Tensor, "batch maps height width"]:
-    """Gaussian window of SSIM, with the border repeated."""
+    """Convolution with the Gaussian window of SSIM; the border is replicated."""
     offsets = torch.arange(SSIM_SIZE, device=images.device, dtype=images.dtype) - SSIM_SIZE // 2
     kernel = torch.exp(-0.5 * (offsets / SSIM_SIGMA) ** 2)
     kernel = kernel / kernel.sum()

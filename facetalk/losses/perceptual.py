@@ -1,4 +1,4 @@
-"""SPECTRE's losses: does a render read and feel like the film, and do its landmarks lie right (METHODS 4.3)."""
+"""Losses of SPECTRE (Filntisis et al. 2022): perceptual differences of render and video, and landmarks."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from facetalk.core.landmarks import (
 )
 
 INNER = 2
-"""Frames at both ends of a clip that no loss sees: there the convolution over time saw padding."""
+"""Frames at both ends of a clip that no loss uses, because the convolution over time sees padding there."""
 
 
 def inner(rows: Float[Tensor, "frames *width"]) -> Float[Tensor, "inner *width"]:
-    """The frames that losses see."""
+    """The frames that losses use."""
     return rows[INNER:-INNER]
 
 
 def landmark_weights() -> Float[Tensor, "68"]:
-    """How much each landmark counts: the mouth nothing, because its distances are judged instead."""
+    """Weight of each landmark; 0 for the mouth, whose distances have a loss of their own."""
     weights = torch.ones(NUM_IBUG)
     weights[list(IBUG_JAW_ANGLES)] = 2.0
     weights[list(IBUG_NOSE)] = 1.5
@@ -35,19 +35,19 @@ def landmark_weights() -> Float[Tensor, "68"]:
 
 
 def landmark_error(
-    predicted: Float[Tensor, "frames 68 2"], seen: Float[Tensor, "frames 68 2"], trusted: Float[Tensor, " frames"]
+    predicted: Float[Tensor, "frames 68 2"], detected: Float[Tensor, "frames 68 2"], trusted: Float[Tensor, " frames"]
 ) -> Float[Tensor, ""]:
     """Weighted mean of absolute differences, in units of the landmarks."""
     weights = landmark_weights().to(predicted)
-    per_frame = ((predicted - seen).abs().sum(-1) * weights).sum(-1) / (2 * weights.sum())
+    per_frame = ((predicted - detected).abs().sum(-1) * weights).sum(-1) / (2 * weights.sum())
     return _trusted_mean(per_frame, trusted)
 
 
 def relative_error(
-    predicted: Float[Tensor, "frames 68 2"], seen: Float[Tensor, "frames 68 2"], trusted: Float[Tensor, " frames"]
+    predicted: Float[Tensor, "frames 68 2"], detected: Float[Tensor, "frames 68 2"], trusted: Float[Tensor, " frames"]
 ) -> Float[Tensor, ""]:
     """Mean absolute difference of the mouth's distances, in units of the landmarks."""
-    return _trusted_mean((mouth_distances(predicted) - mouth_distances(seen)).abs().mean(-1), trusted)
+    return _trusted_mean((mouth_distances(predicted) - mouth_distances(detected)).abs().mean(-1), trusted)
 
 
 def mouth_distances(landmarks: Float[Tensor, "frames 68 2"]) -> Float[Tensor, "frames 7"]:
@@ -58,23 +58,23 @@ def mouth_distances(landmarks: Float[Tensor, "frames 68 2"]) -> Float[Tensor, "f
 
 
 def lip_reading_error(
-    film: Float[Tensor, "frames features"], render: Float[Tensor, "frames features"], trusted: Float[Tensor, " frames"]
+    video: Float[Tensor, "frames features"], render: Float[Tensor, "frames features"], trusted: Float[Tensor, " frames"]
 ) -> Float[Tensor, ""]:
-    """Mean cosine distance of what a lip reader sees in both."""
-    return _trusted_mean(1 - torch.nn.functional.cosine_similarity(film, render, dim=-1), trusted)
+    """Mean cosine distance of a lip reader's features of video and render."""
+    return _trusted_mean(1 - torch.nn.functional.cosine_similarity(video, render, dim=-1), trusted)
 
 
 def emotion_error(
-    film: Float[Tensor, "frames features"], render: Float[Tensor, "frames features"], trusted: Float[Tensor, " frames"]
+    video: Float[Tensor, "frames features"], render: Float[Tensor, "frames features"], trusted: Float[Tensor, " frames"]
 ) -> Float[Tensor, ""]:
-    """Mean squared difference of what an expression network sees in both."""
-    return _trusted_mean((film - render).square().mean(-1), trusted)
+    """Mean squared difference of an expression network's features of video and render."""
+    return _trusted_mean((video - render).square().mean(-1), trusted)
 
 
 def correction_size(
     expression: Float[Tensor, "frames n_expression"], coarse: Float[Tensor, "frames n_expression"]
 ) -> Float[Tensor, ""]:
-    """Half the squared correction of a frame, summed over channels; what goes beyond 40 counts twice as much."""
+    """Half the squared correction, summed over channels, mean over frames; frames with 40 or more count twice."""
     size = (expression - coarse).square().sum(-1) / 2
     return (torch.where(size < 40, 1.0, 2.0) * size).mean()
 

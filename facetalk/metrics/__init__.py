@@ -1,1 +1,1 @@
-"""How good, for people: one number per frame."""
+"""Metrics: functions of tensors, most with one number per frame and the unit in the name."""

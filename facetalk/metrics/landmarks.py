@@ -1,4 +1,4 @@
-"""How far facial landmarks are from where they should be, whatever the pose of the head."""
+"""Distances of facial landmarks."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from facetalk.metrics.lips import MM_PER_M
 def align(
     source: Float[Tensor, "frames points 3"], target: Float[Tensor, "frames points 3"]
 ) -> Float[Tensor, "frames points 3"]:
-    """Each frame's points, turned, moved and scaled to lie closest to the target (Umeyama 1991)."""
+    """Align the points of each frame to the target by rotation, translation and scale (Umeyama 1991)."""
     middle, target_middle = source.mean(1, keepdim=True), target.mean(1, keepdim=True)
-    centred, target_centred = source - middle, target - target_middle
-    u, spread, vt = torch.linalg.svd(target_centred.mT @ centred)
-    # A mirrored solution is no rotation: flip the least important axis then.
+    centered, target_centered = source - middle, target - target_middle
+    u, spread, vt = torch.linalg.svd(target_centered.mT @ centered)
+    # A mirrored solution is not a rotation: flip its least important axis.
     signs = torch.ones_like(spread)
     signs[:, 2] = torch.linalg.det(u @ vt).sign()
     rotation = (u * signs[:, None]) @ vt
-    size = centred.square().sum((1, 2)).clamp_min(1e-20)
+    size = centered.square().sum((1, 2)).clamp_min(1e-20)
     scale = (spread * signs).sum(1) / size
-    return scale[:, None, None] * (centred @ rotation.mT) + target_middle
+    return scale[:, None, None] * (centered @ rotation.mT) + target_middle
 
 
 def landmark_distance_mm(
@@ -32,9 +32,9 @@ def landmark_distance_mm(
     """Mean distance of some landmarks after all 68 are aligned frame by frame: LMD is its mean.
 
     Args:
-        predicted: metres, any pose and size.
-        reference: metres; its size decides what a millimetre is.
-        points: which of the 68 are judged, 0-based.
+        predicted: meters, in any pose and size.
+        reference: meters; its size sets the scale.
+        points: 0-based indices of the landmarks that count.
     """
     chosen = list(points)
     return MM_PER_M * (align(predicted, reference)[:, chosen] - reference[:, chosen]).norm(dim=-1).mean(1)

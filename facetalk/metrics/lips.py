@@ -1,4 +1,4 @@
-"""How far the lips are from where they should be."""
+"""Distances of vertices, of the lips and of the whole face."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MM_PER_M = 1000.0
 def vertex_error_mm(
     predicted: Float[Tensor, "frames vertices 3"], reference: Float[Tensor, "frames vertices 3"]
 ) -> Float[Tensor, "frames vertices"]:
-    """Distance of each vertex from its place in the reference; both in metres and in the head's own frame."""
+    """Distance of each vertex from its place in the reference; both in meters, in the frame of the head."""
     return MM_PER_M * (predicted - reference).norm(dim=-1)
 
 
@@ -31,7 +31,7 @@ def lip_vertex_error_mm2(
 ) -> Float[Tensor, " frames"]:
     """Largest squared error among the lip vertices of each frame: its mean is the LVE of FaceFormer and CodeTalker.
 
-    Their tables are in square metres: one square millimetre is 1e-6 of them.
+    Their tables are in square meters: one square millimeter is 1e-6 of them.
     """
     return lip_vertex_error_mm(predicted, reference, lips).square()
 

@@ -1,4 +1,4 @@
-"""How lively the upper face is."""
+"""How much the upper face moves."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def dynamics_mm2(
     template: Float[Tensor, "vertices 3"],
     upper_face: Int[Tensor, " members"],
 ) -> Float[Tensor, ""]:
-    """How much the upper face moves over a clip.
+    """Movement of the upper face over a clip.
 
     Args:
-        vertices: metres, in the head's own frame.
+        vertices: meters, in the frame of the head.
         template: the same identity at rest.
         upper_face: vertices of forehead, brows and eye region.
 
@@ -33,5 +33,5 @@ def dynamics_difference_mm2(
     template: Float[Tensor, "vertices 3"],
     upper_face: Int[Tensor, " members"],
 ) -> Float[Tensor, ""]:
-    """FDD: dynamics of the reference less those of the prediction; positive where the prediction is too still."""
+    """FDD: dynamics of the reference minus those of the prediction; positive if the prediction moves too little."""
     return dynamics_mm2(reference, template, upper_face) - dynamics_mm2(predicted, template, upper_face)

@@ -1,4 +1,4 @@
-"""Convolutional trunks for pictures: ResNet (He et al. 2016) and MobileNetV2 (Sandler et al. 2018).
+"""Convolutional image networks: ResNet (He et al. 2016) and MobileNetV2 (Sandler et al. 2018).
 
 Parameters carry the names under which both are published, so that ImageNet weights fit the full widths as they are.
 """
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions, added to their input."""
+    """Two 3x3 convolutions with a residual connection."""
 
     expansion = 1
 
@@ -34,7 +34,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions, added to their input; four times as wide outside as inside."""
+    """1x1, 3x3 and 1x1 convolutions with a residual connection; four times as wide outside as inside."""
 
     expansion = 4
 
@@ -65,7 +65,7 @@ def _shortcut(width_in: int, width: int, stride: int) -> nn.Sequential | None:
 
 
 class ResNetTrunk(nn.Module):
-    """The four stages of a ResNet and the mean over what they see; the stem is left to whoever uses them."""
+    """The four stages of a ResNet and global average pooling, without the first convolution."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class ResNetTrunk(nn.Module):
         Args:
             width: channels of the first stage; each further one doubles them.
             blocks: number of blocks in each stage.
-            block: what they are made of.
-            activation: after every normalisation.
+            block: kind of block.
+            activation: after every normalization.
         """
         super().__init__()
         width_in = width
@@ -95,7 +95,7 @@ class ResNetTrunk(nn.Module):
         self._stages = [f"layer{stage + 1}" for stage in range(len(blocks))]
 
     def forward(self, x: Float[Tensor, "batch width height columns"]) -> Float[Tensor, "batch features"]:
-        """One row of features a picture."""
+        """One row of features per image."""
         x = x.contiguous(memory_format=torch.channels_last)  # twice as fast on a CPU
         for stage in self._stages:
             x = getattr(self, stage)(x)
@@ -103,7 +103,7 @@ class ResNetTrunk(nn.Module):
 
 
 class ResNet(ResNetTrunk):
-    """A ResNet on RGB pictures."""
+    """A ResNet on RGB images."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class ResNet(ResNetTrunk):
         self.start = nn.Sequential(nn.ReLU(), nn.MaxPool2d(3, 2, 1))
 
     def forward(self, x: Float[Tensor, "batch 3 height columns"]) -> Float[Tensor, "batch features"]:
-        """One row of features a picture."""
+        """One row of features per image."""
         return super().forward(self.start(self.bn1(self.conv1(x))))
 
 
@@ -128,7 +128,7 @@ _MOBILE_STAGES = (
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel by itself, narrow again; added to the input where shapes allow."""
+    """Expansion, depthwise convolution, projection; with a residual connection where the shapes allow it."""
 
     def __init__(self, width_in: int, width: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class MobileNetV2(nn.Module):
         self.num_features = num_features
 
     def forward(self, x: Float[Tensor, "batch 3 height columns"]) -> Float[Tensor, "batch features"]:
-        """One row of features a picture."""
+        """One row of features per image."""
         return self.features(x.contiguous(memory_format=torch.channels_last)).mean((2, 3))
 
 
@@ -176,6 +176,6 @@ def _conv_norm(width_in: int, width: int, kernel: int, stride: int = 1, groups: 
 
 
 def _rounded(channels: float) -> int:
-    """The nearest multiple of eight, but not less than nine tenths of the wish."""
+    """The nearest multiple of eight that is at least nine tenths of the given number."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * channels else nearest

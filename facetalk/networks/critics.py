@@ -1,4 +1,4 @@
-"""Judges of motion that only training uses (METHODS 3.6): in sync with the speech? whose manner? like a real face?"""
+"""Critics of motion, used in training only: sync with speech, speaking style, realism (StyleTalk, Ma et al. 2023)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class SyncCriticConfig:
     """Sizes of the sync critic."""
 
     point_widths: tuple[int, ...] = (32, 64, 128)
-    """Widths of the network that every mouth vertex goes through by itself."""
+    """Widths of the network that is applied to every mouth vertex."""
     width: int = 128
     """Length of the embeddings that are compared."""
     dropout: float = 0.2
 
 
 class SyncCritic(nn.Module):
-    """Mouth vertices and speech -> likeness in [0, 1] for every frame that has two neighbours on each side.
+    """Mouth vertices and speech -> similarity in [0, 1] for every frame that has two neighbors on each side.
 
-    The mouth goes through a PointNet: a network shared by all vertices, and the largest answer of each kind. Both
-    embeddings are positive (ReLU), so their cosine is a probability.
+    The mouth goes through a PointNet (Qi et al. 2017): a network shared by all vertices, then a maximum over vertices.
+    Both embeddings are positive (ReLU), so their cosine lies in [0, 1].
     """
 
     speech_mean: Tensor
@@ -59,25 +59,25 @@ class SyncCritic(nn.Module):
         rest: Float[Tensor, "vertices 3"],
         features: Float[Tensor, "batch frames features"],
     ) -> Float[Tensor, "batch inner_frames"]:
-        """How well mouth and speech fit.
+        """Similarity of mouth and speech.
 
         Args:
-            mouth: displacement of the mouth's vertices from rest, millimetres, identity taken out.
-            rest: where the vertices are at rest, centimetres from their middle: tells the vertices apart.
+            mouth: displacement of the mouth vertices from their mean, millimeters.
+            rest: position of the vertices at rest, centimeters from their mean; distinguishes the vertices.
             features: of the speech.
         """
         x = torch.cat([mouth, rest.expand_as(mouth)], -1)
         for layer in self.points:
             x = layer(x).relu()
-        seen = self.mouth(x.amax(2).transpose(1, 2)).relu()
-        heard = self.embed((features - self.speech_mean) / self.speech_scale)
-        heard = self.speech(heard.transpose(1, 2)).relu()
-        return functional.cosine_similarity(seen, heard, dim=1)
+        mouth_rows = self.mouth(x.amax(2).transpose(1, 2)).relu()
+        speech_rows = self.embed((features - self.speech_mean) / self.speech_scale)
+        speech_rows = self.speech(speech_rows.transpose(1, 2)).relu()
+        return functional.cosine_similarity(mouth_rows, speech_rows, dim=1)
 
 
 @dataclass(frozen=True)
 class PatchCriticConfig:
-    """Sizes of the critics that look at stretches of motion."""
+    """Sizes of the critics of motion excerpts."""
 
     widths: tuple[int, ...] = (64, 96, 128)
     """Channels after each convolution that halves the number of frames."""
@@ -85,7 +85,7 @@ class PatchCriticConfig:
 
 
 class MotionPatches(nn.Module):
-    """Convolutions over a motion: each row of the result describes a stretch of it (PatchGAN's shape, in time)."""
+    """Convolutions over time: each row of the result describes a patch of the motion (PatchGAN, Isola et al. 2017)."""
 
     def __init__(self, num_channels: int, config: PatchCriticConfig) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class MotionPatches(nn.Module):
         self.width = widths[-1]
 
     def forward(self, motion: Float[Tensor, "batch frames channels"]) -> Float[Tensor, "batch width patches"]:
-        """Patches of the motion; the level of the channels counts, so nothing is normalised away."""
+        """Features of the patches; nothing is normalized, because the level of the channels matters."""
         x = motion.transpose(1, 2)
         for layer in self.layers:
             x = self.dropout(functional.leaky_relu(layer(x), 0.2))
@@ -122,7 +122,7 @@ class StyleCritic(nn.Module):
 
 
 class TemporalCritic(nn.Module):
-    """Motion -> one score a stretch: above 0 for a real one. It learns together with the generator."""
+    """Motion -> one score per patch, positive for real motion. It is trained together with the generator."""
 
     def __init__(self, num_channels: int, config: PatchCriticConfig | None = None) -> None:
         super().__init__()
@@ -130,5 +130,5 @@ class TemporalCritic(nn.Module):
         self.score = nn.Conv1d(self.patches.width, 1, 3, padding=1)
 
     def forward(self, motion: Float[Tensor, "batch frames channels"]) -> Float[Tensor, "batch patches"]:
-        """Scores; the motion is in units of the channels' usual spread, less its own mean over time."""
+        """Scores of a motion in units of the channels' usual spread; its mean over time is removed."""
         return self.score(self.patches(motion - motion.mean(1, keepdim=True)))[:, 0]

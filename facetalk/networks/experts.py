@@ -1,4 +1,4 @@
-"""Networks that judge pictures for other networks: they stay as they are, and gradients pass through them."""
+"""Fixed networks whose features losses compare: gradients pass through them, their weights do not change."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from torch import Tensor, nn
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 MOUTH_SIDE = 88
-"""Side in pixels of the middle part of a mouth crop that lip readers see (METHODS 4.3)."""
+"""Side in pixels of the middle part of a mouth crop that lip readers use."""
 
 
 @runtime_checkable
 class LipReader(Protocol):
-    """Sees a mouth speak; ours or a published one."""
+    """A lip reader, ours or a published one."""
 
     def features(self, mouths: Float[Tensor, "batch frames 88 88"]) -> Float[Tensor, "batch frames features"]:
-        """What it sees in every frame.
+        """Features of every frame.
 
         Args:
-            mouths: grey in [0, 1].
+            mouths: gray in [0, 1].
         """
         ...
 
 
 @runtime_checkable
 class ExpressionReader(Protocol):
-    """Sees the expression of a face; ours or a published one."""
+    """An expression network, ours or a published one."""
 
     @property
     def image_size(self) -> int:
-        """Side of the pictures it wants, pixels."""
+        """Side of its input images, pixels."""
         ...
 
     def features(self, faces: Float[Tensor, "batch 3 height columns"]) -> Float[Tensor, "batch features"]:
-        """What it sees in every picture.
+        """Features of every image.
 
         Args:
             faces: RGB in [0, 1].
@@ -45,5 +45,5 @@ class ExpressionReader(Protocol):
 
 
 def frozen(network: AnyModule) -> AnyModule:
-    """The network in eval mode, with weights that no longer learn."""
+    """The network in eval mode, with weights that do not train."""
     return network.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""A face -> its emotion; the features before the classifier judge renders (METHODS 4.3)."""
+"""Face image -> emotion; SPECTRE's emotion loss compares the features before the classifier."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ExpressionNetConfig:
 
 
 class ExpressionNet(nn.Module):
-    """A small ResNet-18 with a classifier, and a layer that tells the expression channels from the same features."""
+    """A small ResNet-18 with a classifier, and a layer that predicts the expression channels from the same features."""
 
     def __init__(self, config: ExpressionNetConfig | None = None) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class ExpressionNet(nn.Module):
 
 
 class PublishedExpressionNet(nn.Module):
-    """The backbone of a published ResNet-50 emotion network: 2048 features of a 224-pixel picture."""
+    """The backbone of a published ResNet-50 emotion network: 2048 features of a 224-pixel image."""
 
     image_size = 224
 

@@ -1,10 +1,10 @@
-"""Face pictures and landmarks -> head parameters: SPECTRE's two encoders (METHODS 4.1).
+"""Face images and landmarks -> head parameters: SPECTRE's two encoders (Filntisis et al. 2022).
 
-The coarse encoder sees one picture at a time and says everything about the head; it is taught by the tracker and then
-frozen. The perceptual encoder sees a clip and adds a correction to the expression, which begins at almost nothing.
+The coarse encoder predicts all parameters from one image; it is trained on the tracker's fits and then frozen. The
+perceptual encoder predicts a correction of the expression from a clip, which is almost zero at first.
 
-Both also see the landmarks by which the picture was cut: a trunk as small as ours, taught by an hour of film, tells
-from 112 pixels how open a mouth is much worse than the detector does.
+Both also get the landmarks that the crop was made from: a network of this size, trained on an hour of video, predicts
+the opening of the mouth from 112 pixels much worse than the landmark detector does.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from facetalk.networks.experts import frozen
 Row = TypeVar("Row")
 
 CHUNK, OVERLAP = 50, 4
-"""Frames that are seen together, and how many of them two neighbours share (METHODS 4.4)."""
+"""Frames that are encoded together, and the overlap of two neighboring chunks."""
 
 NUM_MARKS = 68
 MARKS_WIDTH = 2 * NUM_MARKS + 1
 """Columns of `CoarseEncoder.landmark_row`."""
 
 REACH = 2
-"""Frames on each side that the perceptual encoder's convolution over time sees."""
+"""Frames on each side that the perceptual encoder's convolution over time uses."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class FaceEncoderConfig:
     """First stage of the coarse ResNet-18; 64 is the published size."""
     coarse_hidden: int = 256
     marks_hidden: int = 192
-    """Width of the layers that look at the landmarks."""
+    """Width of the layers on the landmarks."""
     perceptual: str = "resnet"
-    """Backbone of the perceptual encoder: `mobilenet` as published, or `resnet`, which begins as the coarse one's."""
+    """Backbone of the perceptual encoder: `mobilenet` as published, or `resnet`, which starts from the coarse one's."""
     perceptual_width: float = 0.5
     """Factor on MobileNetV2's channels; 1 is the published size."""
     perceptual_features: int = 640
-    """MobileNetV2's features a frame; 1280 is the published number."""
+    """Features of MobileNetV2 per frame; 1280 is the published number."""
     perceptual_hidden: int = 256
     opening: str = "jawOpen"
     """The channel that a correction may only increase."""
@@ -62,7 +62,7 @@ class FaceEncoderConfig:
 
 @dataclass(frozen=True, eq=False)
 class FaceCode:
-    """What an encoder says of the frames of a clip; pose and camera as in `vision.crop_view.into_crop`."""
+    """Parameters of the head in the frames of a clip; pose and camera as in `vision.crop_view.into_crop`."""
 
     betas: Float[Tensor, "frames n_betas"]
     expression: Float[Tensor, "frames 52"]
@@ -74,12 +74,12 @@ class FaceCode:
 
     @classmethod
     def split(cls, rows: Float[Tensor, "frames width"], num_betas: int) -> FaceCode:
-        """Name the columns of an encoder's output."""
+        """The code in the columns of an encoder's output."""
         betas, expression, gaze, rotation, camera, light = rows.split([num_betas, len(ARKIT_NAMES), 4, 3, 3, 27], 1)
         return cls(betas, expression, gaze, rotation, camera, light.unflatten(1, (9, 3)))
 
     def joined(self) -> Float[Tensor, "frames width"]:
-        """All columns side by side; `split` takes them apart."""
+        """All columns side by side; the inverse of `split`."""
         parts = (self.betas, self.expression, self.gaze, self.rotation, self.camera, self.light.flatten(1))
         return torch.cat(parts, 1)
 
@@ -90,7 +90,7 @@ def code_width(num_betas: int) -> int:
 
 
 class CoarseEncoder(nn.Module):
-    """One picture and its landmarks -> everything about the head in it."""
+    """One image and its landmarks -> all parameters of the head."""
 
     mean: Tensor
     spread: Tensor
@@ -119,25 +119,25 @@ class CoarseEncoder(nn.Module):
 
         Args:
             faces: RGB in [0, 1].
-            marks: landmarks in units of the crop, -1 to 1; NaN where they are not known.
+            marks: landmarks in units of the crop, -1 to 1; NaN where they are unknown.
         """
         return self.decode(self.backbone(2 * faces - 1), marks)
 
     def decode(
         self, features: Float[Tensor, "frames features"], marks: Float[Tensor, "frames 68 2"]
     ) -> Float[Tensor, "frames width"]:
-        """What follows from a picture's features and the landmarks."""
+        """A joined `FaceCode` from the features of an image and the landmarks."""
         return self.mean + self.spread * self.layers(torch.cat([features, self.marks(self.landmark_row(marks))], 1))
 
     def landmark_row(self, marks: Float[Tensor, "frames 68 2"]) -> Float[Tensor, "frames known"]:
-        """Landmarks in units of their usual spread, and whether they are known."""
+        """Standardized landmarks, and 1 where they are known."""
         known = torch.isfinite(marks).flatten(1).all(1, keepdim=True)
         row = ((marks - self.marks_mean) / self.marks_spread).flatten(1)
         return torch.cat([torch.where(known, row, 0.0), known.to(row)], 1)
 
 
 class PerceptualEncoder(nn.Module):
-    """Consecutive pictures and landmarks -> a correction of the expression in each of them."""
+    """Consecutive images and landmarks -> a correction of the expression in each frame."""
 
     def __init__(self, config: FaceEncoderConfig) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class PerceptualEncoder(nn.Module):
         self.opening = ARKIT_NAMES.index(config.opening)
 
     def train(self, mode: bool = True) -> PerceptualEncoder:
-        """Training mode, but normalisations keep their statistics: a batch is one clip, and one face is no statistics.
+        """Training mode, but normalizations keep their statistics, because a batch is a clip of one face.
 
         `measure_statistics` measures them beforehand.
         """
@@ -173,11 +173,11 @@ class PerceptualEncoder(nn.Module):
 
     @torch.no_grad()
     def measure_statistics(self, clips: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Measure the statistics of the normalisations over some clips: pictures and rows of landmarks of each."""
+        """Measure the statistics of the normalizations over some clips, each with images and landmark rows."""
         norms = [module for module in self.modules() if isinstance(module, _NORMS)]
         for norm in norms:
             norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over everything seen
+            norm.momentum = None  # a plain mean over all batches
             norm.train()
         for faces, rows in clips:
             self(faces, rows)
@@ -219,7 +219,7 @@ class FaceEncoder(nn.Module):
 
         Args:
             faces: consecutive frames, RGB in [0, 1].
-            marks: their landmarks in units of the crop, -1 to 1; NaN where they are not known.
+            marks: their landmarks in units of the crop, -1 to 1; NaN where they are unknown.
         """
         coarse = FaceCode.split(self.coarse(faces, marks), self.config.num_betas)
         expression = coarse.expression + self.perceptual(faces, self.coarse.landmark_row(marks))
@@ -227,7 +227,7 @@ class FaceEncoder(nn.Module):
         return whole, coarse.expression
 
     def freeze_coarse(self) -> FaceEncoder:
-        """Only the perceptual encoder learns from now on."""
+        """Freeze the coarse encoder, so that only the perceptual encoder is trained."""
         frozen(self.coarse)
         return self
 
@@ -242,7 +242,7 @@ class FaceEncoder(nn.Module):
     def encode(
         self, faces: Iterable[Float[Tensor, "3 height columns"]], marks: Float[Tensor, "frames 68 2"]
     ) -> FaceCode:
-        """The code of a clip of any length, as many rows as it has frames; pictures are taken in as they come.
+        """The code of a clip of any length, as many rows as it has frames; images are consumed as they come.
 
         Args:
             faces: RGB in [0, 1].
@@ -250,16 +250,16 @@ class FaceEncoder(nn.Module):
         """
         rows = []
         for part, keep in chunks(zip(faces, marks, strict=True)):
-            pictures, places = (torch.stack(column) for column in zip(*part, strict=True))
-            rows.append(self(pictures, places)[0].joined()[keep])
+            images, landmarks = (torch.stack(column) for column in zip(*part, strict=True))
+            rows.append(self(images, landmarks)[0].joined()[keep])
         return FaceCode.split(torch.cat(rows)[REACH:-REACH], self.config.num_betas)
 
 
 def chunks(frames: Iterable[Row]) -> Iterator[tuple[list[Row], slice]]:
-    """Frames in overlapping chunks, and which frames of each chunk to keep (METHODS 4.4).
+    """Frames in overlapping chunks, and which frames of each chunk to keep.
 
-    The first and the last frame come `REACH` times more, so that a convolution over time sees no padding that counts:
-    what is kept is the clip with `REACH` rows before and behind it.
+    The first and the last frame are repeated `REACH` times, so that padding does not affect the frames of the clip; the
+    kept rows are the clip with `REACH` rows before and after it.
     """
     part: list[Row] = []
     kept_until = 0

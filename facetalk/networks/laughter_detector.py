@@ -1,4 +1,4 @@
-"""Waveform -> how surely somebody laughs, one probability per video frame."""
+"""Waveform -> probability of laughter, one per video frame."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.networks.speech_encoder import ResidualLayer, at_frames, loud_level
 
 _STEP_RATE = 50.0
-"""Steps a second inside the network."""
+"""Steps per second inside the network."""
 _CHUNK_FRAMES = 900
 _FLOOR = -14.0
-"""Natural log of mel power under a recording's loud parts; what is weaker is silence."""
+"""Natural log of mel power relative to the loud parts of a recording; lower values count as silence."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class LaughterDetectorConfig:
     num_mels: int = 64
     width: int = 48
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
-    """One residual layer each, at 50 steps a second: together 0.6 s to either side, three bursts of a laugh."""
+    """One residual layer each, at 50 steps per second: a context of 0.6 s to either side, three bursts of a laugh."""
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
@@ -37,7 +37,7 @@ class LaughterDetectorConfig:
 class LaughterDetector(nn.Module):
     """Log-mel -> dilated convolutions at 50 Hz -> one logit per frame at 30 frames a second.
 
-    The context is bounded, so a long recording is judged in pieces and gives the same probabilities.
+    The context is bounded, so a long recording is processed in pieces with the same result.
     """
 
     mel_mean: Tensor
@@ -56,14 +56,14 @@ class LaughterDetector(nn.Module):
         self.to_logit = nn.Conv1d(config.width, 1, 1)
 
     def forward(self, mel: Float[Tensor, "batch steps mels"], num_frames: int) -> Float[Tensor, "batch frames"]:
-        """Logits of the first `num_frames` video frames of levelled log-mel rows."""
+        """Logits of the first `num_frames` video frames of leveled log-mel rows."""
         x = self.stem(((mel - self.mel_mean) / self.mel_std).transpose(1, 2))
         for layer in self.layers:
             x = layer(x)
         return at_frames(self.to_logit(x), num_frames)[..., 0]
 
-    def levelled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
-        """Log-mel relative to the recording's own loud parts, so that the recording level does not matter."""
+    def leveled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
+        """Log-mel relative to the loud parts of the recording, so that its level does not matter."""
         mel = self.log_mel(waveform)
         return (mel - loud_level(mel)[:, None, None]).clamp_min(_FLOOR)
 
@@ -72,14 +72,14 @@ class LaughterDetector(nn.Module):
         """Probability of laughter in each video frame of a recording of any length.
 
         Args:
-            waveform: 16 kHz sound in [-1, 1].
+            waveform: 16 kHz, in [-1, 1].
         """
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        mel = self.levelled_mel(waveform[None])
+        mel = self.leveled_mel(waveform[None])
         margin = -(-int((sum(self.config.dilations) + 4) / _STEP_RATE * FPS + 2) // 6) * 6
         rows = []
         for window in windows(num_frames, _CHUNK_FRAMES + 2 * margin, margin):
-            # Three frames are ten rows of mel: pieces that begin at a multiple of six frames keep the step grid.
+            # Three frames are ten rows of mel: pieces that start at a multiple of six frames keep the grid of steps.
             first = window.read.start // 6 * 6
             piece = mel[:, first // 3 * 10 : -(-window.read.stop * 10 // 3) + 1]
             logits = self(piece, window.read.stop - first)[0]

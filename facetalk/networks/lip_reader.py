@@ -1,4 +1,4 @@
-"""A moving mouth -> phonemes: a 3D convolution over time, a ResNet-18 a frame (METHODS 4.3), a short memory on top."""
+"""Mouth video -> phonemes: a 3D convolution, a ResNet-18 per frame, and dilated convolutions over time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from facetalk.audio.phonemes import PHONEMES
 from facetalk.networks.backbones import ResNetTrunk
 
 MEAN, STD = 0.421, 0.165
-"""Of grey mouth crops, as the published readers take them off."""
+"""Mean and standard deviation of gray mouth crops, as the published readers use them."""
 
 MOUTH_SHAPES = 5
-"""Distances between the lips that the features must tell in training, see `core.landmarks.IBUG_LIP_SHAPE_PAIRS`."""
+"""Number of lip distances that the features predict in training: `core.landmarks.IBUG_LIP_SHAPE_PAIRS`."""
 
 ACTIVATIONS = {"relu": nn.ReLU, "swish": nn.SiLU}
 
@@ -38,7 +38,7 @@ class LipReaderConfig:
 
 
 class LipFrontEnd(nn.Module):
-    """Grey mouths -> one row of features a frame; parameter names are the published ones."""
+    """Gray mouths -> one row of features per frame; parameter names are the published ones."""
 
     def __init__(self, width: int = 64, activation: str = "relu") -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class LipFrontEnd(nn.Module):
         filters: Tensor = self.frontend3D[0].weight  # type: ignore[assignment]
         span = filters.shape[2]
         reach = span // 2
-        # A filter over five frames is one over five channels: a third of the time that Conv3d takes on a CPU.
+        # A filter over five frames is a filter over five channels, which takes a third of the time of Conv3d on a CPU.
         around = functional.pad((mouths - MEAN) / STD, (0, 0, 0, 0, reach, reach)).unfold(1, span, 1)
         stacked = around.flatten(0, 1).contiguous().permute(0, 3, 1, 2)
         rows = self.trunk(self.frontend3D[1:](functional.conv2d(stacked, filters[:, 0], stride=2, padding=3)))
@@ -68,9 +68,9 @@ class LipFrontEnd(nn.Module):
 
 
 class PhonemeLipReader(nn.Module):
-    """The front end and what tells phonemes from its features.
+    """The front end, and layers that predict phonemes from its features.
 
-    `to_shape` tells the lips' distances from the features of a frame, `to_articulation` what the mouth is heard to do.
+    `to_shape` predicts the lip distances from the features of a frame, `to_articulation` the articulators.
     """
 
     def __init__(self, config: LipReaderConfig | None = None) -> None:
@@ -84,7 +84,7 @@ class PhonemeLipReader(nn.Module):
         self.to_articulation = nn.Linear(self.front_end.trunk.num_features, len(ARTICULATORS))
 
     def features(self, mouths: Float[Tensor, "batch frames 88 88"]) -> Float[Tensor, "batch frames features"]:
-        """See `experts.LipReader.features`. They know nothing of other frames but what the first layer's five see."""
+        """See `experts.LipReader.features`. They depend on the five frames that the first convolution sees."""
         return self.front_end.features(mouths)
 
     def forward(self, mouths: Float[Tensor, "batch frames 88 88"]) -> Float[Tensor, "batch frames phonemes"]:
@@ -100,7 +100,7 @@ class PhonemeLipReader(nn.Module):
 
 
 class _Memory(nn.Module):
-    """A dilated convolution over time, added to its input."""
+    """A dilated convolution over time with a residual connection."""
 
     def __init__(self, width: int, dilation: int, dropout: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Published expert networks: their parameter names -> ours, once, strictly (METHODS 4.3)."""
+"""Weights of published lip readers and expression networks: their parameter names -> ours, checked strictly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facetalk.networks.lip_reader import LipFrontEnd
 Network = TypeVar("Network", bound=nn.Module)
 
 _LIP_PREFIXES = ("module.", "model.", "encoder.", "frontend.")
-"""What stands before `frontend3D` and `trunk` in the released readers, in any number and order."""
+"""Prefixes of `frontend3D` and `trunk` in the released readers, in any number and order."""
 
 _EMOTION_PREFIXES = ("module.", "model.", "backbone.", "resnet.", "net.", "encoder.")
 
@@ -23,17 +23,17 @@ _EMOTION_PREFIXES = ("module.", "model.", "backbone.", "resnet.", "net.", "encod
 def published_lip_reader(tensors: Mapping[str, Tensor]) -> LipFrontEnd:
     """The visual front end of a published lip reader: a 3D convolution and a ResNet-18.
 
-    Conformers, decoders and language models that come with it are left: SPECTRE's loss uses the per-frame features.
+    Conformers, decoders and language models in the same file are ignored: SPECTRE's loss uses the per-frame features.
     """
     kept = {}
     for name, value in tensors.items():
-        inner = _without(name, _LIP_PREFIXES)
-        if inner.startswith(("frontend3D.", "trunk.")):
-            kept[inner] = value
+        bare = _without(name, _LIP_PREFIXES)
+        if bare.startswith(("frontend3D.", "trunk.")):
+            kept[bare] = value
     stem = kept.get("frontend3D.0.weight")
     if stem is None or stem.ndim != 5:
         raise FacetalkError(
-            "these weights hold no lip reader: no five-dimensional frontend3D.0.weight among "
+            "these weights are not a lip reader: no five-dimensional frontend3D.0.weight among "
             f"{len(tensors)} tensors such as {_some(tensors)}"
         )
     if any(name.endswith((".relu1.weight", ".relu2.weight")) or name == "frontend3D.2.weight" for name in kept):
@@ -47,13 +47,13 @@ def published_expression_net(tensors: Mapping[str, Tensor]) -> PublishedExpressi
     parts = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
     kept = {}
     for name, value in tensors.items():
-        inner = _without(name, _EMOTION_PREFIXES)
-        if inner.startswith(parts):
-            kept[f"backbone.{inner}"] = value
+        bare = _without(name, _EMOTION_PREFIXES)
+        if bare.startswith(parts):
+            kept[f"backbone.{bare}"] = value
     stem = kept.get("backbone.conv1.weight")
     if stem is None or "backbone.layer1.0.conv3.weight" not in kept:
         raise FacetalkError(
-            "these weights hold no ResNet-50: no conv1 and layer1.0.conv3 among "
+            "these weights are not a ResNet-50: no conv1 and layer1.0.conv3 among "
             f"{len(tensors)} tensors such as {_some(tensors)}"
         )
     blocks = [1 + max(_block(name, stage) for name in kept) for stage in range(1, 5)]
@@ -62,13 +62,13 @@ def published_expression_net(tensors: Mapping[str, Tensor]) -> PublishedExpressi
 
 
 def _block(name: str, stage: int) -> int:
-    """Number of the block that a parameter belongs to, -1 if it is of another stage."""
+    """Index of the block that a parameter belongs to; -1 if it is in another stage."""
     start = f"backbone.layer{stage}."
     return int(name[len(start) :].split(".")[0]) if name.startswith(start) else -1
 
 
 def _without(name: str, prefixes: tuple[str, ...]) -> str:
-    """The name without any of the prefixes, however many stand before it."""
+    """The name without prefixes, however many it has."""
     while True:
         shorter = next((name[len(prefix) :] for prefix in prefixes if name.startswith(prefix)), None)
         if shorter is None:
@@ -77,7 +77,7 @@ def _without(name: str, prefixes: tuple[str, ...]) -> str:
 
 
 def _filled(network: Network, kept: dict[str, Tensor], what: str) -> Network:
-    """The network with these weights; every one of them must have its place."""
+    """The network with these weights; every tensor must have its place."""
     wanted = network.state_dict()
     counters = {name: torch.tensor(0) for name in wanted if name.endswith("num_batches_tracked")}
     missing, extra = sorted(wanted.keys() - kept.keys() - counters.keys()), sorted(kept.keys() - wanted.keys())

@@ -1,4 +1,4 @@
-"""Waveform -> features, one row per video frame: what is said, how the mouth shapes it, and how loud it is."""
+"""Waveform -> features, one row per video frame: phonemes, articulation, mouth shape and loudness."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from facetalk.audio.spectrogram import NUM_MELS, LogMel, pieces
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 
 _STEP_RATE = 50.0
-"""Steps a second inside the network."""
+"""Steps per second inside the network."""
 _CHUNK_FRAMES = 900
 _QUIETEST = -1.0
-"""Natural log of mel power; sound whose loud parts are weaker is treated as silence, not turned up further."""
+"""Natural log of mel power; recordings whose loud parts are quieter count as silence and are not amplified further."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class SpeechEncoderConfig:
 
     width: int = 256
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8)
-    """One residual layer each, at 50 steps a second; their sum is half the context in steps."""
+    """One residual layer each, at 50 steps per second; their sum is half the context in steps."""
     hidden: int = 96
-    """Components of the teacher's features that are foreseen and passed on."""
+    """Number of predicted components of the teacher's features, which are part of the output."""
     dropout: float = 0.15
 
     def __post_init__(self) -> None:
@@ -40,23 +40,23 @@ class SpeechEncoderConfig:
 
 
 class SpeechHeads(NamedTuple):
-    """What the encoder says about each video frame."""
+    """Predictions for each video frame."""
 
     phonemes: Float[Tensor, "batch frames phonemes"]
     """Logits over the 41 phonemes."""
     articulation: Float[Tensor, "batch frames articulators"]
     """Position of each articulator, about 0 to 1."""
     mouth: Float[Tensor, "batch frames curves"]
-    """Expected `MOUTH_CURVES`, z-scored."""
+    """Predicted `MOUTH_CURVES`, z-scored."""
     hidden: Float[Tensor, "batch frames hidden"]
-    """Foreseen components of the teacher's features (`workshop/speech/teacher.py`)."""
+    """Predicted components of the teacher's features (`workshop/speech/teacher.py`)."""
 
 
 class SpeechEncoder(nn.Module):
     """Log-mel -> dilated convolutions at 50 Hz -> rows at 30 frames a second.
 
-    Row t describes the sound around second (t + 0.5) / 30. The context is bounded, so a long recording can be
-    encoded in pieces and gives the same rows.
+    Row t describes the audio around second (t + 0.5) / 30. The context is bounded, so a long recording is encoded in
+    pieces with the same result.
     """
 
     mel_mean: Tensor
@@ -100,20 +100,20 @@ class SpeechEncoder(nn.Module):
         return phoneme_columns(names)  # the posteriors come first
 
     def forward(self, mel: Float[Tensor, "batch steps mels"], num_frames: int) -> SpeechHeads:
-        """Judge level-corrected log-mel rows (see `levelled_mel`), the first `num_frames` video frames of them."""
+        """Predictions for the first `num_frames` video frames of level-corrected log-mel rows (see `leveled_mel`)."""
         x = self.stem(((mel - self.mel_mean) / self.mel_std).transpose(1, 2))
         for layer in self.layers:
             x = layer(x)
         rows = at_frames(x, num_frames)
-        # No gradient comes back from the mouth: features that had learned the mouths of the training films would
-        # promise more there than they hold on others, and whoever learns from the same films would lean on them.
+        # No gradient from the mouth: features fitted to the mouths of the training videos would be better there than
+        # on other videos, and a talker that is trained on the same videos would rely on them too much.
         mouth = self.to_mouth(rows.detach())
         return SpeechHeads(self.to_phonemes(rows), self.to_articulation(rows), mouth, self.to_hidden(rows))
 
-    def levelled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
-        """Log-mel relative to the recording's own loud parts, so that the recording level does not matter."""
+    def leveled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
+        """Log-mel relative to the loud parts of the recording, so that its level does not matter."""
         mel = self.log_mel(waveform)
-        return _levelled(mel, loud_level(mel))
+        return _leveled(mel, loud_level(mel))
 
     @torch.no_grad()
     def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames features"]:
@@ -123,17 +123,17 @@ class SpeechEncoder(nn.Module):
             waveform: 16 kHz speech in [-1, 1].
         """
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        heard = waveform[None]
-        # The level is that of the whole recording; its spectrogram is not kept, an hour of it fills 115 MB.
-        loudness = [self.log_mel.rows(heard, piece).logsumexp(2) for piece in pieces(len(waveform))]
+        batch = waveform[None]
+        # The level is that of the whole recording; its spectrogram is not kept, because that of an hour takes 115 MB.
+        loudness = [self.log_mel.rows(batch, piece).logsumexp(2) for piece in pieces(len(waveform))]
         level = _of_loud_parts(torch.cat(loudness, 1))
         margin = self._margin_frames
         rows = []
         for window in windows(num_frames, _CHUNK_FRAMES + 2 * margin, margin):
-            # Three frames are ten rows of mel: pieces that begin at a multiple of six frames keep the step grid.
+            # Three frames are ten rows of mel: pieces that start at a multiple of six frames keep the grid of steps.
             first = window.read.start // 6 * 6
             part = slice(first // 3 * 10, -(-window.read.stop * 10 // 3) + 1)
-            piece = _levelled(self.log_mel.rows(heard, part), level)
+            piece = _leveled(self.log_mel.rows(batch, part), level)
             heads = self(piece, window.read.stop - first)
             offset = window.read.start - first
             kept = slice(offset + window.keep.start, offset + window.keep.stop)
@@ -153,7 +153,7 @@ class SpeechEncoder(nn.Module):
 
 
 class ResidualLayer(nn.Module):
-    """A dilated convolution over time, added to its input."""
+    """A dilated convolution over time with a residual connection."""
 
     def __init__(self, width: int, dilation: int, dropout: float) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ class ResidualLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "batch width steps"]) -> Float[Tensor, "batch width steps"]:
-        """The input and what this layer found."""
+        """The input plus the output of the layer."""
         return x + self.mix(self.dropout(nn.functional.gelu(self.norm(self.convolution(x)))))
 
 
@@ -173,12 +173,12 @@ def loud_level(mel: Float[Tensor, "batch steps mels"]) -> Float[Tensor, " batch"
 
 
 def _of_loud_parts(level: Float[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
-    # 9 nepers of power are 40 dB: what is quieter than the peak by more is pause.
+    # 9 nepers of power are 40 dB: everything quieter than the peak by more is a pause.
     speech = torch.where(level > level.amax(1, keepdim=True) - 9.0, level, torch.nan)
     return torch.nanquantile(speech, 0.9, dim=1).clamp_min(_QUIETEST)
 
 
-def _levelled(mel: Tensor, level: Tensor) -> Tensor:
+def _leveled(mel: Tensor, level: Tensor) -> Tensor:
     return (mel - level[:, None, None]).clamp_min(-14.0)
 
 

@@ -1,8 +1,8 @@
-"""Predicted and reference motion -> how far they are apart, in numbers with units."""
+"""Predicted and reference motion -> metrics of their difference, with units."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,39 +12,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.landmarks import IBUG_MOUTH, NUM_IBUG
 from facetalk.core.motion import Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
-from facetalk.metrics.landmarks import landmark_distance_mm
-from facetalk.metrics.lips import lip_vertex_error_mm, lip_vertex_error_mm2, mean_vertex_error_mm
-from facetalk.metrics.upper_face import dynamics_difference_mm2
+from facetalk.metrics.registry import METRICS, FacePair
+from facetalk.motion.frames import posed
 from facetalk.motion.heads import load_head
 
 SUFFIXES = (".npz", ".npy")
-"""Motion files, and vertex files `(frames, vertices, 3)` in metres."""
+"""Motion files, and vertex files `(frames, vertices, 3)` in meters."""
 
-_LONGEST_MISMATCH = 0.1
-"""Clips whose lengths differ by more than this share do not show the same speech."""
-
-
-@dataclass(frozen=True, eq=False)
-class Performance:
-    """Two posed heads to compare, frame by frame, without the motion of the head as a whole."""
-
-    predicted: Float[Tensor, "frames vertices 3"]
-    reference: Float[Tensor, "frames vertices 3"]
-    template: Float[Tensor, "vertices 3"]
-    head: HeadModel
-
-    def landmarks(self) -> tuple[Tensor, Tensor]:
-        """The 68 landmarks of both."""
-        return self.head.points.landmarks.on(self.predicted), self.head.points.landmarks.on(self.reference)
+_MAX_LENGTH_DIFFERENCE = 0.1
+"""Clips whose lengths differ by more than this share are not of the same speech."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of each pair, their mean, and the pairs that could not be judged."""
+    """Figures of each pair, their mean, and the pairs that could not be compared with the reason of each."""
 
     pairs: Mapping[str, Mapping[str, float]]
     failed: Mapping[str, str] = field(default_factory=dict)
@@ -56,38 +40,9 @@ class Evaluation:
         return {name: float(np.mean([figures[name] for figures in self.pairs.values()])) for name in names}
 
 
-def _lve(clip: Performance) -> dict[str, float]:
-    lips = clip.head.points.regions["lips"]
-    return {
-        "lve_mm": lip_vertex_error_mm(clip.predicted, clip.reference, lips).mean().item(),
-        "lve_mm2": lip_vertex_error_mm2(clip.predicted, clip.reference, lips).mean().item(),
-    }
-
-
-def _mve(clip: Performance) -> dict[str, float]:
-    return {"mve_mm": mean_vertex_error_mm(clip.predicted, clip.reference).mean().item()}
-
-
-def _fdd(clip: Performance) -> dict[str, float]:
-    upper_face = clip.head.points.regions["upper_face"]
-    return {"fdd_mm2": dynamics_difference_mm2(clip.predicted, clip.reference, clip.template, upper_face).item()}
-
-
-def _lmd(clip: Performance) -> dict[str, float]:
-    predicted, reference = clip.landmarks()
-    return {
-        "lmd_face_mm": landmark_distance_mm(predicted, reference, tuple(range(NUM_IBUG))).mean().item(),
-        "lmd_mouth_mm": landmark_distance_mm(predicted, reference, IBUG_MOUTH).mean().item(),
-    }
-
-
-METRICS: dict[str, Callable[[Performance], dict[str, float]]] = {"lve": _lve, "mve": _mve, "fdd": _fdd, "lmd": _lmd}
-"""Names a user can give, and what computes the figures; each figure carries its unit in its name."""
-
-
 def evaluate(
-    predicted_path: Path,
-    reference_path: Path,
+    predicted_path: str | Path,
+    reference_path: str | Path,
     *,
     metrics: Sequence[str] = tuple(METRICS),
     head: str = "facetalk",
@@ -117,18 +72,18 @@ def evaluate(
     figures: dict[str, dict[str, float]] = {}
     for name, (predicted, reference) in pairs.items():
         try:
-            clip = read_performance(predicted, reference, model)
+            pair = read_pair(predicted, reference, model)
         except FacetalkError as error:
             if Path(predicted_path).is_file():
                 raise
             failed[name] = str(error)
             continue
-        figures[name] = {key: value for metric in metrics for key, value in METRICS[metric](clip).items()}
+        figures[name] = {key: value for metric in metrics for key, value in METRICS[metric](pair).items()}
     return Evaluation(figures, failed)
 
 
 def paired(predicted: Path, reference: Path) -> tuple[dict[str, tuple[Path, Path]], dict[str, str]]:
-    """Files that belong together by name without suffix, and the names that have no partner."""
+    """Files with the same name without suffix, and the names that occur in one folder only, with the reason."""
     for path in (predicted, reference):
         if not path.exists():
             raise FacetalkError(f"no such file or folder: {path}")
@@ -136,13 +91,13 @@ def paired(predicted: Path, reference: Path) -> tuple[dict[str, tuple[Path, Path
         raise UsageError(f"{predicted} and {reference} must both be files or both be folders")
     if predicted.is_file():
         return {predicted.stem: (predicted, reference)}, {}
-    ours, theirs = _by_stem(predicted), _by_stem(reference)
-    common = sorted(ours.keys() & theirs.keys())
+    predicted_files, reference_files = _by_stem(predicted), _by_stem(reference)
+    common = sorted(predicted_files.keys() & reference_files.keys())
     if not common:
         raise FacetalkError(f"no file in {predicted} has the name of one in {reference} ({' or '.join(SUFFIXES)})")
-    lonely = dict.fromkeys(sorted(ours.keys() - theirs.keys()), f"no file of that name in {reference}")
-    lonely |= dict.fromkeys(sorted(theirs.keys() - ours.keys()), f"no file of that name in {predicted}")
-    return {name: (ours[name], theirs[name]) for name in common}, lonely
+    unpaired = dict.fromkeys(sorted(predicted_files.keys() - common), f"no file of that name in {reference}")
+    unpaired |= dict.fromkeys(sorted(reference_files.keys() - common), f"no file of that name in {predicted}")
+    return {name: (predicted_files[name], reference_files[name]) for name in common}, unpaired
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
@@ -154,19 +109,28 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return found
 
 
-def read_performance(predicted: Path, reference: Path, head: HeadModel) -> Performance:
-    """Both clips as vertices of the same head over the same moments."""
-    files = [_read(path, head) for path in (predicted, reference)]
-    ours, theirs = files
-    if isinstance(ours, Motion) and isinstance(theirs, Motion):
-        ours = ours.to_fps(theirs.fps)
-    lengths = [file.num_frames if isinstance(file, Motion) else len(file) for file in (ours, theirs)]
+def read_pair(predicted: Path, reference: Path, head: HeadModel) -> FacePair:
+    """Both clips as vertices of the same head at the same times."""
+    first, second = (_read(path, head) for path in (predicted, reference))
+    if isinstance(first, Motion) and isinstance(second, Motion):
+        first = first.to_fps(second.fps)
+    lengths = [file.num_frames if isinstance(file, Motion) else len(file) for file in (first, second)]
     num_frames = min(lengths)
-    if max(lengths) - num_frames > max(3, _LONGEST_MISMATCH * max(lengths)):
+    if max(lengths) - num_frames > max(3, _MAX_LENGTH_DIFFERENCE * max(lengths)):
         raise FacetalkError(f"{predicted} has {lengths[0]} frames and {reference} {lengths[1]}: not the same clip")
-    betas = theirs.betas if isinstance(theirs, Motion) else ours.betas if isinstance(ours, Motion) else None
+    betas = second.betas if isinstance(second, Motion) else first.betas if isinstance(first, Motion) else None
     template = head.shaped(betas)[0] if betas is not None else head.template
-    return Performance(_face(ours, betas, head)[:num_frames], _face(theirs, betas, head)[:num_frames], template, head)
+    vertices, true_vertices = (_face(clip, betas, head)[:num_frames] for clip in (first, second))
+    points = head.points
+    return FacePair(
+        predicted=vertices,
+        reference=true_vertices,
+        template=template,
+        predicted_landmarks=points.landmarks.on(vertices),
+        reference_landmarks=points.landmarks.on(true_vertices),
+        lips=points.regions["lips"],
+        upper_face=points.regions["upper_face"],
+    )
 
 
 def _read(path: Path, head: HeadModel) -> Motion | Tensor:
@@ -192,17 +156,17 @@ def _read_vertices(path: Path, num_vertices: int) -> Float[Tensor, "frames verti
     if array.ndim == 2 and array.shape[1] == 3 * num_vertices:
         array = array.reshape(len(array), num_vertices, 3)
     if array.ndim != 3 or array.shape[1:] != (num_vertices, 3) or len(array) == 0:
-        raise FacetalkError(f"{path} has shape {array.shape}; it must be (frames, {num_vertices}, 3), in metres")
+        raise FacetalkError(f"{path} has shape {array.shape}; it must be (frames, {num_vertices}, 3), in meters")
     if not np.isfinite(array).all():
-        raise FacetalkError(f"{path} holds values that are not finite (NaN or infinite)")
+        raise FacetalkError(f"{path} contains values that are not finite (NaN or infinite)")
     return torch.from_numpy(array.astype(np.float32))
 
 
 def _face(clip: Motion | Tensor, betas: Tensor | None, head: HeadModel) -> Float[Tensor, "frames vertices 3"]:
-    """Vertices without the head's own motion."""
+    """Vertices without the motion of the head as a whole."""
     if not isinstance(clip, Motion) or betas is None:
         assert isinstance(clip, Tensor)
         return clip
     rest = torch.zeros_like(clip.transl)
     still = clip.replace(global_orient=rest, neck_pose=rest, transl=rest, betas=betas)
-    return torch.cat([head.pose(still.cut(start, start + 128)).vertices for start in range(0, still.num_frames, 128)])
+    return torch.from_numpy(np.stack(list(posed(head, still))))

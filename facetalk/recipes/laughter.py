@@ -96,7 +96,7 @@ class LaughterTask:
         for _ in range(self.config.data.pool_batches):
             batch = self.sampler.sample(generator)
             waveform = augment_waveform(batch.waveform, self.config.data.augment, generator)
-            mels.append(self.model.levelled_mel(waveform).half())
+            mels.append(self.model.leveled_mel(waveform).half())
             labels.append(batch.laughing)
             weights.append(batch.weight)
         return MelBatch(torch.cat(mels), torch.cat(labels), torch.cat(weights))

@@ -79,7 +79,7 @@ class SpeechEncoderTask:
         """Excerpts of the training recordings, augmented; the labels stay those of the clean audio."""
         batch = self.sampler.sample(generator)
         waveform = augment_waveform(batch.waveform, self.config.data.augment, generator)
-        mel = augment_mel(self._levelled(waveform, batch.level), self.config.data.augment, generator)
+        mel = augment_mel(self._leveled(waveform, batch.level), self.config.data.augment, generator)
         return AugmentedBatch(mel, batch)
 
     def loss_terms(self, step: int, batch: AugmentedBatch) -> dict[str, Tensor]:
@@ -97,14 +97,14 @@ class SpeechEncoderTask:
         described = {"network": plain(self.config.encoder)}
         write_model(run_dir, self.model, "speech-encoder", "speech-encoder", described)
 
-    def _levelled(self, waveform: Tensor, level: Tensor) -> Tensor:
+    def _leveled(self, waveform: Tensor, level: Tensor) -> Tensor:
         return (self.log_mel(waveform) - level[:, None, None]).clamp_min(-14.0)
 
     def _set_statistics(self) -> None:
         """Set the mean and spread of the mel bands to those of some clean batches."""
         generator = torch.Generator().manual_seed(self.config.loop.seed)
         batches = [self.sampler.sample(generator) for _ in range(4)]
-        mels = [self._levelled(batch.waveform, batch.level).flatten(0, 1) for batch in batches]
+        mels = [self._leveled(batch.waveform, batch.level).flatten(0, 1) for batch in batches]
         self.model.mel_mean.copy_(torch.cat(mels).mean(0))
         self.model.mel_std.copy_(torch.cat(mels).std(0).clamp_min(0.1))
 

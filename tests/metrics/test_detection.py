@@ -20,6 +20,6 @@ def test_perfect_reversed_and_blind_scores() -> None:
     assert roc_auc(torch.ones(4), truth) == 0.5
 
 
-def test_one_kind_alone_is_an_error() -> None:
-    with pytest.raises(ValueError, match="both kinds"):
+def test_one_class_alone_is_an_error() -> None:
+    with pytest.raises(ValueError, match="both are needed"):
         roc_auc(torch.ones(3), torch.ones(3, dtype=torch.bool))

@@ -86,7 +86,7 @@ def test_a_published_emotion_network_gives_features_before_its_classifier() -> N
 
 
 def test_weights_that_do_not_fit_are_refused_with_what_is_wrong() -> None:
-    with pytest.raises(FacetalkError, match="no lip reader"):
+    with pytest.raises(FacetalkError, match="are not a lip reader"):
         published_lip_reader({"conv1.weight": torch.ones(1)})
     short = published_reader("")
     del short["trunk.layer3.1.bn2.bias"]
@@ -94,7 +94,7 @@ def test_weights_that_do_not_fit_are_refused_with_what_is_wrong() -> None:
         published_lip_reader(short)
     with pytest.raises(FacetalkError, match="PReLU"):
         published_lip_reader(published_reader("") | {"trunk.layer1.0.relu1.weight": torch.ones(WIDTH)})
-    with pytest.raises(FacetalkError, match="no ResNet-50"):
+    with pytest.raises(FacetalkError, match="are not a ResNet-50"):
         published_expression_net(published_reader(""))
 
 

@@ -67,7 +67,7 @@ def test_a_clip_does_not_depend_on_its_batch() -> None:
 
 def test_later_sound_does_not_reach_rows_beyond_the_context() -> None:
     encoder, waveform = toy_encoder(), speechlike(4.0)
-    mel = encoder.levelled_mel(waveform[None])
+    mel = encoder.leveled_mel(waveform[None])
     changed = mel.clone()
     changed[:, 300:] += 3.0
     before, after = encoder(mel, 120).hidden[0], encoder(changed, 120).hidden[0]

@@ -13,7 +13,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.manifest import MANIFEST, Clip, read_manifest
 from facetalk.io.files import replacing
-from facetalk.metrics.neighbours import tsne
+from facetalk.metrics.tsne import tsne
 from facetalk.pipelines.reports.html import document
 from facetalk.pipelines.styles import read_style
 from facetalk.recipes.evaluation.styles import comparable

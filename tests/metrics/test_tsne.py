@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from facetalk.metrics.neighbours import gradient, likeness, tsne
+from facetalk.metrics.tsne import gradient, similarity, tsne
 
 
 def clusters(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -14,10 +14,10 @@ def clusters(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return centres[group] + torch.randn(45, 10, generator=chance), group
 
 
-def test_every_neighbourhood_has_the_wanted_entropy() -> None:
+def test_every_neighborhood_has_the_wanted_entropy() -> None:
     points = clusters()[0].double()
     squares = torch.cdist(points, points).square().fill_diagonal_(torch.inf)
-    joint = likeness(points, 7.0)
+    joint = similarity(points, 7.0)
     assert abs(joint.sum().item() - 1) < 1e-6
     # The slow way, for one point: search the width of its Gaussian by trying many.
     row = squares[3]
@@ -28,11 +28,11 @@ def test_every_neighbourhood_has_the_wanted_entropy() -> None:
     best = torch.logspace(-4, 2, 20_000, dtype=torch.float64)[int(torch.stack(entropies).argmin())]
     mine = (-row * best).softmax(0)
     others = joint[3] * 2 * len(points)
-    assert (others >= mine * 0.99 - 1e-9).all()  # a pair's likeness is the sum of both points' shares
+    assert (others >= mine * 0.99 - 1e-9).all()  # a pair's similarity is the sum of both points' shares
 
 
 def test_the_gradient_is_that_of_the_divergence() -> None:
-    wanted = likeness(clusters()[0].double(), 7.0)
+    wanted = similarity(clusters()[0].double(), 7.0)
     place = torch.randn(45, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64).requires_grad_()
     near = 1 / (1 + (place[:, None] - place).square().sum(-1))
     near = near * (1 - torch.eye(45, dtype=torch.float64))

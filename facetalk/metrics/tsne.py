@@ -1,4 +1,4 @@
-"""A map of points in many dimensions that keeps neighbours together: exact t-SNE (van der Maaten and Hinton 2008)."""
+"""Exact t-SNE: a map of high-dimensional points that keeps neighbors together (van der Maaten and Hinton 2008)."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _HALVINGS = 60
 def tsne(
     points: Float[Tensor, "points width"], *, perplexity: float = 20.0, num_steps: int = 500, seed: int = 0
 ) -> Float[Tensor, "points 2"]:
-    """Places on a plane. Memory and time grow with the square of the number of points: for some thousands at most.
+    """Positions in the plane. Memory and time grow with the square of the number of points: use it for a few thousand.
 
     Args:
-        points: at least two; scale the columns before.
-        perplexity: about how many neighbours each point has; cut down for few points.
-        num_steps: of gradient descent.
-        seed: of the places at the start.
+        points: at least two; standardize the columns first.
+        perplexity: effective number of neighbors of a point; reduced for few points.
+        num_steps: steps of gradient descent.
+        seed: of the initial positions.
     """
     if len(points) < 2:
-        raise ValueError(f"a map needs two points at least, not {len(points)}")
+        raise ValueError(f"a map needs at least two points, not {len(points)}")
     perplexity = min(perplexity, (len(points) - 1) / 3 + 1)
-    wanted = likeness(points.double(), perplexity)
-    chance = torch.Generator().manual_seed(seed)
-    place = 1e-4 * torch.randn(len(points), 2, generator=chance, dtype=torch.float64)
+    wanted = similarity(points.double(), perplexity)
+    generator = torch.Generator().manual_seed(seed)
+    place = 1e-4 * torch.randn(len(points), 2, generator=generator, dtype=torch.float64)
     moved = torch.zeros_like(place)
     gain = torch.ones_like(place)
     step = max(len(points) / _EXAGGERATION / 4, 5.0)  # Belkina et al. 2019
@@ -43,10 +43,10 @@ def tsne(
     return place.float()
 
 
-def likeness(points: Float[Tensor, "points width"], perplexity: float) -> Float[Tensor, "points points"]:
-    """Share of each pair in all neighbourhoods: symmetric, sums to 1.
+def similarity(points: Float[Tensor, "points width"], perplexity: float) -> Float[Tensor, "points points"]:
+    """Joint probability of each pair of points: symmetric, sums to 1.
 
-    Around every point a Gaussian is as wide as it takes for its entropy to be the logarithm of the perplexity.
+    The width of the Gaussian around each point is chosen such that its entropy is the logarithm of the perplexity.
     """
     squares = torch.cdist(points, points).square()
     squares.fill_diagonal_(torch.inf)
@@ -64,7 +64,7 @@ def likeness(points: Float[Tensor, "points width"], perplexity: float) -> Float[
 
 
 def gradient(place: Float[Tensor, "points 2"], wanted: Float[Tensor, "points points"]) -> Float[Tensor, "points 2"]:
-    """Slope of the Kullback-Leibler divergence of the map's likeness from the wanted one."""
+    """Gradient of the Kullback-Leibler divergence of the map's similarities from the wanted ones."""
     near = 1 / (1 + torch.cdist(place, place).square())
     near.fill_diagonal_(0)
     found = (near / near.sum()).clamp_min(1e-12)
