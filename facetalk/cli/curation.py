@@ -54,7 +54,7 @@ ReportFlag = Annotated[
 
 
 def curation_document(summary: CurationSummary) -> dict[str, object]:
-    """What `--json` prints."""
+    """The document that `--json` prints."""
     return {
         "clips": summary.clips,
         "rejected": summary.rejected,

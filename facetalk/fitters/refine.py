@@ -57,7 +57,7 @@ class RefineSettings:
 
 @dataclass(frozen=True, eq=False)
 class _Target:
-    """What a refinement compares with, all frames of the clip."""
+    """Training data of a refinement: the frames of a clip and what is known of them."""
 
     clip: SeenClip
     initial: Float[Tensor, "frames 52"]
@@ -65,7 +65,7 @@ class _Target:
     spread: Float[Tensor, "52"]
     """Usual size of each channel."""
     lip_features: Float[Tensor, "frames features"] | None
-    """What the lip reader sees in the video; None without that term."""
+    """Features of the lip reader on the video; None without that term."""
 
     def at(self, frames: Tensor) -> _Target:
         """The same for some of the frames."""

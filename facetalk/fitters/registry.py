@@ -22,7 +22,7 @@ class FitMethod:
     fitter: str
     """Name of the class in it."""
     summary: str
-    """What users choose it for."""
+    """One line for the help text."""
     can_refine: bool = False
     """Whether it can be adapted to each video first."""
 

@@ -102,7 +102,7 @@ class SpectreFitter:
 
 @dataclass(frozen=True, eq=False)
 class CroppedFace:
-    """What is known of the face in a video before the encoders see it."""
+    """The detected face of a video with crop boxes and camera: the input of the encoders."""
 
     track: CropTrack
     shots: Shots

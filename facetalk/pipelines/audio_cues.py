@@ -1,4 +1,4 @@
-"""What the audio of a video says about the face that speaks: the mouth to expect, voice, and laughter."""
+"""Cues for curation from the audio of a video: expected mouth opening, voice, and laughter."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from facetalk.pipelines.fit import check_batch_flags
 
 @dataclass(frozen=True)
 class CurationSummary:
-    """What became of several videos."""
+    """Outcome for each of several videos."""
 
     clips: list[dict[str, Any]] = field(default_factory=list)
     """Rows of the manifest."""

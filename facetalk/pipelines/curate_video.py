@@ -48,7 +48,7 @@ class CurationJob:
     head: str
     rules: CurationRules
     note: Mapping[str, str]
-    """What the user says about the video: speaker and label."""
+    """Speaker and label, where the user gives them."""
     laughs: Sequence[tuple[float, float]] | None
     """Start and end of laughs in seconds, where the user gives them."""
 

@@ -60,7 +60,7 @@ def fit(
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How videos are fitted, and what is written next to each motion file."""
+    """Fitting method, head, and files written next to each motion file."""
 
     method: str = "landmarks"
     head: str = "facetalk"
@@ -74,7 +74,7 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class FitSummary:
-    """What became of several videos."""
+    """Outcome for each of several videos."""
 
     written: list[Path] = field(default_factory=list)
     """New motion files."""

@@ -1,4 +1,4 @@
-"""What `facetalk fit` does with its inputs: one motion file, a dataset, or a curated dataset, each with a report."""
+"""The pipeline of `facetalk fit`: one motion file, a dataset, or a curated dataset, each with an optional report."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class ClipFit:
     """None if the file existed and was skipped."""
 
     def document(self) -> dict[str, object]:
-        """What `--json` prints."""
+        """The document that `--json` prints."""
         motion = self.motion
         if motion is None:
             return {"motion": self.motion_path, "skipped": True}
@@ -101,7 +101,7 @@ class ClipFit:
 
 @dataclass(frozen=True, eq=False)
 class FitOutcome:
-    """What `facetalk fit` made."""
+    """Result of `facetalk fit`."""
 
     result: ClipFit | FitSummary | CurationSummary
     report: Path | None

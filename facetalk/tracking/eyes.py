@@ -122,7 +122,7 @@ def raw_gaze(
 
 
 def _angles(direction: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 2"]:
-    """Yaw and pitch whose rotation without torsion turns +z into a direction."""
+    """Yaw and pitch of the torsion-free rotation from +z to a direction."""
     x, y, z = direction.unbind(-1)
     across = (x**2 + y**2).sqrt().clamp_min(1e-6)
     angle = torch.atan2(across, z) / across

@@ -1,4 +1,4 @@
-"""How far the points of MediaPipe's face mesh can be trusted, and which distances between them matter."""
+"""Weights of the points of MediaPipe's face mesh, and of distances between them."""
 
 from __future__ import annotations
 

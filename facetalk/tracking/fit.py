@@ -31,7 +31,7 @@ _SAMPLE = 1000
 
 @dataclass(frozen=True, eq=False)
 class ClipModel:
-    """What is constant during a clip."""
+    """The constants of a clip."""
 
     basis: FaceBasis
     energy: FaceEnergy
@@ -46,7 +46,7 @@ class ClipModel:
 
 @dataclass(frozen=True, eq=False)
 class FrameFits:
-    """What is fitted to each frame."""
+    """Fitted values of each frame."""
 
     rotation: Float[Tensor, "frames 3"]
     position: Float[Tensor, "frames 3"]

@@ -34,7 +34,7 @@ def pick_frames(confidence: Float[Tensor, " frames"], rotation: Float[Tensor, "f
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What several frames share, and the frames themselves."""
+    """Identity and focal length of several frames, with their states."""
 
     betas: Float[Tensor, " n_betas"]
     seen: Observation
@@ -97,8 +97,8 @@ def personal_offsets(
     turn = axis_angle_to_matrix(state.rotation) @ seen.reference
     points = energy.posed(rest, state) @ turn.transpose(1, 2) + state.position[:, None]
     distance = -points[..., 2:]
-    beside = seen.image_points * distance / seen.focal_px - points[..., :2]
-    across = torch.nn.functional.pad(beside, (0, 1)) @ turn
+    offset = seen.image_points * distance / seen.focal_px - points[..., :2]
+    across = torch.nn.functional.pad(offset, (0, 1)) @ turn
     weights = seen.weights[..., None]
     return (weights * across).sum(0) / weights.sum(0).clamp_min(1e-6)
 

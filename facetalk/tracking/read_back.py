@@ -47,11 +47,11 @@ def apply_reading(
     turn = (axis_angle_to_matrix(state.rotation) @ read.reference)[good]
     posed = rest + basis.moved(state.channels) - basis.pivot
     points = posed[good] @ turn.transpose(1, 2) + state.position[good, None]
-    beside = read.image_points[good] * -points[..., 2:] / read.focal_px - points[..., :2]
+    offset = read.image_points[good] * -points[..., 2:] / read.focal_px - points[..., :2]
     faces = torch.nn.functional.pad(state.channels[good], (1, 0), value=1.0)
     spread = torch.full((faces.shape[1],), _CHANNEL_M)
     spread[0] = _REST_M
-    shift = _ridge(faces.double(), turn[:, :2].double(), beside.double(), spread.double()).float()
+    shift = _ridge(faces.double(), turn[:, :2].double(), offset.double(), spread.double()).float()
     return with_points(basis, basis.template + shift[0], basis.expression_dirs + shift[1:])
 
 

@@ -9,7 +9,7 @@ from facetalk.core.landmarks import MESH_FOREHEAD, MESH_NOSE_BASE, MESH_OUTER_EY
 
 _RIGHT_EYE, _LEFT_EYE = MESH_OUTER_EYE_CORNERS
 _FRONTAL_PITCH_DEG = -7.0
-"""What the line from forehead to nose base says when a face looks into the camera (median of 400 clips that do)."""
+"""Pitch of the line from forehead to nose base for a face toward the camera (median of 400 clips)."""
 
 
 def bounding_boxes(points: Float[np.ndarray, "faces 478 3"]) -> Float[np.ndarray, "faces 4"]:

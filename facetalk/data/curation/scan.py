@@ -32,7 +32,7 @@ _TABLE, _POINTS = "scan.npz", "points.f32"
 
 @dataclass(frozen=True, eq=False)
 class VideoScan:
-    """What was detected in a video; one row for each face in each frame."""
+    """Cuts and detected faces of a video; one row for each face in each frame."""
 
     folder: Path
     times: Float[np.ndarray, " frames"]
@@ -119,7 +119,7 @@ def scan_video(
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What one pass over a video finds."""
+    """Findings of one pass over a video."""
 
     times: list[float]
     rows: list[tuple[int, int]]

@@ -32,7 +32,7 @@ NO_FACE, NO_AUDIO = "no face", "no audio"
 
 @dataclass(frozen=True, eq=False)
 class AudioCues:
-    """What is heard in a video, on its frames."""
+    """Voice and laughter in each frame of a video."""
 
     expected_mouth: Float[Tensor, " frames"]
     """Opening of the lips that the speech encoder expects."""
@@ -61,7 +61,7 @@ class FaceRejection(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """What is kept of a video, and what is not."""
+    """Kept and rejected spans of a video."""
 
     kept: list[KeptSpan] = field(default_factory=list)
     rejected: list[FaceRejection] = field(default_factory=list)

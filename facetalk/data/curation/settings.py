@@ -15,7 +15,7 @@ LAUGHTER_MODES = ("label", "only", "none")
 
 @dataclass(frozen=True)
 class SceneRules:
-    """Where a new scene begins."""
+    """Definition of a scene cut."""
 
     cut_ratio: float = 3.0
     """Change of a frame over the change of its neighbors."""
@@ -65,7 +65,7 @@ class SpeakerRules:
 
 @dataclass(frozen=True)
 class LaughterRules:
-    """Where somebody laughs, and what follows from it."""
+    """Definition of a laugh, and what happens to spans with laughter."""
 
     mode: str = "label"
     """`label` records laughter, `only` keeps spans with laughter, `none` keeps spans without any."""

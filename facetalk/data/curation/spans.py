@@ -21,9 +21,9 @@ class Rejection:
     span: Span
     reason: str
     value: float
-    """What was measured."""
+    """Measured value."""
     threshold: float
-    """What was required."""
+    """Limit that was violated."""
 
 
 class Split(NamedTuple):
@@ -40,7 +40,7 @@ class Check:
     reason: str
     """Of the rejection where it fails."""
     values: Float[Tensor, " frames"]
-    """What was measured; NaN where it could not be, which fails."""
+    """Measured values; NaN, where nothing could be measured, fails."""
     limit: float
     at_least: bool = False
     """Whether the limit is a minimum; else it is a maximum."""

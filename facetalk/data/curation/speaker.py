@@ -1,4 +1,4 @@
-"""Does the visible mouth say what is heard?"""
+"""Active speaker detection: correlation of the visible mouth with the audio."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Snapshot:
 
 @dataclass(frozen=True, eq=False)
 class ClipReport:
-    """What the page shows of one clip."""
+    """Content of the page for one clip."""
 
     name: str
     source: str
@@ -47,7 +47,7 @@ class ClipReport:
     """Channels from 0 to 1, by label."""
     snapshots: Sequence[Snapshot] = ()
     note: str = ""
-    """What could not be shown, and why."""
+    """Explanation of what could not be shown."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ GROUPS = ("speaker", "emotion")
 
 @dataclass(frozen=True)
 class StyleMap:
-    """Where each style is on the map, and the files that show it."""
+    """Positions of styles on a map, and the files that show it."""
 
     picture: Path
     page: Path
