@@ -47,17 +47,16 @@ def render(
     """Render a motion file as a video."""
     from facetalk.head.looks import Look
     from facetalk.io.motion import read_motion
-    from facetalk.motion.heads import load_head
     from facetalk.pipelines import render as pipeline
 
     motion = read_motion(motion_path)
-    model = load_head(head or motion.head, Look(skin, eyes, hair))
     out_path = out or Path(f"{motion_path.stem}.mp4")
     with progress_bar(as_json) as show:
         written = pipeline.render(
             motion,
             out_path,
-            head=model,
+            head=head,
+            look=Look(skin, eyes, hair),
             backend=backend,
             camera=camera,
             size=size,

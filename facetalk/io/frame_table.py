@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from types import TracebackType
 
 import numpy as np
@@ -24,8 +25,9 @@ class FrameTable:
         """
         self.row_shape = shape
         self._row_bytes = 4 * int(np.prod(shape))
-        # Lives as long as the table; the operating system removes it with the process.
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+        # A table is passed on as part of a result, so it closes its file when it is no longer used.
+        self._finalizer = weakref.finalize(self, self._file.close)
         self._numbers: list[int] = []
         self._length = 0
 
@@ -77,7 +79,7 @@ class FrameTable:
 
     def close(self) -> None:
         """Remove the temporary file."""
-        self._file.close()
+        self._finalizer()
 
     def __enter__(self) -> FrameTable:
         return self

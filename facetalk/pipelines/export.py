@@ -48,7 +48,7 @@ def export(
         head: the head to pose, or its name; the one that the motion names, if not given.
         look: colors of skin, eyes and hair of a head that is given by name.
         fps: frames a second; the motion's own if not given, with the tracked camera the fitted video's.
-        size: side of the front camera's square image, pixels. This and all that follow up to `over` are for video only.
+        size: side of the front camera's square image, pixels. This and all options up to `over` are for video only.
         audio: audio or video file whose audio goes with the frames, or mono samples at 16 kHz.
         backend: `cpu`, or `pyrender` where OpenGL is installed.
         camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, image size
@@ -56,6 +56,9 @@ def export(
         over: video that is shown behind the head instead of a plain wall; needs the tracked camera.
         overwrite: replace an existing file.
         progress: called after every frame.
+
+    Example:
+        >>> export(read_motion("hello.npz"), "hello.glb")
 
     Raises:
         UsageError: the suffix or format is unknown, or an option does not apply to the format.

@@ -10,6 +10,7 @@ from torch import Tensor
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
+from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.pipelines.export import export
 
@@ -18,7 +19,8 @@ def render(
     motion: Motion,
     out_path: Path | str,
     *,
-    head: HeadModel | None = None,
+    head: HeadModel | str | None = None,
+    look: Look | None = None,
     backend: str = "cpu",
     camera: str = "front",
     size: int = 512,
@@ -31,9 +33,10 @@ def render(
     """Write a video of a motion and return its path.
 
     Args:
-        motion: for any head; it is retargeted where that is another one.
+        motion: for any head; it is retargeted where `head` is another one.
         out_path: `.mp4` file.
-        head: the head to pose; the one that the motion names, if not given.
+        head: the head to pose, or its name; the one that the motion names, if not given.
+        look: colors of skin, eyes and hair of a head that is given by name.
         backend: `cpu`, or `pyrender` where OpenGL is installed.
         camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, image size
             and frame rate of the video that the motion was fitted to.
@@ -43,6 +46,11 @@ def render(
         over: video that is shown behind the head instead of a plain wall; needs the tracked camera.
         overwrite: replace an existing file.
         progress: called after every frame.
+
+    Raises:
+        UsageError: the path is not an `.mp4` file, or the options contradict each other.
+        FacetalkError: the path exists already.
+        MissingAssetError: the backend `pyrender` is not installed.
     """
     out_path = Path(out_path)
     if out_path.suffix.lower() != ".mp4":
@@ -54,6 +62,7 @@ def render(
         motion,
         out_path,
         head=head,
+        look=look,
         backend=backend,
         camera=camera,
         size=size,

@@ -58,7 +58,7 @@ def test_fit_then_render_over_the_video(short_video: Path, tmp_path: Path, monke
     with VideoReader(tmp_path / "over.mp4") as over:
         assert over.size == (320, 320)
         assert len(list(over)) == 15
-    assert "there already" in run("fit", short_video, "--skip-existing").stderr
+    assert "exists already" in run("fit", short_video, "--skip-existing").stderr
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -41,3 +43,11 @@ def test_rows_must_come_in_order() -> None:
         with pytest.raises(ValueError, match="row 3 comes after row 3"):
             table.append(3, np.zeros(2))
         assert table.numbers == [3] and bool(torch.isnan(table[:3]).all())
+
+
+def test_a_table_that_is_no_longer_used_closes_its_file() -> None:
+    table = FrameTable(2)
+    file = table._file
+    del table
+    gc.collect()
+    assert file.closed
