@@ -15,7 +15,7 @@ import facetalk
 from facetalk.io.audio import read_waveform
 from facetalk.io.video import VideoReader
 from facetalk.io.weights import weights_dir
-from facetalk.pipelines.assets import verify_weights
+from facetalk.pipelines.weights import verify_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -35,14 +35,14 @@ HeadArgument = Annotated[str, typer.Argument(metavar="HEAD", help="A name, or fl
 @heads.command("list")
 def list_all(as_json: JsonFlag = False) -> None:
     """List the bundled and the installed head models."""
-    from facetalk.pipelines.assets import list_heads
+    from facetalk.pipelines.heads import list_heads
 
     found = list_heads()
     if as_json:
         print_json([head._asdict() for head in found])
     else:
-        columns = ("name", "vertices", "faces", "channels", "identities", "licence")
-        rows = [(h.name, h.num_vertices, h.num_faces, h.num_channels, h.num_betas, h.licence) for h in found]
+        columns = ("name", "vertices", "faces", "channels", "identities", "license")
+        rows = [(h.name, h.num_vertices, h.num_faces, h.num_channels, h.num_betas, h.license) for h in found]
         print_table(columns, rows)
 
 
@@ -58,7 +58,7 @@ def show(
 ) -> None:
     """Draw a contact sheet: the head at rest, every channel, identities."""
     from facetalk.motion.heads import load_head
-    from facetalk.pipelines.heads import show_head
+    from facetalk.pipelines.head_sheet import show_head
 
     model = load_head(head)
     out_path = out or Path(f"{model.name.replace(':', '-')}.png")
@@ -83,7 +83,7 @@ def install(
 
     FLAME needs your registration at https://flame.is.tue.mpg.de: download it there and give the path. ICT-FaceKit and
     GNM are free: https://github.com/ICT-VGL/ICT-FaceKit and https://huggingface.co/google/gnm-v3 are fetched. The
-    model's checksum and licence are kept beside the copy.
+    model's checksum and license are kept beside the copy.
     """
     from facetalk.pipelines.heads import install_head
 
@@ -94,7 +94,7 @@ def install(
     if as_json:
         print_json({**asdict(installed), "path": installed.path})
     else:
-        typer.echo(f"{installed.name}: {installed.kind}, licence {installed.licence}, SHA-256 {installed.sha256}")
+        typer.echo(f"{installed.name}: {installed.kind}, license {installed.license}, SHA-256 {installed.sha256}")
 
 
 @heads.command()

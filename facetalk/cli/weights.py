@@ -14,7 +14,7 @@ def weights(
     as_json: JsonFlag = False,
 ) -> None:
     """List the bundled weights, or verify them."""
-    from facetalk.pipelines.assets import list_weights, verify_weights
+    from facetalk.pipelines.weights import list_weights, verify_weights
 
     found = list_weights()
     problems = verify_weights() if verify else {}

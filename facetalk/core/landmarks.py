@@ -28,6 +28,8 @@ IBUG_OUTER_EYE_CORNERS = (36, 45)
 """Of the right and the left eye; their distance is the inter-ocular unit."""
 IBUG_EYE_CORNERS = (36, 39, 42, 45)
 IBUG_MOUTH_CORNERS = (48, 54)
+IBUG_OUTER_LIP_CENTERS = (51, 57)
+"""Upper and lower."""
 IBUG_JAW_ANGLES = (5, 6, 10, 11)
 """The curve of the jaw between chin and cheek, right and left."""
 IBUG_CHIN = 8

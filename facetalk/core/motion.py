@@ -1,6 +1,6 @@
 """Motion: how one face moves, frame by frame.
 
-World frame: x points to the right of a viewer who faces the head (the subject's left), y up, z out of the face towards
+World frame: x points to the right of a viewer who faces the head (the subject's left), y up, z out of the face toward
 the viewer.
 """
 

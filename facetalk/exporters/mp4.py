@@ -10,8 +10,8 @@ from facetalk.exporters.base import DEFAULTS, ExportOptions, check_same_head
 from facetalk.head.model import HeadModel
 from facetalk.io.video import video_frames
 from facetalk.io.video_writer import VideoWriter
-from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import fitted_camera, front_view, make_renderer, posed, rendered
+from facetalk.motion.head_surface import head_surface
 
 
 def write(

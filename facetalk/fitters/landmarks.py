@@ -13,7 +13,7 @@ from facetalk.core.version import __version__
 from facetalk.fitters.detect import Detections, detect_landmarks
 from facetalk.fitters.read_back import RenderedReader
 from facetalk.head.model import HeadModel
-from facetalk.motion.retarget import arkit_view, from_view
+from facetalk.motion.arkit_view import arkit_view, from_view
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.settings import FitSettings
 from facetalk.vision.landmark_detector import LandmarkDetector, detector_name

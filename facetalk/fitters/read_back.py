@@ -13,9 +13,9 @@ from facetalk.core.landmarks import IBUG_CHIN, IBUG_NASION, IBUG_NOSE_TIP, NUM_M
 from facetalk.core.motion import Motion
 from facetalk.core.threads import in_threads
 from facetalk.head.model import HeadModel
-from facetalk.motion.appearance import head_surface
+from facetalk.motion.arkit_view import from_view
 from facetalk.motion.frames import make_renderer, posed, rendered
-from facetalk.motion.retarget import from_view
+from facetalk.motion.head_surface import head_surface
 from facetalk.rendering.camera import resized_camera
 from facetalk.vision.landmark_detector import MediaPipeDetector
 

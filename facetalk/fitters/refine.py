@@ -20,7 +20,7 @@ from facetalk.core.rotations import matrix_to_quaternion
 from facetalk.core.threads import one_torch_thread
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.losses.perceptual import correction_size, lip_reading_error, relative_error
-from facetalk.motion.face_scene import FaceScene, SeenClip
+from facetalk.motion.face_scene import FaceScene, ObservedClip
 from facetalk.networks.experts import LipReader
 from facetalk.networks.face_encoder import REACH, FaceCode, FaceEncoder
 from facetalk.vision.crop_view import out_of_crop
@@ -59,7 +59,7 @@ class RefineSettings:
 class _Target:
     """Training data of a refinement: the frames of a clip and what is known of them."""
 
-    clip: SeenClip
+    clip: ObservedClip
     initial: Float[Tensor, "frames 52"]
     """Expression before the refinement."""
     spread: Float[Tensor, "52"]
@@ -77,7 +77,7 @@ def refine_encoder(
     encoder: FaceEncoder,
     scene: FaceScene,
     reader: LipReader | None,
-    clip: SeenClip,
+    clip: ObservedClip,
     settings: RefineSettings | None = None,
     progress: Progress = no_progress,
 ) -> FaceEncoder:
@@ -115,7 +115,7 @@ def refine_encoder(
 
 
 @torch.no_grad()
-def _target(encoder: FaceEncoder, reader: LipReader | None, clip: SeenClip, settings: RefineSettings) -> _Target:
+def _target(encoder: FaceEncoder, reader: LipReader | None, clip: ObservedClip, settings: RefineSettings) -> _Target:
     initial = encoder.encode(clip.faces, clip.landmarks).expression
     spread = FaceCode.split(encoder.coarse.spread[None], encoder.config.num_betas).expression[0].clamp_min(0.03)
     features = None
@@ -132,11 +132,11 @@ def refine_terms(
     code, _ = encoder(clip.faces, clip.landmarks)
     code = replace(code, expression=with_lids(code.expression, initial))
     betas = code.betas.mean(0)
-    code = replace(code, camera=scene.anchored(code, betas, clip.shots, clip.landmarks).camera)
+    code = replace(code, camera=scene.anchored(code, betas, clip.views, clip.landmarks).camera)
     inside = slice(REACH, -REACH)
-    points = scene.seen(scene.points(code, betas, clip.shots), clip.shots)
+    points = scene.seen(scene.points(code, betas, clip.views), clip.views)
     distance = (points - clip.landmarks).abs().mean((1, 2))
-    turns, _ = out_of_crop(code.rotation, code.camera, clip.shots.K, clip.shots.boxes)
+    turns, _ = out_of_crop(code.rotation, code.camera, clip.views.K, clip.views.boxes)
     acceleration = code.expression.diff(dim=0).diff(dim=0) / spread
     terms = {
         "landmarks": (distance * clip.trusted)[inside].sum() / clip.trusted[inside].sum().clamp_min(1.0),
@@ -146,8 +146,8 @@ def refine_terms(
         "initial": correction_size(((code.expression - initial) / spread)[inside], torch.zeros_like(initial[inside])),
     }
     if reader is not None and target.lip_features is not None:
-        vertices = scene.vertices(code, betas, clip.shots)
-        mouths = scene.mouths(vertices, scene.normals(vertices), code.light, clip.shots)
+        vertices = scene.vertices(code, betas, clip.views)
+        mouths = scene.mouths(vertices, scene.normals(vertices), code.light, clip.views)
         rendered = reader.features(mouths[None])[0]
         terms["lip_reading"] = lip_reading_error(target.lip_features[inside], rendered[inside], clip.trusted[inside])
     return terms
@@ -193,6 +193,6 @@ def _batches(num_frames: int, size: int, generator: torch.Generator) -> list[Ten
     return batches
 
 
-def _clip_at(clip: SeenClip, frames: Tensor) -> SeenClip:
-    shots = replace(clip.shots, boxes=clip.shots.boxes[frames])
-    return SeenClip(clip.faces[frames], clip.mouths[frames], clip.landmarks[frames], shots, clip.trusted[frames])
+def _clip_at(clip: ObservedClip, frames: Tensor) -> ObservedClip:
+    views = replace(clip.views, boxes=clip.views.boxes[frames])
+    return ObservedClip(clip.faces[frames], clip.mouths[frames], clip.landmarks[frames], views, clip.trusted[frames])

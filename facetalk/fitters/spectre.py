@@ -32,7 +32,7 @@ from facetalk.head.gaze import gaze_to_channels
 from facetalk.head.model import HeadModel
 from facetalk.metrics.landmarks import landmark_error
 from facetalk.metrics.stability import motion_stability_index
-from facetalk.motion.face_scene import FaceScene, SeenClip, Shots, in_crop
+from facetalk.motion.face_scene import CropViews, FaceScene, ObservedClip, in_crop
 from facetalk.motion.heads import load_head
 from facetalk.motion.retarget import retarget
 from facetalk.networks.face_encoder import FaceCode, FaceEncoder
@@ -105,7 +105,7 @@ class CroppedFace:
     """The detected face of a video with crop boxes and camera: the input of the encoders."""
 
     track: CropTrack
-    shots: Shots
+    views: CropViews
     landmarks: Float[Tensor, "frames 68 2"]
     """The detector's, in units of the face crop."""
     camera: Camera
@@ -121,7 +121,7 @@ def cropped_face(found: Detections) -> CroppedFace:
     camera = estimate_camera(even, found.image_size, FitSettings())
     track = crop_track(points, found.times, found.image_size)
     landmarks = in_crop(track.landmarks, track.face_boxes)
-    return CroppedFace(track, Shots(camera.K, track.face_boxes), landmarks, camera, confidence, found.fps)
+    return CroppedFace(track, CropViews(camera.K, track.face_boxes), landmarks, camera, confidence, found.fps)
 
 
 def encode_video(encoder: FaceEncoder, video: Path, face: CroppedFace) -> FaceCode:
@@ -138,15 +138,15 @@ def encode_video(encoder: FaceEncoder, video: Path, face: CroppedFace) -> FaceCo
     return replace(code, rotation=rotation, betas=betas, expression=code.expression.clamp(0, 1))
 
 
-def refinement_clip(video: Path, face: CroppedFace) -> SeenClip:
+def refinement_clip(video: Path, face: CroppedFace) -> ObservedClip:
     """The first `REFINE_FRAMES` frames of a video as training data of a refinement."""
     faces, mouths = zip(*islice(cut_frames(video, face.track), REFINE_FRAMES), strict=True)
     part = slice(len(faces))
-    return SeenClip(
+    return ObservedClip(
         faces=face_images(np.stack(faces)),
         mouths=mouth_images(np.stack(mouths)),
         landmarks=face.landmarks[part],
-        shots=replace(face.shots, boxes=face.shots.boxes[part]),
+        views=replace(face.views, boxes=face.views.boxes[part]),
         trusted=face.track.found[part].float(),
     )
 
@@ -171,16 +171,16 @@ class _Placed(NamedTuple):
 
 
 def _place(code: FaceCode, scene: FaceScene, face: CroppedFace) -> _Placed:
-    code = scene.anchored(code, code.betas[0], face.shots, face.landmarks)
-    points = scene.points(code, code.betas[0], face.shots)
-    return _Placed(code, points, landmark_error(scene.seen(points, face.shots), face.landmarks))
+    code = scene.anchored(code, code.betas[0], face.views, face.landmarks)
+    points = scene.points(code, code.betas[0], face.views)
+    return _Placed(code, points, landmark_error(scene.seen(points, face.views), face.landmarks))
 
 
 def to_motion(code: FaceCode, scene: FaceScene, face: CroppedFace, source: str, notes: Mapping[str, Any]) -> Motion:
     """The encoders' output as a motion at facetalk's frame rate, in front of the video's camera."""
     code, _, error = _place(code, scene, face)
     betas = code.betas[0]
-    poses, transl = scene.poses(code, betas, face.shots)
+    poses, transl = scene.poses(code, betas, face.views)
     times = face.track.times
     target = torch.arange(len(face.confidence), dtype=torch.float64) / FPS
 

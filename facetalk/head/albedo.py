@@ -1,4 +1,4 @@
-"""The colour of a head at its vertices, for renderers that know no texture."""
+"""The color of a head at its vertices, for renderers that know no texture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TEXELS = 256
 
 
 def vertex_albedo(assets: HeadAssets) -> Float[Tensor, "vertices 3"]:
-    """sRGB colour of each vertex under white light: its colour, the texture where it lies, and the mouth's darkness."""
+    """sRGB color of each vertex under white light: its color, the texture where it lies, and the mouth's darkness."""
     albedo = assets.appearance.colors.clone().float()
     if assets.appearance.texture is not None:
         # Coarse, because what lies between two vertices would otherwise show at one of them or not at all.

@@ -1,4 +1,4 @@
-"""A bounded least-squares problem over time, compiled."""
+"""Compiled solver of a bounded least-squares problem over time."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def sweep_bounded(
     sweeps: int,
     tolerance: float,
 ) -> int:
-    """Minimise `x.inner.x - 2 linear.x + extra x^2 + step (x(t) - x(t-1))^2` within bounds, one unknown at a time.
+    """Minimize `x.inner.x - 2 linear.x + extra x^2 + step (x(t) - x(t-1))^2` within bounds, one unknown at a time.
 
-    Each unknown in turn goes to its best place with all others held (projected Gauss-Seidel), so the cost never rises.
+    Projected Gauss-Seidel: each unknown in turn moves to its optimum with all others fixed, so the cost never rises.
 
     Args:
-        inner: (n, n), the same for every frame.
+        inner: (n, n), shared by all frames.
         linear: (frames, n).
-        extra: (n,) cost of each unknown itself.
+        extra: (n,) cost of each unknown's size.
         step: (n,) cost of its change from frame to frame.
-        lower: (n,) smallest values.
-        upper: (n,) largest values.
-        x: (frames, n) where to start; the answer afterwards.
-        sweeps: at most so many.
-        tolerance: it ends when no unknown moves further than this in a sweep.
+        lower: (n,) lower bounds.
+        upper: (n,) upper bounds.
+        x: (frames, n) initial values, overwritten with the solution.
+        sweeps: maximum number of sweeps.
+        tolerance: stop when no unknown moves further than this in a sweep.
 
     Returns:
-        Number of sweeps.
+        Number of sweeps done.
     """
     frames, count = linear.shape
     for sweep in range(sweeps):

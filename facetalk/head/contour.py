@@ -1,4 +1,4 @@
-"""The jaw line as a camera sees it: for each degree of yaw the points on the outline of the turned head."""
+"""Jaw-line landmarks on the visible outline of the face, one set for each degree of yaw."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from facetalk.core.landmarks import IBUG_JAWLINE, IBUG_NOSE_TIP
 
 MOST_DEGREES = 39
-"""FLAME's published tables go from -39 to 39 degrees in steps of one."""
+"""FLAME's published tables range from -39 to 39 degrees in steps of one."""
 
 _SECTOR = np.radians(4.0)
 
@@ -19,14 +19,14 @@ def sliding_contour(
     landmarks: Float[np.ndarray, "68 3"],
     most_degrees: int = MOST_DEGREES,
 ) -> Int[np.ndarray, "turns 17"]:
-    """Vertices where the 17 jaw-line points are seen, rows as in `ContourPoints`.
+    """Vertices at which the 17 jaw-line points appear, rows as in `ContourPoints`.
 
-    Each point keeps its direction from the middle of the mouth and the eyes in the picture; of the vertices in that
-    direction the outermost one is on the outline. The side that turns away shows the outline of the cheek, as a
-    landmark detector marks it; the other side keeps its ordinary place once that is further in.
+    Each point keeps its direction from the center of the face in the image; of the vertices in that direction, the
+    outermost one is on the outline. The side that turns away shows the outline of the cheek, as landmark detectors mark
+    it; a point on the other side keeps its place at rest once the outline lies further inside.
 
     Args:
-        template: head at rest, metres.
+        template: head at rest, meters.
         members: vertices of the face's skin, without neck and ears.
         landmarks: the 68 points at rest.
         most_degrees: largest yaw.
@@ -38,12 +38,13 @@ def sliding_contour(
 
 
 def _outline(skin: np.ndarray, jaw: np.ndarray, nose: np.ndarray, yaw: float) -> np.ndarray:
+    """Rows of `skin` for the jaw-line points of a head turned by `yaw` radians."""
     turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    centre = jaw.mean(0)
-    centre = (np.array([0.0, (centre[1] + nose[1]) / 2, centre[2]])) @ turn.T
-    seen, points = (skin @ turn.T - centre)[:, :2], (jaw @ turn.T - centre)[:, :2]
+    center = jaw.mean(0)
+    center = (np.array([0.0, (center[1] + nose[1]) / 2, center[2]])) @ turn.T
+    seen, points = (skin @ turn.T - center)[:, :2], (jaw @ turn.T - center)[:, :2]
     angles, radius = np.arctan2(seen[:, 1], seen[:, 0]), np.linalg.norm(seen, axis=1)
-    rest_angles = np.arctan2(jaw[:, 1] - centre[1], jaw[:, 0])
+    rest_angles = np.arctan2(jaw[:, 1] - center[1], jaw[:, 0])
     rows = np.arange(len(skin))
     chosen = []
     for index, point in enumerate(points):

@@ -1,7 +1,8 @@
-"""Corrective shapes: what two channels need together, or one halfway, beyond the sum of what each does alone.
+"""Corrective shapes: what a combination of two channels, or one channel halfway, needs beyond the linear sum.
 
-A corrective names two channels `a` and `b`, and shows with the weight `a b`. Where both are the same channel it is an
-in-between and shows with `4 a (1 - a)`: nought at rest and at 1, whole at one half. Weights are taken in [0, 1].
+A corrective belongs to two channels `a` and `b` and has the weight `a b`. Where both are the same channel it is an
+in-between with the weight `4 a (1 - a)`, which is zero at 0 and 1, and 1 at one half. Coefficients are clamped to
+[0, 1].
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from facetalk.head.assets import HeadShape
 def corrective_weights(
     expression: Float[Tensor, "frames n_expression"], pairs: Int[Tensor, "n_correctives 2"]
 ) -> Float[Tensor, "frames n_correctives"]:
-    """How far each corrective shows.
+    """Weight of each corrective.
 
     Args:
         expression: coefficients.
-        pairs: columns of `expression`; twice the same column makes an in-between.
+        pairs: columns of `expression`; the same column twice for an in-between.
     """
     share = expression.clamp(0, 1)
     first, second = share[:, pairs[:, 0]], share[:, pairs[:, 1]]
@@ -29,7 +30,7 @@ def corrective_weights(
 
 
 def blend_shape_names(shape: HeadShape) -> tuple[str, ...]:
-    """Names of the channels and, after them, of the correctives: `jawOpen_mouthFunnel`, `eyeBlinkLeft_half`."""
+    """Names of the channels, then of the correctives (`jawOpen_mouthFunnel`, `eyeBlinkLeft_half`)."""
     names = shape.expression_names
     if shape.corrective_pairs is None:
         return names
@@ -38,7 +39,7 @@ def blend_shape_names(shape: HeadShape) -> tuple[str, ...]:
 
 
 def blend_shape_dirs(shape: HeadShape) -> Float[Tensor, "n_shapes vertices 3"]:
-    """Displacements of the channels and, after them, of the correctives."""
+    """Displacements of the channels, then of the correctives."""
     if shape.corrective_dirs is None:
         return shape.expression_dirs
     return torch.cat([shape.expression_dirs, shape.corrective_dirs.to(shape.expression_dirs)])
@@ -47,7 +48,7 @@ def blend_shape_dirs(shape: HeadShape) -> Float[Tensor, "n_shapes vertices 3"]:
 def blend_shape_weights(
     shape: HeadShape, expression: Float[Tensor, "frames n_expression"]
 ) -> Float[Tensor, "frames n_shapes"]:
-    """Coefficients of the channels and, after them, the weights of the correctives: what plain blend shapes need."""
+    """Coefficients of the channels, then the weights of the correctives, as plain blend shapes need them."""
     if shape.corrective_pairs is None:
         return expression
     return torch.cat([expression, corrective_weights(expression, shape.corrective_pairs)], 1)

@@ -1,4 +1,4 @@
-"""Skin, eye and hair colours by name, and a head painted in them.
+"""Skin, eye and hair colors by name, and a head painted in them.
 
 A texture is a mixture of skin, lips and hair, whose shares the sculptor saved (`HeadAssets.texture_layers`). The
 picture over the mixture of the old tones is its detail (blush, pores, strands); the mixture of the new tones times that
@@ -49,7 +49,7 @@ EYES: dict[str, Tone] = {
     "hazel": (0.48, 0.37, 0.19),
     "green": (0.36, 0.42, 0.26),
     "blue": (0.36, 0.50, 0.63),
-    "grey": (0.44, 0.455, 0.45),
+    "gray": (0.44, 0.455, 0.45),
 }
 
 HAIRS: dict[str, Tone] = {
@@ -58,7 +58,7 @@ HAIRS: dict[str, Tone] = {
     "brown": (0.300, 0.205, 0.145),
     "auburn": (0.360, 0.185, 0.115),
     "blond": (0.540, 0.435, 0.310),
-    "grey": (0.500, 0.490, 0.480),
+    "gray": (0.500, 0.490, 0.480),
     "white": (0.780, 0.770, 0.750),
 }
 
@@ -71,7 +71,7 @@ _DETAIL = (0.45, 1.7)
 
 @dataclass(frozen=True)
 class Look:
-    """Colours of a head by name; what is None stays as it is."""
+    """Colors of a head by name; what is None stays as it is."""
 
     skin: str | None = None
     eyes: str | None = None
@@ -79,8 +79,8 @@ class Look:
 
     def __post_init__(self) -> None:
         _known("skin tone", self.skin, SKINS)
-        _known("eye colour", self.eyes, EYES)
-        _known("hair colour", self.hair, HAIRS)
+        _known("eye color", self.eyes, EYES)
+        _known("hair color", self.hair, HAIRS)
 
 
 def _known(what: str, name: str | None, table: Iterable[str]) -> None:
@@ -89,11 +89,11 @@ def _known(what: str, name: str | None, table: Iterable[str]) -> None:
 
 
 def with_look(assets: HeadAssets, look: Look) -> HeadAssets:
-    """The same head in other colours.
+    """The same head in other colors.
 
     Args:
         assets: a head whose texture has layers and which has `irises`, as the bundled one.
-        look: the wanted colours.
+        look: the wanted colors.
     """
     if look == Look():
         return assets
@@ -102,7 +102,7 @@ def with_look(assets: HeadAssets, look: Look) -> HeadAssets:
         or assets.appearance.texture_layers is None
         or "irises" not in assets.points.regions
     ):
-        raise UsageError(f"the head {assets.name!r} has fixed colours; skin, eyes and hair can be chosen for facetalk")
+        raise UsageError(f"the head {assets.name!r} has fixed colors; skin, eyes and hair can be chosen for facetalk")
     old = PAINTED | dict(assets.meta.get("look", {}))
     new = old | {key: value for key, value in dataclasses.asdict(look).items() if value is not None}
     return dataclasses.replace(
@@ -126,7 +126,7 @@ def _tones(look: dict[str, str]) -> np.ndarray:
 def _repainted(texture: np.ndarray, layers: np.ndarray, old: dict[str, str], new: dict[str, str]) -> np.ndarray:
     """The texture in the tones of a new look."""
     share = layers.astype(np.float32) / 255
-    # What is in no layer, such as lashes and plain patches, keeps its colour.
+    # What is in no layer, such as lashes and plain patches, keeps its color.
     rest = 1 - share.sum(-1, keepdims=True).clip(0, 1)
     picture = texture.astype(np.float32) / 255
     before, after = share @ _tones(old) + rest * picture, share @ _tones(new) + rest * picture
@@ -137,7 +137,7 @@ def _repainted(texture: np.ndarray, layers: np.ndarray, old: dict[str, str], new
 
 
 def _recolored(assets: HeadAssets, old: dict[str, str], new: dict[str, str]) -> torch.Tensor:
-    """Vertex colours: irises in their new colour, and a mouth whose inside does not darken with the lips."""
+    """Vertex colors: irises in their new color, and a mouth whose inside does not darken with the lips."""
     colors = assets.appearance.colors.clone()
     iris = assets.points.regions["irises"]
     colors[iris] *= torch.tensor(EYES[new["eyes"]]) / torch.tensor(EYES[old["eyes"]])

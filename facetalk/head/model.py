@@ -97,12 +97,12 @@ class HeadModel(nn.Module):
         transl: Float[Tensor, "frames 3"],
         betas: Float[Tensor, " n_betas"],
     ) -> Float[Tensor, "frames vertices 3"]:
-        """Vertices in metres.
+        """Vertices in meters.
 
         Args:
             expression: coefficients, see `shape.expression_names`.
             poses: axis-angle radians of root, neck, jaw, left eye, right eye.
-            transl: metres.
+            transl: meters.
             betas: identity, shared by all frames and folded into the template once. Leading coefficients are enough, so
                 that a motion from before a head had more of them keeps its face.
         """

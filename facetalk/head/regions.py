@@ -22,4 +22,4 @@ PAINT_REGIONS: dict[str, str] = {
     "irises": "both irises with their dark rims, without the pupils",
     "mouth_lining": "the inside of the mouth, from behind the lips to the throat",
 }
-"""Sets of heads that can be painted in other colours, see `looks`."""
+"""Sets of heads that can be painted in other colors, see `looks`."""

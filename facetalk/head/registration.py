@@ -36,7 +36,7 @@ def fit_warp(
     Args:
         source: points before.
         target: points after.
-        looseness: how far a pair may be missed for the sake of smoothness; 0 hits it. Metres.
+        looseness: how far a pair may be missed for the sake of smoothness; 0 hits it. Meters.
     """
     count = len(source)
     kernel = np.linalg.norm(source[:, None] - source, axis=-1)
@@ -51,13 +51,13 @@ def similarity(
     source: Float[np.ndarray, "points 3"], target: Float[np.ndarray, "points 3"]
 ) -> tuple[float, Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
     """Scale, rotation and shift with `scale * source @ rotation.T + shift` closest to the target (Umeyama 1991)."""
-    source_centre, target_centre = source.mean(0), target.mean(0)
-    spread = source - source_centre
-    u, values, vt = np.linalg.svd((target - target_centre).T @ spread)
+    source_center, target_center = source.mean(0), target.mean(0)
+    spread = source - source_center
+    u, values, vt = np.linalg.svd((target - target_center).T @ spread)
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
     rotation = (u * sign) @ vt
     scale = float((values * sign).sum() / (spread**2).sum())
-    return scale, rotation, target_centre - scale * rotation @ source_centre
+    return scale, rotation, target_center - scale * rotation @ source_center
 
 
 def vertex_normals(
@@ -97,7 +97,7 @@ def nearest_on_surface(
         faces: of the mesh.
         normals: direction of the surface at each point; triangles turned away more than 90 degrees count as 20 mm
             further off.
-        candidates: triangles with the nearest centres that are looked at.
+        candidates: triangles with the nearest centers that are looked at.
     """
     from scipy.spatial import KDTree
 
@@ -209,10 +209,10 @@ def slide(
     Args:
         triangles: corners of each point's triangle.
         barycentric: where in it.
-        offsets: by how much each point shall move, metres.
+        offsets: by how much each point shall move, meters.
         vertices: of the mesh.
         faces: of the mesh.
-        slack: by how much the way along the edges may be longer than the offset, metres.
+        slack: by how much the way along the edges may be longer than the offset, meters.
     """
     reach = np.linalg.norm(offsets, axis=1) + slack
     start = (vertices[triangles] * barycentric[..., None]).sum(1)

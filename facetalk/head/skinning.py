@@ -22,7 +22,7 @@ def joint_transforms(
     """Rotation and shift that carry a point at rest along with each joint.
 
     Args:
-        joints: rest positions, metres; one set for all frames or one for each.
+        joints: rest positions, meters; one set for all frames or one for each.
         poses: axis-angle of each joint relative to its parent, radians.
         parents: index of each joint's parent, -1 for the root; parents come first.
     """
@@ -49,8 +49,8 @@ def skin(
     """Vertices after the joints have turned.
 
     Args:
-        rest: shaped vertices before skinning, metres.
-        joints: rest positions, metres; one set for all frames or one for each.
+        rest: shaped vertices before skinning, meters.
+        joints: rest positions, meters; one set for all frames or one for each.
         poses: axis-angle, radians.
         skin_weights: share of each joint in each vertex; rows sum to one.
         parents: see `joint_transforms`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -42,3 +43,12 @@ def free_path(path: Path | str, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise FacetalkError(f"{path} exists already; give another name or --overwrite")
     return path
+
+
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()

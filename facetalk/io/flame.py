@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,6 @@ from typing import Any
 import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
-from facetalk.head import dressing, registration
-from facetalk.head.assets import HeadAssets
-from facetalk.head.dressing import BareHead, Dress, dress
 from facetalk.head.flame import (
     NUM_IDENTITY,
     NUM_POSE_FEATURES,
@@ -20,11 +16,8 @@ from facetalk.head.flame import (
     Embedding,
     FlameArrays,
     FlameExtras,
-    bare_flame,
-    flame_assets,
 )
 from facetalk.head.skinning import JOINT_PARENTS
-from facetalk.io.cache import arrays_in, cached_arrays
 from facetalk.io.pickles import read_arrays
 
 FILE_NAMES = ("flame2023_Open.pkl", "flame2023.pkl", "generic_model.pkl", "FLAME_NEUTRAL.pkl")
@@ -52,28 +45,28 @@ _KEYS = {
 }
 
 
-def read_flame(path: Path, reference: HeadAssets, name: str | None = None) -> HeadAssets:
-    """FLAME from the user's file, or from a folder that holds one.
+def find_flame(path: Path) -> Path:
+    """Find the model file at a path, or the preferred one in a folder."""
+    if path.is_dir():
+        for name in FILE_NAMES:
+            if (path / name).is_file():
+                return path / name
+        raise MissingAssetError(f"no FLAME model in {path} (looked for {', '.join(FILE_NAMES)}); {HOW_TO_GET}")
+    if not path.is_file():
+        raise MissingAssetError(f"no FLAME file at {path} and none of that name is installed; {HOW_TO_GET}")
+    return path
 
-    Args:
-        path: model file or its folder; landmark, MediaPipe and mask files next to it are used.
-        reference: head from which regions, colors and missing points are carried over.
-        name: by which motions refer to the head; `flame:` and the file's name if not given.
-    """
-    path = model_file(path)
+
+def read_flame(path: Path) -> FlameArrays:
+    """Read the arrays of a FLAME model file."""
     arrays = read_flame_arrays(path)
     if len(arrays.template) != NUM_VERTICES:
         raise FacetalkError(f"{path} has {len(arrays.template)} vertices; a FLAME mesh has {NUM_VERTICES}")
-    extras = _read_extras(path.parent)
-    dressed = cached_dress(bare_flame(arrays), reference)
-    meta = {"model": "FLAME", "file": path.name, "sha256": file_checksum(path), "licence": "see the file's publisher"}
-    if extras.mediapipe_ids is not None:
-        meta["published_points"] = extras.mediapipe_ids.tolist()  # these are not calibrated
-    return flame_assets(name or f"flame:{path.stem}", arrays, dressed, extras, meta)
+    return arrays
 
 
 def read_flame_arrays(path: Path) -> FlameArrays:
-    """The arrays of a FLAME model file."""
+    """Read the arrays of a file in FLAME's structure, whatever its number of vertices."""
     values = read_arrays(path)
     present = {part for part, keys in _KEYS.items() if any(key in values for key in keys)}
     missing = [keys[0] for part, keys in _KEYS.items() if part not in present and part != "expression"]
@@ -102,41 +95,6 @@ def read_flame_arrays(path: Path) -> FlameArrays:
     plain = {part: np.ascontiguousarray(value, np.float64) for part, (value, _) in arrays.items()}
     plain["pose"] = plain["pose"].reshape(num_vertices, 3, NUM_POSE_FEATURES)
     return FlameArrays(faces=faces, **plain)
-
-
-def cached_dress(head: BareHead, reference: HeadAssets) -> Dress:
-    """`dress`, cached on disk for the same mesh and the same reference."""
-
-    def make() -> dict[str, np.ndarray]:
-        made = dress(head, reference)
-        values = {key: value for key, value in vars(made).items() if key != "regions"}
-        return values | {f"region.{key}": members for key, members in made.regions.items()}
-
-    parts = (*arrays_in(head), *arrays_in(reference))
-    values = cached_arrays("dress", parts, make, code=(dressing, registration))
-    regions = {key[len("region.") :]: value for key, value in values.items() if key.startswith("region.")}
-    return Dress(**{key: value for key, value in values.items() if "." not in key}, regions=regions)
-
-
-def file_checksum(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
-
-
-def model_file(path: Path) -> Path:
-    """The model file at a path, or the preferred one in a folder."""
-    if path.is_dir():
-        for name in FILE_NAMES:
-            if (path / name).is_file():
-                return path / name
-        raise MissingAssetError(f"no FLAME model in {path} (looked for {', '.join(FILE_NAMES)}); {HOW_TO_GET}")
-    if not path.is_file():
-        raise MissingAssetError(f"no FLAME file at {path} and none of that name is installed; {HOW_TO_GET}")
-    return path
 
 
 def _array(path: Path, values: Mapping[str, Any], keys: Sequence[str]) -> np.ndarray:
@@ -169,7 +127,8 @@ def _split_shape(path: Path, found: Mapping[str, np.ndarray]) -> tuple[np.ndarra
     )
 
 
-def _read_extras(folder: Path) -> FlameExtras:
+def read_flame_extras(folder: Path) -> FlameExtras:
+    """Read the landmark, MediaPipe and mask files beside a model."""
     landmarks = contour = mediapipe = ids = None
     masks = {}
     for name in LANDMARK_FILES:

@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
-from facetalk.head.assets import HeadAssets
-from facetalk.head.gnm import JOINT_NAMES, GnmArrays, bare_gnm, gnm_assets
-from facetalk.io.flame import cached_dress, file_checksum
+from facetalk.head.gnm import JOINT_NAMES, GnmArrays
 from facetalk.io.pickles import read_arrays
 
 FILE_NAME = "gnm_head.npz"
@@ -29,25 +27,16 @@ _PARENTS = (0, 1, 1)
 """Parents of head, left eye and right eye."""
 
 
-def read_gnm(path: Path, reference: HeadAssets, name: str | None = None) -> HeadAssets:
-    """GNM Head v3 from the user's file, or from a folder that holds it.
-
-    Args:
-        path: `gnm_head.npz`, or its folder.
-        reference: head from which regions, colors and MediaPipe's points are carried over.
-        name: by which motions refer to the head; `gnm:` and the file's name if not given.
-    """
+def find_gnm(path: Path) -> Path:
+    """Find the model file at a path, or in a folder."""
     path = path / FILE_NAME if path.is_dir() else path
     if not path.is_file():
         raise MissingAssetError(f"no GNM file at {path}; {HOW_TO_GET}")
-    arrays = read_gnm_arrays(path)
-    dressed = cached_dress(bare_gnm(arrays), reference)
-    meta = {"model": "GNM Head v3", "file": path.name, "sha256": file_checksum(path), "licence": "Apache-2.0 (Google)"}
-    return gnm_assets(name or f"gnm:{path.stem}", arrays, dressed, meta)
+    return path
 
 
-def read_gnm_arrays(path: Path) -> GnmArrays:
-    """The arrays of a GNM file."""
+def read_gnm(path: Path) -> GnmArrays:
+    """Read the arrays of GNM Head v3, and the sparse landmarks beside its file."""
     values = read_arrays(path)
     missing = [key for key in _NEEDED if key not in values]
     if missing:

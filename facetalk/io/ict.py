@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
-from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.ict import NUM_VERTICES, IctArrays, drawn_head, ict_assets
+from facetalk.head.ict import NUM_VERTICES, IctArrays
 from facetalk.io.cache import cached_arrays
-from facetalk.io.flame import cached_dress, file_checksum
 from facetalk.io.pickles import read_arrays
 
 NUM_IDENTITY = 30
@@ -22,28 +20,19 @@ NEUTRAL = "generic_neutral_mesh.obj"
 HOW_TO_GET = "clone https://github.com/ICT-VGL/ICT-FaceKit (MIT) and give its folder FaceXModel as --head ict:PATH"
 
 
-def read_ict(path: Path, reference: HeadAssets, name: str | None = None) -> HeadAssets:
-    """ICT-FaceKit Light from the user's file or folder.
-
-    Args:
-        path: folder FaceXModel with the publisher's OBJ files, or an `.npz` made of them.
-        reference: head from which regions, colors and MediaPipe's points are carried over.
-        name: by which motions refer to the head; `ict:` and the file's name if not given.
-    """
+def find_ict(path: Path) -> Path:
+    """Find the model at a path: an `.npz` file, or a folder with the publisher's OBJ files."""
     if path.is_dir() and list(path.glob("*.npz")) and not (path / NEUTRAL).is_file():
-        path = next(path.glob("*.npz"))
+        return next(path.glob("*.npz"))
+    return path
+
+
+def read_ict(path: Path) -> IctArrays:
+    """Read ICT-FaceKit Light from the folder FaceXModel of OBJ files, or from an `.npz` made of them."""
     arrays = _read_folder(path) if path.is_dir() else _read_npz(path)
     if len(arrays.vertices) != NUM_VERTICES:
         raise FacetalkError(f"{path} has {len(arrays.vertices)} vertices; ICT-FaceKit Light has {NUM_VERTICES}")
-    head = drawn_head(arrays)
-    source = path / NEUTRAL if path.is_dir() else path
-    meta = {
-        "model": "ICT-FaceKit Light",
-        "file": path.name,
-        "sha256": file_checksum(source),
-        "licence": "MIT (USC ICT)",
-    }
-    return ict_assets(name or f"ict:{path.stem}", head, cached_dress(head.bare, reference), meta)
+    return arrays
 
 
 def _read_npz(path: Path) -> IctArrays:

@@ -19,18 +19,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class InstalledHead:
-    """The record of an installed head."""
+    """Record of an installed head."""
 
     name: str
     kind: str
     file: str
     """Name of the model file, or `.` where the whole folder is the model."""
     sha256: str
-    licence: str
-    """Name of the license, or of whoever sets the terms."""
-    licence_text: str
+    license: str
+    """Name of the license, or of who sets the terms."""
+    license_text: str
     source: str
-    """Path or address that the file came from."""
+    """Origin of the file."""
 
     @property
     def folder(self) -> Path:
@@ -49,12 +49,14 @@ def heads_dir() -> Path:
 
 
 def installed_heads() -> dict[str, InstalledHead]:
-    """Installed heads by name."""
+    """Read the records of installed heads, by name."""
     found = {}
     for record in sorted(heads_dir().glob(f"*/{_RECORD}")):
         try:
-            head = InstalledHead(**json.loads(record.read_text("utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            values = json.loads(record.read_text("utf-8"))
+            # Records of version 0.1.0 spell the keys `licence` and `licence_text`.
+            head = InstalledHead(**{key.replace("licence", "license"): value for key, value in values.items()})
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise FacetalkError(f"{record} cannot be read ({error}); remove its folder and install again") from None
         found[head.name] = head
     return found

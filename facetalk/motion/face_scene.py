@@ -1,6 +1,6 @@
-"""What an encoder said of a clip, as a head before the video's camera: vertices, landmarks and pictures of it.
+"""A head in front of a video's camera, posed by a face encoder's codes: its vertices, landmarks and images.
 
-Everything passes gradients on. Places are in units of the face's crop, -1 to 1, y down.
+Everything is differentiable. Image positions are in units of the face crop, from -1 to 1, y down.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.landmarks import IBUG_FROM_MEDIAPIPE, IBUG_MOUTH_SLICE, IBUG_RIGID_IN_SPEECH
+from facetalk.core.landmarks import IBUG_MOUTH_SLICE, IBUG_RIGID_IN_SPEECH
 from facetalk.core.rotations import matrix_to_axis_angle
 from facetalk.head.albedo import vertex_albedo
-from facetalk.head.assets import HeadAssets
 from facetalk.head.model import HeadModel
-from facetalk.head.surface_points import SurfacePoints
+from facetalk.motion.landmark_head import detected_points, face_center, landmark_head
 from facetalk.networks.experts import MOUTH_SIDE
 from facetalk.networks.face_encoder import FaceCode
 from facetalk.rendering.differentiable import gray, perspective, render_shaded, smooth_normals
@@ -29,79 +28,96 @@ FACE_VIEW = 112
 
 
 @dataclass(frozen=True, eq=False)
-class Shots:
-    """From where a clip's crops were taken."""
+class CropViews:
+    """The parts of a video's frames from which a clip's face crops were taken."""
 
     K: Float[Tensor, "3 3"]
-    """Of the video's camera, pixels."""
+    """Intrinsics of the video's camera, pixels."""
     boxes: Float[Tensor, "frames 3"]
-    """Of the face crops: middle and side, pixels of the video."""
+    """Center and side of each face crop, pixels of the video."""
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedClip:
+    """Consecutive frames of one clip, as the encoder and the pretrained critics see them."""
+
+    faces: Float[Tensor, "frames 3 112 112"]
+    mouths: Float[Tensor, "frames 88 88"]
+    landmarks: Float[Tensor, "frames 68 2"]
+    """Detected landmarks in units of the face crop."""
+    views: CropViews
+    trusted: Float[Tensor, " frames"]
 
 
 class HeadPoses(NamedTuple):
-    """What the head model wants, per frame."""
+    """Pose of the head model in each frame."""
 
     poses: Float[Tensor, "frames 5 3"]
+    """Axis-angle of each joint, radians."""
     transl: Float[Tensor, "frames 3"]
+    """Meters."""
 
 
 class FaceScene:
-    """A head that does what codes say."""
+    """A head in front of the video's camera, posed by codes."""
 
     def __init__(self, head: HeadModel) -> None:
         self.head = head
-        self.marks = landmark_head(head)
-        self.points_on = detected_points(head.assets)
+        self.landmark_head = landmark_head(head)
+        self.detected = detected_points(head.assets)
         self.faces = head.shape.faces
         self.albedo = vertex_albedo(head.assets)
-        self.middle = face_middle(head)
+        self.center = face_center(head)
 
-    def poses(self, code: FaceCode, betas: Float[Tensor, " n_betas"], shots: Shots) -> HeadPoses:
-        """Joint rotations and translation before the video's camera."""
-        turns, places = out_of_crop(code.rotation, code.camera, shots.K, shots.boxes)
+    def poses(self, code: FaceCode, betas: Float[Tensor, " n_betas"], views: CropViews) -> HeadPoses:
+        """Joint rotations and translation in front of the video's camera."""
+        turns, places = out_of_crop(code.rotation, code.camera, views.K, views.boxes)
         root = self.head.shaped(betas)[1][0]
-        transl = places - root - (turns @ (self.middle - root))
+        transl = places - root - (turns @ (self.center - root))
         still = torch.zeros_like(transl)
         eyes = [torch.cat([look, still[:, :1]], 1) for look in code.gaze.split(2, 1)]
         return HeadPoses(torch.stack([matrix_to_axis_angle(turns), still, still, *eyes], 1), transl)
 
     def vertices(
-        self, code: FaceCode, betas: Float[Tensor, " n_betas"], shots: Shots
+        self, code: FaceCode, betas: Float[Tensor, " n_betas"], views: CropViews
     ) -> Float[Tensor, "frames vertices 3"]:
-        """The mesh before the video's camera, metres."""
-        return self.head(code.expression, *self.poses(code, betas, shots), betas)
+        """Vertices in front of the video's camera, meters."""
+        return self.head(code.expression, *self.poses(code, betas, views), betas)
 
-    def points(self, code: FaceCode, betas: Float[Tensor, " n_betas"], shots: Shots) -> Float[Tensor, "frames 68 3"]:
-        """The 68 landmarks as the detector would see them, before the video's camera, metres; no mesh is made."""
-        return self.marks(code.expression, *self.poses(code, betas, shots), betas)
+    def points(
+        self, code: FaceCode, betas: Float[Tensor, " n_betas"], views: CropViews
+    ) -> Float[Tensor, "frames 68 3"]:
+        """The 68 landmarks as detected, in front of the video's camera, meters; the mesh is not posed."""
+        return self.landmark_head(code.expression, *self.poses(code, betas, views), betas)
 
-    def seen(self, points: Float[Tensor, "frames points 3"], shots: Shots) -> Float[Tensor, "frames points 2"]:
-        """Where points before the video's camera are seen in the face's crop."""
-        found = perspective(points, crop_intrinsics(shots.K, shots.boxes, 2)).homogeneous
+    def seen(self, points: Float[Tensor, "frames points 3"], views: CropViews) -> Float[Tensor, "frames points 2"]:
+        """Project points in front of the video's camera into the face crop."""
+        found = perspective(points, crop_intrinsics(views.K, views.boxes, 2)).homogeneous
         return found[..., :2] / found[..., 2:] - 1
 
-    def landmarks(self, vertices: Float[Tensor, "frames vertices 3"], shots: Shots) -> Float[Tensor, "frames 68 2"]:
-        """Where the 68 landmarks of the mesh itself are in the face's crop."""
-        return self.seen(self.points_on.on(vertices), shots)
+    def landmarks(self, vertices: Float[Tensor, "frames vertices 3"], views: CropViews) -> Float[Tensor, "frames 68 2"]:
+        """Project the 68 landmarks of the posed mesh into the face crop, without the detector's bias."""
+        return self.seen(self.detected.on(vertices), views)
 
     @torch.no_grad()
     def anchored(
-        self, code: FaceCode, betas: Float[Tensor, " n_betas"], shots: Shots, seen: Float[Tensor, "frames 68 2"]
+        self, code: FaceCode, betas: Float[Tensor, " n_betas"], views: CropViews, seen: Float[Tensor, "frames 68 2"]
     ) -> FaceCode:
-        """The code with its camera moved and scaled so that nose and eyes lie where the detector saw them.
+        """Return the code with its camera shifted and scaled so that nose and eyes lie where they were detected.
 
-        The crop was cut around the same landmarks, and a picture of 112 pixels does not tell their place as well.
+        The detected landmarks, around which the crop was cut, are more precise than what an encoder infers from 112
+        pixels.
 
         Args:
-            code: its rotation and expression are kept.
-            betas: identity.
-            shots: the crops.
-            seen: the detector's landmarks in the face's crop.
+            code: a code, whose rotation and expression are kept.
+            betas: identity coefficients.
+            views: the crops.
+            seen: detected landmarks in the face crop.
         """
         target = seen[:, list(IBUG_RIGID_IN_SPEECH)]
         middle = target.mean(1, keepdim=True)
-        for _ in range(2):  # perspective makes the second round worth it
-            mine = self.seen(self.points(code, betas, shots), shots)[:, list(IBUG_RIGID_IN_SPEECH)]
+        for _ in range(2):  # the second round corrects for perspective
+            mine = self.seen(self.points(code, betas, views), views)[:, list(IBUG_RIGID_IN_SPEECH)]
             own = mine.mean(1, keepdim=True)
             scale = ((mine - own) * (target - middle)).sum((1, 2)) / (mine - own).square().sum((1, 2)).clamp_min(1e-9)
             scale = scale.clamp(0.5, 2.0)
@@ -110,89 +126,40 @@ class FaceScene:
         return code
 
     def mouths(
-        self, vertices: Tensor, normals: Tensor, light: Float[Tensor, "frames 9 3"], shots: Shots
+        self, vertices: Tensor, normals: Tensor, light: Float[Tensor, "frames 9 3"], views: CropViews
     ) -> Float[Tensor, "frames 88 88"]:
-        """Grey mouth crops around the head's own landmarks, cut as those of the film are."""
+        """Gray mouth crops around the head's own landmarks, cut as those of the video."""
         with torch.no_grad():
-            boxes = _mouth_boxes(self.landmarks(vertices, shots), shots.boxes)
-        image = self._picture(vertices, normals, light, Shots(shots.K, boxes), MOUTH_SIDE)
+            boxes = _mouth_boxes(self.landmarks(vertices, views), views.boxes)
+        image = self._render(vertices, normals, light, CropViews(views.K, boxes), MOUTH_SIDE)
         return gray(image[:, :3])
 
     def portraits(
-        self, vertices: Tensor, normals: Tensor, light: Float[Tensor, "frames 9 3"], shots: Shots
+        self, vertices: Tensor, normals: Tensor, light: Float[Tensor, "frames 9 3"], views: CropViews
     ) -> Float[Tensor, "frames 3 112 112"]:
-        """The face on black, as the film's crops show it."""
-        return self._picture(vertices, normals, light, shots, FACE_VIEW)[:, :3]
+        """The face on black, framed as in the video's crops."""
+        return self._render(vertices, normals, light, views, FACE_VIEW)[:, :3]
 
     def normals(self, vertices: Float[Tensor, "frames vertices 3"]) -> Float[Tensor, "frames vertices 3"]:
-        """For `mouths` and `portraits`."""
+        """Vertex normals for `mouths` and `portraits`."""
         return smooth_normals(vertices, self.faces)
 
-    def _picture(self, vertices: Tensor, normals: Tensor, light: Tensor, shots: Shots, size: int) -> Tensor:
-        projected = perspective(vertices, crop_intrinsics(shots.K, shots.boxes, size))
+    def _render(self, vertices: Tensor, normals: Tensor, light: Tensor, views: CropViews, size: int) -> Tensor:
+        projected = perspective(vertices, crop_intrinsics(views.K, views.boxes, size))
         return render_shaded(vertices, projected, self.faces, self.albedo, light, (size, size), normals)
-
-
-def detected_points(assets: HeadAssets) -> SurfacePoints:
-    """Where on a head MediaPipe sees the points that stand for the 68 landmarks."""
-    place = {number: row for row, number in enumerate(assets.points.mediapipe_ids.tolist())}
-    rows = [place[number] for number in IBUG_FROM_MEDIAPIPE]
-    return SurfacePoints(assets.points.mediapipe.triangles[rows], assets.points.mediapipe.barycentric[rows])
-
-
-def landmark_head(head: HeadModel) -> HeadModel:
-    """A head whose vertices are the 68 landmarks as the detector would see them on a picture of the head.
-
-    It reads the head as it reads a face, with the same errors (`HeadAssets.detector_bias`), so that like is compared
-    with like; and 68 vertices cost next to nothing.
-    """
-    assets, points = head.assets, detected_points(head.assets)
-    template, expression_dirs = points.on(assets.shape.template), points.on(assets.shape.expression_dirs)
-    if assets.points.detector_bias is not None:
-        place = {number: row for row, number in enumerate(assets.points.mediapipe_ids.tolist())}
-        bias = assets.points.detector_bias[:, [place[number] for number in IBUG_FROM_MEDIAPIPE]]
-        template, expression_dirs = template + bias[0], expression_dirs + bias[1:]
-    every = torch.arange(len(template))
-    correctives = None if assets.shape.corrective_dirs is None else points.on(assets.shape.corrective_dirs)
-    return HeadModel(
-        replace(
-            assets,
-            shape=replace(
-                assets.shape,
-                template=template,
-                identity_dirs=points.on(assets.shape.identity_dirs),
-                expression_dirs=expression_dirs,
-                corrective_dirs=correctives,
-                pose_dirs=None if assets.shape.pose_dirs is None else points.on(assets.shape.pose_dirs),
-                skin_weights=(assets.shape.skin_weights[points.triangles] * points.barycentric[..., None]).sum(1),
-            ),
-            points=replace(
-                assets.points,
-                landmarks=SurfacePoints(every[:, None].repeat(1, 3), torch.eye(3)[torch.zeros_like(every)]),
-            ),
-            appearance=replace(
-                assets.appearance, colors=torch.zeros(len(template), 3), gloss=torch.zeros(len(template), 2)
-            ),
-        )
-    )
-
-
-def face_middle(head: HeadModel) -> Float[Tensor, "3"]:
-    """The point of a head at rest whose place in the crop the encoders speak of: the mean of its landmarks."""
-    return detected_points(head.assets).on(head.template).mean(0)
 
 
 def in_crop(
     points: Float[Tensor, "frames points 2"], boxes: Float[Tensor, "frames 3"]
 ) -> Float[Tensor, "frames points 2"]:
-    """Pixels of a video in units of the crop."""
+    """Convert pixels of a video to units of the crop."""
     return (points - boxes[:, None, :2]) / (boxes[:, None, 2:] / 2)
 
 
 def _mouth_boxes(
     landmarks: Float[Tensor, "frames 68 2"], faces: Float[Tensor, "frames 3"]
 ) -> Float[Tensor, "frames 3"]:
-    """Boxes of the middle 88 of 96 pixels around the mouth; see `vision.crop.mouth_boxes`."""
+    """Boxes of the central 88 of 96 pixels around the mouth; see `vision.crop.mouth_boxes`."""
     head = landmarks.mean(1)
     offset = landmarks[:, IBUG_MOUTH_SLICE].mean(1) - head
     kernel = torch.ones(1, 1, 2 * MOUTH_REACH + 1)
@@ -201,15 +168,3 @@ def _mouth_boxes(
     mouth = head + (total / count)[:, 0].T
     side = faces[:, 2:]
     return torch.cat([faces[:, :2] + mouth * side / 2, side * (MOUTH_SHARE * MOUTH_SIDE / 96)], 1)
-
-
-@dataclass(frozen=True, eq=False)
-class SeenClip:
-    """Consecutive frames of one clip, as the encoder and the experts see them."""
-
-    faces: Float[Tensor, "frames 3 112 112"]
-    mouths: Float[Tensor, "frames 88 88"]
-    landmarks: Float[Tensor, "frames 68 2"]
-    """The detector's, in units of the face's crop."""
-    shots: Shots
-    trusted: Float[Tensor, " frames"]

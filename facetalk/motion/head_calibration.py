@@ -1,7 +1,7 @@
-"""Where MediaPipe sees its points on a head: the head is rendered, looked at, and the points moved to what was seen.
+"""Calibration of a head's MediaPipe points: the head is rendered, and the points move to where the detector sees them.
 
-The network that finds the points has its own idea of where a lip ends or a lid begins. A head whose points lie where
-that network sees them is fitted without a bias, whoever made the head.
+The detector has its own notion of where a lip ends or an eyelid begins. A head whose points lie where the detector
+sees them is fitted without bias, whoever made the head.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from jaxtyping import Float
 from facetalk.core.camera import Camera
 from facetalk.core.landmarks import IBUG_INNER_FACE_SLICE
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.head import registration, retargeting
+from facetalk.head import channel_map, point_basis, registration
 from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.head.registration import slide
 from facetalk.head.surface_points import SurfacePoints
 from facetalk.io.cache import arrays_in, cached_arrays
-from facetalk.motion.appearance import head_surface
+from facetalk.motion.head_surface import head_surface
 from facetalk.rendering.renderer import CpuRenderer
 from facetalk.vision.landmark_detector import LandmarkDetector, MediaPipeDetector, detector_name
 
 SIZE = 512
 VIEWS_DEG = ((0, 0), (-14, 0), (14, 0), (-26, 0), (26, 0), (0, -12), (0, 12), (-12, 10), (12, 10))
-"""Yaw and pitch of the head in the pictures."""
+"""Yaw and pitch of the head in the images."""
 
 EXPRESSIONS: tuple[dict[str, float], ...] = (
     {},
@@ -42,26 +42,26 @@ EXPRESSIONS: tuple[dict[str, float], ...] = (
     {"browInnerUp": 0.5, "browOuterUpLeft": 0.5, "browOuterUpRight": 0.5},
 )
 ROUNDS = 2
-"""The second one corrects what sliding along the surface changed in the first."""
+"""The second round corrects what sliding along the surface changed in the first."""
 
 _STIFFNESS = 0.3
-"""Pull of a displacement's unseen directions towards zero, in units of one picture."""
+"""Pull of the unobserved directions of a displacement toward zero, relative to one image."""
 _REST_WEIGHT = 10.0
-"""How much more the face at rest from the front counts than each other picture: most frames are near it."""
-_MOST_M = 0.008
-"""No point moves further in one round."""
-_FEWEST_PICTURES = 10
+"""Weight of the frontal face at rest relative to each other image: most frames are close to it."""
+_MAX_MOVE_M = 0.008
+"""Largest move of a point in one round, meters."""
+_MIN_IMAGES = 10
 
 
 def calibrated(head: HeadModel, reference: HeadModel, detector: LandmarkDetector | None = None) -> HeadModel:
-    """The head with its MediaPipe points where the detector sees them; measured once and kept in the user's cache.
+    """Return the head with its MediaPipe points where the detector sees them; the result is kept in the user's cache.
 
-    Points that came with the head's own files (`meta["published_points"]`) stay where the publisher put them.
+    Points from the head's own files (`meta["published_points"]`) stay where the publisher put them.
 
     Args:
-        head: any.
-        reference: a head with ARKit's channels, for moving a head that has others.
-        detector: MediaPipe, if not given.
+        head: any head.
+        reference: a head with ARKit's channels, needed to animate a head with other channels.
+        detector: None for MediaPipe.
     """
     assets = head.assets
 
@@ -77,12 +77,15 @@ def calibrated(head: HeadModel, reference: HeadModel, detector: LandmarkDetector
         return {"triangles": points.triangles.numpy(), "barycentric": points.barycentric.numpy()}
 
     parts = (*arrays_in(assets), *arrays_in(reference.assets), *arrays_in(detector_name()))
-    made = cached_arrays("calibration", parts, make, code=(sys.modules[__name__], registration, retargeting))
+    made = cached_arrays(
+        "calibration", parts, make, code=(sys.modules[__name__], registration, channel_map, point_basis)
+    )
     points = SurfacePoints(torch.from_numpy(made["triangles"]), torch.from_numpy(made["barycentric"]).float())
-    return HeadModel(replace(assets, points=replace(assets.points, mediapipe=_published(assets, points)))).eval()
+    return HeadModel(replace(assets, points=replace(assets.points, mediapipe=_keep_published(assets, points)))).eval()
 
 
-def _published(assets: HeadAssets, points: SurfacePoints) -> SurfacePoints:
+def _keep_published(assets: HeadAssets, points: SurfacePoints) -> SurfacePoints:
+    """Restore the published points among calibrated ones."""
     kept = torch.isin(
         assets.points.mediapipe_ids, torch.tensor(assets.meta.get("published_points", []), dtype=torch.long)
     )
@@ -91,23 +94,23 @@ def _published(assets: HeadAssets, points: SurfacePoints) -> SurfacePoints:
 
 
 def expressions(head: HeadModel, reference: HeadModel) -> Float[torch.Tensor, "shapes vertices 3"]:
-    """The head in each of `EXPRESSIONS`, the first at rest; `reference` as for `calibrated`."""
+    """Pose the head in each of `EXPRESSIONS`, the first at rest; `reference` as for `calibrated`."""
     weights = torch.tensor([[expression.get(name, 0.0) for name in ARKIT_NAMES] for expression in EXPRESSIONS])
     poses = torch.zeros(len(weights), 5, 3)
     if not head.shape.is_arkit:
-        controls = weights @ retargeting.solve_map(reference, head)
-        weights, poses[:, retargeting.JAW] = controls[:, :-3], controls[:, -3:]
+        controls = weights @ channel_map.solve_map(reference, head)
+        weights, poses[:, point_basis.JAW] = controls[:, :-3], controls[:, -3:]
     with torch.no_grad():
         return head(weights, poses, torch.zeros(len(weights), 3), torch.zeros(head.num_betas))
 
 
 def _measured(assets: HeadAssets, shapes: torch.Tensor, detector: LandmarkDetector) -> SurfacePoints:
-    """The points after one round of looking and sliding."""
+    """Return the points after one round of detecting and sliding."""
     offsets = displacement(assets, shapes, detector)
     if offsets is None:
-        return assets.points.mediapipe  # a head that MediaPipe takes for no face keeps what it has
+        return assets.points.mediapipe  # a head in which MediaPipe finds no face keeps its points
     length = np.linalg.norm(offsets, axis=1, keepdims=True)
-    offsets *= np.tanh(length / _MOST_M) * _MOST_M / np.maximum(length, 1e-9)
+    offsets *= np.tanh(length / _MAX_MOVE_M) * _MAX_MOVE_M / np.maximum(length, 1e-9)
     template, faces = assets.shape.template.double().numpy(), assets.shape.faces.numpy()
     triangles, weights = slide(
         assets.points.mediapipe.triangles.numpy(),
@@ -122,12 +125,12 @@ def _measured(assets: HeadAssets, shapes: torch.Tensor, detector: LandmarkDetect
 def displacement(
     assets: HeadAssets, shapes: Float[torch.Tensor, "shapes vertices 3"], detector: LandmarkDetector
 ) -> Float[np.ndarray, "points 3"] | None:
-    """Least-squares displacement of each point that explains what the detector sees, metres; None if it sees no face.
+    """Least-squares displacement of each point that explains the detections, meters; None if no face was detected.
 
     Args:
-        assets: whose points are measured.
+        assets: the head.
         shapes: the head in each expression, the first at rest.
-        detector: one that searches each picture anew.
+        detector: one that searches each image independently.
     """
     normal, right = np.zeros((len(assets.points.mediapipe_ids), 3, 3)), np.zeros((len(assets.points.mediapipe_ids), 3))
     count, unit = 0, 0.0
@@ -136,7 +139,7 @@ def displacement(
         right += weight * np.einsum("pia,pi->pa", jacobian, residual)
         unit += (jacobian**2).sum((1, 2)).mean() / 3
         count += 1
-    if count < _FEWEST_PICTURES:
+    if count < _MIN_IMAGES:
         return None
     normal += _STIFFNESS * unit / count * np.eye(3)
     return np.linalg.solve(normal, right[..., None])[..., 0]
@@ -145,10 +148,10 @@ def displacement(
 def _observations(
     assets: HeadAssets, shapes: torch.Tensor, detector: LandmarkDetector
 ) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
-    """Of each picture: residuals in pixels (points, 2), their derivative by position (points, 2, 3), and its weight."""
+    """Residuals of each image in pixels (points, 2), their Jacobian by position (points, 2, 3), and its weight."""
     ids = assets.points.mediapipe_ids.numpy()
     middle = assets.points.landmarks.on(assets.shape.template)[IBUG_INNER_FACE_SLICE].mean(0).double().numpy()
-    camera = portrait()
+    camera = portrait_camera()
     renderer = CpuRenderer(head_surface(assets), camera)
     focal, shift = float(camera.K[0, 0]), camera.world_to_camera[:3, 3].double().numpy()
     for number, shape in enumerate(shapes):
@@ -167,8 +170,8 @@ def _observations(
             yield seen[ids, :2] - pixel, rows[None] / depth[:, None, None], weight
 
 
-def portrait(distance: float = 0.62, focal: float = 1150.0) -> Camera:
-    """A camera in front of the head."""
+def portrait_camera(distance: float = 0.62, focal: float = 1150.0) -> Camera:
+    """A camera in front of a head at the origin; distance in meters, focal length in pixels."""
     pose = torch.eye(4)
     pose[2, 3] = -distance
     K = torch.tensor([[focal, 0.0, SIZE / 2], [0.0, focal, SIZE / 2], [0.0, 0.0, 1.0]])
@@ -176,7 +179,7 @@ def portrait(distance: float = 0.62, focal: float = 1150.0) -> Camera:
 
 
 def head_turn(yaw_deg: float, pitch_deg: float) -> np.ndarray:
-    """Rotation matrix of a head that turns to its left and then looks down."""
+    """Rotation matrix of a head that first turns to its left, then looks down."""
     yaw = axis_angle_to_matrix(torch.tensor([0.0, math.radians(yaw_deg), 0.0], dtype=torch.float64))
     pitch = axis_angle_to_matrix(torch.tensor([math.radians(pitch_deg), 0.0, 0.0], dtype=torch.float64))
     return (pitch @ yaw).numpy()

@@ -76,7 +76,7 @@ def _landmarks() -> Finding:
 
 
 def _head() -> Finding:
-    from facetalk.pipelines.assets import list_heads
+    from facetalk.pipelines.heads import list_heads
 
     try:
         return Finding("heads", "ok", ", ".join(head.name for head in list_heads()))
@@ -96,7 +96,7 @@ def _weights() -> Finding:
 
 
 def _checksums() -> Finding:
-    from facetalk.pipelines.assets import verify_weights
+    from facetalk.pipelines.weights import verify_weights
 
     try:
         problems = verify_weights()

@@ -14,8 +14,8 @@ from facetalk.head.model import HeadModel
 from facetalk.io.files import free_path
 from facetalk.io.video import VideoReader, video_frames
 from facetalk.io.video_writer import VideoWriter
-from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import fitted_camera, make_renderer, matching_head, posed, rendered
+from facetalk.motion.head_surface import head_surface
 from facetalk.motion.retarget import to_arkit
 from facetalk.rendering.camera import resized_camera
 from facetalk.vision.curve_panel import CurvePanel, Graph

@@ -24,8 +24,9 @@ from facetalk.data.patterns import first_match
 from facetalk.data.tracked_renderer import TrackedRenderer, clip_light, head_places
 from facetalk.io.weights import write_model
 from facetalk.losses.geometry import LipGeometry
-from facetalk.motion.face_scene import face_middle, in_crop
+from facetalk.motion.face_scene import in_crop
 from facetalk.motion.heads import load_head
+from facetalk.motion.landmark_head import face_center
 from facetalk.networks.face_encoder import CoarseEncoder, FaceCode, FaceEncoderConfig
 from facetalk.networks.registry import load
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
@@ -186,7 +187,7 @@ def coarse_terms(
 def labeled_face(example: FaceExample, renderer: TrackedRenderer) -> LabeledFace:
     """The crops of a clip, with the tracker's fit as the code that an encoder should predict."""
     every = torch.arange(example.num_frames)
-    turns, places = head_places(example, renderer.head, every, face_middle(renderer.head))
+    turns, places = head_places(example, renderer.head, every, face_center(renderer.head))
     rotation, camera = into_crop(turns, places, example.K, example.track.face_boxes)
     light = clip_light(example, renderer).expand(example.num_frames, 9, 3)
     betas = example.betas.expand(example.num_frames, -1)

@@ -30,7 +30,7 @@ from facetalk.losses.perceptual import (
     out_of_bounds,
     relative_error,
 )
-from facetalk.motion.face_scene import FaceScene, SeenClip, Shots, in_crop
+from facetalk.motion.face_scene import CropViews, FaceScene, ObservedClip, in_crop
 from facetalk.motion.heads import load_head
 from facetalk.networks.experts import ExpressionReader, LipReader
 from facetalk.networks.face_encoder import FaceCode, FaceEncoder
@@ -89,20 +89,20 @@ class Experts:
         return [network for network in (self.lip_reader, self.expression_net) if isinstance(network, nn.Module)]
 
 
-def clip_of(example: FaceExample, frames: slice, scale: float = FACE_SCALE) -> SeenClip:
+def clip_of(example: FaceExample, frames: slice, scale: float = FACE_SCALE) -> ObservedClip:
     """Some frames of an example as networks see them; `scale` as in `FaceDataConfig.scales`."""
     track = example.track
     boxes = track.face_boxes[frames] * torch.tensor([1, 1, scale / FACE_SCALE])
-    return SeenClip(
+    return ObservedClip(
         faces=face_images(example.crops.faces[frames], scale),
         mouths=mouth_images(example.crops.mouths[frames]),
         landmarks=in_crop(track.landmarks[frames], boxes),
-        shots=Shots(example.K, boxes),
+        views=CropViews(example.K, boxes),
         trusted=example.trusted[frames],
     )
 
 
-def encode_clip(encoder: FaceEncoder, scene: FaceScene, clip: SeenClip) -> tuple[FaceCode, Tensor, Tensor]:
+def encode_clip(encoder: FaceEncoder, scene: FaceScene, clip: ObservedClip) -> tuple[FaceCode, Tensor, Tensor]:
     """The code of a clip with its camera anchored to the landmarks, the coarse expression, and the clip's betas.
 
     The encoder may be on another device than the clip; the results are on the clip's, where the scene poses the head.
@@ -111,12 +111,12 @@ def encode_clip(encoder: FaceEncoder, scene: FaceScene, clip: SeenClip) -> tuple
     code, coarse = encoder(clip.faces.to(device), clip.landmarks.to(device))
     code, coarse = to_device((code, coarse), clip.landmarks.device)
     betas = code.betas.mean(0)
-    anchored = scene.anchored(replace(code, expression=coarse.clamp(0, 1)), betas, clip.shots, clip.landmarks)
+    anchored = scene.anchored(replace(code, expression=coarse.clamp(0, 1)), betas, clip.views, clip.landmarks)
     return replace(code, camera=anchored.camera), coarse, betas
 
 
 def spectre_terms(
-    encoder: FaceEncoder, scene: FaceScene, experts: Experts, clip: SeenClip, spread: Float[Tensor, "52"]
+    encoder: FaceEncoder, scene: FaceScene, experts: Experts, clip: ObservedClip, spread: Float[Tensor, "52"]
 ) -> dict[str, Tensor]:
     """Loss terms of one clip.
 
@@ -128,7 +128,7 @@ def spectre_terms(
         spread: usual spread of each channel, the unit of the correction.
     """
     code, coarse, betas = encode_clip(encoder, scene, clip)
-    landmarks, trusted = scene.seen(scene.points(code, betas, clip.shots), clip.shots), inner(clip.trusted)
+    landmarks, trusted = scene.seen(scene.points(code, betas, clip.views), clip.views), inner(clip.trusted)
     correction = (code.expression - coarse) / spread
     jaw = (code.expression - coarse)[:, ARKIT_NAMES.index("jawOpen")]
     terms = {
@@ -139,14 +139,14 @@ def spectre_terms(
         "bounds": out_of_bounds(inner(code.expression)),
     }
     if experts.modules:
-        vertices = scene.vertices(code, betas, clip.shots)
+        vertices = scene.vertices(code, betas, clip.views)
         normals = scene.normals(vertices)
         device = next(encoder.parameters()).device
         if experts.lip_reader is not None:
-            rendered = scene.mouths(vertices, normals, code.light, clip.shots)
+            rendered = scene.mouths(vertices, normals, code.light, clip.views)
             terms["lip_reading"] = _lip_reading_term(experts.lip_reader, clip.mouths, rendered, trusted, device)
         if experts.expression_net is not None:
-            rendered = inner(scene.portraits(vertices, normals, code.light, clip.shots))
+            rendered = inner(scene.portraits(vertices, normals, code.light, clip.views))
             terms["emotion"] = _emotion_term(experts.expression_net, inner(clip.faces), rendered, trusted, device)
     return terms
 
@@ -232,18 +232,18 @@ class SpectreTask:
         """The perceptual encoder."""
         return self.encoder.perceptual
 
-    def sample(self, generator: torch.Generator) -> list[SeenClip]:
+    def sample(self, generator: torch.Generator) -> list[ObservedClip]:
         """Random excerpts of clips, in crops of random size."""
         chosen = torch.multinomial(self.weights, self.config.data.batch_size, replacement=True, generator=generator)
         return [self._clip(int(index), generator) for index in chosen]
 
-    def loss_terms(self, step: int, batch: Sequence[SeenClip]) -> dict[str, Tensor]:
+    def loss_terms(self, step: int, batch: Sequence[ObservedClip]) -> dict[str, Tensor]:
         """The terms of `spectre_terms`, mean over the clips."""
         clips = to_device(batch, CPU)  # the head is posed and rendered on the CPU
         every = [spectre_terms(self.encoder, self.scene, self.experts, clip, self.spread) for clip in clips]
         return {name: torch.stack([terms[name] for terms in every]).mean() for name in every[0]}
 
-    def _clip(self, index: int, generator: torch.Generator) -> SeenClip:
+    def _clip(self, index: int, generator: torch.Generator) -> ObservedClip:
         example, length = self.train[index], self.config.data.clip_frames
         start = random_index(example.num_frames - length + 1, generator)
         low, high = self.config.data.scales

@@ -18,7 +18,6 @@ from facetalk.core.config import plain
 from facetalk.data.dataset import Batch, DataConfig, Example, Sampler, pad, read_example, read_motion_example
 from facetalk.data.manifest import read_clips, split_by_speaker
 from facetalk.head.channels import ARKIT_NAMES, indices
-from facetalk.io.heads import read_head
 from facetalk.io.weights import write_model, write_tensors
 from facetalk.losses.critics import hinge_error, sync_error, triplet_error
 from facetalk.losses.geometry import LipGeometry
@@ -30,6 +29,7 @@ from facetalk.losses.motion import (
     velocity_error,
     weighted_mean,
 )
+from facetalk.motion.heads import load_head_assets
 from facetalk.networks.critics import TemporalCritic
 from facetalk.networks.motion_decoder import StyleMixer
 from facetalk.networks.registry import load_speech
@@ -280,7 +280,7 @@ def set_mixing_temperature(generator: StyleTalkGenerator, step: int, anneal_step
 def make_task(config: StyleTalkConfig, data_dir: Path | None) -> StyleTalkTask:
     """Read the dataset and the fixed networks, and build the talker with initial weights."""
     clips = read_clips(data_dir, "styletalk")
-    assets = read_head(config.head)
+    assets = load_head_assets(config.head)
     speech = load_speech(config.speech)
     train, validation = split_by_speaker(clips, config.data.dev_speakers)
     talking = [read_example(clip, speech.encode, config.data) for clip in train if clip.has_audio]

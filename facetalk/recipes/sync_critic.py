@@ -15,10 +15,10 @@ from facetalk.core.config import plain
 from facetalk.data.dataset import DataConfig, Example, Sampler, read_example
 from facetalk.data.manifest import read_clips, split_by_speaker
 from facetalk.data.sampling import random_index
-from facetalk.io.heads import read_head
 from facetalk.io.weights import write_model
 from facetalk.losses.critics import match_error
 from facetalk.losses.geometry import MouthVertices
+from facetalk.motion.heads import load_head_assets
 from facetalk.networks.critics import SYNC_FRAMES, SyncCritic, SyncCriticConfig
 from facetalk.networks.registry import load_speech
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
@@ -144,7 +144,7 @@ def make_task(config: SyncCriticTrainingConfig, data_dir: Path | None) -> SyncCr
     speech = load_speech(config.speech)
     parts = split_by_speaker(clips, config.data.dev_speakers)
     train, validation = ([read_example(clip, speech.encode, config.data) for clip in part] for part in parts)
-    mouth = MouthVertices(read_head(config.head), config.num_vertices)
+    mouth = MouthVertices(load_head_assets(config.head), config.num_vertices)
     return SyncCriticTask(config, SyncCritic(speech.width, config.critic), mouth, train, validation)
 
 

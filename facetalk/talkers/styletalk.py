@@ -16,8 +16,8 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, indices
-from facetalk.io.heads import identity_names
 from facetalk.io.weights import CONFIG_FILE
+from facetalk.motion.heads import identity_names
 from facetalk.networks.registry import describe, load, load_speech
 from facetalk.networks.styletalk import SpeechFeatures, StyleTalkGenerator
 from facetalk.talkers.base import Direction, reject_unsupported

@@ -20,7 +20,7 @@ from facetalk.exporters.head_mesh import part_faces
 from facetalk.head.assets import HeadAssets
 from facetalk.head.correctives import blend_shape_names
 from facetalk.head.model import HeadModel
-from facetalk.io.heads import read_head
+from facetalk.motion.heads import load_head_assets
 from tests.conftest import make_corrected_toy_head, make_toy_head
 from tests.exporters.motions import lively_motion
 
@@ -274,7 +274,7 @@ def test_a_motion_of_another_head_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_bundled_head_is_small_and_exact(tmp_path: Path) -> None:
-    assets = read_head("facetalk")
+    assets = load_head_assets("facetalk")
     motion = lively_motion(assets, num_frames=3)
     motion = motion.replace(expression=0.6 * motion.expression, betas=0.5 * motion.betas)
     path = tmp_path / "a.glb"

@@ -11,7 +11,7 @@ from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.head.model import HeadModel
 from facetalk.head.regions import PAINT_REGIONS, REGIONS
-from facetalk.io.heads import read_head
+from facetalk.motion.heads import load_head_assets
 from facetalk.workshop.head.anatomy import read_measurements
 from facetalk.workshop.head.sculpture import sculpt
 
@@ -21,7 +21,7 @@ EYE_RADIUS = 12.2 * MM
 
 @pytest.fixture(scope="module")
 def assets() -> HeadAssets:
-    return read_head("facetalk")
+    return load_head_assets("facetalk")
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +163,9 @@ def eyelid_vertices(assets: HeadAssets, side: str) -> torch.Tensor:
 @pytest.mark.parametrize("amount", [0.0, 0.25, 0.5, 0.75, 1.0])
 def test_lids_stay_outside_of_the_eyeball(head: HeadModel, side: str, amount: float) -> None:
     vertices = posed(head, **{f"eyeBlink{side}": amount})
-    centre = head.joints[3 if side == "Left" else 4]
+    center = head.joints[3 if side == "Left" else 4]
     lids = eyelid_vertices(head.assets, side)
-    assert float((vertices[lids] - centre).norm(dim=1).min()) > EYE_RADIUS + 0.05 * MM
+    assert float((vertices[lids] - center).norm(dim=1).min()) > EYE_RADIUS + 0.05 * MM
 
 
 @pytest.mark.parametrize("side", ["Left", "Right"])

@@ -14,7 +14,7 @@ from facetalk.head.correctives import blend_shape_dirs, blend_shape_names, blend
 from facetalk.head.model import HeadModel
 from facetalk.head.skinning import JOINT_PARENTS, skin
 from facetalk.head.surface_points import SurfacePoints
-from facetalk.io.heads import read_head_folder, write_head_folder
+from facetalk.io.head_folder import read_head_folder, write_head_folder
 from tests.conftest import make_corrected_toy_head, make_toy_head
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from facetalk.head.dressing import Dress
-from facetalk.head.flame import MARKS, Embedding, FlameArrays, FlameExtras, flame_assets, mouth_lid
+from facetalk.head.annotations import Annotations
+from facetalk.head.flame import LANDMARK_VERTICES, Embedding, FlameArrays, FlameExtras, flame_assets, mouth_lid
 from facetalk.head.model import HeadModel
 from facetalk.head.regions import REGIONS
 from tests.head.flame_reference import flame_frame, rotation
@@ -29,7 +29,7 @@ def make_arrays(num_vertices: int = 40, n_betas: int = 7, n_expression: int = 6)
     )
 
 
-def make_dress(num_vertices: int) -> Dress:
+def make_annotations(num_vertices: int) -> Annotations:
     chance = np.random.default_rng(1)
     corners = chance.integers(0, num_vertices, (478, 3))
     weights = np.full((478, 3), 1 / 3)
@@ -37,14 +37,14 @@ def make_dress(num_vertices: int) -> Dress:
         "skin": np.arange(num_vertices)
     }
     gloss = np.tile(np.array([0.2, 20.0]), (num_vertices, 1))
-    return Dress(corners, weights, corners[:68], weights[:68], np.full((num_vertices, 3), 0.5), gloss, regions)
+    return Annotations(corners, weights, corners[:68], weights[:68], np.full((num_vertices, 3), 0.5), gloss, regions)
 
 
 def make_head(**sizes: int) -> tuple[FlameArrays, HeadModel]:
     arrays = make_arrays(**sizes)
     contour = Embedding(np.arange(79 * 17).reshape(79, 17) % len(arrays.faces), np.full((79, 17, 3), 1 / 3))
     extras = FlameExtras(contour=contour)
-    return arrays, HeadModel(flame_assets("flame:noise", arrays, make_dress(len(arrays.template)), extras))
+    return arrays, HeadModel(flame_assets("flame:noise", arrays, make_annotations(len(arrays.template)), extras))
 
 
 def parameters(head: HeadModel, frames: int, seed: int = 3) -> tuple[torch.Tensor, ...]:
@@ -64,8 +64,8 @@ def test_it_agrees_with_the_equations_written_out(frames: int) -> None:
     for frame in (0, frames // 2, frames - 1):
         inputs = [value.detach().double().numpy() for value in (betas, expression[frame], poses[frame], transl[frame])]
         slow = flame_frame(arrays, *inputs)
-        assert np.abs(vertices[frame].numpy() - slow).max() < 1e-6, "metres"
-        assert np.abs(with_gradient[frame].detach().numpy() - slow).max() < 1e-6, "metres"
+        assert np.abs(vertices[frame].numpy() - slow).max() < 1e-6, "meters"
+        assert np.abs(with_gradient[frame].detach().numpy() - slow).max() < 1e-6, "meters"
 
 
 def test_nothing_moved_is_the_template_and_its_joints_are_regressed() -> None:
@@ -123,8 +123,8 @@ def test_published_landmarks_replace_the_computed_ones() -> None:
     inner = Embedding(chance.integers(0, len(arrays.faces), 51), np.full((51, 3), 1 / 3))
     known = Embedding(chance.integers(0, len(arrays.faces), 3), np.full((3, 3), 1 / 3))
     ids = np.array([5, 100, 400])
-    bare = flame_assets("a", arrays, make_dress(40))
-    full = flame_assets("a", arrays, make_dress(40), FlameExtras(inner, None, known, ids, {"lips": np.arange(4)}))
+    bare = flame_assets("a", arrays, make_annotations(40))
+    full = flame_assets("a", arrays, make_annotations(40), FlameExtras(inner, None, known, ids, {"lips": np.arange(4)}))
     np.testing.assert_array_equal(full.points.landmarks.triangles[17:].numpy(), arrays.faces[inner.faces])
     torch.testing.assert_close(full.points.landmarks.triangles[:17], bare.points.landmarks.triangles[:17])
     np.testing.assert_array_equal(full.points.mediapipe.triangles[ids].numpy(), arrays.faces[known.faces])
@@ -160,7 +160,7 @@ def test_the_hole_behind_the_lips_is_closed_and_no_other() -> None:
                 faces += [(a, a + steps, a + steps + 1), (a, a + steps + 1, a + 1)]
     template = np.zeros((5023, 3))
     template[: len(place)] = place
-    template[MARKS[51]] = [4.0, 4.0, 0.5]
+    template[LANDMARK_VERTICES[51]] = [4.0, 4.0, 0.5]
     empty = np.zeros((5023, 3, 0))
     arrays = FlameArrays(template, empty, empty, np.zeros((5023, 3, 36)), np.zeros((5, 5023)), np.zeros((5023, 5)),
                          np.array(faces))  # fmt: skip

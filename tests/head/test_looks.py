@@ -1,4 +1,4 @@
-"""Heads in other colours."""
+"""Heads in other colors."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import torch
 from facetalk.core.errors import UsageError
 from facetalk.head.assets import HeadAssets
 from facetalk.head.looks import EYES, HAIRS, PAINTED, SKINS, Look, with_look
-from facetalk.io.heads import read_head, read_head_folder, write_head_folder
+from facetalk.io.head_folder import read_head_folder, write_head_folder
+from facetalk.motion.heads import load_head_assets
 
 
 @pytest.fixture(scope="module")
 def bundled() -> HeadAssets:
-    return read_head("facetalk")
+    return load_head_assets("facetalk")
 
 
 def layer_mean(assets: HeadAssets, layer: int) -> np.ndarray:
-    """Mean colour of the texels that belong wholly to one layer."""
+    """Mean color of the texels that belong wholly to one layer."""
     assert assets.appearance.texture is not None and assets.appearance.texture_layers is not None
     return assets.appearance.texture[assets.appearance.texture_layers[..., layer] > 234].mean(0) / 255
 
@@ -56,10 +57,10 @@ def test_tones_go_from_light_to_deep_and_stay_warm() -> None:
     assert (skins[:, 0] > skins[:, 1]).all() and (skins[:, 1] > skins[:, 2]).all()
     saturation = 1 - skins[:, 2] / skins[:, 0]
     assert saturation.max() < 0.6, "no orange cast"
-    assert saturation[-1] > 0.35, "no grey cast"
+    assert saturation[-1] > 0.35, "no gray cast"
 
 
-def test_eye_colours_change_irises_only(bundled: HeadAssets) -> None:
+def test_eye_colors_change_irises_only(bundled: HeadAssets) -> None:
     blue = with_look(bundled, Look(eyes="blue"))
     changed = torch.nonzero((blue.appearance.colors - bundled.appearance.colors).abs().amax(1) > 1e-6)[:, 0]
     assert torch.isin(changed, bundled.points.regions["irises"]).all()
@@ -69,7 +70,7 @@ def test_eye_colours_change_irises_only(bundled: HeadAssets) -> None:
     assert np.abs(blue.appearance.texture.astype(int) - bundled.appearance.texture).max() <= 8
 
 
-def test_hair_of_another_colour_leaves_the_face(bundled: HeadAssets) -> None:
+def test_hair_of_another_color_leaves_the_face(bundled: HeadAssets) -> None:
     blond = with_look(bundled, Look(hair="blond"))
     assert layer_mean(blond, 2).mean() > 2 * layer_mean(bundled, 2).mean()
     np.testing.assert_allclose(layer_mean(blond, 0), layer_mean(bundled, 0), atol=0.01)
@@ -84,7 +85,7 @@ def test_a_look_can_be_changed_again(bundled: HeadAssets) -> None:
 
 
 def test_a_head_without_layers_says_so(bundled: HeadAssets) -> None:
-    with pytest.raises(UsageError, match="fixed colours"):
+    with pytest.raises(UsageError, match="fixed colors"):
         with_look(replace(bundled, appearance=replace(bundled.appearance, texture_layers=None)), Look(skin="deep"))
 
 

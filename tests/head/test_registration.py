@@ -89,7 +89,7 @@ def test_a_bent_dome_is_laid_back_on_itself() -> None:
     before, after = np.linalg.norm(bent - vertices, axis=1), np.linalg.norm(warp(bent) - vertices, axis=1)
     on_surface = nearest_on_surface(warp(bent), vertices, faces).distance
     # A smooth dome may slide along itself; it lies on itself all the same.
-    assert after.mean() < 0.6 * before.mean() and on_surface.mean() < 0.0003, "metres"
+    assert after.mean() < 0.6 * before.mean() and on_surface.mean() < 0.0003, "meters"
 
 
 def test_spread_points_are_far_apart() -> None:
@@ -100,7 +100,7 @@ def test_spread_points_are_far_apart() -> None:
 
 
 def test_points_slide_along_their_own_sheet() -> None:
-    # Two sheets, half a millimetre apart, joined along one edge: a lip on a lip.
+    # Two sheets, half a millimeter apart, joined along one edge: a lip on a lip.
     x, y = np.meshgrid(np.arange(11.0), np.arange(11.0), indexing="ij")
     low = np.stack([x, y, 0 * x], -1).reshape(-1, 3) * 0.004
     corner = (np.arange(10)[:, None] * 11 + np.arange(10)).ravel()
@@ -113,7 +113,7 @@ def test_points_slide_along_their_own_sheet() -> None:
     start = np.array([[60, 71, 72], [60 + 121, 71 + 121, 72 + 121]])
     weights = np.full((2, 3), 1 / 3)
     before = (vertices[start] * weights[..., None]).sum(1)
-    offsets = np.array([[0.005, -0.003, 0.0005], [0.005, -0.003, -0.0005]])  # each towards the other sheet
+    offsets = np.array([[0.005, -0.003, 0.0005], [0.005, -0.003, -0.0005]])  # each toward the other sheet
     triangles, shares = slide(start, weights, offsets, vertices, faces)
     after = (vertices[triangles] * shares[..., None]).sum(1)
     np.testing.assert_allclose(after[:, :2], before[:, :2] + offsets[:, :2], atol=1e-9)

@@ -18,6 +18,8 @@ import numpy as np
 import scipy.sparse
 
 from facetalk.head.assets import HeadAssets
+from facetalk.head.flame import LANDMARK_VERTICES
+from facetalk.head.registration import Warp, nearest_on_surface, register, vertex_normals
 
 ROOT_PARENT = 4294967295
 """The root's parent as the published files write it: -1 in 32 bits."""
@@ -129,13 +131,12 @@ def stand_in_chumpy() -> Iterator[Any]:
 
 def write_flame_like(identity_path: Path, path: Path) -> Path:
     """`flame_like` on the mean head and identity of FLAME 2023 Open, moving as the bundled head moves."""
-    from facetalk.head.registration import nearest_on_surface, vertex_normals
-    from facetalk.io.heads import read_head
+    from facetalk.motion.heads import load_head_assets
 
     with np.load(identity_path) as file:
         template, identity, faces = (file[key].astype(np.float64) for key in ("v_template", "shapedirs", "faces"))
     faces = faces.astype(np.int64)
-    own = read_head("facetalk")
+    own = load_head_assets("facetalk")
     warp = flame_warp(template, faces, own)
     rest = own.shape.template.numpy().astype(np.float64)
     step = 1e-2
@@ -154,15 +155,13 @@ def write_flame_like(identity_path: Path, path: Path) -> Path:
     return path
 
 
-def flame_warp(template: np.ndarray, faces: np.ndarray, own: HeadAssets) -> Any:
+def flame_warp(template: np.ndarray, faces: np.ndarray, own: HeadAssets) -> Warp:
     """The warp from the bundled head to a template in FLAME's vertex order."""
-    from facetalk.head.flame import MARKS
-    from facetalk.head.registration import register, vertex_normals
-
-    marks = sorted(MARKS)
+    known = sorted(LANDMARK_VERTICES)
     rest = own.shape.template.numpy().astype(np.float64)
-    pairs = own.points.landmarks.on(own.shape.template).numpy()[marks].astype(np.float64)
-    face = np.setdiff1d(own.points.regions["skin"].numpy(), own.points.regions["neck"].numpy())[::3]
+    pairs = own.points.landmarks.on(own.shape.template).numpy()[known].astype(np.float64)
+    regions = own.points.regions
+    face = np.setdiff1d(regions["skin"].numpy(), regions["neck"].numpy())[::3]
     normals = vertex_normals(rest, own.shape.faces.numpy())
-    goal = template[[MARKS[mark] for mark in marks]]
+    goal = template[[LANDMARK_VERTICES[index] for index in known]]
     return register(rest[face], normals[face], template, faces[(faces < 3931).all(1)], pairs, goal, num_anchors=400)

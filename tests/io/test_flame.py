@@ -11,11 +11,10 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
-from facetalk.head.assets import HeadAssets
 from facetalk.head.model import HeadModel
 from facetalk.head.regions import REGIONS
 from facetalk.io.flame import read_flame, read_flame_arrays
-from facetalk.io.heads import read_head
+from facetalk.motion.heads import load_head_assets
 from tests.io.flame_files import random_flame, with_chumpy
 
 
@@ -78,15 +77,15 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, change: dict, 
 
 def test_a_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(MissingAssetError, match=r"flame\.is\.tue\.mpg\.de"):
-        read_head(f"flame:{tmp_path / 'none.pkl'}")
+        load_head_assets(f"flame:{tmp_path / 'none.pkl'}")
     with pytest.raises(MissingAssetError, match=r"no FLAME model in .*flame2023_Open\.pkl"):
-        read_head(f"flame:{tmp_path}")
+        load_head_assets(f"flame:{tmp_path}")
 
 
-def test_a_mesh_of_another_size_is_refused(tmp_path: Path, toy_assets: HeadAssets) -> None:
+def test_a_mesh_of_another_size_is_refused(tmp_path: Path) -> None:
     path = write(random_flame(), tmp_path / "small.pkl", "python3")
     with pytest.raises(FacetalkError, match="40 vertices; a FLAME mesh has 5023"):
-        read_flame(path, toy_assets)
+        read_flame(path)
 
 
 @pytest.mark.slow
@@ -107,7 +106,7 @@ def test_a_folder_with_landmarks_and_masks_is_read_whole(flame_like_path: Path, 
     np.savez(folder / "mediapipe_landmark_embedding.npz", lmk_face_idx=static[:3], lmk_b_coords=np.eye(3),
              landmark_indices=ids)  # fmt: skip
     (folder / "FLAME_masks.pkl").write_bytes(pickle.dumps({"lips": np.arange(5), "neck": np.arange(9)}, 2))
-    head = read_head(f"flame:{folder}")
+    head = load_head_assets(f"flame:{folder}")
     faces = head.shape.faces.numpy()
     np.testing.assert_array_equal(head.points.landmarks.triangles[17:].numpy(), faces[static])
     np.testing.assert_array_equal(head.points.landmarks.triangles[:17].numpy(), faces[dynamic[0]])
@@ -118,7 +117,7 @@ def test_a_folder_with_landmarks_and_masks_is_read_whole(flame_like_path: Path, 
 
 
 def test_what_a_file_lacks_is_computed(flame_like_path: Path) -> None:
-    head = read_head(f"flame:{flame_like_path}")
+    head = load_head_assets(f"flame:{flame_like_path}")
     assert head.name == f"flame:{flame_like_path.stem}" and head.meta["sha256"]
     assert len(head.shape.identity_names) == 300 and head.shape.expression_bounds is not None
     template = head.shape.template
@@ -142,7 +141,7 @@ def test_what_a_file_lacks_is_computed(flame_like_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_computed_jaw_line_slides_to_the_outline(flame_like_path: Path) -> None:
-    model = HeadModel(read_head(f"flame:{flame_like_path}"))
+    model = HeadModel(load_head_assets(f"flame:{flame_like_path}"))
     expression = torch.zeros(1, len(model.expression_dirs))
     outlines = []
     for degrees in (-30, 0, 30):
@@ -164,14 +163,14 @@ def test_a_second_reading_takes_the_points_from_the_cache(
     from facetalk.io import flame
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first = read_head(f"flame:{flame_like_path}")
+    first = load_head_assets(f"flame:{flame_like_path}")
     assert list((tmp_path / "facetalk").glob("dress-*.npz"))
     monkeypatch.setattr(flame, "dress", lambda *_: pytest.fail("computed again"))
-    second = read_head(f"flame:{flame_like_path}")
+    second = load_head_assets(f"flame:{flame_like_path}")
     torch.testing.assert_close(first.points.mediapipe.barycentric, second.points.mediapipe.barycentric)
     torch.testing.assert_close(first.appearance.colors, second.appearance.colors)
 
 
 def test_the_open_identity_part_alone_is_no_model(flame_identity: Path) -> None:
     with pytest.raises(FacetalkError, match="identity part only"):
-        read_head(f"flame:{flame_identity}")
+        load_head_assets(f"flame:{flame_identity}")

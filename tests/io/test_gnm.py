@@ -12,15 +12,15 @@ import torch
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.head.assets import HeadAssets
 from facetalk.head.model import HeadModel
-from facetalk.io.gnm import read_gnm_arrays
-from facetalk.io.heads import read_head
+from facetalk.io.gnm import read_gnm
+from facetalk.motion.heads import load_head_assets
 from tests.head.flame_reference import rotation
 from tests.io.gnm_files import gnm_like, write_gnm
 
 
 @pytest.fixture(scope="module")
 def own() -> HeadAssets:
-    return read_head("facetalk")
+    return load_head_assets("facetalk")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def values(own: HeadAssets) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def gnm(values: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> HeadModel:
     path = write_gnm(values, tmp_path_factory.mktemp("gnm"))
-    return HeadModel(read_head(f"gnm:{path}"))
+    return HeadModel(load_head_assets(f"gnm:{path}"))
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def test_correctives_of_all_four_joints_are_used(
     table = np.zeros((36, 3 * count), np.float32)
     table[9 + 1, 0] = 0.5  # the head's turn, element (0, 1), moves the first vertex along x
     path = write_gnm(values | {"pose_correctives_regressor": table}, tmp_path)
-    head = HeadModel(read_head(f"gnm:{path}"))
+    head = HeadModel(load_head_assets(f"gnm:{path}"))
     poses = torch.zeros(2, 5, 3)
     poses[1, 1, 2] = 0.3
     zero = torch.zeros(2, len(head.expression_dirs))
@@ -94,12 +94,12 @@ def test_sparse_landmarks_beside_the_file_are_used(values: dict[str, Any], own: 
     corners, weights = own.points.landmarks.triangles.numpy(), own.points.landmarks.barycentric.numpy()
     rows = np.stack([corners, weights], 2).reshape(68, 6)
     np.savetxt(tmp_path / "head_sparse_68.txt", rows)
-    marks = read_gnm_arrays(path).landmarks
+    marks = read_gnm(path).landmarks
     assert marks is not None
     np.testing.assert_allclose(marks, own.points.landmarks.on(own.shape.template).numpy(), atol=1e-6)
     (tmp_path / "head_sparse_68.txt").write_text("1 2 3\n")
     with pytest.raises(FacetalkError, match="68 points"):
-        read_gnm_arrays(path)
+        read_gnm(path)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_a_wrong_file_is_named(values: dict[str, Any], tmp_path: Path, change: d
     small = {key: value for key, value in (values | change).items() if value is not None}
     path = write_gnm(small, tmp_path)
     with pytest.raises(FacetalkError, match=message):
-        read_head(f"gnm:{path}")
+        load_head_assets(f"gnm:{path}")
 
 
 def test_a_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(MissingAssetError, match=r"huggingface\.co/google/gnm-v3"):
-        read_head(f"gnm:{tmp_path}")
+        load_head_assets(f"gnm:{tmp_path}")

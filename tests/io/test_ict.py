@@ -10,10 +10,10 @@ import torch
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.ict import LANDMARKS68, arkit_shapes
+from facetalk.head.ict import LANDMARK_VERTICES, arkit_shapes
 from facetalk.head.model import HeadModel
-from facetalk.io.heads import read_head
 from facetalk.io.ict import _expected, _read_folder
+from facetalk.motion.heads import load_head_assets
 from tests.conftest import SHARED
 
 
@@ -22,7 +22,7 @@ def ict() -> HeadModel:
     path = SHARED / "heads" / "ict_facekit" / "ict_facekit_light.npz"
     if not path.is_file():
         pytest.skip(f"no ICT-FaceKit data at {path}")
-    return HeadModel(read_head(f"ict:{path}"))
+    return HeadModel(load_head_assets(f"ict:{path}"))
 
 
 def posed(head: HeadModel, **channels: float) -> torch.Tensor:
@@ -71,7 +71,7 @@ def test_eyeballs_look_ahead_and_turn_about_their_centers(ict: HeadModel) -> Non
 def test_the_lips_that_are_published_apart_meet_at_rest(ict: HeadModel) -> None:
     with np.load(SHARED / "heads" / "ict_facekit" / "ict_facekit_light.npz") as file:
         published = torch.from_numpy(file["vertices"] * 0.01)
-    upper, lower = ([LANDMARKS68[i] for i in row] for row in ((61, 62, 63), (67, 66, 65)))
+    upper, lower = ([LANDMARK_VERTICES[i] for i in row] for row in ((61, 62, 63), (67, 66, 65)))
     gaps = [float((shape[upper] - shape[lower])[:, 1].mean()) for shape in (published, ict.template)]
     assert 0.0005 < gaps[0] - gaps[1] < 0.0012, "meters; the published gap is 0.8 mm"
     still = torch.ones(len(ict.template), dtype=torch.bool)
@@ -152,14 +152,14 @@ def test_split_shapes_are_added_and_sided_ones_found(folder: Path) -> None:
 
 def test_wrong_folders_say_what_is_wrong(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingAssetError, match=r"generic_neutral_mesh\.obj.*clone"):
-        read_head(f"ict:{tmp_path}")
+        load_head_assets(f"ict:{tmp_path}")
     with pytest.raises(MissingAssetError, match="no ICT-FaceKit file"):
-        read_head(f"ict:{tmp_path / 'none.npz'}")
+        load_head_assets(f"ict:{tmp_path / 'none.npz'}")
     with pytest.raises(FacetalkError, match="5 vertices; ICT-FaceKit Light has 26719"):
-        read_head(f"ict:{folder}")
+        load_head_assets(f"ict:{folder}")
     write_obj(folder / "jawOpen.obj", np.zeros((6, 3)))
     with pytest.raises(FacetalkError, match=r"jawOpen\.obj has 6 vertices"):
-        read_head(f"ict:{folder}")
+        load_head_assets(f"ict:{folder}")
     (folder / "jawOpen.obj").unlink()
     with pytest.raises(FacetalkError, match="lacks the shapes jawOpen"):
-        read_head(f"ict:{folder}")
+        load_head_assets(f"ict:{folder}")

@@ -33,12 +33,12 @@ def test_a_bias_is_found_from_pictures_of_many_faces() -> None:
     pictures = make_pictures(truth, 600, noise=0.0003)
     found = solve_bias(pictures)
     assert np.abs(found - truth).mean() < 0.0001
-    left = np.concatenate([explained(found, picture) - picture.miss for picture in pictures])
+    left = np.concatenate([explained(found, picture) - picture.residual for picture in pictures])
     np.testing.assert_allclose(left.std(), 0.0003, rtol=0.05)
 
 
 def test_a_picture_that_was_misread_altogether_does_not_count() -> None:
     truth = np.random.default_rng(1).normal(size=(4, 5, 3)) * 0.001
     pictures = make_pictures(truth, 200)
-    wrong = Reading(pictures[0].channels, pictures[0].miss + 0.05, pictures[0].axes)
+    wrong = Reading(pictures[0].channels, pictures[0].residual + 0.05, pictures[0].axes)
     np.testing.assert_array_equal(solve_bias([*pictures, wrong]), solve_bias(pictures))

@@ -13,9 +13,9 @@ from facetalk.core.landmarks import IBUG_INNER_FACE_SLICE
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.head.surface_points import SurfacePoints
-from facetalk.io.heads import read_head
 from facetalk.motion import head_calibration as calibration
 from facetalk.motion.head_calibration import calibrated
+from facetalk.motion.heads import load_head_assets
 
 
 class Knowing:
@@ -45,7 +45,7 @@ class Knowing:
 def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HeadModel:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(calibration, "EXPRESSIONS", ({}, {"jawOpen": 0.3}))
-    return HeadModel(read_head("facetalk"))
+    return HeadModel(load_head_assets("facetalk"))
 
 
 def misplaced(head: HeadModel, by: tuple[float, float, float]) -> SurfacePoints:
@@ -68,7 +68,7 @@ def test_misplaced_points_go_where_they_are_seen(own: HeadModel, monkeypatch: py
     assert detector.pictures == calibration.ROUNDS * len(detector.answers)
     before, after = ((points.on(own.template) - truth.on(own.template)).norm(dim=1)
                      for points in (wrong.points.mediapipe, fixed.points.mediapipe))  # fmt: skip
-    assert before.mean() > 0.003 and after.mean() < 0.0005 and after.quantile(0.95) < 0.0015, "metres"
+    assert before.mean() > 0.003 and after.mean() < 0.0005 and after.quantile(0.95) < 0.0015, "meters"
     # Upper and lower lip touch; a point that belongs to one does not end on the other.
     opened = own.template + own.expression_dirs[ARKIT_NAMES.index("jawOpen")]
     assert (fixed.points.mediapipe.on(opened) - truth.on(opened))[[13, 14]].norm(dim=1).max() < 0.003

@@ -15,8 +15,9 @@ from facetalk.core.motion import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_pose, gaze_to_channels
 from facetalk.head.model import HeadModel
-from facetalk.io.heads import read_head
-from facetalk.motion.retarget import _eye_distance, arkit_map, arkit_view, from_view, retarget, to_arkit
+from facetalk.motion.arkit_view import arkit_map, arkit_view, from_view
+from facetalk.motion.heads import load_head_assets
+from facetalk.motion.retarget import _eye_distance, retarget, to_arkit
 from facetalk.rendering.camera import project
 from tests.io.gnm_files import gnm_like, write_gnm
 
@@ -26,13 +27,13 @@ IMPOSSIBLE = ("tongueOut",)
 
 @pytest.fixture(scope="module")
 def own() -> HeadModel:
-    return HeadModel(read_head("facetalk")).eval()
+    return HeadModel(load_head_assets("facetalk")).eval()
 
 
 @pytest.fixture(scope="module")
 def flame(flame_like_path: Path) -> HeadModel:
     """Structured like FLAME, moving like our own head; not FLAME."""
-    return HeadModel(read_head(f"flame:{flame_like_path}")).eval()
+    return HeadModel(load_head_assets(f"flame:{flame_like_path}")).eval()
 
 
 def performance(own: HeadModel, frames: int = 60, seed: int = 0) -> Motion:
@@ -158,7 +159,7 @@ def test_a_view_with_arkit_channels_moves_like_the_head_itself(own: HeadModel, f
 
 @pytest.mark.slow
 def test_two_heads_without_arkit_channels_meet_by_points(own: HeadModel, flame: HeadModel, tmp_path: Path) -> None:
-    gnm = HeadModel(read_head(f"gnm:{write_gnm(gnm_like(own.assets), tmp_path)}"))
+    gnm = HeadModel(load_head_assets(f"gnm:{write_gnm(gnm_like(own.assets), tmp_path)}"))
     motion = retarget(performance(own, 30), flame, own)
     there = retarget(motion, gnm, flame)
     assert there.expression_names == gnm.shape.expression_names

@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 from facetalk.cli.app import app
 from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
 from facetalk.head.model import HeadModel
-from facetalk.io.heads import read_head
 from facetalk.io.installed import installed_heads
+from facetalk.motion.heads import load_head_assets
 from facetalk.pipelines import heads as pipeline
-from facetalk.pipelines.assets import list_heads
-from facetalk.pipelines.heads import install_head, remove_head, show_head
+from facetalk.pipelines.head_sheet import show_head
+from facetalk.pipelines.heads import install_head, list_heads, remove_head
 from tests.conftest import make_toy_head
 from tests.io.gnm_files import gnm_like, write_gnm
 from tests.io.serving import served
@@ -38,7 +38,7 @@ def private_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def gnm_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gnm")
     (folder / "LICENSE").write_text("Apache License, as it came", "utf-8")
-    return write_gnm(gnm_like(read_head("facetalk")), folder)
+    return write_gnm(gnm_like(load_head_assets("facetalk")), folder)
 
 
 def test_an_installed_head_works_by_its_name(gnm_path: Path, private_data: Path) -> None:
@@ -46,8 +46,8 @@ def test_an_installed_head_works_by_its_name(gnm_path: Path, private_data: Path)
     installed = install_head(str(gnm_path), name="google", sha256=checksum.upper())
     assert installed.kind == "gnm" and installed.sha256 == checksum and installed.path.is_file()
     record = json.loads((private_data / "facetalk" / "heads" / "google" / "head.json").read_text("utf-8"))
-    assert record["licence"].startswith("Apache") and "as it came" in record["licence_text"]
-    assert read_head("google").name == "google"
+    assert record["license"].startswith("Apache") and "as it came" in record["license_text"]
+    assert load_head_assets("google").name == "google"
     assert [head.name for head in list_heads()] == ["facetalk", "google"]
     with pytest.raises(FacetalkError, match="installed already"):
         install_head(str(gnm_path), name="google")
@@ -55,7 +55,7 @@ def test_an_installed_head_works_by_its_name(gnm_path: Path, private_data: Path)
     remove_head("google")
     assert not installed_heads()
     with pytest.raises(UsageError, match=r"unknown head 'google'; known heads: facetalk"):
-        read_head("google")
+        load_head_assets("google")
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_a_flame_file_is_installed_with_what_lies_beside_it(flame_like_path: Pat
         "flame2023_Open.pkl",
         "head.json",
     ]
-    assert len(read_head("flame2023_Open").points.regions["lips"]) == 7
+    assert len(load_head_assets("flame2023_Open").points.regions["lips"]) == 7
 
 
 @pytest.mark.parametrize(
@@ -106,16 +106,16 @@ def test_a_head_is_fetched_checked_and_installed(gnm_path: Path, tmp_path: Path,
     packed.parent.mkdir()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.write(gnm_path, "model-1/v3_0/gnm_head.npz")
-        archive.writestr("model-1/LICENSE", "The licence at the top")
+        archive.writestr("model-1/LICENSE", "The license at the top")
     checksum = hashlib.sha256(packed.read_bytes()).hexdigest()
     with served(packed.parent) as address:
         with pytest.raises(FacetalkError, match=r"release\.zip has the SHA-256"):
             install_head(f"{address}/release.zip", sha256="0" * 64)
         assert not installed_heads()
         installed = install_head(f"{address}/release.zip", name="google", sha256=checksum)
-    assert installed.source == f"{address}/release.zip" and "at the top" in installed.licence_text
+    assert installed.source == f"{address}/release.zip" and "at the top" in installed.license_text
     assert installed.sha256 == hashlib.sha256(gnm_path.read_bytes()).hexdigest()
-    assert read_head("google").name == "google"
+    assert load_head_assets("google").name == "google"
     assert install_head(str(packed), name="again").kind == "gnm", "an archive on disk does as well"
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
         archive.writestr("readme.txt", "nothing here")

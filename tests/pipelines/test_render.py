@@ -14,8 +14,8 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader
 from facetalk.io.video_writer import VideoWriter
-from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import BLOCK, make_renderer, posed, rendered
+from facetalk.motion.head_surface import head_surface
 from facetalk.pipelines.render import render
 from facetalk.rendering.camera import project
 from facetalk.rendering.renderer import CpuRenderer

@@ -28,7 +28,7 @@ from facetalk.fitters.refine import (
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.losses.geometry import LipGeometry
-from facetalk.motion.face_scene import FaceScene, Shots, in_crop
+from facetalk.motion.face_scene import CropViews, FaceScene, in_crop
 from facetalk.motion.heads import load_head
 from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.networks.face_encoder import CoarseEncoder, FaceCode, FaceEncoder, FaceEncoderConfig
@@ -90,7 +90,7 @@ def kept(example: FaceExample, folder: Path) -> FaceExample:
 def test_the_labels_of_a_part_are_those_of_a_new_box(head: HeadModel, example: FaceExample, seed: int) -> None:
     noise = torch.rand(3, generator=torch.Generator().manual_seed(seed))
     part, shift = 0.8 + 0.15 * noise[:1], 0.1 * (noise[1:] - 0.5)[None]
-    turns, places = head_places(example, head, torch.tensor([3]), FaceScene(head).middle)
+    turns, places = head_places(example, head, torch.tensor([3]), FaceScene(head).center)
     box = example.track.face_boxes[3:4]
     code = FaceCode.split(torch.zeros(1, 122), head.num_betas)
     code = replace(code, camera=into_crop(turns, places, K, box)[1])
@@ -109,10 +109,10 @@ def test_a_mirrored_code_shows_the_mirrored_landmarks(head: HeadModel, scene: Fa
     generator = torch.Generator().manual_seed(0)
     code = replace(code, expression=0.5 * torch.rand(6, 52, generator=generator), betas=torch.zeros_like(code.betas))
     # A camera that looks at the middle of every crop: only then is the mirrored image an image of the same camera.
-    shots = Shots(K, torch.tensor([[128.0, 128, 180]]).expand(6, 3))
+    views = CropViews(K, torch.tensor([[128.0, 128, 180]]).expand(6, 3))
 
     def shown(what: FaceCode) -> torch.Tensor:
-        return scene.seen(scene.points(what, what.betas[0], shots), shots)
+        return scene.seen(scene.points(what, what.betas[0], views), views)
 
     torch.testing.assert_close(shown(mirrored_code(code)), mirrored_landmarks(shown(code)), atol=0.03, rtol=0)
     normal = torch.tensor([[0.5, 0.3, 0.8]])
@@ -124,7 +124,7 @@ def test_a_mirrored_code_shows_the_mirrored_landmarks(head: HeadModel, scene: Fa
 
 def code_of(example: FaceExample, head: HeadModel) -> FaceCode:
     """The code of an example, under no light."""
-    turns, places = head_places(example, head, torch.arange(example.num_frames), FaceScene(head).middle)
+    turns, places = head_places(example, head, torch.arange(example.num_frames), FaceScene(head).center)
     rotation, camera = into_crop(turns, places, example.K, example.track.face_boxes)
     betas = example.betas.expand(example.num_frames, -1)
     light = torch.zeros(example.num_frames, 9, 3)
@@ -263,8 +263,8 @@ def test_refinement_brings_the_landmarks_nearer_and_leaves_the_given_encoder_alo
     def error(network: FaceEncoder) -> float:
         code = network.encode(clip.faces, clip.landmarks)
         betas = code.betas.mean(0)
-        code = scene.anchored(code, betas, clip.shots, clip.landmarks)
-        return float((scene.seen(scene.points(code, betas, clip.shots), clip.shots) - clip.landmarks).abs().mean())
+        code = scene.anchored(code, betas, clip.views, clip.landmarks)
+        return float((scene.seen(scene.points(code, betas, clip.views), clip.views) - clip.landmarks).abs().mean())
 
     assert error(taught) < 0.85 * error(encoder)
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())

@@ -15,8 +15,8 @@ from facetalk.core.camera import Camera
 from facetalk.core.motion import Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.images import read_image
-from facetalk.motion.appearance import head_surface
 from facetalk.motion.frames import make_renderer, posed
+from facetalk.motion.head_surface import head_surface
 from facetalk.pipelines.reports.page import Snapshot
 from facetalk.rendering.camera import project, resized_camera
 

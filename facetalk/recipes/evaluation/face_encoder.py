@@ -17,7 +17,7 @@ from facetalk.core.spans import runs
 from facetalk.data.faces import FaceExample, face_images, mouth_images
 from facetalk.losses.perceptual import mouth_distances
 from facetalk.metrics.correlation import correlation
-from facetalk.motion.face_scene import FaceScene, Shots, in_crop
+from facetalk.motion.face_scene import CropViews, FaceScene, in_crop
 from facetalk.networks.face_encoder import FaceCode, FaceEncoder
 from facetalk.networks.lip_reader import PhonemeLipReader
 from facetalk.recipes.evaluation.lip_reader import phoneme_figures
@@ -102,8 +102,8 @@ def _add_clip(
         tally.labels.append(posteriors.argmax(-1))
         tally.predicted["film_"].append(reader(mouths[None])[0].softmax(-1))
     for prefix, expression in (("", code.expression), ("coarse_", coarse.expression)):
-        shots = Shots(example.K, boxes)
-        posed = _PosedHead(replace(code, expression=expression.clamp(0, 1)), scene, shots, landmarks)
+        views = CropViews(example.K, boxes)
+        posed = _PosedHead(replace(code, expression=expression.clamp(0, 1)), scene, views, landmarks)
         for name, value in posed.figures().items():
             tally.figures[prefix + name].append(value)
         if posteriors is not None:
@@ -121,12 +121,14 @@ def _add_clip(
 class _PosedHead:
     """A head posed by a code, and the detected landmarks that it is compared with."""
 
-    def __init__(self, code: FaceCode, scene: FaceScene, shots: Shots, detected: Float[Tensor, "frames 68 2"]) -> None:
+    def __init__(
+        self, code: FaceCode, scene: FaceScene, views: CropViews, detected: Float[Tensor, "frames 68 2"]
+    ) -> None:
         betas = code.betas.mean(0)
-        self.code = scene.anchored(code, betas, shots, detected)
-        self.scene, self.shots = scene, shots
-        self.vertices = scene.vertices(self.code, betas, shots)
-        landmarks = scene.seen(scene.points(self.code, betas, shots), shots)
+        self.code = scene.anchored(code, betas, views, detected)
+        self.scene, self.views = scene, views
+        self.vertices = scene.vertices(self.code, betas, views)
+        landmarks = scene.seen(scene.points(self.code, betas, views), views)
         right, left = IBUG_OUTER_EYE_CORNERS
         unit = (detected[:, right] - detected[:, left]).norm(dim=-1)[:, None]
         self.error = (landmarks - detected).norm(dim=-1) / unit
@@ -154,7 +156,7 @@ class _PosedHead:
 
     def mouths(self) -> Float[Tensor, "frames 88 88"]:
         """Rendered mouths for a lip reader."""
-        return self.scene.mouths(self.vertices, self.scene.normals(self.vertices), self.code.light, self.shots)
+        return self.scene.mouths(self.vertices, self.scene.normals(self.vertices), self.code.light, self.views)
 
 
 def closures(

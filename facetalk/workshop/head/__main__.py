@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from facetalk.io.heads import BUNDLED_HEADS, write_head_folder
+from facetalk.io.head_folder import write_head_folder
 from facetalk.io.weights import weights_dir
+from facetalk.motion.heads import BUNDLED_HEADS
 from facetalk.workshop.head.build import build_head
 
 

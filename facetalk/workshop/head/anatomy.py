@@ -19,9 +19,9 @@ from facetalk.workshop.head.domain import (
     to_map,
 )
 
-SKULL_CENTRE = (0.0, 20.0, -75.0)
+SKULL_CENTER = (0.0, 20.0, -75.0)
 SKULL_AXES = (77.0, 94.0, 97.0)
-"""Half of head breadth 154, height over the centre 94, half of head length 194 (Farkas 1994, North American means)."""
+"""Half of head breadth 154, height over the center 94, half of head length 194 (Farkas 1994, North American means)."""
 
 # fmt: off
 # Neck and bust: rows of `along`; columns of azimuth in degrees; distance from the axis and height, mm.
@@ -55,7 +55,7 @@ UNDER_HEIGHT = ((0.0, 0.12, 0.22, 0.31, 0.42, 0.66, 1.0), (0.0, 0.08, 0.18, 0.31
 
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """Our own figure table, see `measuring.py`; millimetres."""
+    """Our own figure table, see `measuring.py`; millimeters."""
 
     mean: np.ndarray
     pairs: np.ndarray
@@ -90,8 +90,8 @@ def skull_points() -> np.ndarray:
         for azimuth in np.deg2rad(np.arange(0, 181, 20.0)):
             level = np.hypot(np.sin(azimuth) / SKULL_AXES[0], np.cos(azimuth) / SKULL_AXES[2])
             radius = np.cos(tilt) / level
-            point = [radius * np.sin(azimuth), SKULL_CENTRE[1] + SKULL_AXES[1] * np.sin(tilt), radius * np.cos(azimuth)]
-            point[2] += SKULL_CENTRE[2]
+            point = [radius * np.sin(azimuth), SKULL_CENTER[1] + SKULL_AXES[1] * np.sin(tilt), radius * np.cos(azimuth)]
+            point[2] += SKULL_CENTER[2]
             face_here = azimuth < np.deg2rad(80) and point[1] < 62 + 20 * (np.rad2deg(azimuth) / 80)
             if not face_here:
                 rows.append(point)
@@ -104,7 +104,7 @@ def crown_points() -> tuple[np.ndarray, np.ndarray]:
     for azimuth in np.arange(0, 181, 20.0):
         for tilt in (0.0, 0.25):
             level = np.hypot(np.sin(np.deg2rad(azimuth)) / SKULL_AXES[0], np.cos(np.deg2rad(azimuth)) / SKULL_AXES[2])
-            radius, height = np.sin(tilt) / level, SKULL_CENTRE[1] + SKULL_AXES[1] * np.cos(tilt)
+            radius, height = np.sin(tilt) / level, SKULL_CENTER[1] + SKULL_AXES[1] * np.cos(tilt)
             beyond = TOP - DOME_Y - DOME_RADIUS * np.arctan2(height - DOME_Y, radius)
             places.append([PER_RADIAN * np.deg2rad(azimuth), TOP + beyond])
             values.append([-radius, height])
@@ -187,7 +187,7 @@ class HeadSurface:
         self._spline = ThinPlate(*mirrored_and_wrapped(places, values), smoothing=2e-4)
 
     def __call__(self, places: np.ndarray) -> np.ndarray:
-        """Positions in millimetres, (n, 2) -> (n, 3)."""
+        """Positions in millimeters, (n, 2) -> (n, 3)."""
         value = self._spline(places)
         return from_cylinder(places[:, 0], value[:, 0] + neck_relief(places), value[:, 1])
 

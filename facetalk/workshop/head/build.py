@@ -21,13 +21,13 @@ from facetalk.workshop.head.domain import PER_RADIAN, smoothstep
 from facetalk.workshop.head.embedding import embed
 from facetalk.workshop.head.identity import all_directions, identity_names
 from facetalk.workshop.head.occlusion import openness, smoothed
-from facetalk.workshop.head.parts import EYE_CENTRE, IRIS_RADIUS, PUPIL_RADIUS
+from facetalk.workshop.head.parts import EYE_CENTER, IRIS_RADIUS, PUPIL_RADIUS
 from facetalk.workshop.head.sculpture import SKIN, Sculpture, hairline, mirror_columns, sculpt, vertex_normals
 from facetalk.workshop.head.topology import MOUTH_LEVELS
 
-METRES = 1e-3
+METERS = 1e-3
 JOINTS = np.array(
-    [[0.0, -205.0, -95.0], [0.0, -135.0, -88.0], [0.0, -19.0, -68.0], EYE_CENTRE, [-EYE_CENTRE[0], *EYE_CENTRE[1:]]]
+    [[0.0, -205.0, -95.0], [0.0, -135.0, -88.0], [0.0, -19.0, -68.0], EYE_CENTER, [-EYE_CENTER[0], *EYE_CENTER[1:]]]
 )
 """Root at the base of the neck, neck, jaw between the condyles, left and right eye; mm."""
 
@@ -36,7 +36,7 @@ MOUTH_TONES = (
     (0.80, 0.66, 0.66), (0.66, 0.46, 0.46), (0.52, 0.30, 0.30), (0.36, 0.18, 0.18), (0.22, 0.10, 0.10),
     (0.13, 0.06, 0.06), (0.08, 0.03, 0.03), (0.05, 0.02, 0.02), (0.03, 0.01, 0.01),
 )  # fmt: skip
-"""Colour of each row from the lips to the throat, times the texture at the lips' rim."""
+"""Color of each row from the lips to the throat, times the texture at the lips' rim."""
 NOSTRIL_TONES = ((0.42, 0.31, 0.29), (0.20, 0.11, 0.10), (0.09, 0.04, 0.04), (0.05, 0.02, 0.02))
 
 
@@ -93,7 +93,7 @@ def irises(head: Sculpture) -> np.ndarray:
     found = []
     for side, name in ((1.0, "left_eyeball"), (-1.0, "right_eyeball")):
         members = head.groups[name]
-        offset = head.points[members] - np.array(EYE_CENTRE) * [side, 1, 1]
+        offset = head.points[members] - np.array(EYE_CENTER) * [side, 1, 1]
         reach = np.hypot(offset[:, 0], offset[:, 1])
         ring = (offset[:, 2] > 0) & (reach > PUPIL_RADIUS * 1.04) & (reach < IRIS_RADIUS * 1.04)
         found.append(members[ring])
@@ -117,7 +117,7 @@ def uv_layout(head: Sculpture) -> tuple[np.ndarray, np.ndarray]:
 
 
 def vertex_colors(head: Sculpture) -> np.ndarray:
-    """Multipliers of the texture on the skin, with the head's own shade; colours on the parts."""
+    """Multipliers of the texture on the skin, with the head's own shade; colors on the parts."""
     colors = head.colors.copy()
     normals = vertex_normals(head.points, head.faces)
     hidden = 1 - smoothed(openness(head.points, head.faces, normals), head.faces)
@@ -174,7 +174,7 @@ def read_calibration() -> np.ndarray:
 
 
 def read_channel_bias() -> np.ndarray:
-    """`HeadAssets.detector_bias`, see `calibrating.py`, (53, 478, 3) metres."""
+    """`HeadAssets.detector_bias`, see `calibrating.py`, (53, 478, 3) meters."""
     with np.load(Path(__file__).with_name("calibration.npz"), allow_pickle=False) as file:
         return file["by_channel"].astype(np.float64)
 
@@ -207,16 +207,16 @@ def build_head(calibrated: bool = True) -> HeadAssets:
     return HeadAssets(
         name="facetalk",
         shape=HeadShape(
-            template=tensor(head.points * METRES),
-            identity_dirs=tensor(identity * METRES),
+            template=tensor(head.points * METERS),
+            identity_dirs=tensor(identity * METERS),
             identity_names=identity_names(measurements),
-            expression_dirs=tensor(channels * METRES),
+            expression_dirs=tensor(channels * METERS),
             expression_names=ARKIT_NAMES,
             faces=torch.tensor(np.ascontiguousarray(head.faces)),
-            joints=tensor(JOINTS * METRES),
-            joint_identity_dirs=tensor(joint_identity * METRES),
+            joints=tensor(JOINTS * METERS),
+            joint_identity_dirs=tensor(joint_identity * METERS),
             skin_weights=tensor(skin_weights(face)),
-            corrective_dirs=tensor(correctives * METRES),
+            corrective_dirs=tensor(correctives * METERS),
             corrective_pairs=torch.tensor(pairs),
         ),
         points=HeadPoints(
@@ -234,5 +234,5 @@ def build_head(calibrated: bool = True) -> HeadAssets:
             texture=texture,
             texture_layers=layers,
         ),
-        meta={"look": PAINTED, "licence": "as facetalk", "source": "python -m facetalk.workshop.head"},
+        meta={"look": PAINTED, "license": "as facetalk", "source": "python -m facetalk.workshop.head"},
     )

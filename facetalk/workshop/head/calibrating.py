@@ -18,9 +18,9 @@ from facetalk.core.landmarks import NUM_MESH_POINTS, NUM_MESH_SKIN_POINTS
 from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.head.model import HeadModel
-from facetalk.motion.appearance import head_surface
 from facetalk.motion.detector_bias import readings, solve_bias
 from facetalk.motion.head_calibration import displacement, expressions
+from facetalk.motion.head_surface import head_surface
 from facetalk.vision.landmark_detector import MediaPipeDetector
 from facetalk.workshop.head.anatomy import read_measurements
 from facetalk.workshop.head.build import build_head
@@ -44,7 +44,7 @@ def point_partners() -> np.ndarray:
 
 
 def channel_displacements(assets: HeadAssets, count: int = PICTURES) -> np.ndarray:
-    """`HeadAssets.detector_bias` of a head, alike on both sides, (53, 478, 3) metres."""
+    """`HeadAssets.detector_bias` of a head, alike on both sides, (53, 478, 3) meters."""
     head, chance = (
         HeadModel(replace(assets, points=replace(assets.points, detector_bias=None))).eval(),
         torch.Generator().manual_seed(0),

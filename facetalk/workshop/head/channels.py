@@ -97,8 +97,8 @@ class Face:
 
     def hill(self, pull: Pull, side: float = 1.0) -> np.ndarray:
         """Strength of a pull at every vertex."""
-        centre = self.anchor(pull.anchor) * [side, 1]
-        value = bump(self.places, (centre[0], centre[1]), pull.size)
+        center = self.anchor(pull.anchor) * [side, 1]
+        value = bump(self.places, (center[0], center[1]), pull.size)
         if pull.only == "upper":
             value *= 1 - self.lower
         elif pull.only == "lower":
@@ -195,10 +195,10 @@ class Rounding(NamedTuple):
     squeeze: tuple[float, ...]
     """Share of the distance to the midline by which the lips are drawn in."""
     forward: tuple[float, ...]
-    """Millimetres at the midline of both lips."""
+    """Millimeters at the midline of both lips."""
     forward_corner: tuple[float, ...]
     apart: tuple[float, ...]
-    """Millimetres away from the line of the lips at the midline, the upper lip up, the lower one down."""
+    """Millimeters away from the line of the lips at the midline, the upper lip up, the lower one down."""
     reach: float
     """How far the skin around follows, mm."""
 
@@ -295,7 +295,7 @@ class Lids:
         name = "left" if side > 0 else "right"
         self.rings = face.head.rings[f"{name}_eye"]
         self.linings = face.head.linings[f"{name}_eye"]
-        self.centre = np.array(parts.EYE_CENTRE) * [side, 1, 1]
+        self.center = np.array(parts.EYE_CENTER) * [side, 1, 1]
         self.margin = face.points[self.rings[0]]
         columns = np.arange(EYE_COUNT)
         self.upper = (columns > 0) & (columns < EYE_COUNT // 2)
@@ -303,7 +303,7 @@ class Lids:
         self.meeting = self._meeting()
 
     def _elevation(self, points: np.ndarray) -> np.ndarray:
-        return np.arctan2(points[:, 1] - self.centre[1], points[:, 2] - self.centre[2])
+        return np.arctan2(points[:, 1] - self.center[1], points[:, 2] - self.center[2])
 
     def _meeting(self) -> np.ndarray:
         """Elevation at which the lids meet in each column: low, where the lower lid is."""
@@ -317,7 +317,7 @@ class Lids:
         return meeting
 
     def close(self, amount: float, lower_amount: float) -> np.ndarray:
-        """Lids turned towards their meeting line by a share of the way."""
+        """Lids turned toward their meeting line by a share of the way."""
         move = np.zeros_like(self.face.points)
         share = np.where(self.upper, amount, lower_amount)
         angle = -(self.meeting - self.elevation) * share
@@ -327,13 +327,13 @@ class Lids:
             rate = np.where(share < 0, falloff[level] ** 0.35, falloff[level])
             here = self.face.points[ring]
             lower_rate = np.where(self.upper, rate, rate * np.exp(-EYE_LEVELS[level]))
-            move[ring] = turned(here, self.centre, angle * lower_rate)
+            move[ring] = turned(here, self.center, angle * lower_rate)
         for row in self.linings:
-            move[row] = turned(self.face.points[row], self.centre, angle)
+            move[row] = turned(self.face.points[row], self.center, angle)
         return move
 
     def shift(self, x: float) -> np.ndarray:
-        """Lids drawn sideways by the cornea under them, mm towards the subject's left."""
+        """Lids drawn sideways by the cornea under them, mm toward the subject's left."""
         move = np.zeros_like(self.face.points)
         half = EYE_COUNT / 2
         middle = np.abs(np.sin(np.pi * np.arange(EYE_COUNT) / half)) ** 1.5
@@ -411,10 +411,10 @@ def all_channels(sculpture: Sculpture) -> np.ndarray:
 def keep_off_eyeballs(face: Face, moves: np.ndarray) -> np.ndarray:
     """Slide skin that a pull would carry into an eyeball round it instead."""
     for side in (1.0, -1.0):
-        centre = np.array(parts.EYE_CENTRE) * [side, 1, 1]
+        center = np.array(parts.EYE_CENTER) * [side, 1, 1]
         lids = Lids(face, side)
         near = np.unique(lids.rings)
-        rest = face.points[near] - centre
+        rest = face.points[near] - center
         for move in moves:
             moved = rest + move[near]
             distance = np.linalg.norm(moved, axis=1)

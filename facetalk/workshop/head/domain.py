@@ -1,6 +1,6 @@
 """The flat map of the head on which the skin is laid out, and smooth interpolation over it.
 
-A place on the skin has coordinates `(around, along)`, both in millimetres: `around` is 100 times the azimuth (radians)
+A place on the skin has coordinates `(around, along)`, both in millimeters: `around` is 100 times the azimuth (radians)
 about a vertical axis through the skull, 0 at the face's midline and positive on the subject's left; `along` runs from
 the crown (`TOP`) over the face, where it is the height y, down to the bust.
 """
@@ -93,16 +93,16 @@ def smoothstep(edge0: np.ndarray | float, edge1: np.ndarray | float, value: np.n
     return np.asarray(t * t * (3 - 2 * t))
 
 
-def bump(places: np.ndarray, centre: tuple[float, float], size: tuple[float, float], turn: float = 0.0) -> np.ndarray:
+def bump(places: np.ndarray, center: tuple[float, float], size: tuple[float, float], turn: float = 0.0) -> np.ndarray:
     """A Gaussian hill on the map.
 
     Args:
         places: (n, 2).
-        centre: of the hill.
+        center: of the hill.
         size: standard deviations along its axes, mm.
         turn: radians its first axis is turned counter-clockwise from `around`.
     """
-    offset = places - np.asarray(centre)
+    offset = places - np.asarray(center)
     c, s = np.cos(turn), np.sin(turn)
     a = (c * offset[:, 0] + s * offset[:, 1]) / size[0]
     b = (-s * offset[:, 0] + c * offset[:, 1]) / size[1]

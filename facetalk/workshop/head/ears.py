@@ -1,6 +1,6 @@
 """The ear: an outline that rolls over into the helix, and a relief of antihelix, tragus and concha inside it.
 
-Everything is drawn on the ear's own plane, p backwards and q upwards in millimetres, h out of it; the plane is then
+Everything is drawn on the ear's own plane, p backwards and q upwards in millimeters, h out of it; the plane is then
 swung off the head about the line where the ear grows from the cheek.
 """
 
@@ -36,7 +36,7 @@ RELIEF = (0.83, 0.775, 0.715, 0.655, 0.59, 0.525, 0.455, 0.38, 0.30, 0.21, 0.11)
 # fmt: on
 
 MIDDLE = np.array([-2.2, -3.5])
-"""What the rings shrink towards."""
+"""What the rings shrink toward."""
 SWING = np.deg2rad(36.0)
 TILT = 0.17
 """How far the ear leans backwards, radians."""
@@ -55,9 +55,9 @@ def ridge(at: np.ndarray, path: tuple, width: float) -> np.ndarray:
     return np.exp(-((nearest / width) ** 2))
 
 
-def hill(at: np.ndarray, centre: tuple[float, float], size: tuple[float, float]) -> np.ndarray:
+def hill(at: np.ndarray, center: tuple[float, float], size: tuple[float, float]) -> np.ndarray:
     """A Gaussian hill."""
-    return np.exp(-(((at - np.array(centre)) / np.array(size)) ** 2).sum(-1))
+    return np.exp(-(((at - np.array(center)) / np.array(size)) ** 2).sum(-1))
 
 
 def hollow(at: np.ndarray) -> np.ndarray:

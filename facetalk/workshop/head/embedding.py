@@ -48,9 +48,9 @@ def nearest_on_surface(points: np.ndarray, vertices: np.ndarray, faces: np.ndarr
 
 def nearest_on_midline(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As `nearest_on_surface`, but only on edges that lie in the plane x = 0."""
-    centred = np.abs(vertices[faces][:, :, 0]) < 1e-6
-    faces, centred = faces[centred.sum(1) == 2], centred[centred.sum(1) == 2]
-    first, second = centred.argmax(1), 2 - centred[:, ::-1].argmax(1)
+    centerd = np.abs(vertices[faces][:, :, 0]) < 1e-6
+    faces, centerd = faces[centerd.sum(1) == 2], centerd[centerd.sum(1) == 2]
+    first, second = centerd.argmax(1), 2 - centerd[:, ::-1].argmax(1)
     row = np.arange(len(faces))
     start, end = vertices[faces[row, first]], vertices[faces[row, second]]
     edge = end - start
@@ -91,9 +91,9 @@ def iris_targets() -> np.ndarray:
     ring = parts.IRIS_RADIUS * np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1]])
     depth = np.sqrt(parts.EYE_RADIUS**2 - (ring**2).sum(1))
     front = np.concatenate([ring, depth[:, None]], 1)
-    left = front + parts.EYE_CENTRE
+    left = front + parts.EYE_CENTER
     # Both rings start on the side of the subject's left, as measured.
-    right = front + np.array(parts.EYE_CENTRE) * [-1, 1, 1]
+    right = front + np.array(parts.EYE_CENTER) * [-1, 1, 1]
     return np.concatenate([right, left])
 
 

@@ -25,12 +25,12 @@ def identity_names(measurements: Measurements) -> tuple[str, ...]:
 
 
 def affine_through(points: np.ndarray, moves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The affine displacement field nearest to measured displacements, damped towards a shift."""
-    centre = points.mean(0)
-    offset = points - centre
+    """The affine displacement field nearest to measured displacements, damped toward a shift."""
+    center = points.mean(0)
+    offset = points - center
     gram = offset.T @ offset + 0.15 * np.trace(offset.T @ offset) / 3 * np.eye(3)
     matrix = np.linalg.solve(gram, offset.T @ (moves - moves.mean(0)))
-    return matrix, moves.mean(0) - centre @ matrix
+    return matrix, moves.mean(0) - center @ matrix
 
 
 def face_mode(head: Sculpture, measurements: Measurements, mode: np.ndarray) -> np.ndarray:
@@ -63,9 +63,9 @@ def carry_parts(head: Sculpture, move: np.ndarray) -> None:
         rings = head.rings[f"{name}_eye"]
         shift = move[rings[0]].mean(0)
         move[head.groups[f"{name}_eyeball"]] = shift
-        centre = np.array(parts.EYE_CENTRE) * [side, 1, 1]
+        center = np.array(parts.EYE_CENTER) * [side, 1, 1]
         for level, ring in enumerate(rings):
-            direction = head.points[ring] - centre
+            direction = head.points[ring] - center
             direction /= np.linalg.norm(direction, axis=1, keepdims=True)
             relative = move[ring] - shift
             radial = (relative * direction).sum(1, keepdims=True) * direction

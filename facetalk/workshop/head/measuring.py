@@ -50,13 +50,13 @@ def align(points: np.ndarray, reference: np.ndarray, members: tuple[int, ...] = 
     """
     index = list(members)
     source, target = points[:, index], reference[index]
-    source_centre, target_centre = source.mean(1, keepdims=True), target.mean(0)
-    u, scale, vt = np.linalg.svd((source - source_centre).transpose(0, 2, 1) @ (target - target_centre))
+    source_center, target_center = source.mean(1, keepdims=True), target.mean(0)
+    u, scale, vt = np.linalg.svd((source - source_center).transpose(0, 2, 1) @ (target - target_center))
     flip = np.sign(np.linalg.det(u @ vt))
     u[:, :, 2] *= flip[:, None]
     scale[:, 2] *= flip
-    factor = scale.sum(1) / ((source - source_centre) ** 2).sum((1, 2))
-    return (points - source_centre) @ (u @ vt) * factor[:, None, None] + target_centre
+    factor = scale.sum(1) / ((source - source_center) ** 2).sum((1, 2))
+    return (points - source_center) @ (u @ vt) * factor[:, None, None] + target_center
 
 
 def upright(points: np.ndarray) -> np.ndarray:
@@ -114,7 +114,7 @@ def mirror_pairs(face: np.ndarray) -> np.ndarray:
     """Number of each point's partner on the other side, (478,)."""
     other = face * np.array([-1.0, 1.0, 1.0])
     distance = np.linalg.norm(face[:, None] - other[None], axis=-1)
-    # The irises lie close together: pair them by their own numbers (centre, and a ring that starts at one side).
+    # The irises lie close together: pair them by their own numbers (center, and a ring that starts at one side).
     skin = NUM_MESH_SKIN_POINTS
     distance[skin:, :skin] = distance[:skin, skin:] = np.inf
     pairs = distance.argmin(1)
@@ -124,7 +124,7 @@ def mirror_pairs(face: np.ndarray) -> np.ndarray:
 
 
 def to_head_frame(face: np.ndarray) -> np.ndarray:
-    """Scale to millimetres, midline at x = 0, the outer eye corners at y = z = 0."""
+    """Scale to millimeters, midline at x = 0, the outer eye corners at y = z = 0."""
     scale = PUPIL_DISTANCE_MM / np.linalg.norm(face[MESH_RIGHT_IRIS] - face[MESH_LEFT_IRIS])
     return (face - face[list(MESH_OUTER_EYE_CORNERS)].mean(0)) * scale
 
@@ -135,7 +135,7 @@ def symmetric(face: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 
 def measure(frames: dict[str, np.ndarray], num_modes: int = 10) -> dict[str, np.ndarray]:
-    """Mean face and identity modes, millimetres.
+    """Mean face and identity modes, millimeters.
 
     Returns:
         `mean (478, 3)`, `pairs (478,)`, `modes (num_modes, 478, 3)` for one standard deviation each, `variance`

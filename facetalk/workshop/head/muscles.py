@@ -1,6 +1,6 @@
 """The pulls that make up the expression channels: where on the face, how wide, which way.
 
-Each pull is a smooth hill on the map times a displacement in millimetres for the subject's left side: x outwards to the
+Each pull is a smooth hill on the map times a displacement in millimeters for the subject's left side: x outwards to the
 left, y up, z forward. Anchors are MediaPipe points of the right side, read mirrored. Directions follow the muscles of
 facial anatomy (Ekman and Friesen's action units); amplitudes are set against displacements that we measured on clips.
 """

@@ -24,7 +24,7 @@ def sphere_directions(count: int) -> np.ndarray:
     return np.concatenate([half, half * [-1, 1, 1]])
 
 
-def frame_towards(direction: np.ndarray) -> np.ndarray:
+def frame_toward(direction: np.ndarray) -> np.ndarray:
     """Rotation matrix that turns `direction` to +z."""
     helper = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([0.0, 0.0, 1.0])
     x = np.cross(helper, direction)
@@ -43,7 +43,7 @@ def openness(points: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> np.n
     reach = np.linalg.norm(points - middle, axis=1).max()
     seen, total = np.zeros(len(points)), np.zeros(len(points))
     for direction in sphere_directions(DIRECTIONS):
-        turned = (points - middle) @ frame_towards(direction).T
+        turned = (points - middle) @ frame_toward(direction).T
         depth = (DISTANCE_MM - turned[:, 2]) / 1000
         # The camera is so far away that its rays are nearly parallel.
         scale = 0.98 * RESOLUTION / 2 / reach * DISTANCE_MM / 1000 / depth
@@ -60,7 +60,7 @@ def openness(points: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> np.n
 
 
 def smoothed(values: np.ndarray, faces: np.ndarray, rounds: int = 2) -> np.ndarray:
-    """Values averaged with their neighbours on the mesh."""
+    """Values averaged with their neighbors on the mesh."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     count = np.bincount(edges.ravel(), minlength=len(values))
     for _ in range(rounds):

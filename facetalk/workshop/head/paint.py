@@ -21,7 +21,7 @@ from facetalk.workshop.head.topology import inside
 
 SIZE = 1024
 STRIP = 0.05
-"""Lowest part of the texture, white: for pieces that are coloured by vertex."""
+"""Lowest part of the texture, white: for pieces that are colored by vertex."""
 
 SKIN_TONE, LIP_TONE = (np.array(tone) for tone in SKINS[PAINTED["skin"]][:2])
 HAIR_TONE = np.array(HAIRS[PAINTED["hair"]])
@@ -36,7 +36,7 @@ WHITE_AT = (0.6, STRIP * 0.3)
 
 
 def _scale(low: float, high: float, middle: float, width: float, boost: float) -> tuple[np.ndarray, np.ndarray]:
-    """A monotone map from millimetres to [0, 1] that gives more room round `middle`."""
+    """A monotone map from millimeters to [0, 1] that gives more room round `middle`."""
     mm = np.linspace(low, high, 2001)
     density = 1 + boost * np.exp(-(((mm - middle) / width) ** 2))
     total = np.append(0, np.cumsum((density[1:] + density[:-1]) / 2))
@@ -56,9 +56,9 @@ def to_texture(places: np.ndarray) -> np.ndarray:
 
 def pixel_places() -> np.ndarray:
     """Map place of every texel, (SIZE, SIZE, 2), first row at the top."""
-    centre = (np.arange(SIZE) + 0.5) / SIZE
-    x = np.interp(centre, _ACROSS[1], _ACROSS[0])
-    y = np.interp((1 - centre - STRIP) / (1 - STRIP), _ALONG[1], _ALONG[0])
+    center = (np.arange(SIZE) + 0.5) / SIZE
+    x = np.interp(center, _ACROSS[1], _ACROSS[0])
+    y = np.interp((1 - center - STRIP) / (1 - STRIP), _ALONG[1], _ALONG[0])
     return np.stack(np.meshgrid(x, y), -1)
 
 
@@ -73,7 +73,7 @@ class Canvas:
         self.chance = np.random.default_rng(seed)
 
     def map_noise(self, across: float, along: float) -> np.ndarray:
-        """Noise of unit variance with cells of a size in millimetres on the map."""
+        """Noise of unit variance with cells of a size in millimeters on the map."""
         rows, columns = int((TOP - BOTTOM) / along) + 3, int(2 * np.pi * PER_RADIAN / across) + 3
         lattice = self.chance.standard_normal((rows, columns))
         at = [(self.places[..., 1] - BOTTOM) / along + 0.5, (self.places[..., 0] + np.pi * PER_RADIAN) / across + 0.5]
@@ -85,9 +85,9 @@ class Canvas:
         field = gaussian_filter(self.chance.standard_normal((SIZE, SIZE)), blur_px, mode="wrap")
         return field / field.std()
 
-    def hill(self, centre: np.ndarray, size: tuple[float, float], turn: float = 0.0) -> np.ndarray:
+    def hill(self, center: np.ndarray, size: tuple[float, float], turn: float = 0.0) -> np.ndarray:
         """Gaussian hills on both sides of the face."""
-        x, y = abs(centre[0]), centre[1]
+        x, y = abs(center[0]), center[1]
         left = bump(self.flat, (x, y), size, turn)
         right = bump(self.flat, (-x, y), size, -turn)
         return np.maximum(left, right).reshape(SIZE, SIZE)
@@ -98,22 +98,22 @@ class Canvas:
         return gaussian_filter(covered.reshape(SIZE, SIZE).astype(float), soft_px)
 
     def blend(self, color: np.ndarray, share: np.ndarray, layer: str) -> None:
-        """Lay a colour over what is there, as part of a layer; lashes are none."""
+        """Lay a color over what is there, as part of a layer; lashes are none."""
         share = np.clip(share, 0, 1)[..., None]
         self.color += share * (color - self.color)
         self.layers += share * (membership(layer) - self.layers)
 
     def tint(self, factor: tuple[float, float, float], share: np.ndarray) -> None:
-        """Multiply by a colour."""
+        """Multiply by a color."""
         self.color *= 1 + share[..., None] * (np.array(factor) - 1)
 
     def crease(self, path: np.ndarray, width: float, factor: tuple[float, float, float], strength: float) -> None:
-        """Multiply by a colour along a line through points of one side, and along its mirror image.
+        """Multiply by a color along a line through points of one side, and along its mirror image.
 
         Args:
             path: (n, 2) map places.
             width: standard deviation across, mm.
-            factor: colour multiplier on the line.
+            factor: color multiplier on the line.
             strength: share of it.
         """
         t = np.linspace(0, len(path) - 1, 16 * len(path))

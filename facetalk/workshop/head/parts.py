@@ -1,4 +1,4 @@
-"""Eyeballs, teeth, gums, tongue and ears, made by formula. Millimetres."""
+"""Eyeballs, teeth, gums, tongue and ears, made by formula. Millimeters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EYE_RADIUS = 12.2
 IRIS_RADIUS = 5.9
 PUPIL_RADIUS = 1.9
 CORNEA = 0.35
-EYE_CENTRE = (31.5, 0.6, -5.1)
+EYE_CENTER = (31.5, 0.6, -5.1)
 """Left eyeball; the pupils are 63 mm apart."""
 
 # fmt: off
@@ -95,7 +95,7 @@ def eyeball() -> Part:
     colors = white + (blood - white) * smoothstep(0.8, 1.6, angle)[:, None]
     # The shadow of the upper lid and its lashes.
     colors *= 1 - 0.42 * smoothstep(1.0, 6.5, points[:, 1])[:, None]
-    part = Part(points + EYE_CENTRE, faces, colors)
+    part = Part(points + EYE_CENTER, faces, colors)
     spokes = 0.5 + 0.5 * np.sin(np.append(np.tile(np.arange(count) * 2.6, len(angles)), [0, 0]) + 9 * angle)
     depth = smoothstep(pupil, iris, angle)
     brown = np.array([0.47, 0.31, 0.17]) * (0.75 + 0.5 * spokes[:, None] * (1 - 0.4 * depth[:, None]))
@@ -110,7 +110,7 @@ def eyeball() -> Part:
 def arch(
     widths: tuple[float, ...], half_width: float, depth: float, front: float
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Centre (x, z) and outward direction of each tooth on the left side of an elliptic arch."""
+    """Center (x, z) and outward direction of each tooth on the left side of an elliptic arch."""
     t = np.linspace(0, np.pi / 2, 400)
     x, z = half_width * np.sin(t), front - depth * (1 - np.cos(t))
     length = np.append(0, np.cumsum(np.hypot(np.diff(x), np.diff(z))))

@@ -21,7 +21,7 @@ SKIN, MOUTH_INSIDE, LID_RIM = "skin", "mouth_inside", "lid_rim"
 
 @dataclass(eq=False)
 class Sculpture:
-    """The head at rest in millimetres, and where everything is."""
+    """The head at rest in millimeters, and where everything is."""
 
     points: np.ndarray
     faces: np.ndarray
@@ -156,11 +156,11 @@ LID_OPEN = ((0, 0.18, 0.4, 0.62, 0.82), (0.55, 0.5, 0.35, 0.15, 0))
 
 def fold_lids(points: np.ndarray, rings: np.ndarray, side: float) -> None:
     """The upper lid's crease: skin over it hangs, skin under it follows the eyeball."""
-    centre = np.array(parts.EYE_CENTRE) * [side, 1, 1]
+    center = np.array(parts.EYE_CENTER) * [side, 1, 1]
     columns = np.arange(rings.shape[1]) / (rings.shape[1] / 2)
     over = np.clip(np.sin(np.pi * columns), 0, 1) ** 0.6
     for level, ring in zip(EYE_LEVELS, rings, strict=True):
-        out = points[ring] - centre
+        out = points[ring] - center
         out /= np.linalg.norm(out, axis=1, keepdims=True)
         points[ring] += (over * np.interp(level, *LID_FOLD))[:, None] * out
         points[ring, 1] += over * (np.interp(level, *LID_HANG) + np.interp(level, *LID_OPEN))
@@ -168,17 +168,17 @@ def fold_lids(points: np.ndarray, rings: np.ndarray, side: float) -> None:
 
 def seat_lids(points: np.ndarray, rings: np.ndarray, side: float) -> None:
     """Move the lids onto the eyeball and carve the fold of the upper lid."""
-    centre = np.array(parts.EYE_CENTRE) * [side, 1, 1]
+    center = np.array(parts.EYE_CENTER) * [side, 1, 1]
     fold_lids(points, rings, side)
     for level, ring in enumerate(rings):
-        offset = points[ring] - centre
+        offset = points[ring] - center
         distance = np.linalg.norm(offset, axis=1)
         wanted = parts.EYE_RADIUS + LID_GAP + 0.25 * level
         flat = np.hypot(offset[:, 0], offset[:, 1])
         if level == 0:
             on_ball = flat < wanted * 0.985
             depth = np.sqrt(np.maximum(wanted**2 - flat**2, 0))
-            points[ring[on_ball], 2] = centre[2] + np.maximum(depth, 3.5)[on_ball]
+            points[ring[on_ball], 2] = center[2] + np.maximum(depth, 3.5)[on_ball]
         else:
             push = np.log1p(np.exp((wanted - distance) * 2.5)) / 2.5
             points[ring] += offset / distance[:, None] * push[:, None]
@@ -186,17 +186,17 @@ def seat_lids(points: np.ndarray, rings: np.ndarray, side: float) -> None:
 
 def lid_lining(points: np.ndarray, ring: np.ndarray, side: float) -> np.ndarray:
     """Rows behind the lid margin: the rim's thickness, then into the eyeball; at the corners a web closes the gap."""
-    centre = np.array(parts.EYE_CENTRE) * [side, 1, 1]
+    center = np.array(parts.EYE_CENTER) * [side, 1, 1]
     margin = points[ring]
-    offset = margin - centre
+    offset = margin - center
     distance = np.linalg.norm(offset, axis=1, keepdims=True)
     direction = offset / distance
     outward = direction * [1, 1, 0]
     deep = direction + 0.22 * outward / np.linalg.norm(outward, axis=1, keepdims=True)
     rows = [
-        centre + direction * np.minimum(distance - 0.5, parts.EYE_RADIUS + 0.55),
-        centre + direction * (parts.EYE_RADIUS - 0.2),
-        centre + deep / np.linalg.norm(deep, axis=1, keepdims=True) * (parts.EYE_RADIUS - 1.5),
+        center + direction * np.minimum(distance - 0.5, parts.EYE_RADIUS + 0.55),
+        center + direction * (parts.EYE_RADIUS - 0.2),
+        center + deep / np.linalg.norm(deep, axis=1, keepdims=True) * (parts.EYE_RADIUS - 1.5),
     ]
     column = np.arange(len(ring))
     half = len(ring) // 2
@@ -231,12 +231,12 @@ def mouth_lining(points: np.ndarray, rim: np.ndarray) -> tuple[np.ndarray, np.nd
 def nostril_lining(points: np.ndarray, rim: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
     """Rows up into the nose."""
     base = points[rim]
-    centre = base.mean(0)
+    center = base.mean(0)
     inward = np.array([-0.12 * side, 0.8, -0.55])
     rows = [
-        centre + (base - centre) * share + inward * depth for share, depth in ((0.93, 1.0), (0.88, 3.0), (0.7, 7.0))
+        center + (base - center) * share + inward * depth for share, depth in ((0.93, 1.0), (0.88, 3.0), (0.7, 7.0))
     ]
-    return np.stack(rows), centre + inward * 9.0
+    return np.stack(rows), center + inward * 9.0
 
 
 def sculpt(measurements: Measurements) -> Sculpture:
@@ -286,7 +286,7 @@ def sculpt(measurements: Measurements) -> Sculpture:
         len(sheet.faces),
     )
     head.partner = mirror_vertices(head)
-    # Rounding in the splines leaves micrometres of crookedness.
+    # Rounding in the splines leaves micrometers of crookedness.
     head.points = (head.points + head.points[head.partner] * [-1, 1, 1]) / 2
     return head
 
@@ -345,7 +345,7 @@ WING_GROOVE = ((19.8, -42.0, 20.0), (21.8, -37.0, 18.0), (20.6, -32.0, 20.5), (1
 
 
 def ridge(points: np.ndarray, path: np.ndarray, width: float) -> np.ndarray:
-    """1 on a line through points, falling off as a Gaussian across it and towards its ends."""
+    """1 on a line through points, falling off as a Gaussian across it and toward its ends."""
     best = np.zeros(len(points))
     for index, (start, end) in enumerate(pairwise(path)):
         along = np.clip((points - start) @ (end - start) / ((end - start) @ (end - start)), 0, 1)
@@ -358,8 +358,8 @@ def ridge(points: np.ndarray, path: np.ndarray, width: float) -> np.ndarray:
 def shape_nose(points: np.ndarray, rings: dict[str, np.ndarray]) -> None:
     """Wings of the nose set off by a groove from cheek and tip, their rims drawn over the nostrils."""
 
-    def hill(centre: tuple[float, float, float], size: tuple[float, float, float], side: float) -> np.ndarray:
-        return np.exp(-(((points - np.array(centre) * [side, 1, 1]) / size) ** 2).sum(1))[:, None]
+    def hill(center: tuple[float, float, float], size: tuple[float, float, float], side: float) -> np.ndarray:
+        return np.exp(-(((points - np.array(center) * [side, 1, 1]) / size) ** 2).sum(1))[:, None]
 
     for side, name in ((1.0, "left"), (-1.0, "right")):
         points += hill((15.5, -36.0, 28.5), (4.0, 4.2, 6.5), side) * [1.2 * side, 0.0, 0.9]

@@ -14,7 +14,7 @@ EYE_COUNT, MOUTH_HALF, NOSTRIL_COUNT, EAR_COUNT = 40, 31, 16, 40
 EYE_LEVELS = np.array([0, 0.18, 0.4, 0.62, 0.82, 1, 1.3, 1.65, 2])
 MOUTH_LEVELS = np.array([0, 0.5, 1, 1.5, 2, 2.4, 2.75, 3, 3.3, 3.65, 4])
 NOSTRIL = ((8.2, -40.4), (3.6, 1.9), -0.25)
-"""Centre, half axes and turn of the left nostril's rim on the map."""
+"""Center, half axes and turn of the left nostril's rim on the map."""
 EAR = ((171.5, -19.0), (10.2, 21.5), 0.14)
 
 
@@ -137,10 +137,10 @@ def lay_out(face_at: np.ndarray) -> Sheet:
     places = np.concatenate(builder.places)
     joined = np.concatenate([outer, grid])
     triangles = joined[Delaunay(conformal(places[joined])).simplices]
-    centre = places[triangles].mean(1)
+    center = places[triangles].mean(1)
     hidden = np.zeros(len(triangles), bool)
     for outline in outlines:
-        hidden |= inside(centre, outline)
+        hidden |= inside(center, outline)
     builder.faces.append(triangles[~hidden])
     return _mirrored(places, np.concatenate(builder.faces), rings)
 

@@ -1,7 +1,7 @@
 """Traits: identity directions with a meaning, each one standard deviation of adults.
 
 A trait is a sum of pulls (see `muscles.py`: an anchor among MediaPipe's points, the size of the hill on the map, a move
-in millimetres for the left side). Sizes follow Farkas (Anthropometry of the Head and Face, 1994), both sexes together:
+in millimeters for the left side). Sizes follow Farkas (Anthropometry of the Head and Face, 1994), both sexes together:
 standard deviation of the face's width 5.5 mm, of the jaw's 6, the nose's width 2.5 and length 3.2, the mouth's 3.5, the
 lips' height 1.5 each, the distance of the inner eye corners 2.5, the chin's height 3, the forehead's 6; half of a width
 goes to each side. Ages and sexes differ in many of them at once, by about half a standard deviation each.
@@ -64,7 +64,7 @@ TRAITS: dict[str, tuple[Pull, ...]] = {
     ),
     "earSize": (),
 }
-"""Towards more of what the name says; `age` towards old, `sex` towards male."""
+"""Toward more of what the name says; `age` toward old, `sex` toward male."""
 
 _EYE_GROWTH = (0.040, 0.018, 0.0)
 """Share by which the opening of the lids grows across and along. Along it is less than people differ: a channel is the
@@ -78,8 +78,8 @@ def trait_moves(face: Face) -> dict[str, np.ndarray]:
     """Displacement of every skin vertex for each trait, mm."""
     moves = {name: at_rest(face, pulls) for name, pulls in TRAITS.items()}
     for side, name in ((1.0, "left"), (-1.0, "right")):
-        centre = np.array(parts.EYE_CENTRE) * [side, 1, 1]
-        offset = face.points - centre
+        center = np.array(parts.EYE_CENTER) * [side, 1, 1]
+        offset = face.points - center
         near = np.exp(-0.5 * ((offset[:, 0] / 17) ** 2 + (offset[:, 1] / 9) ** 2)) * (offset[:, 2] > 0) * face.skin
         moves["eyeSize"] += near[:, None] * offset * _EYE_GROWTH
         grow_ear(face, moves["earSize"], name)

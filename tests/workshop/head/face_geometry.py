@@ -1,4 +1,4 @@
-"""Plain geometry of the bundled head's lips, lids, teeth and triangles, by the sculptor's own tables. Millimetres."""
+"""Plain geometry of the bundled head's lips, lids, teeth and triangles, by the sculptor's own tables. Millimeters."""
 
 from __future__ import annotations
 
@@ -130,9 +130,9 @@ def eyeball_clearance(sculpture: Sculpture, vertices: np.ndarray, side: str) -> 
     ball = sculpture.groups[f"{side}_eyeball"]
     pole, back = vertices[:, ball[-2]], vertices[:, ball[-1]]
     axis = (pole - back) / np.linalg.norm(pole - back, axis=1, keepdims=True)
-    centre = back + EYE_RADIUS * axis
+    center = back + EYE_RADIUS * axis
     lids = np.unique(sculpture.rings[f"{side}_eye"])
-    offset = vertices[:, lids] - centre[:, None]
+    offset = vertices[:, lids] - center[:, None]
     distance = np.linalg.norm(offset, axis=2)
     angle = np.arccos(np.clip((offset * axis[:, None]).sum(2) / distance, -1, 1))
     edge = 1.05 * np.arcsin(IRIS_RADIUS / EYE_RADIUS)
@@ -161,14 +161,14 @@ def teeth_through_lips(sculpture: Sculpture, vertices: np.ndarray) -> np.ndarray
 
 
 def folded(vertices: np.ndarray, faces: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest area and least cosine between neighbouring triangles that are smooth at rest, for every frame.
+    """Smallest area and least cosine between neighboring triangles that are smooth at rest, for every frame.
 
     Args:
         vertices: (frames, vertices, 3).
         faces: (triangles, 3).
         rest: (vertices, 3).
     """
-    pairs = neighbours(faces)
+    pairs = neighbors(faces)
     at_rest, _ = normals(rest, faces)
     pairs = pairs[(at_rest[pairs[:, 0]] * at_rest[pairs[:, 1]]).sum(1) > 0.7]
     areas, cosines = [], []
@@ -187,7 +187,7 @@ def normals(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return cross / np.maximum(length, 1e-12)[:, None], length / 2
 
 
-def neighbours(faces: np.ndarray) -> np.ndarray:
+def neighbors(faces: np.ndarray) -> np.ndarray:
     """Pairs of triangles that share an edge, (pairs, 2)."""
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
     order = np.lexsort(edges.T)

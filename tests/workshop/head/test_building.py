@@ -10,9 +10,9 @@ import torch
 
 from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.io.heads import read_head
-from facetalk.motion.appearance import head_surface
-from facetalk.motion.head_calibration import head_turn, portrait
+from facetalk.motion.head_calibration import head_turn, portrait_camera
+from facetalk.motion.head_surface import head_surface
+from facetalk.motion.heads import load_head_assets
 from facetalk.workshop.head.domain import ThinPlate, conformal, smoothstep, to_map
 from facetalk.workshop.head.embedding import barycentric, nearest_on_surface
 from facetalk.workshop.head.measuring import align, level, mirror_pairs, symmetric
@@ -80,7 +80,7 @@ def test_nearest_surface_point_lies_in_the_triangle() -> None:
 def test_building_again_gives_the_shipped_head() -> None:
     from facetalk.workshop.head.build import build_head
 
-    built, shipped = build_head(), read_head("facetalk")
+    built, shipped = build_head(), load_head_assets("facetalk")
     assert torch.equal(built.shape.faces, shipped.shape.faces)
     torch.testing.assert_close(built.shape.template, shipped.shape.template, rtol=0, atol=1e-6)
     torch.testing.assert_close(built.shape.expression_dirs, shipped.shape.expression_dirs, rtol=0, atol=2e-5)
@@ -97,7 +97,7 @@ def test_building_again_gives_the_shipped_head() -> None:
 
 @pytest.fixture(scope="module")
 def assets() -> HeadAssets:
-    return read_head("facetalk")
+    return load_head_assets("facetalk")
 
 
 def seen_by_mediapipe(assets: HeadAssets, yaw: float, pitch: float, **channels: float) -> tuple[np.ndarray, np.ndarray]:
@@ -110,9 +110,9 @@ def seen_by_mediapipe(assets: HeadAssets, yaw: float, pitch: float, **channels: 
     shape = assets.shape.template + torch.einsum("e,evc->vc", weights, assets.shape.expression_dirs)
     turned = shape @ torch.tensor(head_turn(yaw, pitch)).float().T
     with MediaPipeDetector(follow=False) as detector:
-        seen = detector.detect(CpuRenderer(head_surface(assets), portrait()).render(turned.numpy()))
+        seen = detector.detect(CpuRenderer(head_surface(assets), portrait_camera()).render(turned.numpy()))
     assert seen is not None, "no face found"
-    return seen[:, :2], project(assets.points.mediapipe.on(turned), portrait()).numpy()
+    return seen[:, :2], project(assets.points.mediapipe.on(turned), portrait_camera()).numpy()
 
 
 def error(seen: np.ndarray, placed: np.ndarray) -> float:

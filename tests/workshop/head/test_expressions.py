@@ -1,7 +1,7 @@
 """What the shipped head's channels, correctives and identity directions may never do.
 
 The checks go through the sculptor's tables (rings of the openings, parts) and the finished file. Bounds are in
-millimetres; `face_geometry` says what is measured and what counts as a plausible expression.
+millimeters; `face_geometry` says what is measured and what counts as a plausible expression.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from facetalk.head.channels import ARKIT_NAMES, mirrored
 from facetalk.head.correctives import blend_shape_names
 from facetalk.head.model import HeadModel
-from facetalk.io.heads import read_head
+from facetalk.motion.heads import load_head_assets
 from facetalk.workshop.head.anatomy import read_measurements
 from facetalk.workshop.head.sculpture import Sculpture, sculpt
 from tests.workshop.head import face_geometry as geometry
@@ -31,7 +31,7 @@ TRAIT_NAMES = (
 
 @pytest.fixture(scope="module")
 def head() -> HeadModel:
-    return HeadModel(read_head("facetalk"))
+    return HeadModel(load_head_assets("facetalk"))
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import torch
 
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
-from facetalk.io.heads import read_head
-from facetalk.motion.appearance import head_surface
-from facetalk.motion.head_calibration import head_turn, portrait
+from facetalk.motion.head_calibration import head_turn, portrait_camera
+from facetalk.motion.head_surface import head_surface
+from facetalk.motion.heads import load_head_assets
 from tests.workshop.head.face_geometry import expression_of
 
 See = Callable[..., "np.ndarray | None"]
@@ -33,8 +33,8 @@ def see(landmark_networks: None) -> Iterator[See]:
     from facetalk.rendering.renderer import CpuRenderer
     from facetalk.vision.landmark_detector import MediaPipeDetector
 
-    head = HeadModel(read_head("facetalk"))
-    renderer = CpuRenderer(head_surface(head.assets), portrait())
+    head = HeadModel(load_head_assets("facetalk"))
+    renderer = CpuRenderer(head_surface(head.assets), portrait_camera())
     still, names = (torch.zeros(1, 5, 3), torch.zeros(1, 3)), head.shape.identity_names
     with MediaPipeDetector(follow=False) as detector:
 

@@ -1,33 +1,20 @@
-"""What heads and weights there are, and whether the files are whole."""
+"""Listing and verifying the bundled weights."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 from facetalk.core.errors import MissingAssetError
-from facetalk.io.heads import BUNDLED_HEADS, read_head
-from facetalk.io.installed import installed_heads
+from facetalk.io.files import file_checksum
 from facetalk.io.weights import weights_dir
 
 CHECKSUMS = "SHA256SUMS"
-"""File in the weights folder, as `sha256sum` writes it."""
-
-
-class HeadEntry(NamedTuple):
-    """A head model in a list."""
-
-    name: str
-    num_vertices: int
-    num_faces: int
-    num_channels: int
-    num_betas: int
-    licence: str
+"""File in the weights folder, in the format of `sha256sum`."""
 
 
 class WeightsEntry(NamedTuple):
-    """A folder of weights in a list."""
+    """Summary of a folder of weights."""
 
     name: str
     size_mb: float
@@ -35,24 +22,8 @@ class WeightsEntry(NamedTuple):
     """First line of its card."""
 
 
-def list_heads() -> list[HeadEntry]:
-    """The heads that a user can name: bundled ones, then installed ones."""
-    return [_head_entry(name) for name in (*BUNDLED_HEADS, *installed_heads())]
-
-
-def _head_entry(name: str) -> HeadEntry:
-    head = read_head(name)
-    sizes = (
-        len(head.shape.template),
-        len(head.shape.faces),
-        len(head.shape.expression_names),
-        len(head.shape.identity_names),
-    )
-    return HeadEntry(name, *sizes, str(head.meta.get("licence", "")))
-
-
 def list_weights() -> list[WeightsEntry]:
-    """The bundled weights."""
+    """List the bundled weights."""
     folders = sorted(path.parent for path in weights_dir().glob("*/model.safetensors"))
     return [WeightsEntry(folder.name, _size_mb(folder), _title(folder)) for folder in folders]
 
@@ -69,7 +40,7 @@ def _title(folder: Path) -> str:
 
 
 def verify_weights(folder: Path | None = None) -> dict[str, str]:
-    """What is wrong with the weight files, by file; empty if every file has its checksum."""
+    """Return the problems of the weight files, by file; empty if every file matches its checksum."""
     folder = folder or weights_dir()
     sums_path = folder / CHECKSUMS
     if not sums_path.is_file():
@@ -84,6 +55,6 @@ def verify_weights(folder: Path | None = None) -> dict[str, str]:
         path = folder / name
         if not path.is_file():
             problems[name] = "is missing; install facetalk again"
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
+        elif file_checksum(path) != checksum:
             problems[name] = "differs from its checksum; install facetalk again"
     return problems

@@ -8,17 +8,11 @@ import torch
 from scipy.optimize import lsq_linear
 
 from facetalk.head.assets import HeadAssets
+from facetalk.head.bounded_least_squares import Smoothness, bounded_over_time
+from facetalk.head.channel_map import points_to_controls, solve_map
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
-from facetalk.head.retargeting import (
-    PointBasis,
-    Smoothness,
-    bounded_over_time,
-    compared,
-    points_to_controls,
-    shared_points,
-    solve_map,
-)
+from facetalk.head.point_basis import PointBasis, compared, shared_points
 from tests.head.test_flame import make_head
 
 NO_STEP = Smoothness(step=0.0, pull=1e-9, sweeps=20_000, tolerance=1e-10)

@@ -1,4 +1,4 @@
-"""How a head looks, for renderers."""
+"""A head as a surface that renderers draw."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from facetalk.rendering.surface import Surface
 
 
 def head_surface(assets: HeadAssets) -> Surface:
-    """A head's colours, gloss and texture, and how light behaves on skin, eyes and inside the mouth."""
+    """Return a head's colors, gloss and texture, and how light behaves on skin, eyes and inside the mouth."""
+    look = assets.appearance
     return Surface(
         faces=assets.shape.faces.numpy(),
-        colors=assets.appearance.colors.numpy(),
-        gloss=assets.appearance.gloss.numpy(),
-        uv_coords=assets.appearance.uv_coords.numpy(),
-        uv_faces=assets.appearance.uv_faces.numpy(),
-        texture=assets.appearance.texture,
+        colors=look.colors.numpy(),
+        gloss=look.gloss.numpy(),
+        uv_coords=look.uv_coords.numpy(),
+        uv_faces=look.uv_faces.numpy(),
+        texture=look.texture,
         translucency=translucency(assets),
         exposure=mouth_exposure(assets),
     )
