@@ -119,7 +119,7 @@ def test_a_head_is_fetched_checked_and_installed(gnm_path: Path, tmp_path: Path,
     assert install_head(str(packed), name="again").kind == "gnm", "an archive on disk does as well"
     with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
         archive.writestr("readme.txt", "nothing here")
-    with pytest.raises(UsageError, match="holds no head model"):
+    with pytest.raises(UsageError, match="contains no known head model"):
         install_head(str(tmp_path / "empty.zip"))
 
 
