@@ -128,14 +128,14 @@ def test_what_cannot_be_used_is_not_installed(gnm_path: Path, tmp_path: Path) ->
         install_head(str(gnm_path), sha256="0" * 64)
     with pytest.raises(UsageError, match="bundled head"):
         install_head(str(gnm_path), name="facetalk")
-    with pytest.raises(UsageError, match="no name for a head"):
+    with pytest.raises(UsageError, match="not a valid name for a head"):
         install_head(str(gnm_path), name="../away")
     with pytest.raises(UsageError, match="unknown kind"):
         install_head(str(gnm_path), kind="smpl")
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    with pytest.raises(UsageError, match="no head model"):
+    with pytest.raises(UsageError, match="is not a known head model"):
         install_head(str(tmp_path / "other.npz"))
-    with pytest.raises(UsageError, match="no head model"):
+    with pytest.raises(UsageError, match="is not a known head model"):
         install_head(str(tmp_path))
     assert not installed_heads()
 
