@@ -81,12 +81,12 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
     [(FacetalkError("a"), 1), (UsageError("b"), 2), (MissingAssetError("c"), 3), (KeyboardInterrupt(), 130)],
 )
 def test_errors_are_one_line_and_an_exit_code(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:
-    from facetalk.pipelines import assets
+    from facetalk.pipelines import heads
 
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(assets, "list_heads", fail)
+    monkeypatch.setattr(heads, "list_heads", fail)
     result = run("heads")
     assert result.exit_code == code
     assert result.stdout == ""
