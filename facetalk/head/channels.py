@@ -17,7 +17,7 @@ ARKIT_NAMES: tuple[str, ...] = (
 # fmt: on
 
 LOWER_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith(("jaw", "mouth")))
-"""The 27 jaw and mouth channels: the lower group of METHODS 8.7."""
+"""The 27 jaw and mouth channels."""
 
 UPPER_NAMES = tuple(name for name in ARKIT_NAMES if name not in LOWER_NAMES)
 """Eyes, brows, cheeks, nose and tongue."""
@@ -28,14 +28,14 @@ GAZE_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith("eyeLook"))
 
 
 def indices(names: tuple[str, ...], among: tuple[str, ...] = ARKIT_NAMES) -> list[int]:
-    """Columns of some channels."""
+    """Return the columns of some channels."""
     return [among.index(name) for name in names]
 
 
 def mirrored(name: str) -> str:
-    """The channel of the other side; the channel itself where it has no side.
+    """Return the channel of the other side, or the channel itself if it has no side.
 
-    `jawLeft` and `mouthLeft` name a direction and mirror in the same way.
+    `jawLeft` and `mouthLeft` name a direction and are mirrored in the same way.
     """
     if name.endswith("Left"):
         return name[: -len("Left")] + "Right"

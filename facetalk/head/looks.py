@@ -1,8 +1,8 @@
-"""Skin, eye and hair colors by name, and a head painted in them.
+"""Skin, eye and hair colors by name, and recoloring a head.
 
-A texture is a mixture of skin, lips and hair, whose shares the sculptor saved (`HeadAssets.texture_layers`). The
-picture over the mixture of the old tones is its detail (blush, pores, strands); the mixture of the new tones times that
-detail is the new picture, also where hairs lie half over skin.
+A texture is a mixture of skin, lips and hair with known shares (`HeadAppearance.texture_layers`). The texture divided
+by the mixture of the old tones is its detail (blush, pores, strands); the mixture of the new tones times that detail is
+the new texture, also where hair partly covers skin.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Complexion(NamedTuple):
     skin: Tone
     lips: Tone
     contrast: float
-    """How much of the light skin's blush and mottle still shows through the melanin."""
+    """Share of the light skin's blush and mottling that shows through the melanin."""
     gloss: float
-    """Highlight relative to light skin: on dark skin it stands out more by itself."""
+    """Highlight relative to light skin; on dark skin the same highlight is more visible."""
 
 
 SKINS = {
@@ -41,7 +41,7 @@ SKINS = {
     "dark": Complexion((0.425, 0.285, 0.212), (0.375, 0.222, 0.205), 0.8, 0.65),
     "deep": Complexion((0.315, 0.208, 0.158), (0.285, 0.172, 0.162), 0.75, 0.5),
 }
-"""From light to deep: melanin takes blue before green before red, the less the more there is."""
+"""From light to deep. Melanin absorbs blue before green before red, with diminishing effect."""
 
 EYES: dict[str, Tone] = {
     "brown": (0.47, 0.31, 0.17),
@@ -63,15 +63,19 @@ HAIRS: dict[str, Tone] = {
 }
 
 PAINTED = {"skin": "light", "eyes": "brown", "hair": "dark-brown"}
-"""The look that the bundled head is painted in."""
+"""Look of the bundled head's texture."""
 
 _DETAIL = (0.45, 1.7)
-"""Bounds of the detail: beyond them lies rounding in nearly black texels."""
+"""Bounds of the detail; values beyond come from rounding in nearly black texels."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """Colors of a head by name; what is None stays as it is."""
+    """Colors of a head by name; None keeps the current color.
+
+    Raises:
+        UsageError: a name is unknown.
+    """
 
     skin: str | None = None
     eyes: str | None = None
@@ -89,11 +93,14 @@ def _known(what: str, name: str | None, table: Iterable[str]) -> None:
 
 
 def with_look(assets: HeadAssets, look: Look) -> HeadAssets:
-    """The same head in other colors.
+    """Return the head in other colors.
 
     Args:
-        assets: a head whose texture has layers and which has `irises`, as the bundled one.
+        assets: a head with texture layers and an `irises` region, such as the bundled one.
         look: the wanted colors.
+
+    Raises:
+        UsageError: the head's colors are fixed.
     """
     if look == Look():
         return assets
@@ -118,26 +125,26 @@ def with_look(assets: HeadAssets, look: Look) -> HeadAssets:
 
 
 def _tones(look: dict[str, str]) -> np.ndarray:
-    """Tones of the layers skin, lips, hair."""
+    """Tones of the layers skin, lips and hair, sRGB."""
     complexion = SKINS[look["skin"]]
     return np.array([complexion.skin, complexion.lips, HAIRS[look["hair"]]], np.float32)
 
 
 def _repainted(texture: np.ndarray, layers: np.ndarray, old: dict[str, str], new: dict[str, str]) -> np.ndarray:
-    """The texture in the tones of a new look."""
+    """Return the texture in the tones of a new look."""
     share = layers.astype(np.float32) / 255
-    # What is in no layer, such as lashes and plain patches, keeps its color.
+    # Texels outside all layers, such as lashes and plain patches, keep their color.
     rest = 1 - share.sum(-1, keepdims=True).clip(0, 1)
-    picture = texture.astype(np.float32) / 255
-    before, after = share @ _tones(old) + rest * picture, share @ _tones(new) + rest * picture
-    detail = (picture / np.maximum(before, 1e-3)).clip(*_DETAIL)
+    image = texture.astype(np.float32) / 255
+    before, after = share @ _tones(old) + rest * image, share @ _tones(new) + rest * image
+    detail = (image / np.maximum(before, 1e-3)).clip(*_DETAIL)
     contrast = SKINS[new["skin"]].contrast / SKINS[old["skin"]].contrast
     power = 1 + share[..., :1] * (contrast - 1)
     return ((after * detail**power).clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _recolored(assets: HeadAssets, old: dict[str, str], new: dict[str, str]) -> torch.Tensor:
-    """Vertex colors: irises in their new color, and a mouth whose inside does not darken with the lips."""
+    """Return vertex colors with recolored irises; the inside of the mouth does not darken with the lips."""
     colors = assets.appearance.colors.clone()
     iris = assets.points.regions["irises"]
     colors[iris] *= torch.tensor(EYES[new["eyes"]]) / torch.tensor(EYES[old["eyes"]])

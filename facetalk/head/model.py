@@ -1,9 +1,9 @@
-"""Head parameters -> vertices and landmarks: linear shapes, then linear blend skinning on five joints.
+"""The head model: parameters to vertices and landmarks by linear shapes and linear blend skinning on five joints.
 
 The formula is FLAME's (Li et al. 2017, eq. 1-4): `M(beta, psi, theta) = W(T + S beta + E psi + P(theta), J, theta)`,
-with the pose correctives `P` where a head has them; the bundled head has correctives of its expression instead, see
-`correctives.py`. Nothing is folded twice: one identity is one template, and expression and correctives are one matrix
-product for a block of frames.
+with the pose correctives `P` where a head has them; the bundled head has expression correctives instead, see
+`correctives`. An identity is applied to the template once, and expression and correctives are one matrix product per
+block of frames.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from facetalk.head.correctives import corrective_weights
 from facetalk.head.skinning import JOINT_PARENTS, joint_transforms, pose_features, skin
 
 BLOCK = 32
-"""Frames that are shaped and skinned at a time without gradients: their offsets stay in the processor's cache."""
+"""Frames per block without gradients: few enough that their offsets stay in the processor's cache."""
 
 
 class HeadMesh(NamedTuple):
@@ -33,7 +33,7 @@ class HeadMesh(NamedTuple):
 
 
 class HeadModel(nn.Module):
-    """A head that can be posed. Holds its assets as buffers; has no parameters to train."""
+    """A head that can be posed. It holds its assets as buffers and has no trainable parameters."""
 
     template: Tensor
     identity_dirs: Tensor
@@ -84,7 +84,7 @@ class HeadModel(nn.Module):
         return len(self.shape.identity_names)
 
     def shaped(self, betas: Float[Tensor, " n_betas"]) -> tuple[Float[Tensor, "vertices 3"], Float[Tensor, "5 3"]]:
-        """Template and joints of one identity; coefficients that are not given are nought."""
+        """Template and joints of one identity; omitted trailing coefficients are zero."""
         given = slice(len(betas))
         template = self.template + torch.einsum("s,svc->vc", betas, self.identity_dirs[given])
         joints = self.joints + torch.einsum("s,sjc->jc", betas, self.joint_identity_dirs[given])
@@ -97,14 +97,14 @@ class HeadModel(nn.Module):
         transl: Float[Tensor, "frames 3"],
         betas: Float[Tensor, " n_betas"],
     ) -> Float[Tensor, "frames vertices 3"]:
-        """Vertices in meters.
+        """Pose the head; returns vertices in meters.
 
         Args:
             expression: coefficients, see `shape.expression_names`.
             poses: axis-angle radians of root, neck, jaw, left eye, right eye.
             transl: meters.
-            betas: identity, shared by all frames and folded into the template once. Leading coefficients are enough, so
-                that a motion from before a head had more of them keeps its face.
+            betas: identity, shared by all frames. Leading coefficients are enough, so that a motion made before a head
+                gained coefficients keeps its face.
         """
         inputs = (expression, poses, transl, betas)
         wants_gradient = torch.is_grad_enabled() and any(value.requires_grad for value in inputs)
@@ -124,7 +124,11 @@ class HeadModel(nn.Module):
         return skin(template + offsets, joints, poses, self.skin_weights, JOINT_PARENTS) + transl[:, None]
 
     def pose(self, motion: Motion) -> HeadMesh:
-        """The mesh and its 68 landmarks for every frame of a motion that is made for this head."""
+        """Pose a motion of this head: vertices and 68 landmarks of every frame.
+
+        Raises:
+            ValueError: the motion is made for another head.
+        """
         if motion.head != self.name or motion.expression_names != self.shape.expression_names:
             raise ValueError(f"a motion for head {motion.head!r} cannot pose head {self.name!r}: retarget it first")
         vertices = self(motion.expression, motion.poses, motion.transl, motion.betas)
@@ -133,11 +137,11 @@ class HeadModel(nn.Module):
     def seen_landmarks(
         self, vertices: Float[Tensor, "frames vertices 3"], poses: Float[Tensor, "frames 5 3"]
     ) -> Float[Tensor, "frames 68 3"]:
-        """The 68 landmarks as a camera in front sees them: the jaw line slides with the head's yaw.
+        """The 68 landmarks as a camera in front of the head sees them: the jaw line slides with the head's yaw.
 
         Args:
-            vertices: what `forward` returned.
-            poses: with which it was called.
+            vertices: result of `forward`.
+            poses: the poses it was called with.
         """
         landmarks = self.points.landmarks.on(vertices)
         if self.points.contour is None:
@@ -146,14 +150,14 @@ class HeadModel(nn.Module):
         return torch.cat([self.points.contour.on(vertices, turns), landmarks[:, IBUG_INNER_FACE_SLICE]], 1)
 
     def _joints_of(self, joints: Tensor, expression: Tensor) -> Tensor:
-        """Rest positions of the joints: one set, or one for each frame where they follow the expression."""
+        """Rest positions of the joints: one set, or one per frame where they follow the expression."""
         if self.joint_expression_dirs is None:
             return joints
         return joints + torch.einsum("te,ejc->tjc", expression, self.joint_expression_dirs)
 
     def _forward_compiled(self, expression: Tensor, poses: Tensor, transl: Tensor, betas: Tensor) -> Tensor:
-        """What `forward` computes, without gradients: a matrix product and a compiled loop for each block of frames."""
-        from facetalk.head.skinning_kernel import skin_frames  # numba loads here
+        """`forward` without gradients: a matrix product and a compiled loop per block of frames."""
+        from facetalk.head.skinning_kernel import skin_frames  # loads numba
 
         with torch.no_grad():
             template, joints = self._fold(betas)
@@ -183,7 +187,7 @@ class HeadModel(nn.Module):
         return self._planes
 
     def _fold(self, betas: Tensor) -> tuple[Tensor, Tensor]:
-        """Template (3 x vertices) and joints of an identity; the last one is remembered."""
+        """Template (3 x vertices) and joints of an identity; the last one is cached."""
         folded = self._folded
         if folded is None or not torch.equal(folded[0], betas):
             template, joints = self.shaped(betas)

@@ -1,4 +1,4 @@
-"""Names of the vertex sets that every head carries."""
+"""Names of the vertex sets of every head."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ PAINT_REGIONS: dict[str, str] = {
     "irises": "both irises with their dark rims, without the pupils",
     "mouth_lining": "the inside of the mouth, from behind the lips to the throat",
 }
-"""Sets of heads that can be painted in other colors, see `looks`."""
+"""Additional sets of heads that can be recolored, see `looks`."""

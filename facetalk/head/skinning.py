@@ -19,10 +19,10 @@ def joint_transforms(
     poses: Float[Tensor, "frames joints 3"],
     parents: tuple[int, ...] = JOINT_PARENTS,
 ) -> tuple[Float[Tensor, "frames joints 3 3"], Float[Tensor, "frames joints 3"]]:
-    """Rotation and shift that carry a point at rest along with each joint.
+    """Rotation and translation that move a point at rest with each joint.
 
     Args:
-        joints: rest positions, meters; one set for all frames or one for each.
+        joints: rest positions, meters; one set for all frames or one per frame.
         poses: axis-angle of each joint relative to its parent, radians.
         parents: index of each joint's parent, -1 for the root; parents come first.
     """
@@ -46,11 +46,11 @@ def skin(
     skin_weights: Float[Tensor, "vertices joints"],
     parents: tuple[int, ...] = JOINT_PARENTS,
 ) -> Float[Tensor, "frames vertices 3"]:
-    """Vertices after the joints have turned.
+    """Skin the vertices: apply the weighted rotations of the joints.
 
     Args:
         rest: shaped vertices before skinning, meters.
-        joints: rest positions, meters; one set for all frames or one for each.
+        joints: rest positions, meters; one set for all frames or one per frame.
         poses: axis-angle, radians.
         skin_weights: share of each joint in each vertex; rows sum to one.
         parents: see `joint_transforms`.
@@ -62,11 +62,11 @@ def skin(
 
 
 def pose_features(poses: Float[Tensor, "frames joints 3"], count: int) -> Float[Tensor, "frames count"]:
-    """What pose correctives are linear in: the last joints' rotation matrices by rows, less the identity.
+    """Features of the pose correctives: rotation matrices of the last joints minus the identity, by rows.
 
     Args:
         poses: axis-angle, radians.
-        count: nine for each joint that counts.
+        count: number of features, nine per joint.
     """
     matrices = axis_angle_to_matrix(poses[:, poses.shape[1] - count // 9 :])
     identity = torch.eye(3, dtype=poses.dtype, device=poses.device)

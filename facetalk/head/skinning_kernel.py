@@ -1,4 +1,4 @@
-"""Linear blend skinning on five joints without gradients, compiled."""
+"""Compiled linear blend skinning on five joints, without gradients."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def _blend(turns, column, w0, w1, w2, w3, w4):
 @numba.njit(cache=True, nogil=True, fastmath=True)
 @no_type_check
 def skin_frames(rest: np.ndarray, transforms: np.ndarray, skin_weights: np.ndarray, out: np.ndarray) -> None:
-    """Carry the vertices of some frames along with the joints.
+    """Skin the vertices of some frames.
 
-    Coordinates come one after the other and the loop over vertices is innermost, so that it runs on vector units.
+    Coordinates are stored plane by plane and the loop over vertices is innermost, so that it is vectorized.
 
     Args:
         rest: (frames, 3, vertices) before skinning, float32.
-        transforms: (frames, 5, 12) rotation of each joint by rows, then its shift.
+        transforms: (frames, 5, 12) rotation of each joint by rows, then its translation.
         skin_weights: (5, vertices).
-        out: (frames, vertices, 3), written.
+        out: (frames, vertices, 3), overwritten with the result.
     """
     num_vertices = skin_weights.shape[1]
     moved = np.empty((3, num_vertices), np.float32)

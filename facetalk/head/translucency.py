@@ -1,4 +1,4 @@
-"""How light behaves on the parts of a head, from its regions alone."""
+"""Light on the parts of a head: subsurface scattering and exposure, from its regions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TRANSLUCENCY = (("skin", 1.0), ("neck", 1.0), ("tongue", 0.8), ("upper_teeth", 
 
 
 def translucency(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
-    """How far light spreads below the surface at each vertex, in [0, 1]."""
+    """Amount of subsurface scattering at each vertex, in [0, 1]."""
     amounts = np.zeros(len(assets.shape.template), np.float32)
     for name, amount in _TRANSLUCENCY:
         amounts[assets.points.regions[name].numpy()] = amount
@@ -19,10 +19,10 @@ def translucency(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
 
 
 def mouth_exposure(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
-    """Share of the light that reaches each vertex: what lies in the mouth is dimmer the deeper it lies."""
+    """Share of the light that reaches each vertex; it decreases with depth inside the mouth."""
     exposure = np.ones(len(assets.shape.template), np.float32)
     inside = np.concatenate([assets.points.regions[name].numpy() for name in ("upper_teeth", "lower_teeth", "tongue")])
-    if len(inside):  # some heads have nothing in their mouths
+    if len(inside):  # some heads have no inside of the mouth
         depth = assets.shape.template[inside, 2].numpy()
         exposure[inside] = (0.85 * np.exp((depth - depth.max()) / 0.025)).clip(0.12)
     return exposure
