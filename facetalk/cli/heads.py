@@ -13,10 +13,10 @@ from facetalk.cli.output import JsonFlag, OverwriteFlag, print_json, print_table
 
 
 class ListByDefault(TyperGroup):
-    """Without a command, list."""
+    """Command group whose default command is `list`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `list` before what is only options."""
+        """Insert `list` where the first argument is an option or missing."""
         if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
             args = ["list", *args]
         return super().parse_args(ctx, args)
@@ -50,9 +50,9 @@ def list_all(as_json: JsonFlag = False) -> None:
 def show(
     head: HeadArgument = "facetalk",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="OUT.png", help="Picture to write.  [default: HEAD.png]")
+        Path | None, typer.Option("-o", "--out", metavar="OUT.png", help="Image to write.  [default: HEAD.png]")
     ] = None,
-    size: Annotated[int, typer.Option("--size", min=32, max=1024, help="Side of each picture, pixels.")] = 176,
+    size: Annotated[int, typer.Option("--size", min=32, max=1024, help="Side of each image, pixels.")] = 176,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -72,18 +72,18 @@ def show(
 
 @heads.command()
 def install(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, folder or archive, or its address.")],
-    name: Annotated[str | None, typer.Option("--name", help="How to call it.  [default: the file's name]")] = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="flame, ict or gnm.  [default: found out]")] = None,
-    sha256: Annotated[str | None, typer.Option("--sha256", help="Checksum that the file must have.")] = None,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, folder or archive, or its URL.")],
+    name: Annotated[str | None, typer.Option("--name", help="Name of the head.  [default: the file's name]")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="flame, ict or gnm.  [default: detected]")] = None,
+    sha256: Annotated[str | None, typer.Option("--sha256", help="Expected checksum of the file.")] = None,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put FLAME, ICT-FaceKit or GNM in place, so that --head NAME works.
+    """Install FLAME, ICT-FaceKit or GNM, so that --head NAME works.
 
-    FLAME needs your registration at https://flame.is.tue.mpg.de: download it there and give the path. ICT-FaceKit and
-    GNM are free: https://github.com/ICT-VGL/ICT-FaceKit and https://huggingface.co/google/gnm-v3 are fetched. The
-    model's checksum and license are kept beside the copy.
+    FLAME requires your registration at https://flame.is.tue.mpg.de: download it there and give the path. ICT-FaceKit
+    and GNM are free: https://github.com/ICT-VGL/ICT-FaceKit and https://huggingface.co/google/gnm-v3 are fetched. The
+    model's checksum and license are kept with the copy.
     """
     from facetalk.pipelines.heads import install_head
 

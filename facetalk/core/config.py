@@ -1,4 +1,4 @@
-"""Frozen dataclasses from nested mappings, and changes written as `a.b=c`."""
+"""Configurations: frozen dataclasses from nested mappings, and overrides written as `a.b=c`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 
 def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
-    """A configuration from plain values; unknown names and wrong types are refused with their place.
+    """Build a configuration from plain values; unknown names and wrong types are reported with their path.
 
     Args:
         cls: a dataclass; its fields may be dataclasses, numbers, strings, switches, tuples or mappings of these.
-        mapping: what a YAML file holds; missing entries keep their default.
+        mapping: content of a YAML file; missing entries keep their default.
         where: name of the section, for messages.
     """
     hints = typing.get_type_hints(cls)
@@ -39,7 +39,7 @@ def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
 
 
 def plain(config: Any) -> Any:
-    """The mapping from which `build` makes an equal configuration."""
+    """Convert a configuration to the mapping from which `build` makes an equal one."""
     if dataclasses.is_dataclass(config):
         return {field.name: plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
     if isinstance(config, Mapping):
@@ -50,7 +50,7 @@ def plain(config: Any) -> Any:
 
 
 def override(mapping: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """A copy of nested mappings with some entries changed.
+    """Return a copy of nested mappings with some entries changed.
 
     Args:
         mapping: nested options.
@@ -83,7 +83,7 @@ def _join(where: str, key: str) -> str:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    """The value in the type that a field declares."""
+    """Convert a value to the type that a field declares."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:

@@ -1,4 +1,4 @@
-"""Errors a user can fix. They print as one line, without a traceback, and carry an exit code."""
+"""Errors that a user can fix. The command line prints them without a traceback and exits with their code."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from pathlib import Path
 
 
 class FacetalkError(Exception):
-    """Some input cannot be used: says what is wrong, what was found and what to do."""
+    """An input cannot be used; the message says what is wrong, what was found and what to do."""
 
     exit_code = 1
 
 
 class UsageError(FacetalkError):
-    """The request itself makes no sense: an unknown name, options that exclude each other."""
+    """The request is invalid: an unknown name, or options that exclude each other."""
 
     exit_code = 2
 
 
 class MissingAssetError(FacetalkError):
-    """Weights, a head file or an optional program is not there."""
+    """Weights, a head file or an optional program is missing."""
 
     exit_code = 3
 

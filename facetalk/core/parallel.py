@@ -16,12 +16,12 @@ Result = TypeVar("Result")
 def each_in_parallel(
     work: Callable[[Item], Result], items: Sequence[Item], jobs: int | None
 ) -> Iterator[tuple[Item, Result]]:
-    """Every item with what `work` makes of it, in the order in which they end.
+    """Process items in parallel; yields each item and its result in order of completion.
 
     Args:
-        work: a function of a module, which other processes can import; one that fails ends everything.
-        items: what it is given, one at a time.
-        jobs: processes; as many as there are processors if not given. With one, everything happens in this process.
+        work: a module-level function, which other processes can import; its first exception ends the iteration.
+        items: its arguments.
+        jobs: number of processes; None for the number of processors. With 1, everything runs in this process.
     """
     workers = min(jobs or usable_cores(), len(items))
     if workers <= 1:

@@ -48,7 +48,7 @@ def matrix_to_quaternion(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
 
 
 def quaternion_to_axis_angle(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3"]:
-    """Axis times angle, the shorter way round, radians."""
+    """Axis times angle of the shorter rotation, radians."""
     quaternion = torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
     vector = quaternion[..., 1:]
     length = vector.norm(dim=-1, keepdim=True)
@@ -62,7 +62,7 @@ def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
 
 
 def continuous_axis_angle(axis_angle: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3"]:
-    """The same rotations, each written with the turn that lies nearest to the frame before."""
+    """Rewrite rotations so that each angle is closest to that of the frame before."""
     rows = [axis_angle[0]]
     for row in axis_angle[1:]:
         angle = row.norm()

@@ -1,4 +1,4 @@
-"""How many threads work at the same time: inside one operation of torch, and side by side."""
+"""Number of threads: within one operation of torch, and of parallel work."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _most_cores = os.cpu_count() or 1
 
 
 def usable_cores() -> int:
-    """Processors that this process may use."""
+    """Number of processors that this process may use."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(allowed, _most_cores)
 
 
 def use_one_core() -> None:
-    """From now on this process leaves the other processors to its siblings."""
+    """Restrict this process to one processor, for worker processes that run in parallel."""
     global _most_cores
     _most_cores = 1
     torch.set_num_threads(1)
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """What `work` makes of each item, in order, as many at a time as there are processors.
+    """Apply `work` to each item in a thread pool; returns the results in order.
 
-    It pays for work that mostly runs outside the interpreter: compiled kernels, matrix products, MediaPipe. Work that
-    calls this itself gets no further threads.
+    Worthwhile for work that mostly runs outside the interpreter: compiled kernels, matrix products, MediaPipe. Nested
+    calls run in the calling thread.
     """
     if len(items) < 2 or usable_cores() == 1 or getattr(_here, "is_helper", False):
         return [work(item) for item in items]
@@ -47,7 +47,7 @@ _here = threading.local()
 
 @cache
 def _helpers() -> ThreadPoolExecutor:
-    """Threads that stay: new ones would begin with cold memory each time."""
+    """The persistent thread pool; new threads would start with cold memory each time."""
 
     def start() -> None:
         _here.is_helper = True
@@ -57,10 +57,10 @@ def _helpers() -> ThreadPoolExecutor:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Small operations on one thread within the block.
+    """Run torch operations on one thread within the block.
 
-    Splitting operations of microseconds costs more than it gains, and beside any other busy program the threads wait
-    for one another: fitting a five-second clip took ten times the processor time on two threads.
+    Splitting operations that take microseconds costs more than it gains, and on a busy machine the threads wait for one
+    another: fitting a five-second clip took ten times the processor time on two threads.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Seconds, samples and frames: the one place where they are turned into one another."""
+"""Conversion between seconds, samples and frames."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 FPS = 30.0
-"""Frames a second of every motion inside facetalk; other rates are resampled at the edge."""
+"""Frames per second of every motion inside facetalk; other rates are resampled on input and output."""
 
 SAMPLE_RATE = 16_000
-"""Audio samples a second inside facetalk, Hz."""
+"""Audio sample rate inside facetalk, Hz."""
 
 
 def frames_for(seconds: float, fps: float = FPS) -> int:
-    """Number of video frames that cover a stretch of sound, at least one."""
+    """Number of video frames that cover a duration, at least one."""
     return max(1, round(seconds * fps))
 
 
 def frame_times(num_frames: int, fps: float = FPS) -> Float[Tensor, " frames"]:
-    """Start of each frame in seconds, float64."""
+    """Start time of each frame in seconds, float64."""
     return torch.arange(num_frames, dtype=torch.float64) / fps
 
 
@@ -31,12 +31,12 @@ def resample(
     times: Float[Tensor, " rows"],
     target_times: Float[Tensor, " frames"],
 ) -> Float[Tensor, "frames *width"]:
-    """Values at other moments, linear in between and held at the ends.
+    """Resample values at other times: linear in between, constant beyond the ends.
 
     Args:
-        values: one row per moment.
-        times: increasing moments of the rows, seconds; need not be evenly spaced.
-        target_times: wanted moments, seconds.
+        values: one row per time.
+        times: increasing times of the rows, seconds; need not be evenly spaced.
+        target_times: wanted times, seconds.
     """
     if len(times) == 1:
         return values.expand(len(target_times), *values.shape[1:]).clone()
@@ -50,7 +50,7 @@ def resample(
 
 
 class Window(NamedTuple):
-    """A stretch to read, and the part of it to keep."""
+    """A slice of frames to read, and the part of it to keep."""
 
     read: slice
     keep: slice

@@ -1,4 +1,4 @@
-"""Laying one head over another: a smooth warp through known pairs of points, then through nearest surface points."""
+"""Registration of one head to another: a smooth warp through known point pairs, refined with nearest surface points."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from jaxtyping import Float, Int
 
 @dataclass(frozen=True, eq=False)
 class Warp:
-    """A smooth map of space: an affine part and a bend that is as gentle as its pairs allow."""
+    """A smooth map of space: an affine part plus a biharmonic displacement."""
 
     anchors: Float[np.ndarray, "anchors 3"]
     bend: Float[np.ndarray, "anchors 3"]
     affine: Float[np.ndarray, "4 3"]
 
     def __call__(self, points: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "points 3"]:
-        """Where the points go."""
+        """Warp points."""
         parts = []
         for start in range(0, len(points), 4096):
             block = points[start : start + 4096]
@@ -31,12 +31,12 @@ def fit_warp(
     target: Float[np.ndarray, "pairs 3"],
     looseness: Float[np.ndarray, " pairs"] | float = 0.0,
 ) -> Warp:
-    """The biharmonic warp (kernel r: least bending in space) that takes each source point to its target.
+    """Fit the biharmonic warp (kernel r, minimal bending energy in space) that maps each source point to its target.
 
     Args:
-        source: points before.
-        target: points after.
-        looseness: how far a pair may be missed for the sake of smoothness; 0 hits it. Meters.
+        source: points before the warp.
+        target: points after the warp.
+        looseness: tolerance of each pair in favor of smoothness, meters; 0 interpolates.
     """
     count = len(source)
     kernel = np.linalg.norm(source[:, None] - source, axis=-1)
@@ -50,7 +50,7 @@ def fit_warp(
 def similarity(
     source: Float[np.ndarray, "points 3"], target: Float[np.ndarray, "points 3"]
 ) -> tuple[float, Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
-    """Scale, rotation and shift with `scale * source @ rotation.T + shift` closest to the target (Umeyama 1991)."""
+    """Fit `scale * source @ rotation.T + translation` to the target by least squares (Umeyama 1991)."""
     source_center, target_center = source.mean(0), target.mean(0)
     spread = source - source_center
     u, values, vt = np.linalg.svd((target - target_center).T @ spread)
@@ -63,7 +63,7 @@ def similarity(
 def vertex_normals(
     vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"]
 ) -> Float[np.ndarray, "vertices 3"]:
-    """Unit normals, area-weighted; zero at vertices without a face."""
+    """Area-weighted unit normals; zero at vertices without a face."""
     corners = vertices[faces]
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals = np.zeros_like(vertices, dtype=np.float64)
@@ -74,10 +74,10 @@ def vertex_normals(
 
 @dataclass(frozen=True, eq=False)
 class OnSurface:
-    """Nearest points of a surface."""
+    """Nearest points on a surface."""
 
     faces: Int[np.ndarray, " points"]
-    """Which triangle."""
+    """Triangle indices."""
     barycentric: Float[np.ndarray, "points 3"]
     distance: Float[np.ndarray, " points"]
 
@@ -89,15 +89,15 @@ def nearest_on_surface(
     normals: Float[np.ndarray, "points 3"] | None = None,
     candidates: int = 24,
 ) -> OnSurface:
-    """The nearest point of a mesh to each point, on triangles that face the same way where normals are given.
+    """Find the nearest point of a mesh to each point, preferring triangles that face the same way if normals are given.
 
     Args:
-        points: anywhere.
+        points: query points.
         vertices: of the mesh.
         faces: of the mesh.
-        normals: direction of the surface at each point; triangles turned away more than 90 degrees count as 20 mm
-            further off.
-        candidates: triangles with the nearest centers that are looked at.
+        normals: direction of the surface at each point; triangles that differ by more than 90 degrees are penalized by
+            20 mm.
+        candidates: number of triangles, by distance of their centers, that are examined.
     """
     from scipy.spatial import KDTree
 
@@ -118,7 +118,7 @@ def nearest_on_surface(
 
 
 def _closest_weights(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Barycentric coordinates of the point of each triangle that is nearest to a point, (..., 3)."""
+    """Barycentric coordinates of the nearest point of each triangle, (..., 3)."""
     a, b, c = corners[..., 0, :], corners[..., 1, :], corners[..., 2, :]
     inside = _plane_weights(points, a, b, c)
     best, least = inside, np.where((inside >= 0).all(-1), 0.0, np.inf)
@@ -153,17 +153,17 @@ def register(
     rounds: int = 8,
     num_anchors: int = 500,
 ) -> Warp:
-    """A warp that lays the source's surface on the target's: pairs first, then nearest points, ever closer.
+    """Fit a warp from the source's surface to the target's: from pairs first, then from ever closer nearest points.
 
     Args:
-        source: points of the source's surface, those to be laid on.
-        source_normals: outward directions there.
+        source: points of the source's surface.
+        source_normals: outward normals at these points.
         target: vertices of the other head.
-        target_faces: triangles of the surface to lie on.
+        target_faces: triangles of the target's surface.
         source_pairs: known points of the source.
         target_pairs: the same points of the target.
-        rounds: how often nearest points are searched anew.
-        num_anchors: points of the source that take part.
+        rounds: number of nearest-point searches.
+        num_anchors: number of source points used.
     """
     _, rotation, _ = similarity(source_pairs, target_pairs)
     warp = fit_warp(source_pairs, target_pairs, 0.001)
@@ -184,7 +184,7 @@ def register(
 
 
 def spread_points(points: Float[np.ndarray, "points 3"], count: int) -> Int[np.ndarray, " picks"]:
-    """Rows of points that are far from each other: each next one is the furthest from those before."""
+    """Farthest-point sampling: rows of points, each the furthest from those before."""
     count = min(count, len(points))
     picks = np.zeros(count, np.int64)
     nearest = np.linalg.norm(points - points[0], axis=1)
@@ -202,17 +202,17 @@ def slide(
     faces: Int[np.ndarray, "faces 3"],
     slack: float = 0.004,
 ) -> tuple[Int[np.ndarray, "points 3"], Float[np.ndarray, "points 3"]]:
-    """Points moved along a surface: the nearest place to where an offset leads that can be reached on the mesh.
+    """Slide points along a surface to the reachable place nearest to their offset position.
 
-    A point stays on its lip or lid, however near the other one lies: between them the way along the skin is long.
+    A point stays on its own lip or eyelid, however close the other one is, because the path along the skin is long.
 
     Args:
         triangles: corners of each point's triangle.
-        barycentric: where in it.
-        offsets: by how much each point shall move, meters.
+        barycentric: barycentric coordinates in it.
+        offsets: wanted displacement of each point, meters.
         vertices: of the mesh.
         faces: of the mesh.
-        slack: by how much the way along the edges may be longer than the offset, meters.
+        slack: tolerated excess of the path along the edges over the offset, meters.
     """
     reach = np.linalg.norm(offsets, axis=1) + slack
     start = (vertices[triangles] * barycentric[..., None]).sum(1)
@@ -232,7 +232,7 @@ def slide(
 def _edge_distances(
     sources: np.ndarray, vertices: np.ndarray, faces: np.ndarray, reach: np.ndarray
 ) -> Float[np.ndarray, "points vertices"]:
-    """Length of the shortest way along the edges from some vertices to all, infinite beyond the largest reach."""
+    """Length of the shortest path along the edges from some vertices to all; infinite beyond the largest reach."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import dijkstra
 

@@ -1,4 +1,4 @@
-"""What this machine has of what facetalk uses."""
+"""Check the installation: packages, programs, weights and heads."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ State = Literal["ok", "optional", "missing"]
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """Result of one check."""
 
     name: str
     state: State
-    """`missing`: something necessary is not there; `optional`: not there, and only its own feature needs it."""
+    """`missing`: required and absent; `optional`: absent, and only one feature needs it."""
     found: str
     advice: str = ""
 
 
 PACKAGES = {
-    "torch": "everything", "numba": "rendering", "imageio-ffmpeg": "video files", "soundfile": "sound files",
+    "torch": "everything", "numba": "rendering", "imageio-ffmpeg": "video files", "soundfile": "audio files",
     "mediapipe": "fit and video references", "torchaudio": "training", "pocketsphinx": "phonemes", "scipy": "tracking",
 }  # fmt: skip
-"""Distributions that pip installs with facetalk, and what needs them."""
+"""Distributions that pip installs with facetalk, and what they are needed for."""
 
 
 def examine() -> list[Finding]:
-    """Look at the interpreter, the packages, the programs and the weights."""
+    """Check the interpreter, the packages, the programs and the weights."""
     findings = [_python(), *(_package(name, use) for name, use in PACKAGES.items())]
     checks: list[Callable[[], Finding]] = [
         _ffmpeg, _landmarks, _head, _weights, _checksums, _compiler_cache, _opengl, _device
@@ -66,7 +66,7 @@ def _ffmpeg() -> Finding:
 
 
 def _landmarks() -> Finding:
-    """Which landmark detector `fit` uses, and where its model comes from."""
+    """Landmark detector of `fit`, and the source of its model."""
     from facetalk.vision.landmark_detector import describe_detector
 
     try:
@@ -104,16 +104,16 @@ def _checksums() -> Finding:
         return Finding("checksums", "missing", str(error), "install facetalk again")
     if problems:
         return Finding("checksums", "missing", ", ".join(problems), "facetalk weights --verify")
-    return Finding("checksums", "ok", "all weights are whole")
+    return Finding("checksums", "ok", "all weights are intact")
 
 
 def _compiler_cache() -> Finding:
-    """Whether compiled kernels can be kept; without, every run compiles the renderer anew."""
+    """Cache of compiled kernels; without it, every run compiles the renderer again."""
     try:
         from facetalk.rendering.normals import vertex_normals
-    except RuntimeError as error:  # numba found no folder at all that it may write to
+    except RuntimeError as error:  # numba found no writable folder
         return Finding(
-            "kernel cache", "missing", str(error).splitlines()[0], "set NUMBA_CACHE_DIR to a folder of yours"
+            "kernel cache", "missing", str(error).splitlines()[0], "set NUMBA_CACHE_DIR to a writable folder"
         )
     return Finding("kernel cache", "ok", str(vertex_normals.stats.cache_path))
 
