@@ -12,6 +12,13 @@ from torch import Tensor
 from facetalk.audio.torchaudio_compat import load_torchaudio
 from facetalk.core.timing import SAMPLE_RATE
 
+_ZERO_CROSSINGS, _ROLLOFF = 6, 0.99
+"""Half width of the windowed sinc and its cutoff below the lower Nyquist frequency, as in torchaudio."""
+
+_LARGEST_TABLE = 2**22
+"""Values in torchaudio's table of filters, one filter for each phase. Rates with few common factors, such as 11127 Hz
+to 16000 Hz, need as many phases as samples per second; then each filter is computed where it is used."""
+
 _REACH = 16
 """Samples at the lower rate, on either side, that one sample depends on: six zero crossings of the filter and a
 reserve."""
@@ -34,10 +41,42 @@ def resample_waveform(
     """The waveform at another sample rate (Hz), band-limited."""
     if sample_rate == target_rate:
         return waveform
+    common = math.gcd(sample_rate, target_rate)
+    taps = 2 * _half_width(sample_rate, target_rate) + sample_rate // common
+    if taps * (target_rate // common) > _LARGEST_TABLE:
+        return resample_directly(waveform, sample_rate, target_rate)
     load_torchaudio()
     from torchaudio.functional import resample
 
     return resample(waveform, sample_rate, target_rate)
+
+
+def resample_directly(
+    waveform: Float[Tensor, "*channels samples"], sample_rate: int, target_rate: int = SAMPLE_RATE
+) -> Float[Tensor, "*channels resampled"]:
+    """What torchaudio's `resample` computes, without a table: one windowed sinc for each sample of the result."""
+    common = math.gcd(sample_rate, target_rate)
+    old, new = sample_rate // common, target_rate // common
+    length, width = waveform.shape[-1], _half_width(sample_rate, target_rate)
+    offsets = torch.arange(-width, width + 2)
+    cutoff = _ROLLOFF * min(old, new)
+    padded = torch.nn.functional.pad(waveform, (width, width + 2))
+    pieces = []
+    for start in range(0, -(-new * length // old), max(1, 2**20 // len(offsets))):
+        index = torch.arange(start, min(start + max(1, 2**20 // len(offsets)), -(-new * length // old)))
+        before, phase = index * old // new, index * old % new
+        # Distance of each tap from the sample, in units of the cutoff's half period.
+        distance = (offsets.double() / old - (phase.double() / (old * new))[:, None]) * cutoff
+        distance = distance.clamp(-_ZERO_CROSSINGS, _ZERO_CROSSINGS)
+        window = torch.cos(distance * math.pi / _ZERO_CROSSINGS / 2).square()
+        filters = (torch.sinc(distance) * window * (cutoff / old)).to(waveform.dtype)
+        pieces.append((padded[..., before[:, None] + offsets + width] * filters).sum(-1))
+    return torch.cat(pieces, -1) if pieces else waveform[..., :0]
+
+
+def _half_width(sample_rate: int, target_rate: int) -> int:
+    """Samples of the input on either side that one sample of the result depends on."""
+    return math.ceil(_ZERO_CROSSINGS * sample_rate / (_ROLLOFF * min(sample_rate, target_rate)))
 
 
 def resample_blocks(

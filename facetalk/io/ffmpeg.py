@@ -15,6 +15,17 @@ from facetalk.core.errors import FacetalkError, MissingAssetError
 
 _QUIET = ["-v", "error", "-nostats"]
 
+DEMUXERS = (
+    "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "vob", "flv",
+    "live_flv", "asf", "asf_o", "rm", "mxf", "nut", "wtv", "dv", "gxf", "ivf", "ogv", "h264", "hevc", "vvc", "m4v",
+    "obu", "av1", "vc1", "mjpeg", "yuv4mpegpipe", "gif", "apng", "webp_anim", "ogg", "wav", "w64", "mp3", "aac",
+    "loas", "flac", "aiff", "au", "caf", "amr", "amrnb", "amrwb", "ac3", "eac3", "dts", "dtshd", "truehd", "mlp",
+    "tta", "ape", "tak", "wv", "mpc", "mpc8", "voc", "dsf", "iff", "gsm", "sox", "nistsphere", "ircam", "xwma", "act",
+    "aa", "aax", "iamf",
+)  # fmt: skip
+"""Formats that may be opened: those that hold their audio and video themselves. Playlists and manifests (HLS, DASH,
+concat, SDP), numbered images, scripts and subtitles are missing, because they name other files or addresses."""
+
 
 def ffmpeg_program() -> str:
     """Path of the ffmpeg program."""
@@ -37,9 +48,24 @@ def ffmpeg_version() -> str:
     return " ".join(done.stdout.split()[:3])
 
 
+def source(path: Path | str) -> list[str]:
+    """Arguments that open a media file, and nothing that this file or its name may refer to.
+
+    The path is absolute and marked as a file, so that no part of a name is taken for a protocol or an option.
+    """
+    return [
+        "-protocol_whitelist",
+        "file",
+        "-format_whitelist",
+        ",".join(DEMUXERS),
+        "-i",
+        f"file:{Path(path).absolute()}",
+    ]
+
+
 def describe(path: Path) -> str:
     """ffmpeg's report on a media file: its streams and its duration."""
-    command = [ffmpeg_program(), "-hide_banner", "-nostdin", "-i", f"file:{path}"]
+    command = [ffmpeg_program(), "-hide_banner", "-nostdin", *source(path)]
     # It always exits with an error because no output is named; the report comes before that.
     return subprocess.run(command, capture_output=True, check=False).stderr.decode(errors="replace")
 
@@ -119,8 +145,8 @@ class Encoding:
         self._messages.seek(0)
         message = self._messages.read().decode(errors="replace")
         if has_no_stream(message):
-            source = self.arguments[self.arguments.index("-i") + 1]
-            return no_audio(source.removeprefix("file:"))
+            opened = self.arguments[self.arguments.index("-i") + 1]
+            return no_audio(opened.removeprefix("file:"))
         return FacetalkError(f"cannot write {self.path}: ffmpeg says {last_line(message)!r}")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from facetalk.core.errors import FacetalkError
-from facetalk.io.ffmpeg import last_line, read_output
+from facetalk.io.ffmpeg import last_line, read_output, source
 
 
 def read_image(path: Path | str, time_s: float, size: tuple[int, int]) -> UInt8[np.ndarray, "height width 3"]:
@@ -21,7 +21,7 @@ def read_image(path: Path | str, time_s: float, size: tuple[int, int]) -> UInt8[
     """
     width, height = size
     code, data, messages = read_output(
-        ["-ss", f"{max(time_s, 0):.3f}", "-i", f"file:{path}", "-frames:v", "1", "-vf", f"scale={width}:{height}",
+        ["-ss", f"{max(time_s, 0):.3f}", *source(path), "-frames:v", "1", "-vf", f"scale={width}:{height}",
          "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
     )  # fmt: skip
     if code != 0 or len(data) != width * height * 3:

@@ -18,7 +18,8 @@ from torch import Tensor
 from facetalk.audio.resample import channel_signs, resample_blocks
 from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import SAMPLE_RATE
-from facetalk.io.ffmpeg import has_no_stream, no_audio, start_decoding
+from facetalk.io.ffmpeg import no_audio, source, start_decoding
+from facetalk.io.media import checked_file, probe
 
 MIN_SECONDS = 0.1
 """Anything shorter cannot hold a syllable."""
@@ -26,7 +27,19 @@ MIN_SECONDS = 0.1
 BLOCK = 30 * SAMPLE_RATE
 """Samples that are processed together: half a minute, a whole number of video frames."""
 
-_BLOCK_S = 10
+COMPLETE_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF", "AU", "CAF")
+"""Formats that soundfile reads to their end. In MP3 without a length header, in joined MP3 and in chained Ogg it stops
+early without an error."""
+
+SAMPLE_RATES = (1000, 768_000)
+"""Lowest and highest sample rate that is taken for real, Hz."""
+
+QUIET_PEAK, RAISED_PEAK, SILENT_PEAK = 0.02, 0.05, 1e-4
+"""Audio with a peak between silence (-80 dBFS) and -34 dBFS is raised to -26 dBFS: its level must not matter, and the
+speech features were trained on audio of ordinary level."""
+
+_BLOCK_SAMPLES = 2**22
+"""Largest number of values that are decoded at a time, in all channels together."""
 _IN_MEMORY = 64 * 2**20
 """Bytes: eight minutes in stereo."""
 _AU_HEADER = struct.Struct(">4sIIIII")
@@ -44,7 +57,7 @@ class StreamedAudio:
         Args:
             path: any audio or video file that soundfile or ffmpeg reads.
         """
-        self.path = _checked_file(Path(path))
+        self.path = checked_file(Path(path), "an audio file")
         # Lives as long as this object; the operating system removes it with the process.
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
         try:
@@ -76,7 +89,7 @@ class StreamedAudio:
     def _decode(self) -> None:
         try:
             self._store(_soundfile_blocks(self.path))
-        except soundfile.SoundFileError:
+        except (soundfile.SoundFileError, _IncompleteError):
             self._file.seek(0)
             self._file.truncate()
             self._store(_ffmpeg_blocks(self.path))
@@ -100,7 +113,7 @@ class StreamedAudio:
         self._signs = channel_signs(statistics.products).float() / first.shape[1]
         self._length = self._file.tell() // self._row_bytes
         peaks = [self._mixed(start, start + BLOCK).abs().max() for start in range(0, self._length, BLOCK)]
-        self._gain = 1 / max(1.0, float(max(peaks)))
+        self._gain = _gain(float(max(peaks)))
 
     @property
     def _row_bytes(self) -> int:
@@ -129,27 +142,50 @@ class _Statistics:
         return channels
 
 
-def _checked_file(path: Path) -> Path:
-    if not path.is_file():
-        raise FacetalkError(f"{path} is a folder, not an audio file" if path.is_dir() else f"no such file: {path}")
-    if path.stat().st_size == 0:
-        raise FacetalkError(f"{path} is empty (0 bytes)")
-    return path
+class _IncompleteError(Exception):
+    """soundfile may not read all of a file."""
+
+
+def _gain(peak: float) -> float:
+    """Factor that brings the peak of a recording into the usual range."""
+    if SILENT_PEAK < peak < QUIET_PEAK:
+        return RAISED_PEAK / peak
+    return 1 / max(1.0, peak)
+
+
+def sample_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    """Sample rate and samples (samples, channels) of any audio or video file, block by block, as they are stored."""
+    try:
+        yield from _soundfile_blocks(path)
+    except (soundfile.SoundFileError, _IncompleteError):
+        yield from _ffmpeg_blocks(path)
 
 
 def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    """Sample rate, and samples (samples, channels), block by block."""
-    with soundfile.SoundFile(path) as file:
-        while len(block := file.read(_BLOCK_S * file.samplerate, dtype="float32", always_2d=True)):
+    # Opened by number: from the name `.raw` soundfile would conclude that there is no header.
+    with path.open("rb") as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
+        if file.format not in COMPLETE_FORMATS or file.frames == 0:
+            raise _IncompleteError
+        _check_rate(path, file.samplerate)
+        size = max(1, min(10 * file.samplerate, _BLOCK_SAMPLES // file.channels))
+        while len(block := file.read(size, dtype="float32", always_2d=True)):
             yield file.samplerate, block
 
 
+def _check_rate(path: Path, rate: int) -> None:
+    low, high = SAMPLE_RATES
+    if not low <= rate <= high:
+        raise FacetalkError(f"{path} states a sample rate of {rate} Hz; {low} to {high} Hz can be read")
+
+
 def _ffmpeg_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    """As `_soundfile_blocks`, of the first audio track that ffmpeg finds."""
+    media = probe(path)
+    if media.audio is None:
+        raise no_audio(path)
     # first_pts=0 keeps audio and video in step where the audio track starts later; AU carries rate and channels in a
     # header that may leave the length open, which a pipe needs.
-    arguments = ["-v", "error", "-i", str(path), "-map", "0:a:0", "-af", "aresample=async=1:first_pts=0",
-                 "-f", "au", "-c:a", "pcm_f32be", "-"]  # fmt: skip
+    arguments = ["-v", "error", *source(path), "-map", f"0:{media.audio.index}", "-af", "aresample=async=1:first_pts=0",
+                 "-f", "au", "-c:a", "pcm_f32be", "pipe:1", *media.clock()]  # fmt: skip
     with tempfile.TemporaryFile() as messages:
         process = start_decoding(arguments, messages)
         assert process.stdout is not None
@@ -157,8 +193,10 @@ def _ffmpeg_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
             header = process.stdout.read(_AU_HEADER.size)
             if len(header) == _AU_HEADER.size:
                 _, offset, _, _, rate, channels = _AU_HEADER.unpack(header)
+                _check_rate(path, rate)
                 process.stdout.read(offset - _AU_HEADER.size)
-                while raw := process.stdout.read(4 * channels * rate * _BLOCK_S):
+                size = max(1, min(10 * rate, _BLOCK_SAMPLES // channels))
+                while raw := process.stdout.read(4 * channels * size):
                     whole = len(raw) // (4 * channels) * 4 * channels
                     yield rate, np.frombuffer(raw[:whole], ">f4").reshape(-1, channels).astype(np.float32)
             code = process.wait()
@@ -172,7 +210,5 @@ def _ffmpeg_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _failure(path: Path, message: str, code: int) -> FacetalkError:
-    if has_no_stream(message):
-        return no_audio(path)
     reason = message.splitlines()[-1] if message else f"ffmpeg ended with code {code}"
     return FacetalkError(f"{path} is not an audio or video file that can be read ({reason})")

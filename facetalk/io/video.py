@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import queue
 import re
@@ -18,7 +19,10 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.io.ffmpeg import describe, last_line, start_decoding
+from facetalk.io.ffmpeg import source, start_decoding
+from facetalk.io.media import Media, Stream, checked_file, probe
+
+_log = logging.getLogger(__name__)
 
 DETECTION_SIDE = 1280
 """Longest side of frames that are decoded to find faces or to cut them out, pixels: face landmarks are detected on
@@ -42,50 +46,39 @@ class VideoInfo:
 
 def read_video_info(path: Path | str) -> VideoInfo:
     """Size, frame rate and length of a video without decoding it."""
-    path = Path(path)
-    if not path.is_file():
-        raise FacetalkError(f"{path} is a folder, not a video" if path.is_dir() else f"no such file: {path}")
-    if path.stat().st_size == 0:
-        raise FacetalkError(f"{path} is empty (0 bytes)")
-    return _parse_info(describe(path), path)
+    return _video_info(probe(checked_file(Path(path), "a video")))
 
 
-def _parse_info(report: str, path: Path) -> VideoInfo:
-    streams = list(re.finditer(r"^\s*Stream #0:(\d+)[^\n]*?: (Video|Audio): ([^\n]*)", report, re.MULTILINE))
-    if not streams:
-        raise FacetalkError(f"{path} is not a video that can be read ({last_line(report)})")
-    videos = [s for s in streams if s[2] == "Video" and "attached pic" not in s[3] and not s[3].startswith("ansi")]
-    if not videos:
-        raise FacetalkError(f"{path} has no video track, only audio; give a video")
-    stream = videos[0]
-    following = [s.start() for s in streams if s.start() > stream.start()]
-    details = report[stream.end() : min(following, default=len(report))]
-    rate = re.search(r"([\d.]+)(k?) fps", stream[3]) or re.search(r"([\d.]+)(k?) tbr", stream[3])
-    fps = float(rate[1]) * (1000 if rate[2] else 1) if rate else 25.0
-    length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", report)
-    duration = int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else None
-    has_audio = any(s[2] == "Audio" for s in streams)
-    return VideoInfo(_shown_size(stream[3], details, path), fps, duration, has_audio, int(stream[1]))
+def _video_info(media: Media) -> VideoInfo:
+    stream = media.video
+    if stream is None:
+        raise FacetalkError(f"{media.path} has no video track, only audio; give a video")
+    size = _shown_size(stream, media.path)
+    return VideoInfo(size, _frame_rate(stream.line), media.duration_s, media.audio is not None, stream.index)
 
 
-def _shown_size(line: str, details: str, path: Path) -> tuple[int, int]:
-    """Width and height with square pixels, turned upright.
+def _frame_rate(line: str) -> float:
+    """Frames per second that ffmpeg's line about a stream states; exact for the rates that it rounds, such as 23.98."""
+    rate = re.search(r"([\d.]+)(k?) fps", line) or re.search(r"([\d.]+)(k?) tbr", line)
+    if rate is None:
+        return 25.0
+    fps = float(rate[1]) * (1000 if rate[2] else 1)
+    ntsc = round(fps * 1.001) * 1000 / 1001
+    return ntsc if fps != round(fps) and abs(fps - ntsc) < 0.0051 else fps
 
-    Args:
-        line: ffmpeg's line about the video stream.
-        details: the lines below it, which name a rotation.
-        path: for the error.
-    """
-    size = re.search(r"[ ,](\d+)x(\d+)[ ,\[]", line + " ")
+
+def _shown_size(stream: Stream, path: Path) -> tuple[int, int]:
+    """Width and height with square pixels, turned upright."""
+    size = re.search(r"[ ,](\d+)x(\d+)[ ,\[]", stream.line + " ")
     if size is None:
-        raise FacetalkError(f"{path}: ffmpeg does not know the size of its frames ({line[:80]})")
+        raise FacetalkError(f"{path}: ffmpeg does not know the size of its frames ({stream.line[:80]})")
     width, height = int(size[1]), int(size[2])
-    aspect = re.search(r"SAR (\d+):(\d+)", line)
+    aspect = re.search(r"SAR (\d+):(\d+)", stream.line)
     stretch = int(aspect[1]) / max(int(aspect[2]), 1) if aspect is not None else 1.0
     # 1280:1281 and the like come from rounding when a video was cropped.
     if stretch > 0 and abs(stretch - 1) > 0.01:
         width = max(1, round(width * stretch))
-    rotation = re.search(r"rotation of (-?[\d.]+) degrees", details)
+    rotation = re.search(r"rotation of (-?[\d.]+) degrees", stream.details)
     if rotation is not None and round(abs(float(rotation[1]))) % 180 == 90:
         width, height = height, width
     return width, height
@@ -107,7 +100,9 @@ class VideoReader:
             max_side: frames with a longer side are made smaller while decoding, pixels.
         """
         self.path = Path(path)
-        self.info = read_video_info(self.path)
+        media = probe(checked_file(self.path, "a video"))
+        self.info = _video_info(media)
+        self._clock = media.clock()
         width, height = self.info.size
         shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
         self.size = max(1, round(width * shrink)), max(1, round(height * shrink))
@@ -159,9 +154,9 @@ class VideoReader:
         width, height = self.size
         # showinfo writes each frame's time to stderr before the frame itself goes to stdout.
         process = start_decoding(
-            ["-i", f"file:{self.path}", "-map", f"0:{self.info.stream}", "-vf",
-             f"scale={width}:{height},showinfo=checksum=0", "-fps_mode", "passthrough", "-f", "rawvideo",
-             "-pix_fmt", "rgb24", "pipe:1"]
+            [*source(self.path), "-map", f"0:{self.info.stream}", "-vf",
+             f"{_fitted(width, height)},showinfo=checksum=0", "-fps_mode", "passthrough", "-f", "rawvideo",
+             "-pix_fmt", "rgb24", "pipe:1", *self._clock]
         )  # fmt: skip
         self._process = process
         assert process.stdout is not None and process.stderr is not None
@@ -175,13 +170,12 @@ class VideoReader:
                 image = np.empty((height, width, 3), np.uint8)
                 if not _fill(process.stdout, image):
                     break
-                stated = times.get()
-                # A stream without times (raw H.264, say) runs at its stated rate.
-                time_s = stated if stated is not None else (time_s + 1 / self.fps if count else 0.0)
+                time_s = shown_time(times.get(), time_s if count else None, self.fps)
                 count += 1
                 yield time_s, image
             code = process.wait()
             listener.join()
+            self._warn_if_truncated(time_s)
             if count == 0 or code != 0:
                 reason = tail[-1] if tail else f"ffmpeg ended with code {code}"
                 what = f"decoding stopped after {count} frames" if count else "no frame can be decoded"
@@ -193,6 +187,40 @@ class VideoReader:
             process.stdout.close()
             listener.join()
             process.wait()
+
+    def _warn_if_truncated(self, last_s: float) -> None:
+        missing = (self.info.duration_s or 0.0) - last_s
+        if missing > max(1.0, 0.1 * last_s):
+            _log.warning("%s ends early: its header states %.2f s, the last frame is at %.2f s",
+                         self.path, self.info.duration_s, last_s)  # fmt: skip
+
+
+def shown_time(stated: float | None, before: float | None, fps: float) -> float:
+    """When a frame is shown, seconds: as stated, but always after the frame before.
+
+    A stream without times (raw H.264, say) runs at its stated rate; a frame with the time of the one before, or an
+    earlier one, is shown half a frame after it.
+
+    Args:
+        stated: the time in the file, if there is one.
+        before: time of the frame before; None for the first one.
+        fps: frame rate that the file states.
+    """
+    if before is None:
+        return stated or 0.0
+    if stated is None:
+        return before + 1 / fps
+    return stated if stated > before else before + 0.5 / fps
+
+
+def _fitted(width: int, height: int) -> str:
+    """Filter that scales frames to a size. Where the aspect ratio changes midway, bars keep the proportions."""
+    wide = f"abs({height}*dar-{width})"
+    return (
+        f"scale=w='if(lt({wide},0.02*{width}),{width},min({width},{height}*dar))'"
+        f":h='if(lt({wide},0.02*{width}),{height},min({height},{width}/dar))':eval=frame,"
+        f"pad={width}:{height}:-1:-1:eval=frame"
+    )
 
 
 def video_frames(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from contextlib import ExitStack
 from fractions import Fraction
@@ -12,10 +13,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import SAMPLE_RATE
-from facetalk.io.ffmpeg import Encoding
+from facetalk.io.ffmpeg import Encoding, no_audio, source
 from facetalk.io.files import replacing
+from facetalk.io.media import Stream, checked_file, probe
+from facetalk.io.streamed_audio import sample_blocks
 
 PRESET, QUALITY = "veryfast", "18"
 """x264's speed and constant rate factor: visually lossless at 2 ms per frame of 512x512."""
@@ -112,17 +114,14 @@ class VideoWriter:
             joining.finish()
 
     def _audio_arguments(self, folder: Path) -> list[str]:
+        encoded = ["-c:a", "aac", "-b:a", "128k", "-f", "mp4", f"file:{self._parts[1]}"]
         if isinstance(self._audio, Tensor):
             samples = folder / "samples.f32"
             samples.write_bytes(self._audio.detach().cpu().numpy().astype("<f4").tobytes())
-            source = ["-f", "f32le", "-ar", str(self._sample_rate), "-ac", "1", "-i", str(samples)]
-        else:
-            if self._audio is None or not Path(self._audio).is_file():
-                raise FacetalkError(f"no audio file at {self._audio}")
-            source = ["-i", f"file:{self._audio}"]
-        # Audio that starts late in its file keeps its place.
-        return [*source, "-map", "0:a:0", "-af", "aresample=async=1:first_pts=0", "-c:a", "aac", "-b:a", "128k",
-                "-f", "mp4", str(self._parts[1])]  # fmt: skip
+            raw = ["-f", "f32le", "-ar", str(self._sample_rate), "-ac", "1", "-i", f"file:{samples}"]
+            return [*raw, *encoded]
+        assert self._audio is not None
+        return [*_audio_source(Path(self._audio), encoded)]
 
     def _video_arguments(self) -> list[str]:
         width, height = (side + side % 2 for side in self.size)
@@ -131,3 +130,39 @@ class VideoWriter:
         return ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", *colors, "-r", rate, "-i", "pipe:0",
                 "-c:v", "libx264", "-preset", PRESET, "-crf", QUALITY, "-pix_fmt", "yuv420p", *colors,
                 "-movflags", "+faststart", "-f", "mp4"]  # fmt: skip
+
+
+MAX_CHANNELS = 8
+"""AAC's limit."""
+
+
+def _audio_source(path: Path, encoded: list[str]) -> list[str]:
+    """Arguments that read the audio of a file and write it as `encoded` says.
+
+    Audio that starts late in its file keeps its place. Float samples beyond [-1, 1] are scaled down, as for the talker;
+    more channels than AAC can hold are mixed.
+    """
+    media = probe(checked_file(path, "an audio file"))
+    if media.audio is None:
+        raise no_audio(path)
+    filters = ["aresample=async=1:first_pts=0"]
+    if media.audio.line.startswith("pcm_f"):
+        peak = max((float(abs(block).max(initial=0)) for _, block in sample_blocks(path)), default=0.0)
+        if peak > 1:
+            filters.append(f"volume={1 / peak:.9f}")
+    channels = _num_channels(media.audio)
+    if channels > MAX_CHANNELS:
+        filters.append("pan=mono|c0<" + "+".join(f"c{channel}" for channel in range(channels)))
+    return [*source(path), "-map", f"0:{media.audio.index}", "-af", ",".join(filters), *encoded, *media.clock()]
+
+
+def _num_channels(stream: Stream) -> int:
+    """Number of channels in ffmpeg's line about an audio stream: `12 channels`, `7.1.4`, `stereo`."""
+    counted = re.search(r", (\d+) channels", stream.line)
+    if counted is not None:
+        return int(counted[1])
+    layout = re.search(r" Hz, ([\w.]+)", stream.line)
+    name = layout[1] if layout is not None else ""
+    if name == "hexadecagonal":
+        return 16
+    return sum(map(int, name.split("."))) if re.fullmatch(r"\d+(\.\d+)+", name) else 2

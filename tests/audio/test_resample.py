@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from facetalk.audio.resample import channel_signs, resample_blocks, resample_waveform
+from facetalk.audio.resample import channel_signs, resample_blocks, resample_directly, resample_waveform
 
 
 def tone(rate: int, hertz: float = 200.0, seconds: float = 0.5) -> torch.Tensor:
@@ -37,3 +37,18 @@ def test_blocks_joined_are_the_whole_resampled(rate: int, lengths: tuple[int, ..
     waveform = torch.randn(2, sum(lengths), generator=torch.Generator().manual_seed(0))
     joined = torch.cat(list(resample_blocks(waveform.split(list(lengths), dim=1), rate)), 1)
     torch.testing.assert_close(joined, resample_waveform(waveform, rate), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 22050, 44100, 48000])
+def test_direct_resampling_equals_the_table_of_filters(sample_rate: int) -> None:
+    waveform = torch.randn(2, 3000, generator=torch.Generator().manual_seed(0))
+    expected = resample_waveform(waveform, sample_rate, 16_000)
+    torch.testing.assert_close(resample_directly(waveform, sample_rate, 16_000), expected, rtol=0, atol=2e-4)
+
+
+def test_rates_with_few_common_factors_need_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facetalk.audio.resample.load_torchaudio", lambda: pytest.fail("a table of filters was made"))
+    times = torch.arange(11_127) / 11_127
+    resampled = resample_waveform(torch.sin(2 * torch.pi * 440 * times), 11_127, 16_000)
+    expected = torch.sin(2 * torch.pi * 440 * torch.arange(16_000) / 16_000)
+    torch.testing.assert_close(resampled[200:-200], expected[200:-200], rtol=0, atol=0.01)
