@@ -64,7 +64,7 @@ def test_a_transcript_without_words_is_refused() -> None:
 
 
 def test_a_transcript_that_is_far_too_long_is_refused() -> None:
-    with pytest.raises(FacetalkError, match="does not fit"):
+    with pytest.raises(FacetalkError, match="does not match the speech"):
         align_words(noise(0.2), ["extraordinary", "circumstances", "communication"])
 
 

@@ -41,6 +41,7 @@ def test_help_answers_before_anything_heavy_is_imported(command: str) -> None:
     assert "Usage:" in done.stdout
 
 
+@pytest.mark.slow
 def test_help_takes_less_than_four_tenths_of_a_second() -> None:
     """Of processor time, so that other programs on the machine do not count."""
     arguments = [sys.executable, "-m", "facetalk", "animate", "--help"]
