@@ -46,15 +46,15 @@ def landmark_networks() -> None:
 
 def make_toy_head(num_vertices: int = 40, num_betas: int = 3, seed: int = 0) -> HeadAssets:
     """A cloud of a few random vertices with everything a head has."""
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
 
     def noise(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=chance)
+        return torch.randn(*shape, generator=generator)
 
     template = noise(num_vertices, 3) * 0.05
     triangles = torch.stack([torch.arange(num_vertices - 2) + i for i in range(3)], 1)
     corners = triangles[torch.arange(68) % len(triangles)]
-    inside = torch.rand(68, 3, generator=chance)
+    inside = torch.rand(68, 3, generator=generator)
     points = SurfacePoints(corners, inside / inside.sum(1, keepdim=True))
     names = ("skin", "lips", "upper_lip_inner", "lower_lip_inner", "mouth", "upper_face", "eyes", "brows",
              "left_eyeball", "right_eyeball", "upper_teeth", "lower_teeth", "tongue", "neck")  # fmt: skip
@@ -78,9 +78,9 @@ def make_toy_head(num_vertices: int = 40, num_betas: int = 3, seed: int = 0) -> 
             regions={name: torch.arange(i, num_vertices, 5) for i, name in enumerate(names)},
         ),
         appearance=HeadAppearance(
-            colors=torch.rand(num_vertices, 3, generator=chance),
+            colors=torch.rand(num_vertices, 3, generator=generator),
             gloss=torch.tensor([0.2, 20.0]).repeat(num_vertices, 1),
-            uv_coords=torch.rand(num_vertices, 2, generator=chance),
+            uv_coords=torch.rand(num_vertices, 2, generator=generator),
             uv_faces=triangles,
         ),
     )
@@ -89,12 +89,12 @@ def make_toy_head(num_vertices: int = 40, num_betas: int = 3, seed: int = 0) -> 
 def make_corrected_toy_head() -> HeadAssets:
     """The toy head with three correctives: two pairs of channels and an in-between."""
     assets = make_toy_head()
-    chance = torch.Generator().manual_seed(9)
+    generator = torch.Generator().manual_seed(9)
     pairs = torch.tensor([[17, 23], [3, 40], [0, 0]])
     return replace(
         assets,
         shape=replace(
-            assets.shape, corrective_dirs=torch.randn(3, 40, 3, generator=chance) * 0.005, corrective_pairs=pairs
+            assets.shape, corrective_dirs=torch.randn(3, 40, 3, generator=generator) * 0.005, corrective_pairs=pairs
         ),
     )
 

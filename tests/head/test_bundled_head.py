@@ -100,8 +100,8 @@ def test_no_triangle_collapses_at_rest_or_under_random_expressions(head: HeadMod
     outside = torch.isin(head.shape.faces, skin).all(1)
     faces = head.shape.faces[outside]
     assert float(areas(head.template, faces).min()) > 1e-10, "smaller than a square 0.01 mm wide"
-    chance = torch.Generator().manual_seed(0)
-    expression = torch.rand(20, len(ARKIT_NAMES), generator=chance) ** 4
+    generator = torch.Generator().manual_seed(0)
+    expression = torch.rand(20, len(ARKIT_NAMES), generator=generator) ** 4
     vertices = head(expression, torch.zeros(20, 5, 3), torch.zeros(20, 3), torch.zeros(head.num_betas))
     smallest = torch.stack([areas(frame, faces).min() for frame in vertices])
     assert float(smallest.min()) > 1e-12

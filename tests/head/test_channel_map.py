@@ -19,9 +19,9 @@ NO_STEP = Smoothness(step=0.0, pull=1e-9, sweeps=20_000, tolerance=1e-10)
 
 
 def problem(frames: int = 5, controls: int = 8, width: int = 30) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    chance = torch.Generator().manual_seed(1)
-    directions = torch.randn(controls, width, generator=chance, dtype=torch.float64)
-    wanted = 2 * torch.randn(frames, width, generator=chance, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(1)
+    directions = torch.randn(controls, width, generator=generator, dtype=torch.float64)
+    wanted = 2 * torch.randn(frames, width, generator=generator, dtype=torch.float64)
     return directions, wanted, torch.tensor([[-0.1, 0.2]], dtype=torch.float64).repeat(controls, 1)
 
 

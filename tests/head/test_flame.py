@@ -30,8 +30,8 @@ def make_arrays(num_vertices: int = 40, n_betas: int = 7, n_expression: int = 6)
 
 
 def make_annotations(num_vertices: int) -> Annotations:
-    chance = np.random.default_rng(1)
-    corners = chance.integers(0, num_vertices, (478, 3))
+    generator = np.random.default_rng(1)
+    corners = generator.integers(0, num_vertices, (478, 3))
     weights = np.full((478, 3), 1 / 3)
     regions = {name: np.arange(i, num_vertices, 5) for i, name in enumerate(REGIONS)} | {
         "skin": np.arange(num_vertices)
@@ -48,10 +48,10 @@ def make_head(**sizes: int) -> tuple[FlameArrays, HeadModel]:
 
 
 def parameters(head: HeadModel, frames: int, seed: int = 3) -> tuple[torch.Tensor, ...]:
-    chance = torch.Generator().manual_seed(seed)
-    expression = torch.randn(frames, len(head.expression_dirs), generator=chance)
-    poses = 0.5 * torch.randn(frames, 5, 3, generator=chance)
-    transl, betas = torch.randn(frames, 3, generator=chance), torch.randn(head.num_betas, generator=chance)
+    generator = torch.Generator().manual_seed(seed)
+    expression = torch.randn(frames, len(head.expression_dirs), generator=generator)
+    poses = 0.5 * torch.randn(frames, 5, 3, generator=generator)
+    transl, betas = torch.randn(frames, 3, generator=generator), torch.randn(head.num_betas, generator=generator)
     return expression, poses, transl, betas
 
 
@@ -119,9 +119,9 @@ def test_the_jaw_line_slides_with_the_yaw(yaw: int, row: int) -> None:
 
 def test_published_landmarks_replace_the_computed_ones() -> None:
     arrays = make_arrays()
-    chance = np.random.default_rng(5)
-    inner = Embedding(chance.integers(0, len(arrays.faces), 51), np.full((51, 3), 1 / 3))
-    known = Embedding(chance.integers(0, len(arrays.faces), 3), np.full((3, 3), 1 / 3))
+    generator = np.random.default_rng(5)
+    inner = Embedding(generator.integers(0, len(arrays.faces), 51), np.full((51, 3), 1 / 3))
+    known = Embedding(generator.integers(0, len(arrays.faces), 3), np.full((3, 3), 1 / 3))
     ids = np.array([5, 100, 400])
     bare = flame_assets("a", arrays, make_annotations(40))
     full = flame_assets("a", arrays, make_annotations(40), FlameExtras(inner, None, known, ids, {"lips": np.arange(4)}))

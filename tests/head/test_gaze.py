@@ -28,8 +28,8 @@ def test_looking_down_turns_the_eye_down() -> None:
 
 
 def test_channels_and_eyeballs_are_inverse_within_range() -> None:
-    chance = torch.Generator().manual_seed(0)
-    yaw, pitch = (0.8 * torch.rand(2, 20, 2, generator=chance) - 0.4).unbind(0)
+    generator = torch.Generator().manual_seed(0)
+    yaw, pitch = (0.8 * torch.rand(2, 20, 2, generator=generator) - 0.4).unbind(0)
     left, right = gaze_pose(yaw[:, 0], pitch[:, 0]), gaze_pose(yaw[:, 1], pitch[:, 1])
     expression = torch.zeros(20, len(ARKIT_NAMES))
     expression[:, indices(GAZE_NAMES)] = gaze_to_channels(left, right)

@@ -33,13 +33,13 @@ def dome(steps: int = 24) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_warp_hits_its_pairs_and_keeps_what_is_affine() -> None:
-    chance = np.random.default_rng(0)
-    source = chance.normal(size=(12, 3))
-    target = source + 0.1 * chance.normal(size=(12, 3))
+    generator = np.random.default_rng(0)
+    source = generator.normal(size=(12, 3))
+    target = source + 0.1 * generator.normal(size=(12, 3))
     np.testing.assert_allclose(fit_warp(source, target)(source), target, atol=1e-9)
-    matrix, shift = chance.normal(size=(3, 3)), chance.normal(size=3)
+    matrix, shift = generator.normal(size=(3, 3)), generator.normal(size=3)
     affine = fit_warp(source, source @ matrix + shift)
-    far = 10 * chance.normal(size=(5, 3))
+    far = 10 * generator.normal(size=(5, 3))
     np.testing.assert_allclose(affine(far), far @ matrix + shift, atol=1e-7)
     loose = fit_warp(source, target, 5.0)
     bend = np.abs(loose.bend).sum()

@@ -32,11 +32,11 @@ def skinned_by_hand(
 
 def test_skinning_agrees_with_a_written_out_loop(toy_head: HeadModel) -> None:
     head = HeadModel(toy_head.assets).double()
-    chance = torch.Generator().manual_seed(3)
-    poses = torch.randn(4, 5, 3, generator=chance, dtype=torch.float64)
-    expression = torch.rand(4, len(head.shape.expression_names), generator=chance, dtype=torch.float64)
-    betas = torch.randn(head.num_betas, generator=chance, dtype=torch.float64)
-    transl = torch.randn(4, 3, generator=chance, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(3)
+    poses = torch.randn(4, 5, 3, generator=generator, dtype=torch.float64)
+    expression = torch.rand(4, len(head.shape.expression_names), generator=generator, dtype=torch.float64)
+    betas = torch.randn(head.num_betas, generator=generator, dtype=torch.float64)
+    transl = torch.randn(4, 3, generator=generator, dtype=torch.float64)
     fast = head(expression, poses, transl, betas)
     template, joints = head.shaped(betas)
     for frame in range(4):

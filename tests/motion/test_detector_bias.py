@@ -18,13 +18,15 @@ def test_random_faces_are_ones_that_people_could_make() -> None:
 
 
 def make_pictures(bias: np.ndarray, count: int, noise: float = 0.0) -> list[Reading]:
-    chance = np.random.default_rng(0)
-    turns = axis_angle_to_matrix(torch.from_numpy(chance.normal(size=(count, 3)) * 0.3)).numpy()
+    generator = np.random.default_rng(0)
+    turns = axis_angle_to_matrix(torch.from_numpy(generator.normal(size=(count, 3)) * 0.3)).numpy()
     pictures = []
     for turn in turns:
-        channels = chance.random(len(bias) - 1) * (chance.random(len(bias) - 1) < 0.4)
+        channels = generator.random(len(bias) - 1) * (generator.random(len(bias) - 1) < 0.4)
         shift = bias[0] + np.einsum("k,kpc->pc", channels, bias[1:])
-        pictures.append(Reading(channels, shift @ turn[:2].T + noise * chance.normal(size=(len(shift), 2)), turn[:2]))
+        pictures.append(
+            Reading(channels, shift @ turn[:2].T + noise * generator.normal(size=(len(shift), 2)), turn[:2])
+        )
     return pictures
 
 

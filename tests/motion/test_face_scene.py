@@ -28,12 +28,12 @@ VIEWS = CropViews(
 
 
 def some_code(head: HeadModel) -> FaceCode:
-    chance = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     light = torch.zeros(2, 9, 3)
     light[:, 0], light[:, 3] = 3.0, 0.5
     return FaceCode(
         betas=torch.zeros(2, head.num_betas),
-        expression=0.3 * torch.rand(2, 52, generator=chance),
+        expression=0.3 * torch.rand(2, 52, generator=generator),
         gaze=torch.zeros(2, 4),
         rotation=torch.tensor([[0.1, 0.2, -0.05], [0.0, -0.1, 0.0]]),
         camera=torch.tensor([[9.0, 0.05, 0.1], [9.0, 0.0, 0.0]]),

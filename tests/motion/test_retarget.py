@@ -38,9 +38,11 @@ def flame(flame_like_path: Path) -> HeadModel:
 
 def performance(own: HeadModel, frames: int = 60, seed: int = 0) -> Motion:
     """Smooth random channels with pauses, glances and nods, as a tracked clip has them."""
-    chance = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     time = np.arange(frames) / 30
-    waves = np.stack([np.sin(2 * np.pi * chance.uniform(0.5, 4) * time + chance.uniform(0, 6)) for _ in ARKIT_NAMES], 1)
+    waves = np.stack(
+        [np.sin(2 * np.pi * generator.uniform(0.5, 4) * time + generator.uniform(0, 6)) for _ in ARKIT_NAMES], 1
+    )
     expression = torch.from_numpy(np.clip(0.5 * waves - 0.15, 0, None)).float()
     yaw, pitch = (torch.from_numpy(0.2 * np.sin(3 * time + phase)).float() for phase in (0, 1))
     gaze = gaze_pose(yaw, pitch)

@@ -55,7 +55,7 @@ UNDER_HEIGHT = ((0.0, 0.12, 0.22, 0.31, 0.42, 0.66, 1.0), (0.0, 0.08, 0.18, 0.31
 
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """Our own figure table, see `measuring.py`; millimeters."""
+    """Our own figure table, see `measuring`; millimeters."""
 
     mean: np.ndarray
     pairs: np.ndarray
@@ -64,7 +64,7 @@ class Measurements:
 
 
 def read_measurements() -> Measurements:
-    """The table beside this module."""
+    """The table next to this module."""
     with np.load(Path(__file__).with_name("measurements.npz"), allow_pickle=False) as file:
         tables = {name: file[name].astype(np.float64) for name in file.files}
     pairs = tables["pairs"].astype(np.int64)

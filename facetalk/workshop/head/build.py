@@ -1,4 +1,4 @@
-"""From measurements to `HeadAssets`."""
+"""Build the bundled head from the measurements."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from facetalk.head.looks import PAINTED
 from facetalk.head.surface_points import SurfacePoints
 from facetalk.workshop.head import paint
 from facetalk.workshop.head.anatomy import read_measurements
-from facetalk.workshop.head.channels import Face, all_channels
+from facetalk.workshop.head.channels import all_channels
 from facetalk.workshop.head.correctives import all_correctives
 from facetalk.workshop.head.domain import PER_RADIAN, smoothstep
 from facetalk.workshop.head.embedding import embed
+from facetalk.workshop.head.face import Face
 from facetalk.workshop.head.identity import all_directions, identity_names
 from facetalk.workshop.head.occlusion import openness, smoothed
 from facetalk.workshop.head.parts import EYE_CENTER, IRIS_RADIUS, PUPIL_RADIUS
@@ -101,7 +102,7 @@ def irises(head: Sculpture) -> np.ndarray:
 
 
 def uv_layout(head: Sculpture) -> tuple[np.ndarray, np.ndarray]:
-    """Texture coordinates and the rows of each triangle's corners; the back midline has a row for either side."""
+    """Texture coordinates and their rows for the corners of each triangle; the back midline has a row for either side."""
     places = np.where(np.isfinite(head.places), head.places, 0.0)
     uv = paint.to_texture(places)
     uv[~np.isfinite(head.places[:, 0])] = paint.WHITE_AT
@@ -117,13 +118,13 @@ def uv_layout(head: Sculpture) -> tuple[np.ndarray, np.ndarray]:
 
 
 def vertex_colors(head: Sculpture) -> np.ndarray:
-    """Multipliers of the texture on the skin, with the head's own shade; colors on the parts."""
+    """Texture multipliers on the skin, with ambient occlusion; colors on the other parts."""
     colors = head.colors.copy()
     normals = vertex_normals(head.points, head.faces)
     hidden = 1 - smoothed(openness(head.points, head.faces, normals), head.faces)
     hidden = (hidden + hidden[head.partner]) / 2
     skin = head.groups[SKIN]
-    # Light that bounces between folds of skin is red.
+    # Light that bounces between folds of skin is reddish.
     colors[skin] = 1 - hidden[skin, None] * np.array([0.42, 0.56, 0.58])
     for row, tone in zip(head.linings["mouth"], MOUTH_TONES, strict=True):
         colors[row] = tone
@@ -136,7 +137,7 @@ def vertex_colors(head: Sculpture) -> np.ndarray:
 
 
 def lid_rim_colors(rows: np.ndarray) -> np.ndarray:
-    """Multipliers of the wet rim's pink: shaded by the lashes above, redder at the tear's corner, (rows, n, 3)."""
+    """Multipliers of the wet rim's pink: shaded by the upper lashes, redder at the inner corner, (rows, n, 3)."""
     columns = np.arange(rows.shape[1])
     half = rows.shape[1] // 2
     upper = np.clip(np.sin(np.pi * columns / half), 0, 1) ** 0.5
@@ -168,22 +169,22 @@ def gloss_of(head: Sculpture) -> np.ndarray:
 
 
 def read_calibration() -> np.ndarray:
-    """Displacements of MediaPipe's points, see `calibrating.py`, (478, 3) mm."""
+    """Read the displacements of MediaPipe's points, see `calibrating`, (478, 3) mm."""
     with np.load(Path(__file__).with_name("calibration.npz"), allow_pickle=False) as file:
         return file["offsets"].astype(np.float64)
 
 
 def read_channel_bias() -> np.ndarray:
-    """`HeadAssets.detector_bias`, see `calibrating.py`, (53, 478, 3) meters."""
+    """`HeadPoints.detector_bias`, see `calibrating`, (53, 478, 3) meters."""
     with np.load(Path(__file__).with_name("calibration.npz"), allow_pickle=False) as file:
         return file["by_channel"].astype(np.float64)
 
 
 def build_head(calibrated: bool = True) -> HeadAssets:
-    """The bundled head, always the same.
+    """Build the bundled head; the result is deterministic.
 
     Args:
-        calibrated: put MediaPipe's points where MediaPipe sees them on this head, not where the sculptor put them.
+        calibrated: place MediaPipe's points where MediaPipe detects them on this head, not where they were measured.
     """
     measurements = read_measurements()
     head = sculpt(measurements)

@@ -1,7 +1,7 @@
 """Where MediaPipe itself sees its points on the finished head, relative to where the sculptor put them.
 
 `python -m facetalk.workshop.head.calibrating` renders the head in several poses and expressions, runs MediaPipe on the
-pictures and writes the mean displacement of each of the 478 points to `calibration.npz` beside this module; then it
+pictures and writes the mean displacement of each of the 478 points to `calibration.npz` next to this module; then it
 measures on pictures of random faces how that displacement changes with each channel, and adds it to the file. Run it
 again whenever the face's shape, channels or paint have changed (two minutes), then rebuild the head.
 """
@@ -29,34 +29,34 @@ CALIBRATION_PATH = Path(__file__).with_name("calibration.npz")
 
 LARGEST_MM = 6.0
 ROUNDS = 2
-"""The displaced points are laid on the skin, which undoes part of the way on slopes; the second round makes up."""
+"""The displaced points are projected to the skin, which undoes part of the displacement; the second round corrects it."""
 
-PICTURES = 2500
-"""Of random faces, for the displacement by channel."""
+NUM_IMAGES = 2500
+"""Number of random expressions for the displacement by channel."""
 
 
 def point_partners() -> np.ndarray:
-    """Number of the point on the other side of the face for each of the 478."""
+    """Index of the mirrored point for each of the 478."""
     pairs = read_measurements().pairs.copy()
-    # Iris rings start on the same side of the picture in both eyes.
+    # Iris rings start on the same side of the image in both eyes.
     pairs[NUM_MESH_SKIN_POINTS:NUM_MESH_POINTS] = [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]
     return pairs
 
 
-def channel_displacements(assets: HeadAssets, count: int = PICTURES) -> np.ndarray:
-    """`HeadAssets.detector_bias` of a head, alike on both sides, (53, 478, 3) meters."""
-    head, chance = (
+def channel_displacements(assets: HeadAssets, count: int = NUM_IMAGES) -> np.ndarray:
+    """`HeadPoints.detector_bias` of a head, alike on both sides, (53, 478, 3) meters."""
+    head, generator = (
         HeadModel(replace(assets, points=replace(assets.points, detector_bias=None))).eval(),
         torch.Generator().manual_seed(0),
     )
     with MediaPipeDetector() as detector:
-        measured = solve_bias(list(readings(head, head_surface(assets), detector, count, chance)))
+        measured = solve_bias(list(readings(head, head_surface(assets), detector, count, generator)))
     others = [0, *(1 + ARKIT_NAMES.index(mirrored(name)) for name in ARKIT_NAMES)]
     return (measured + measured[others][:, point_partners()] * [-1, 1, 1]) / 2
 
 
 def mean_displacement(assets: HeadAssets) -> np.ndarray:
-    """What `models.calibration` measures on the head, (478, 3) mm."""
+    """What `motion.head_calibration` measures on the head, (478, 3) mm."""
     head = HeadModel(assets).eval()
     with MediaPipeDetector(follow=False) as detector:
         offsets = displacement(assets, expressions(head, head), detector)
@@ -66,7 +66,7 @@ def mean_displacement(assets: HeadAssets) -> np.ndarray:
 
 
 def evened(offsets: np.ndarray) -> np.ndarray:
-    """Displacements made alike on both sides and bounded, (478, 3) mm."""
+    """Symmetrize and bound displacements, (478, 3) mm."""
     even = (offsets + offsets[point_partners()] * [-1, 1, 1]) / 2
     length = np.linalg.norm(even, axis=1, keepdims=True)
     return even * np.minimum(1, LARGEST_MM / np.maximum(length, 1e-9))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from facetalk.head.channels import ARKIT_NAMES, mirrored
-from facetalk.workshop.head.channels import Face, Lids
+from facetalk.workshop.head.channels import Lids
 from facetalk.workshop.head.domain import smoothstep
+from facetalk.workshop.head.face import Face
 from facetalk.workshop.head.muscles import TOGETHER
 from facetalk.workshop.head.sculpture import keep_closed
 from facetalk.workshop.head.topology import EYE_LEVELS, MOUTH_LEVELS
@@ -18,7 +19,7 @@ _WAY_TAKEN = 0.5
 
 
 def half_blink(lids: Lids) -> np.ndarray:
-    """From the straight way of the closing lids to the arc round the eyeball, halfway."""
+    """From the straight way of the closing lids to the arc around the eyeball, halfway."""
     return lids.close(0.5, 0.5) - 0.5 * lids.close(1.0, 1.0)
 
 

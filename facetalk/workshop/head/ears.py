@@ -25,7 +25,7 @@ CONCHA = ((-8.6, -5), (-8.6, 3), (-7.4, 9), (-2.5, 11), (3, 9.5), (6.4, 4), (6.8
           (-4.6, -15.5), (-7.6, -12))
 ANTIHELIX = (((-0.5, -14.6), (4.6, -12), (8.4, -5.6), (9.6, 2), (8.2, 9), (5.2, 15.5), (2.4, 22)),
              ((8.2, 8), (3.5, 11.8), (-2, 13.4), (-7.2, 12.6)))
-"""The ridge round the concha with its upper and its lower leg."""
+"""The ridge around the concha with its upper and its lower leg."""
 CRUS = ((-9.5, 8.0), (-6, 4.0), (-2, 1.2), (2, 0.2))
 """Where the helix runs out on the concha's floor."""
 

@@ -102,7 +102,7 @@ def embed(head: Sculpture, offsets: np.ndarray | None) -> tuple[np.ndarray, np.n
 
     Args:
         head: at rest.
-        offsets: (478, 3) mm, see `calibrating.py`; None leaves the points where they were measured on people.
+        offsets: (478, 3) mm, see `calibrating`; None leaves the points where they were measured on people.
     """
     triangles, weights = locate_on_map(head, head.face_at[:NUM_MESH_SKIN_POINTS], head.num_sheet_faces)
     balls = np.concatenate([head.groups["right_eyeball"], head.groups["left_eyeball"]])

@@ -7,8 +7,8 @@ import numpy as np
 from facetalk.core.landmarks import NUM_MESH_SKIN_POINTS
 from facetalk.workshop.head import parts
 from facetalk.workshop.head.anatomy import Measurements
-from facetalk.workshop.head.channels import Face
 from facetalk.workshop.head.domain import ThinPlate, smoothstep
+from facetalk.workshop.head.face import Face
 from facetalk.workshop.head.sculpture import SKIN, Sculpture, keep_closed
 from facetalk.workshop.head.traits import TRAITS, trait_moves
 

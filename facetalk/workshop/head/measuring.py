@@ -2,7 +2,7 @@
 
 `python -m facetalk.workshop.head.measuring LANDMARKS_DIR MANIFEST.csv` reads MediaPipe's points of many clips
 (`.npz` files with `points (frames, 478, 3)` in pixels, named after the clip's path with `__` for `/`) and writes
-`measurements.npz` beside this module. Only averages over many people are kept.
+`measurements.npz` next to this module. Only averages over many people are kept.
 """
 
 from __future__ import annotations

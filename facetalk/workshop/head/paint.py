@@ -70,19 +70,19 @@ class Canvas:
         self.flat = self.places.reshape(-1, 2)
         self.color = np.tile(SKIN_TONE, (SIZE, SIZE, 1))
         self.layers = np.tile(np.eye(len(LAYERS))[0], (SIZE, SIZE, 1))
-        self.chance = np.random.default_rng(seed)
+        self.generator = np.random.default_rng(seed)
 
     def map_noise(self, across: float, along: float) -> np.ndarray:
         """Noise of unit variance with cells of a size in millimeters on the map."""
         rows, columns = int((TOP - BOTTOM) / along) + 3, int(2 * np.pi * PER_RADIAN / across) + 3
-        lattice = self.chance.standard_normal((rows, columns))
+        lattice = self.generator.standard_normal((rows, columns))
         at = [(self.places[..., 1] - BOTTOM) / along + 0.5, (self.places[..., 0] + np.pi * PER_RADIAN) / across + 0.5]
         field = map_coordinates(lattice, at, order=1, mode="nearest")
         return field / field.std()
 
     def noise(self, blur_px: float) -> np.ndarray:
         """Smooth noise of unit variance, mirror-free."""
-        field = gaussian_filter(self.chance.standard_normal((SIZE, SIZE)), blur_px, mode="wrap")
+        field = gaussian_filter(self.generator.standard_normal((SIZE, SIZE)), blur_px, mode="wrap")
         return field / field.std()
 
     def hill(self, center: np.ndarray, size: tuple[float, float], turn: float = 0.0) -> np.ndarray:
@@ -254,16 +254,16 @@ def _brows(canvas: Canvas, at: np.ndarray) -> None:
     outline = np.concatenate([middle + (upper - middle) * thick * 1.1, (middle + (lower - middle) * thick * 1.1)[::-1]])
     canvas.blend(HAIR_TONE * 1.5, canvas.area(outline, 6.0) * 0.42, "hair")
     for _ in range(1100):
-        s = canvas.chance.uniform(0, 1)
+        s = canvas.generator.uniform(0, 1)
         low, high = brow_curve(at, np.array([s]))
         mid = (low + high)[0] / 2
         across = (high - low)[0] / 2 * np.interp(s, [0, 0.15, 0.6, 1], [0.48, 0.58, 0.44, 0.14])
-        start = mid + across * canvas.chance.uniform(-1.15, 0.6)
-        lean = np.interp(s, [0, 0.25, 0.6, 1], [1.35, 0.75, 0.2, -0.35]) + canvas.chance.normal(0, 0.12)
-        reach = canvas.chance.uniform(3.0, 5.2) * np.interp(s, [0, 0.2, 1], [0.9, 1.0, 0.75])
+        start = mid + across * canvas.generator.uniform(-1.15, 0.6)
+        lean = np.interp(s, [0, 0.25, 0.6, 1], [1.35, 0.75, 0.2, -0.35]) + canvas.generator.normal(0, 0.12)
+        reach = canvas.generator.uniform(3.0, 5.2) * np.interp(s, [0, 0.2, 1], [0.9, 1.0, 0.75])
         end = start + reach * np.array([-np.cos(lean), np.sin(lean)])
-        tone = HAIR_TONE * canvas.chance.uniform(0.9, 1.7)
-        opacity = canvas.chance.uniform(0.12, 0.42)
+        tone = HAIR_TONE * canvas.generator.uniform(0.9, 1.7)
+        opacity = canvas.generator.uniform(0.12, 0.42)
         for sign in (1, -1):
             canvas.stroke(start * [sign, 1], end * [sign, 1], tone, opacity)
 

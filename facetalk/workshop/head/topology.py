@@ -1,4 +1,4 @@
-"""The skin's mesh on the map: rings of quads round eyes, mouth, nostrils and ears, joined by a graded grid."""
+"""The skin's mesh on the map: rings of quads around eyes, mouth, nostrils and ears, joined by a graded grid."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def ellipse(shape: tuple, count: int, factor: float = 1.0) -> np.ndarray:
 
 
 def eye_rings(face_at: np.ndarray) -> np.ndarray:
-    """Map places round the left eye, (levels, count, 2), from the outer corner over the upper lid."""
+    """Map places around the left eye, (levels, count, 2), from the outer corner over the upper lid."""
     positions = 16 * np.arange(EYE_COUNT) / EYE_COUNT
     curves = [closed_curve(face_at[list(contour)] * [-1, 1], positions) for contour in MESH_RIGHT_EYE_RINGS]
     return between_curves(np.stack(curves), EYE_LEVELS)
 
 
 def mouth_rings(face_at: np.ndarray) -> np.ndarray:
-    """Map places round the left half of the mouth, (levels, half, 2), upper midline to lower midline."""
+    """Map places around the left half of the mouth, (levels, half, 2), upper midline to lower midline."""
     curves = []
     for contour in MESH_RIGHT_MOUTH_RINGS:
         half = face_at[list(contour)] * [-1, 1]
@@ -157,6 +157,6 @@ def _mirrored(places: np.ndarray, faces: np.ndarray, rings: dict[str, np.ndarray
     whole = np.concatenate([places, places[~midline] * [-1, 1]])
     left = {name: ring for name, ring in rings.items() if name.startswith("left")}
     rings = rings | {name.replace("left", "right"): other[ring] for name, ring in left.items()}
-    # The mouth's ring goes on from the lower midline round the right corner back up.
+    # The mouth's ring goes on from the lower midline around the right corner back up.
     rings["mouth"] = np.concatenate([rings["mouth"], other[rings["mouth"][:, -2:0:-1]]], 1)
     return Sheet(whole, np.concatenate([faces, other[faces][:, ::-1]]), rings)

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from facetalk.workshop.head import parts
-from facetalk.workshop.head.channels import Face
 from facetalk.workshop.head.domain import smoothstep
+from facetalk.workshop.head.face import Face
 from facetalk.workshop.head.muscles import Pull
 
 TRAITS: dict[str, tuple[Pull, ...]] = {

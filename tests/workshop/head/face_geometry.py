@@ -42,38 +42,40 @@ def plausible_expressions(count: int, seed: int) -> torch.Tensor:
     two mouth actions of 0 to 1 that are not opposed; a sided action on one side, or on both with one up to half weaker.
     One action of brow, cheek or nose, and browInnerUp in one of four. A lid action in half, always a gaze.
     """
-    chance = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     rows = np.zeros((count, len(ARKIT_NAMES)), np.float32)
 
     def put(row: np.ndarray, name: str, amount: float) -> None:
         if name in ARKIT_NAMES:
             row[ARKIT_NAMES.index(name)] = amount
             return
-        sides = chance.permutation(["Left", "Right"])
+        sides = generator.permutation(["Left", "Right"])
         row[ARKIT_NAMES.index(name + sides[0])] = amount
-        row[ARKIT_NAMES.index(name + sides[1])] = amount * (chance.uniform(0.5, 1) if chance.random() < 0.75 else 0)
+        row[ARKIT_NAMES.index(name + sides[1])] = amount * (
+            generator.uniform(0.5, 1) if generator.random() < 0.75 else 0
+        )
 
     for row in rows:
-        if chance.random() < 0.6:
-            opening = chance.random()
+        if generator.random() < 0.6:
+            opening = generator.random()
             put(row, "jawOpen", opening)
-            if chance.random() < 0.2:
-                put(row, "mouthClose", opening * chance.random())
-        put(row, str(chance.choice(["jawLeft", "jawRight", "jawForward"])), 0.3 * chance.random())
-        first = str(chance.choice([*MOUTH, *MOUTH_SIDED]))
-        second = str(chance.choice([*MOUTH, *MOUTH_SIDED]))
-        put(row, first, chance.random())
-        if {first, second} not in OPPOSED and chance.random() < 0.6:
-            put(row, second, chance.random())
-        put(row, str(chance.choice(UPPER_SIDED)), chance.random())
-        if chance.random() < 0.25:
-            put(row, "browInnerUp", chance.random())
-        if chance.random() < 0.5:
-            put(row, str(chance.choice(LIDS)), chance.random())
-        ways = [str(chance.choice(["eyeLookUp", "eyeLookDown"])), str(chance.choice(["Left", "Right"]))]
+            if generator.random() < 0.2:
+                put(row, "mouthClose", opening * generator.random())
+        put(row, str(generator.choice(["jawLeft", "jawRight", "jawForward"])), 0.3 * generator.random())
+        first = str(generator.choice([*MOUTH, *MOUTH_SIDED]))
+        second = str(generator.choice([*MOUTH, *MOUTH_SIDED]))
+        put(row, first, generator.random())
+        if {first, second} not in OPPOSED and generator.random() < 0.6:
+            put(row, second, generator.random())
+        put(row, str(generator.choice(UPPER_SIDED)), generator.random())
+        if generator.random() < 0.25:
+            put(row, "browInnerUp", generator.random())
+        if generator.random() < 0.5:
+            put(row, str(generator.choice(LIDS)), generator.random())
+        ways = [str(generator.choice(["eyeLookUp", "eyeLookDown"])), str(generator.choice(["Left", "Right"]))]
         for side in ("Left", "Right"):
-            put(row, ways[0] + side, chance.random())
-            put(row, ("eyeLookOut" if ways[1] == side else "eyeLookIn") + side, chance.random())
+            put(row, ways[0] + side, generator.random())
+            put(row, ("eyeLookOut" if ways[1] == side else "eyeLookIn") + side, generator.random())
     return torch.from_numpy(rows)
 
 

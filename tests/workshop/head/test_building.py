@@ -20,26 +20,26 @@ from facetalk.workshop.head.paint import to_texture
 
 
 def test_thin_plate_passes_through_its_points_and_keeps_planes() -> None:
-    chance = np.random.default_rng(0)
-    places = chance.uniform(-100, 100, (30, 2))
+    generator = np.random.default_rng(0)
+    places = generator.uniform(-100, 100, (30, 2))
     values = places @ np.array([[1.0], [-2.0]]) + 3
     spline = ThinPlate(places, values)
     np.testing.assert_allclose(spline(places), values, atol=1e-6)
-    elsewhere = chance.uniform(-150, 150, (20, 2))
+    elsewhere = generator.uniform(-150, 150, (20, 2))
     np.testing.assert_allclose(spline(elsewhere), elsewhere @ np.array([[1.0], [-2.0]]) + 3, atol=1e-6)
 
 
 def test_alignment_undoes_a_similarity() -> None:
-    chance = np.random.default_rng(1)
-    reference = chance.normal(size=(478, 3)) * 40
+    generator = np.random.default_rng(1)
+    reference = generator.normal(size=(478, 3)) * 40
     turn = head_turn(20, -10)
     moved = 2.5 * reference @ turn.T + [5, 6, 7]
     np.testing.assert_allclose(align(moved[None], reference)[0], reference, atol=1e-9)
 
 
 def test_mirror_pairs_of_a_symmetric_face() -> None:
-    chance = np.random.default_rng(2)
-    right = chance.uniform([-80, -100, -20], [-5, 100, 50], (234, 3))
+    generator = np.random.default_rng(2)
+    right = generator.uniform([-80, -100, -20], [-5, 100, 50], (234, 3))
     face = np.concatenate([right, right * [-1, 1, 1], right[:5] + 300, (right[:5] + 300) * [-1, 1, 1]])
     pairs = mirror_pairs(face)
     assert pairs[0] == 234 and pairs[234] == 0
@@ -62,7 +62,7 @@ def test_map_and_texture_coordinates_are_where_one_expects() -> None:
     assert uv[1, 0] < uv[0, 0] and uv[2, 1] > uv[0, 1]
 
 
-def test_smoothstep_goes_from_nought_to_one() -> None:
+def test_smoothstep_goes_from_zero_to_one() -> None:
     np.testing.assert_allclose(smoothstep(1, 3, np.array([0, 1, 2, 3, 4])), [0, 0, 0.5, 1, 1])
 
 
