@@ -102,7 +102,7 @@ def irises(head: Sculpture) -> np.ndarray:
 
 
 def uv_layout(head: Sculpture) -> tuple[np.ndarray, np.ndarray]:
-    """Texture coordinates and their rows for the corners of each triangle; the back midline has a row for either side."""
+    """Texture coordinates and their rows for each triangle's corners; the back midline has a row for either side."""
     places = np.where(np.isfinite(head.places), head.places, 0.0)
     uv = paint.to_texture(places)
     uv[~np.isfinite(head.places[:, 0])] = paint.WHITE_AT

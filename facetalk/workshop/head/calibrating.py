@@ -1,9 +1,9 @@
-"""Where MediaPipe itself sees its points on the finished head, relative to where the sculptor put them.
+"""Calibration of MediaPipe's points on the bundled head: where they are detected relative to where they were measured.
 
 `python -m facetalk.workshop.head.calibrating` renders the head in several poses and expressions, runs MediaPipe on the
-pictures and writes the mean displacement of each of the 478 points to `calibration.npz` next to this module; then it
-measures on pictures of random faces how that displacement changes with each channel, and adds it to the file. Run it
-again whenever the face's shape, channels or paint have changed (two minutes), then rebuild the head.
+images and writes the mean displacement of each of the 478 points to `calibration.npz` next to this module; then it
+measures on images of random expressions how that displacement changes with each channel, and adds it to the file. Run it
+again after a change of the face's shape, channels or texture (two minutes), then rebuild the head.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CALIBRATION_PATH = Path(__file__).with_name("calibration.npz")
 
 LARGEST_MM = 6.0
 ROUNDS = 2
-"""The displaced points are projected to the skin, which undoes part of the displacement; the second round corrects it."""
+"""Displaced points are projected to the skin, which undoes part of the displacement; the second round corrects it."""
 
 NUM_IMAGES = 2500
 """Number of random expressions for the displacement by channel."""
