@@ -49,13 +49,13 @@ RAMUS = (
 UNDER_STEPS = (0.0, 0.1, 0.22, 0.36, 0.52, 0.74, 1.0)
 UNDER_RADIUS = ((0.0, 0.07, 0.26, 0.53, 0.80, 0.99, 1.0), (0.0, 0.20, 0.46, 0.68, 0.84, 0.96, 1.0))
 UNDER_HEIGHT = ((0.0, 0.12, 0.22, 0.31, 0.42, 0.66, 1.0), (0.0, 0.08, 0.18, 0.31, 0.48, 0.72, 1.0))
-"""The way from the jaw line to the neck, under the chin and under the angle of the jaw: first inwards, then down."""
+"""Profile from the jaw line to the neck, under the chin and under the angle of the jaw: first inwards, then down."""
 # fmt: on
 
 
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """Our own figure table, see `measuring`; millimeters."""
+    """Table of measured faces, see `measuring`; millimeters."""
 
     mean: np.ndarray
     pairs: np.ndarray
@@ -64,7 +64,7 @@ class Measurements:
 
 
 def read_measurements() -> Measurements:
-    """The table next to this module."""
+    """Read the table next to this module."""
     with np.load(Path(__file__).with_name("measurements.npz"), allow_pickle=False) as file:
         tables = {name: file[name].astype(np.float64) for name in file.files}
     pairs = tables["pairs"].astype(np.int64)
@@ -72,7 +72,7 @@ def read_measurements() -> Measurements:
 
 
 def face_places(mean: np.ndarray, pairs: np.ndarray, opening: float = 2.2) -> np.ndarray:
-    """Map places of the 478 points, with the lips drawn apart so that upper and lower have different places."""
+    """Map places of the 478 points, with the lips separated so that upper and lower lip have different places."""
     places = to_map(mean)
     for level, contour in enumerate(MESH_RIGHT_MOUTH_RINGS[:-1]):
         amount = opening * (1 - level / 4)
@@ -84,7 +84,7 @@ def face_places(mean: np.ndarray, pairs: np.ndarray, opening: float = 2.2) -> np
 
 
 def skull_points() -> np.ndarray:
-    """Points on an ellipsoid for all that lies above and behind the measured face, left half with midline."""
+    """Points on an ellipsoid above and behind the measured face, left half with midline."""
     rows = []
     for tilt in np.deg2rad(np.arange(0, 90, 15.0)):
         for azimuth in np.deg2rad(np.arange(0, 181, 20.0)):
@@ -153,7 +153,7 @@ def body_points() -> tuple[np.ndarray, np.ndarray]:
 
 
 def mirrored_and_wrapped(places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Controls of the left half made whole, with copies past the back so that the map has no edge there."""
+    """Mirror the controls of the left half, and repeat them beyond the back so that the map has no edge there."""
     left = (places[:, 0] > 1e-9) & (places[:, 0] < np.pi * PER_RADIAN - 1e-6)
     whole = np.concatenate([places, places[left] * [-1, 1]])
     copied = np.concatenate([values, values[left]])
@@ -165,7 +165,7 @@ def mirrored_and_wrapped(places: np.ndarray, values: np.ndarray) -> tuple[np.nda
 
 
 class HeadSurface:
-    """Where each place of the map lies in space."""
+    """The surface of the head: positions in space of places on the map."""
 
     def __init__(self, measurements: Measurements) -> None:
         mean = measurements.mean

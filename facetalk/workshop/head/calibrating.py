@@ -2,8 +2,7 @@
 
 `python -m facetalk.workshop.head.calibrating` renders the head in several poses and expressions, runs MediaPipe on the
 images and writes the mean displacement of each of the 478 points to `calibration.npz` next to this module; then it
-measures on images of random expressions how that displacement changes with each channel, and adds it to the file. Run it
-again after a change of the face's shape, channels or texture (two minutes), then rebuild the head.
+adds how that displacement changes with each channel, measured on images of random expressions. Run it again after a change of the face's shape, channels or texture (two minutes), then rebuild the head.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def point_partners() -> np.ndarray:
 
 
 def channel_displacements(assets: HeadAssets, count: int = NUM_IMAGES) -> np.ndarray:
-    """`HeadPoints.detector_bias` of a head, alike on both sides, (53, 478, 3) meters."""
+    """`HeadPoints.detector_bias` of a head, symmetrized, (53, 478, 3) meters."""
     head, generator = (
         HeadModel(replace(assets, points=replace(assets.points, detector_bias=None))).eval(),
         torch.Generator().manual_seed(0),
@@ -56,7 +55,7 @@ def channel_displacements(assets: HeadAssets, count: int = NUM_IMAGES) -> np.nda
 
 
 def mean_displacement(assets: HeadAssets) -> np.ndarray:
-    """What `motion.head_calibration` measures on the head, (478, 3) mm."""
+    """Displacement that `motion.head_calibration` measures on the head, (478, 3) mm."""
     head = HeadModel(assets).eval()
     with MediaPipeDetector(follow=False) as detector:
         offsets = displacement(assets, expressions(head, head), detector)

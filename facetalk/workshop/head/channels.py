@@ -18,19 +18,19 @@ JAW_PIVOT = np.array([0.0, -19.0, -68.0])
 """Middle of the axis through both condyles."""
 JAW_ANGLE = np.deg2rad(22.0)
 JAW_GLIDE = np.array([0.0, -4.0, 9.0])
-"""At jawOpen 1 the condyles turn and glide down the slope of their joint: the chin drops more than it goes back. About
+"""At jawOpen 1 the condyles rotate and glide down the slope of their joint: the chin drops more than it goes back. About
 35 mm between the incisors."""
 
 
 def turned(points: np.ndarray, pivot: np.ndarray, angle: float | np.ndarray) -> np.ndarray:
-    """Displacement of points by a turn about the x axis through `pivot`; positive lowers what is in front."""
+    """Displacement of points by a rotation around the x axis through `pivot`; a positive angle lowers points in front."""
     y, z = points[:, 1] - pivot[1], points[:, 2] - pivot[2]
     c, s = np.cos(angle), np.sin(angle)
     return np.stack([np.zeros(len(points)), c * y - s * z - y, s * y + c * z - z], 1)
 
 
 def jaw_channels(face: Face) -> dict[str, np.ndarray]:
-    """Movements of the mandible with what hangs on it."""
+    """Movements of the mandible and the tissue attached to it."""
     weight = face.jaw[:, None]
     open_jaw = weight * (turned(face.points, JAW_PIVOT, JAW_ANGLE) + JAW_GLIDE)
     # The upper lip and the cheeks give a little; the corners are drawn in as the lips lengthen.
@@ -49,7 +49,7 @@ def jaw_channels(face: Face) -> dict[str, np.ndarray]:
 
 
 def mouth_close(face: Face, open_jaw: np.ndarray) -> np.ndarray:
-    """What brings the lips together when the jaw is open: at jawOpen 1 and mouthClose 1 they touch as at rest."""
+    """Displacement that closes the lips of an open jaw: at jawOpen 1 and mouthClose 1 they touch as at rest."""
     rings = face.head.rings["mouth"]
     columns = rings.shape[1]
     partner = mirror_columns(columns)
@@ -97,7 +97,7 @@ FUNNEL = Rounding(
 
 
 def rounded(face: Face, shape: Rounding) -> np.ndarray:
-    """Lips drawn together and pushed forward."""
+    """Displacement of rounded lips: drawn together and pushed forward."""
     rings = face.head.rings["mouth"]
     columns = rings.shape[1]
     sign = np.cos(2 * np.pi * np.arange(columns) / columns)
@@ -119,7 +119,7 @@ def rounded(face: Face, shape: Rounding) -> np.ndarray:
 
 
 def roll(face: Face, upper: bool) -> np.ndarray:
-    """A lip rolled in over its teeth: the red turns inwards and its border comes to the line of the lips."""
+    """Displacement of a lip rolled in over its teeth: the red turns inward and its border moves to the lip line."""
     rings = face.head.rings["mouth"]
     columns = rings.shape[1]
     sign = np.cos(2 * np.pi * np.arange(columns) / columns)
@@ -144,7 +144,7 @@ def roll(face: Face, upper: bool) -> np.ndarray:
 
 
 def part_lips(face: Face, move: np.ndarray) -> None:
-    """Where a channel would carry the lower lip through the upper one, the upper lip is pushed up instead."""
+    """Push the upper lip up where a channel would move the lower lip through it."""
     rings = face.head.rings["mouth"]
     columns = rings.shape[1]
     partner = mirror_columns(columns)
@@ -165,11 +165,11 @@ CLOSED = (
 
 
 LID_FALLOFF = ((0, 0.18, 0.4, 0.62, 0.82, 1, 1.3, 1.65, 2), (1, 0.98, 0.86, 0.64, 0.42, 0.26, 0.1, 0.03, 0))
-"""How far the rings around the eye follow the lid margin: level of the ring, share."""
+"""Share of the lid margin's motion that the rings around the eye follow, by level of the ring."""
 
 
 class Lids:
-    """One eye's lids as turns about the eyeball."""
+    """The lids of one eye, rotating around the eyeball."""
 
     def __init__(self, face: Face, side: float) -> None:
         self.face, self.side = face, side
@@ -246,7 +246,7 @@ def lid_channels(face: Face, side: float) -> dict[str, np.ndarray]:
 
 
 def tongue_out(face: Face) -> np.ndarray:
-    """The tongue stretched out of the open mouth."""
+    """Displacement of the tongue stretched out of the open mouth."""
     move = np.zeros_like(face.points)
     tongue = face.head.groups["tongue"]
     z = face.points[tongue, 2]
@@ -290,7 +290,7 @@ def all_channels(sculpture: Sculpture) -> np.ndarray:
 
 
 def keep_off_eyeballs(face: Face, moves: np.ndarray) -> np.ndarray:
-    """Slide skin that a pull would carry into an eyeball round it instead."""
+    """Slide skin around the eyeball where a pull would move it inside."""
     for side in (1.0, -1.0):
         center = np.array(parts.EYE_CENTER) * [side, 1, 1]
         lids = Lids(face, side)

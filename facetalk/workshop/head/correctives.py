@@ -1,4 +1,4 @@
-"""Corrective shapes of the bundled head: what pairs of channels need beyond their sum, and lids halfway down."""
+"""Corrective shapes of the bundled head: combinations of channels, and half-closed lids."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from facetalk.workshop.head.topology import EYE_LEVELS, MOUTH_LEVELS
 _LID_PARTNERS = ("eyeSquint", "eyeLookDown", "eyeLookUp", "eyeWide")
 """Channels that move the lids' margins; under a closed lid they must not."""
 _WAY_TAKEN = 0.5
-"""Share of a lid's way up that another channel has taken, or that a lowered brow stands in."""
+"""Share of a lid's upward path that another channel has used, or that a lowered brow blocks."""
 
 
 def half_blink(lids: Lids) -> np.ndarray:
-    """From the straight way of the closing lids to the arc around the eyeball, halfway."""
+    """Difference at half closure between the linear path of the lids and the arc around the eyeball."""
     return lids.close(0.5, 0.5) - 0.5 * lids.close(1.0, 1.0)
 
 
 def lids_only(lids: Lids, move: np.ndarray) -> np.ndarray:
-    """What a channel does to the lids, fading out where the skin of brow and cheek begins."""
+    """Effect of a channel on the lids, fading out toward brow and cheek."""
     kept = np.zeros_like(move)
     for level, ring in zip(EYE_LEVELS, lids.rings, strict=True):
         kept[ring] = move[ring] * smoothstep(2.0, 0.6, level)
@@ -33,7 +33,7 @@ def lids_only(lids: Lids, move: np.ndarray) -> np.ndarray:
 
 
 def round_opening(face: Face, open_jaw: np.ndarray, share: float) -> np.ndarray:
-    """Rounded lips hold together while the jaw opens: the mouth opens by less than the teeth."""
+    """Rounded lips resist an opening jaw: the mouth opens less than the teeth."""
     rings = face.head.rings["mouth"]
     columns = rings.shape[1]
     upper = np.cos(2 * np.pi * np.arange(columns) / columns)[:, None] > 0
@@ -85,7 +85,7 @@ def all_correctives(face: Face, channels: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def symmetric(face: Face, moves: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Mean of each corrective and the mirror image of the one of the other side."""
+    """Symmetrize: mean of each corrective and the mirror image of its counterpart."""
     names = [tuple(sorted(mirrored(ARKIT_NAMES[i]) for i in pair)) for pair in pairs]
     own = [tuple(sorted(ARKIT_NAMES[i] for i in pair)) for pair in pairs]
     other = [own.index(pair) for pair in names]

@@ -35,7 +35,7 @@ def from_cylinder(around: np.ndarray, radius: np.ndarray, height: np.ndarray) ->
 
 
 def conformal(places: np.ndarray) -> np.ndarray:
-    """The map bent to a disc with the crown in the middle, angles nearly kept: there triangles can be judged."""
+    """The map bent to a disc with the crown in the middle, angles nearly kept: used to measure the quality of triangles."""
     azimuth = places[:, 0] / PER_RADIAN
     elevation = np.clip((places[:, 1] - DOME_Y) / DOME_RADIUS, 0, np.pi / 2 - 1e-9)
     below = np.minimum(places[:, 1] - DOME_Y, 0) / PER_RADIAN
@@ -44,7 +44,7 @@ def conformal(places: np.ndarray) -> np.ndarray:
 
 
 class ThinPlate:
-    """The smoothest surface through scattered values on the map (thin-plate spline)."""
+    """Thin-plate spline through scattered values on the map."""
 
     def __init__(self, places: np.ndarray, values: np.ndarray, smoothing: float = 0.0) -> None:
         """Fit.
@@ -52,7 +52,7 @@ class ThinPlate:
         Args:
             places: (n, 2) map coordinates, all different.
             values: (n, k).
-            smoothing: 0 passes through every value; larger is stiffer.
+            smoothing: 0 interpolates every value; larger is stiffer.
         """
         self.places = places / 100.0
         n = len(places)

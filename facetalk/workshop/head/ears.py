@@ -27,7 +27,7 @@ ANTIHELIX = (((-0.5, -14.6), (4.6, -12), (8.4, -5.6), (9.6, 2), (8.2, 9), (5.2, 
              ((8.2, 8), (3.5, 11.8), (-2, 13.4), (-7.2, 12.6)))
 """The ridge around the concha with its upper and its lower leg."""
 CRUS = ((-9.5, 8.0), (-6, 4.0), (-2, 1.2), (2, 0.2))
-"""Where the helix runs out on the concha's floor."""
+"""End of the helix on the floor of the concha."""
 
 ROLL = ((0.55, -9.5), (0.80, -5.0), (0.94, -3.3), (0.985, -2.2), (1.0, -0.4), (0.99, 1.0), (0.965, 1.7),
         (0.935, 1.55), (0.905, 0.5), (0.875, -0.9))
@@ -36,14 +36,14 @@ RELIEF = (0.83, 0.775, 0.715, 0.655, 0.59, 0.525, 0.455, 0.38, 0.30, 0.21, 0.11)
 # fmt: on
 
 MIDDLE = np.array([-2.2, -3.5])
-"""What the rings shrink toward."""
+"""Center toward which the rings shrink."""
 SWING = np.deg2rad(36.0)
 TILT = 0.17
-"""How far the ear leans backwards, radians."""
+"""Backward tilt of the ear, radians."""
 HINGE = -10.5
-"""Where on p the ear grows from the cheek."""
+"""Position on p at which the ear joins the cheek."""
 ROOT_AT = -3.0
-"""Where on p the middle of the hole in the skin lies."""
+"""Position on p of the center of the hole in the skin."""
 
 
 def ridge(at: np.ndarray, path: tuple, width: float) -> np.ndarray:
@@ -123,7 +123,7 @@ def ear_rings(base: np.ndarray) -> np.ndarray:
 
 
 def on_head(at: np.ndarray, height: np.ndarray, base: np.ndarray, over_skin: bool) -> np.ndarray:
-    """From the ear's plane into space; what lies over the head's skin stays above it."""
+    """Map the ear's plane into space; points above the head's skin stay above it."""
     back, out = at[:, 0] - HINGE, height
     behind = back * np.cos(SWING) - out * np.sin(SWING) + HINGE - ROOT_AT
     outwards = back * np.sin(SWING) + out * np.cos(SWING)

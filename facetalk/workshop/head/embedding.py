@@ -1,4 +1,4 @@
-"""Where the 478 measured points lie on the finished mesh."""
+"""Embedding of the 478 measured points in the finished mesh."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def embed(head: Sculpture, offsets: np.ndarray | None) -> tuple[np.ndarray, np.n
 
 
 def lip_side(number: int, face_at: np.ndarray) -> str:
-    """Which lip a point belongs to, empty for corners and all other points."""
+    """Lip of a point; empty for mouth corners and all other points."""
     for contour in MESH_RIGHT_MOUTH_RINGS[:-1]:
         for index, member in enumerate(contour):
             same = number == member or np.allclose(face_at[number], face_at[member] * [-1, 1], atol=0.05)

@@ -1,4 +1,4 @@
-"""Identity directions: how measured people differ, carried on over the whole head, and traits with a meaning."""
+"""Identity directions: measured modes of variation, extended to the whole head, and named traits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GLOBAL_NAMES = ("skullWidth", "skullHeight", "neckWidth")
 
 
 def identity_names(measurements: Measurements) -> tuple[str, ...]:
-    """Names of the directions."""
+    """Names of the identity directions."""
     return (*(f"face{i + 1}" for i in range(len(measurements.modes))), *GLOBAL_NAMES, *TRAITS)
 
 
@@ -34,7 +34,7 @@ def affine_through(points: np.ndarray, moves: np.ndarray) -> tuple[np.ndarray, n
 
 
 def face_mode(head: Sculpture, measurements: Measurements, mode: np.ndarray) -> np.ndarray:
-    """One measured mode extended to every vertex, mm."""
+    """Extend a measured mode to every vertex, mm."""
     places, moves = head.face_at[:NUM_MESH_SKIN_POINTS], mode[:NUM_MESH_SKIN_POINTS]
     matrix, shift = affine_through(measurements.mean[:NUM_MESH_SKIN_POINTS], moves)
     skin = np.flatnonzero(np.isfinite(head.places[:, 0]))
@@ -53,12 +53,12 @@ def face_mode(head: Sculpture, measurements: Measurements, mode: np.ndarray) -> 
 
 
 def ears(head: Sculpture) -> np.ndarray:
-    """Vertices of both ears: they go with the head beside them."""
+    """Vertices of both ears, which move rigidly with the adjacent head."""
     return np.unique(np.concatenate([head.linings["left_ear"], head.linings["right_ear"]]))
 
 
 def carry_parts(head: Sculpture, move: np.ndarray) -> None:
-    """Eyeballs, teeth and tongue follow rigidly what surrounds them; lids stay on their eyeball."""
+    """Move eyeballs, teeth and tongue rigidly with their surroundings; lids stay on their eyeball."""
     for side, name in ((1.0, "left"), (-1.0, "right")):
         rings = head.rings[f"{name}_eye"]
         shift = move[rings[0]].mean(0)

@@ -1,4 +1,4 @@
-"""Our own figure tables: what tracked faces measure on average, how they differ and how far they move.
+"""Statistics of tracked faces: their mean, modes of variation and range of motion.
 
 `python -m facetalk.workshop.head.measuring LANDMARKS_DIR MANIFEST.csv` reads MediaPipe's points of many clips
 (`.npz` files with `points (frames, 478, 3)` in pixels, named after the clip's path with `__` for `/`) and writes
@@ -32,13 +32,13 @@ from facetalk.core.landmarks import (
 )
 
 RIGID = (*MESH_RIGID, *MESH_TEMPLE_SIDES, 151, 9, 8)
-"""Points that expression hardly moves."""
+"""Points that expressions hardly move."""
 
 PUPIL_DISTANCE_MM = 63.0
 """Mean adult distance between the pupils (Dodgson 2004)."""
 
 MAX_FRAMES = 40
-"""Frames used of one clip."""
+"""Number of frames used of each clip."""
 
 
 def align(points: np.ndarray, reference: np.ndarray, members: tuple[int, ...] = RIGID) -> np.ndarray:
@@ -70,7 +70,7 @@ def gap(points: np.ndarray, a: int, b: int) -> np.ndarray:
 
 
 def is_frontal(points: np.ndarray) -> np.ndarray:
-    """Frames with little yaw and pitch: there MediaPipe's depth is most even."""
+    """Frames with little yaw and pitch: where MediaPipe's depth is most reliable."""
     middle = points[:, list(MESH_OUTER_EYE_CORNERS)].mean(1)
     width = gap(points, *MESH_OUTER_EYE_CORNERS)
     right, left = MESH_TEMPLE_SIDES
@@ -111,7 +111,7 @@ def at_rest(points: np.ndarray) -> np.ndarray:
 
 
 def mirror_pairs(face: np.ndarray) -> np.ndarray:
-    """Number of each point's partner on the other side, (478,)."""
+    """Index of each point's mirrored counterpart, (478,)."""
     other = face * np.array([-1.0, 1.0, 1.0])
     distance = np.linalg.norm(face[:, None] - other[None], axis=-1)
     # The irises lie close together: pair them by their own numbers (center, and a ring that starts at one side).
