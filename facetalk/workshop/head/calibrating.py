@@ -2,7 +2,8 @@
 
 `python -m facetalk.workshop.head.calibrating` renders the head in several poses and expressions, runs MediaPipe on the
 images and writes the mean displacement of each of the 478 points to `calibration.npz` next to this module; then it
-adds how that displacement changes with each channel, measured on images of random expressions. Run it again after a change of the face's shape, channels or texture (two minutes), then rebuild the head.
+adds how that displacement changes with each channel, measured on images of random expressions. Run it again after a
+change of the face's shape, channels or texture (two minutes), then rebuild the head.
 """
 
 from __future__ import annotations

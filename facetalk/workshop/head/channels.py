@@ -18,12 +18,12 @@ JAW_PIVOT = np.array([0.0, -19.0, -68.0])
 """Middle of the axis through both condyles."""
 JAW_ANGLE = np.deg2rad(22.0)
 JAW_GLIDE = np.array([0.0, -4.0, 9.0])
-"""At jawOpen 1 the condyles rotate and glide down the slope of their joint: the chin drops more than it goes back. About
-35 mm between the incisors."""
+"""At jawOpen 1 the condyles rotate and glide down the slope of their joint: the chin drops more than it retracts. The
+incisors are then about 35 mm apart."""
 
 
 def turned(points: np.ndarray, pivot: np.ndarray, angle: float | np.ndarray) -> np.ndarray:
-    """Displacement of points by a rotation around the x axis through `pivot`; a positive angle lowers points in front."""
+    """Displacement by a rotation around the x axis through `pivot`; a positive angle lowers points in front."""
     y, z = points[:, 1] - pivot[1], points[:, 2] - pivot[2]
     c, s = np.cos(angle), np.sin(angle)
     return np.stack([np.zeros(len(points)), c * y - s * z - y, s * y + c * z - z], 1)

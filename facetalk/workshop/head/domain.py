@@ -35,7 +35,7 @@ def from_cylinder(around: np.ndarray, radius: np.ndarray, height: np.ndarray) ->
 
 
 def conformal(places: np.ndarray) -> np.ndarray:
-    """The map bent to a disc with the crown in the middle, angles nearly kept: used to measure the quality of triangles."""
+    """The map bent to a disc with the crown in the middle, angles nearly kept: for measuring triangle quality."""
     azimuth = places[:, 0] / PER_RADIAN
     elevation = np.clip((places[:, 1] - DOME_Y) / DOME_RADIUS, 0, np.pi / 2 - 1e-9)
     below = np.minimum(places[:, 1] - DOME_Y, 0) / PER_RADIAN
