@@ -23,9 +23,9 @@ def points(num_frames: int) -> torch.Tensor:
 
 def test_crops_come_back_from_disk(tmp_path: Path) -> None:
     track = crop_track(points(5), torch.arange(5) / 25, (256, 256))
-    chance = np.random.default_rng(0)
-    faces = chance.integers(0, 255, (5, 128, 128, 3), dtype=np.uint8)
-    crops = FaceCrops(track, faces, chance.integers(0, 255, (5, 96, 96), dtype=np.uint8))
+    rng = np.random.default_rng(0)
+    faces = rng.integers(0, 255, (5, 128, 128, 3), dtype=np.uint8)
+    crops = FaceCrops(track, faces, rng.integers(0, 255, (5, 96, 96), dtype=np.uint8))
     write_crops(tmp_path, "a", crops)
     again = read_crops(tmp_path, "a")
     np.testing.assert_array_equal(again.faces, crops.faces)

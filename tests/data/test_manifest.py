@@ -43,10 +43,10 @@ def test_a_folder_without_manifest_is_not_a_dataset(tmp_path: Path) -> None:
 def test_no_speaker_is_on_both_sides_of_the_split() -> None:
     speakers = ["ELO:T1", "ELO:T4", "LRW-AR:group05", "LRW-AR:group15", "LRW-AR:group51", "", "ELO:T4"]
     clips = [Clip(Path(), str(index), speaker) for index, speaker in enumerate(speakers)]
-    learn, judge = split_by_speaker(clips, ["ELO:T4", "LRW-AR:group?5"])
-    assert [clip.speaker for clip in judge] == ["ELO:T4", "LRW-AR:group05", "LRW-AR:group15", "ELO:T4"]
-    assert len(learn) + len(judge) == len(clips)
-    assert not {clip.speaker for clip in learn} & {clip.speaker for clip in judge}
+    train, validation = split_by_speaker(clips, ["ELO:T4", "LRW-AR:group?5"])
+    assert [clip.speaker for clip in validation] == ["ELO:T4", "LRW-AR:group05", "LRW-AR:group15", "ELO:T4"]
+    assert len(train) + len(validation) == len(clips)
+    assert not {clip.speaker for clip in train} & {clip.speaker for clip in validation}
 
 
 def test_the_row_of_a_fit_has_every_column_in_order() -> None:

@@ -65,8 +65,8 @@ def test_untrusted_frames_do_not_count() -> None:
 
 
 def test_lip_reading_error_is_one_minus_the_cosine() -> None:
-    film, render = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[1.0, 1.0], [0.0, 5.0]])
-    assert float(lip_reading_error(film, render, torch.ones(2))) == pytest.approx((1 - 1 / math.sqrt(2)) / 2)
+    video, render = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[1.0, 1.0], [0.0, 5.0]])
+    assert float(lip_reading_error(video, render, torch.ones(2))) == pytest.approx((1 - 1 / math.sqrt(2)) / 2)
 
 
 def test_emotion_error_is_the_mean_square() -> None:

@@ -5,9 +5,9 @@ from facetalk.metrics.detection import roc_auc
 
 
 def test_it_is_the_share_of_pairs_in_the_right_order() -> None:
-    chance = torch.Generator().manual_seed(0)
-    scores = torch.randint(0, 8, (60,), generator=chance).float()
-    positive = torch.rand(60, generator=chance) > 0.6
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randint(0, 8, (60,), generator=generator).float()
+    positive = torch.rand(60, generator=generator) > 0.6
     pairs = scores[positive][:, None] - scores[~positive][None]
     slow = (pairs > 0).double().mean() + 0.5 * (pairs == 0).double().mean()
     assert roc_auc(scores, positive) == pytest.approx(float(slow))

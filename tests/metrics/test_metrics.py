@@ -19,9 +19,9 @@ LIPS = torch.tensor([1, 4, 6])
 
 @pytest.fixture
 def meshes() -> tuple[Tensor, Tensor, Tensor]:
-    chance = torch.Generator().manual_seed(5)
-    template = torch.randn(10, 3, generator=chance) * 0.1
-    predicted, reference = (template + torch.randn(7, 10, 3, generator=chance) * 0.004 for _ in range(2))
+    generator = torch.Generator().manual_seed(5)
+    template = torch.randn(10, 3, generator=generator) * 0.1
+    predicted, reference = (template + torch.randn(7, 10, 3, generator=generator) * 0.004 for _ in range(2))
     return predicted, reference, template
 
 
@@ -90,12 +90,12 @@ def test_landmarks_do_not_care_about_pose_and_size() -> None:
 
 def test_alignment_is_the_best_there_is() -> None:
     """No small turn, shift or scaling after the alignment brings the points closer."""
-    chance = torch.Generator().manual_seed(2)
-    source, target = (torch.randn(1, 68, 3, generator=chance, dtype=torch.float64) for _ in range(2))
+    generator = torch.Generator().manual_seed(2)
+    source, target = (torch.randn(1, 68, 3, generator=generator, dtype=torch.float64) for _ in range(2))
     aligned = align(source, target)
     best = (aligned - target).square().sum()
     for _ in range(50):
-        nudge = 1e-3 * torch.randn(7, generator=chance, dtype=torch.float64)
+        nudge = 1e-3 * torch.randn(7, generator=generator, dtype=torch.float64)
         moved = (1 + nudge[0]) * aligned @ axis_angle_to_matrix(nudge[1:4]).T + nudge[4:7]
         assert (moved - target).square().sum() > best
 

@@ -8,10 +8,10 @@ from facetalk.metrics.tsne import gradient, similarity, tsne
 
 
 def clusters(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    chance = torch.Generator().manual_seed(seed)
-    centres = 6 * torch.randn(3, 10, generator=chance)
+    generator = torch.Generator().manual_seed(seed)
+    centers = 6 * torch.randn(3, 10, generator=generator)
     group = torch.arange(45) % 3
-    return centres[group] + torch.randn(45, 10, generator=chance), group
+    return centers[group] + torch.randn(45, 10, generator=generator), group
 
 
 def test_every_neighborhood_has_the_wanted_entropy() -> None:

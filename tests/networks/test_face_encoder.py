@@ -37,7 +37,7 @@ def encoder() -> FaceEncoder:
     return FaceEncoder(TINY).eval()
 
 
-def pictures(num_frames: int, size: int = 32) -> torch.Tensor:
+def images(num_frames: int, size: int = 32) -> torch.Tensor:
     return torch.rand(num_frames, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
@@ -59,10 +59,10 @@ def test_chunks_are_fifty_frames_and_share_four() -> None:
 
 @pytest.mark.parametrize("num_frames", [48, 50, 51, 97])
 def test_chunks_join_without_a_seam(encoder: FaceEncoder, num_frames: int) -> None:
-    clip, places = pictures(num_frames), marks(num_frames)
-    code = encoder.encode(clip, places)
+    clip, landmarks = images(num_frames), marks(num_frames)
+    code = encoder.encode(clip, landmarks)
     assert len(code.expression) == num_frames
-    whole, around = (torch.cat([rows[:1], rows[:1], rows, rows[-1:], rows[-1:]]) for rows in (clip, places))
+    whole, around = (torch.cat([rows[:1], rows[:1], rows, rows[-1:], rows[-1:]]) for rows in (clip, landmarks))
     with torch.no_grad():
         expected, _ = encoder(whole, around)
     torch.testing.assert_close(code.joined(), expected.joined()[2:-2], atol=1e-5, rtol=1e-4)
@@ -70,7 +70,7 @@ def test_chunks_join_without_a_seam(encoder: FaceEncoder, num_frames: int) -> No
 
 def test_training_begins_at_the_coarse_expression(encoder: FaceEncoder) -> None:
     with torch.no_grad():
-        code, coarse = encoder(pictures(6), marks(6))
+        code, coarse = encoder(images(6), marks(6))
     assert (code.expression - coarse).abs().max() < 0.01
 
 
@@ -79,7 +79,7 @@ def test_the_jaw_is_only_ever_opened_further() -> None:
     encoder = FaceEncoder(TINY).eval()
     encoder.perceptual.layers.bias.data -= 5.0
     with torch.no_grad():
-        added = encoder.perceptual(pictures(4), encoder.coarse.landmark_row(marks(4)))
+        added = encoder.perceptual(images(4), encoder.coarse.landmark_row(marks(4)))
     jaw = ARKIT_NAMES.index("jawOpen")
     assert (added[:, jaw] == 0).all()
     assert (added[:, torch.arange(52) != jaw] < 0).all()
@@ -102,9 +102,9 @@ def test_normalisations_are_measured_once_and_then_kept(backbone: str) -> None:
     encoder = FaceEncoder(replace(TINY, perceptual=backbone)).perceptual.train()
     assert not any(module.training for module in encoder.modules() if isinstance(module, torch.nn.BatchNorm1d))
     row = torch.rand(6, MARKS_WIDTH)
-    encoder.measure_statistics([(pictures(6), row), (0.5 * pictures(6), row)])
+    encoder.measure_statistics([(images(6), row), (0.5 * images(6), row)])
     rows = {name: value.clone() for name, value in encoder.state_dict().items()}
-    encoder.train()(pictures(6), row)
+    encoder.train()(images(6), row)
     assert all(torch.equal(value, rows[name]) for name, value in encoder.state_dict().items())
     assert rows["temporal.1.running_mean"].abs().max() > 0
 
@@ -115,20 +115,20 @@ def test_an_unknown_backbone_is_refused() -> None:
 
 
 def test_the_bundled_networks_see_a_face() -> None:
-    code = load_face_encoder().encode(pictures(3, 112), marks(3))
+    code = load_face_encoder().encode(images(3, 112), marks(3))
     assert code.expression.shape == (3, 52) and torch.isfinite(code.joined()).all()
     assert load_lip_reader().features(torch.rand(1, 2, 88, 88)).shape == (1, 2, 192)
     net = load_expression_net()
-    assert net.features(pictures(2, net.image_size)).shape == (2, 112)
+    assert net.features(images(2, net.image_size)).shape == (2, 112)
 
 
 def test_landmarks_that_are_not_known_say_nothing(encoder: FaceEncoder) -> None:
-    places = marks(4)
-    places[1, 7] = torch.nan
-    row = encoder.coarse.landmark_row(places)
+    landmarks = marks(4)
+    landmarks[1, 7] = torch.nan
+    row = encoder.coarse.landmark_row(landmarks)
     assert (row[1] == 0).all() and row[[0, 2, 3], -1].eq(1).all()
     with torch.no_grad():
-        seen = encoder.coarse(pictures(4), places)
-        without_landmarks = encoder.coarse(pictures(4), torch.full((4, 68, 2), torch.nan))
+        seen = encoder.coarse(images(4), landmarks)
+        without_landmarks = encoder.coarse(images(4), torch.full((4, 68, 2), torch.nan))
     torch.testing.assert_close(seen[1], without_landmarks[1])
     assert not torch.allclose(seen[0], without_landmarks[0])

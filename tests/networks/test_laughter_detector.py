@@ -19,11 +19,11 @@ def test_a_long_recording_judged_in_pieces_gives_the_same(monkeypatch: pytest.Mo
 
 def test_the_bundled_detector_hears_made_laughs_and_not_a_steady_tone() -> None:
     detector = load("laughter-detector")
-    chance = torch.Generator().manual_seed(3)
-    noise = 1e-3 * torch.randn(5 * 16_000, generator=chance)
+    generator = torch.Generator().manual_seed(3)
+    noise = 1e-3 * torch.randn(5 * 16_000, generator=generator)
     found = []
     for _ in range(6):
-        laugh = synthesize_laugh(chance)[: 4 * 16_000]
+        laugh = synthesize_laugh(generator)[: 4 * 16_000]
         found.append(float(detector.probability(torch.cat([noise[:8000], laugh + noise[: len(laugh)]])).max()))
     assert sorted(found)[1] > 0.6
     tone = 0.2 * torch.sin(torch.arange(3 * 16_000) * 0.05) + noise[: 3 * 16_000]

@@ -18,10 +18,10 @@ WIDTH = 4
 
 
 def tensors_of(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[str, torch.Tensor]:
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     return {
-        name: torch.rand(shape, generator=chance) + 0.1 if name.endswith("running_var") else
-        0.2 * torch.randn(shape, generator=chance)
+        name: torch.rand(shape, generator=generator) + 0.1 if name.endswith("running_var") else
+        0.2 * torch.randn(shape, generator=generator)
         for name, shape in shapes.items()
     }  # fmt: skip
 

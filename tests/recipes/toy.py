@@ -36,9 +36,9 @@ class ToyEncoder:
 
 def write_clip(folder: Path, name: str, seconds: float, seed: int) -> None:
     """A tone with random loudness, and a mouth that follows it; brows and lids move on their own."""
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     num_frames = frames_for(seconds)
-    knots = torch.rand(1, 1, max(2, num_frames // 5), generator=chance)
+    knots = torch.rand(1, 1, max(2, num_frames // 5), generator=generator)
     loudness = torch.nn.functional.interpolate(knots, num_frames, mode="linear", align_corners=True)[0, 0]
     samples = torch.arange(round(seconds * SAMPLE_RATE))
     gain = loudness[(samples / SAMPLE_RATE * FPS).long().clamp(max=num_frames - 1)]
