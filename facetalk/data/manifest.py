@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
 from facetalk.data.patterns import matches_any
-from facetalk.io.files import replacing
+from facetalk.io.files import checked_name, replacing
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 
 MANIFEST = "manifest.csv"
@@ -113,11 +114,25 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, o
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV table with a header; none if the file does not exist."""
+    """The rows of a CSV table with a header; none if the file does not exist.
+
+    Raises:
+        FacetalkError: the file is not a table in UTF-8, a row has more or fewer fields than the header, or the name of
+            a clip leads out of the folder.
+    """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FacetalkError(f"{path} is not a CSV table in UTF-8 ({error})") from None
+    for number, row in enumerate(rows, 1):
+        if None in row or None in row.values():
+            raise FacetalkError(f"{path}: row {number} does not have as many fields as the header")
+        if "name" in row:
+            checked_name(row["name"], path)
+    return rows
 
 
 def read_manifest(folder: Path) -> tuple[Clip, ...]:
@@ -134,6 +149,8 @@ def read_manifest(folder: Path) -> tuple[Clip, ...]:
     for row in rows:
         try:
             av_corr = float(row["av_corr"]) if row.get("av_corr") else None
+            if av_corr is not None and not math.isfinite(av_corr):
+                raise ValueError
         except ValueError:
             raise FacetalkError(f"{path}: av_corr of {row['name']} is {row['av_corr']!r}, not a number") from None
         notes = {key: row.get(key) or "" for key in ("speaker", "label", "source")}

@@ -26,7 +26,7 @@ from facetalk.fitters.detect import Detections
 from facetalk.fitters.landmarks import fit_detections
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import write_wav
-from facetalk.io.files import replacing
+from facetalk.io.files import checked_name, replacing
 from facetalk.io.motion import write_motion
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import read_video_info
@@ -63,8 +63,19 @@ class CurationJob:
         return self.out_dir / _WORK_DIR / self.name
 
     def read_record(self) -> dict[str, Any]:
-        """The content of `record_path`."""
-        return json.loads(self.record_path.read_text(encoding="utf-8"))
+        """The content of `record_path`, if it is one that `curate_video` writes."""
+        try:
+            record = json.loads(self.record_path.read_text(encoding="utf-8"))
+            complete = all(isinstance(record[key], list) for key in ("clips", "rejected")) and "rules" in record
+            names = [clip["name"] for clip in record["clips"]]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            complete, record, names = False, {}, []
+        if not complete:
+            raise FacetalkError(f"{self.record_path} is damaged; remove it, and the video is curated again")
+        for name in names:
+            if not checked_name(name, self.record_path).startswith(f"{self.name}_"):
+                raise FacetalkError(f"{self.record_path} names the clip {name!r:.80}, which belongs to another video")
+        return record
 
 
 def curate_video(job: CurationJob) -> str | None:

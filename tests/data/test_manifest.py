@@ -57,3 +57,19 @@ def test_the_row_of_a_fit_has_every_column_in_order() -> None:
     assert tuple(row) == COLUMNS
     assert (row["duration_s"], row["source_fps"], row["has_audio"], row["fit_error"]) == (1.5, 25.0, 1, 0.01235)
     assert row["speaker"] == row["av_corr"] == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name,speaker\n../victim,a\n", "cannot lead to another folder"),
+        (b"name,speaker\nclip\n", "row 1 does not have as many fields"),
+        (b"name,speaker\nclip,a,b\n", "row 1 does not have as many fields"),
+        (b"name,speaker\n\xff\xfe,a\n", "not a CSV table in UTF-8"),
+        (b"name,speaker,av_corr\nclip,a,nan\n", "not a number"),
+    ],
+)
+def test_a_tampered_manifest_is_refused_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "manifest.csv").write_bytes(content)
+    with pytest.raises(FacetalkError, match=message):
+        read_manifest(tmp_path)

@@ -88,7 +88,9 @@ def test_clips_are_written_and_the_rest_has_reasons(tmp_path: Path) -> None:
         assert motion.meta["start_s"] == pytest.approx(float(row["start_s"]), abs=1e-3)
     rejected = rows_of(out_dir / "rejected.csv")
     assert {row["reason"] for row in rejected if row["source"].endswith("a.mp4")} == {"no face"}
-    assert "not a video" in next(row["reason"] for row in rejected if row["source"].endswith("broken.mp4"))
+    assert "not an audio or video file" in next(
+        row["reason"] for row in rejected if row["source"].endswith("broken.mp4")
+    )
     whole = summary.kept_s + sum(summary.seconds_by_reason().values())
     assert whole == pytest.approx(summary.durations_s[str(tmp_path / "in/a.mp4")], abs=0.01)
     assert not list((out_dir / ".curation").glob("*/points.f32")), "points are needed no longer"
@@ -171,3 +173,19 @@ def test_the_right_audio_passes_and_another_audio_is_rejected(data_dir: Path, tm
 def test_a_span_beyond_the_end_of_the_audio_is_padded_with_silence() -> None:
     samples = audio_cues.audio_of(torch.ones(16_000), Span(15, 60))
     assert len(samples) == 24_000 and float(samples.sum()) == 8000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"rules": {}, "clips": [{"name": "../victim"}], "rejected": []}', '{"rules": {}}', "[" * 100_000, "nonsense"],
+)
+def test_a_tampered_record_is_refused_and_deletes_nothing(tmp_path: Path, text: str) -> None:
+    victim = tmp_path / "victim.npz"
+    victim.write_bytes(b"x")
+    dataset = tmp_path / "dataset"
+    (dataset / ".curation").mkdir(parents=True)
+    (dataset / ".curation" / "v.json").write_text(text)
+    (tmp_path / "v.mp4").write_bytes(b"x")
+    summary = curate_videos([tmp_path / "v.mp4"], dataset, overwrite=True, jobs=1)
+    assert len(summary.failed) == 1
+    assert victim.read_bytes() == b"x"
