@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pdoc
+import pdoc.extract
+import pdoc.render
 
 import facetalk
 

@@ -44,7 +44,7 @@ def read_head_folder(folder: Path) -> HeadAssets:
         arrays: dict[str, Any] = {key: tensors[key].float() for key in _FLOATS}
         arrays |= {key: tensors[key].long() for key in _INTEGERS}
         arrays |= {key: _read_sparse(tensors, key, len(arrays["template"])) for key in _SPARSE}
-        images = {
+        images: dict[str, Any] = {
             field: np.asarray(Image.open(folder / name).convert("RGB"))
             for field, name in _TEXTURES.items()
             if (folder / name).is_file()

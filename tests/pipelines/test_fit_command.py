@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -40,9 +41,9 @@ def test_a_folder_many_videos_and_curation_become_a_dataset(tmp_path: Path) -> N
         ({"videos": [VIDEO, VIDEO], "face": 1}, "give one video"),
     ],
 )
-def test_requests_that_contradict_themselves_are_refused(options: dict, message: str) -> None:
+def test_requests_that_contradict_themselves_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        FitRequest(**({"videos": [VIDEO]} | options))
+        FitRequest(**{"videos": [VIDEO], **options})
 
 
 def test_each_request_runs_its_pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
