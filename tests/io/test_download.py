@@ -26,14 +26,14 @@ def out(tmp_path: Path) -> Path:
 
 
 def test_a_file_comes_as_it_is(site: Path, out: Path) -> None:
-    told = []
+    reported = []
     with served(site) as address:
         path = download(
-            f"{address}/head.npz?download=1", out, progress=lambda _, done, total: told.append((done, total))
+            f"{address}/head.npz?download=1", out, progress=lambda _, done, total: reported.append((done, total))
         )
         pointed = download(f"{address}/to?{address}/head.npz", out)
     assert path == out / "head.npz" and path.read_bytes() == (site / "head.npz").read_bytes() == pointed.read_bytes()
-    assert told[-1] == (256 * 9000, 256 * 9000) and len(told) == 3
+    assert reported[-1] == (256 * 9000, 256 * 9000) and len(reported) == 3
 
 
 def test_what_cannot_be_fetched_leaves_nothing_behind(site: Path, out: Path) -> None:

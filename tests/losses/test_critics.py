@@ -7,15 +7,15 @@ from facetalk.losses.critics import hinge_error, match_error, sync_error, triple
 
 
 def test_sync_error_is_the_mean_of_minus_log_over_weighted_frames() -> None:
-    likeness = torch.tensor([[0.5, 1.0, 0.0]])
-    assert sync_error(likeness, torch.tensor([[1.0, 1.0, 0.0]])) == pytest.approx(0.3466, abs=1e-4)
-    assert sync_error(likeness, torch.zeros(1, 3)) == 0
+    similarity = torch.tensor([[0.5, 1.0, 0.0]])
+    assert sync_error(similarity, torch.tensor([[1.0, 1.0, 0.0]])) == pytest.approx(0.3466, abs=1e-4)
+    assert sync_error(similarity, torch.zeros(1, 3)) == 0
 
 
 def test_match_error_is_binary_cross_entropy() -> None:
-    likeness, matching = torch.tensor([0.9, 0.2, 0.6]), torch.tensor([1.0, 0.0, 0.0])
-    wanted = torch.nn.functional.binary_cross_entropy(likeness, matching)
-    torch.testing.assert_close(match_error(likeness, matching), wanted)
+    similarity, matching = torch.tensor([0.9, 0.2, 0.6]), torch.tensor([1.0, 0.0, 0.0])
+    wanted = torch.nn.functional.binary_cross_entropy(similarity, matching)
+    torch.testing.assert_close(match_error(similarity, matching), wanted)
 
 
 def test_the_hinge_is_satisfied_by_a_margin_of_one_on_both_sides() -> None:

@@ -19,10 +19,10 @@ from facetalk.motion.heads import load_head_assets
 
 
 class Knowing:
-    """Sees every point where `truth` has it, whatever the picture shows."""
+    """Sees every point where `truth` has it, whatever the image shows."""
 
     def __init__(self, head: HeadModel, truth: SurfacePoints) -> None:
-        self.pictures = 0
+        self.images = 0
         self.answers = []
         middle = head.points.landmarks.on(head.template)[IBUG_INNER_FACE_SLICE].mean(0)
         for shape in calibration.expressions(head, head):
@@ -33,9 +33,9 @@ class Knowing:
                 self.answers.append((256 + 1150 * at[:, :2] * torch.tensor([1.0, -1.0]) / depth[:, None]).numpy())
 
     def detect(self, image: np.ndarray) -> np.ndarray | None:
-        pixels = self.answers[self.pictures % len(self.answers)]
-        self.pictures += 1
-        return None if self.pictures % 7 == 0 else np.pad(pixels, ((0, 0), (0, 1)))
+        pixels = self.answers[self.images % len(self.answers)]
+        self.images += 1
+        return None if self.images % 7 == 0 else np.pad(pixels, ((0, 0), (0, 1)))
 
     def close(self) -> None:
         pytest.fail("a detector that was handed in is its owner's to close")
@@ -65,7 +65,7 @@ def test_misplaced_points_go_where_they_are_seen(own: HeadModel, monkeypatch: py
     wrong = HeadModel(replace(own.assets, points=replace(own.points, mediapipe=misplaced(own, (0.003, 0.002, 0.0)))))
     detector = Knowing(own, truth)
     fixed = calibrated(wrong, own, detector)
-    assert detector.pictures == calibration.ROUNDS * len(detector.answers)
+    assert detector.images == calibration.ROUNDS * len(detector.answers)
     before, after = ((points.on(own.template) - truth.on(own.template)).norm(dim=1)
                      for points in (wrong.points.mediapipe, fixed.points.mediapipe))  # fmt: skip
     assert before.mean() > 0.003 and after.mean() < 0.0005 and after.quantile(0.95) < 0.0015, "meters"
@@ -105,9 +105,9 @@ def test_a_head_without_a_face_keeps_its_points(own: HeadModel) -> None:
 def test_another_detector_measures_anew(own: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Knowing(own, own.points.mediapipe)
     calibrated(own, own, seen)
-    measured = seen.pictures
+    measured = seen.images
     calibrated(own, own, seen)
-    assert seen.pictures == measured
+    assert seen.images == measured
     monkeypatch.setattr(calibration, "detector_name", lambda: "another")
     calibrated(own, own, seen)
-    assert seen.pictures == 2 * measured
+    assert seen.images == 2 * measured

@@ -11,11 +11,11 @@ def test_likeness_is_a_probability_and_does_not_depend_on_the_order_of_vertices(
     torch.manual_seed(0)
     critic = SyncCritic(7, SyncCriticConfig(point_widths=(8, 16), width=12)).eval()
     mouth, rest, features = torch.randn(3, 20, 9, 3), torch.randn(9, 3), torch.randn(3, 20, 7)
-    likeness = critic(mouth, rest, features)
-    assert likeness.shape == (3, 16)
-    assert ((likeness >= 0) & (likeness <= 1)).all()
+    similarity = critic(mouth, rest, features)
+    assert similarity.shape == (3, 16)
+    assert ((similarity >= 0) & (similarity <= 1)).all()
     order = torch.randperm(9)
-    torch.testing.assert_close(critic(mouth[:, :, order], rest[order], features), likeness)
+    torch.testing.assert_close(critic(mouth[:, :, order], rest[order], features), similarity)
 
 
 def test_a_moment_is_judged_by_the_five_frames_around_the_mouth() -> None:

@@ -55,7 +55,7 @@ def test_near_silence_is_not_turned_up() -> None:
 def test_pauses_do_not_change_the_level() -> None:
     encoder, waveform = toy_encoder(), speechlike(2.0)
     padded = torch.cat([torch.zeros(64_000), waveform])
-    levels = [loud_level(encoder.log_mel(sound[None])) for sound in (waveform, padded)]
+    levels = [loud_level(encoder.log_mel(audio[None])) for audio in (waveform, padded)]
     torch.testing.assert_close(levels[0], levels[1], atol=0.05, rtol=0)
 
 

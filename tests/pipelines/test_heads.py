@@ -142,10 +142,12 @@ def test_what_cannot_be_used_is_not_installed(gnm_path: Path, tmp_path: Path) ->
 
 def test_a_contact_sheet_has_a_picture_of_everything(tmp_path: Path) -> None:
     head = HeadModel(make_toy_head())
-    told: list[tuple[int, int]] = []
-    path = show_head(head, tmp_path / "toy.png", cell=40, progress=lambda _, done, total: told.append((done, total)))
+    reported: list[tuple[int, int]] = []
+    path = show_head(
+        head, tmp_path / "toy.png", cell=40, progress=lambda _, done, total: reported.append((done, total))
+    )
     count = 3 + 52 + 3
-    assert told[-1] == (count, count)
+    assert reported[-1] == (count, count)
     with Image.open(path) as sheet:
         assert sheet.size == (400, 6 * (40 + 16))
     with pytest.raises(FacetalkError, match="exists already"):

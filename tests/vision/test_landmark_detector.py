@@ -25,7 +25,7 @@ def test_a_face_is_found_in_pixels_quietly(data_dir: Path, capfd: pytest.Capture
     points = np.stack([row for row in rows if row is not None])
     assert points.shape[1:] == (478, 3)
     assert (points[..., 0] > 0).all() and (points[..., 0] < width).all() and (points[..., 1] < height).all()
-    # The right eye is on the left of the picture, brows are above the chin.
+    # The right eye is on the left of the image, brows are above the chin.
     assert (points[:, 33, 0] < points[:, 263, 0]).all() and (points[:, 105, 1] < points[:, 152, 1]).all()
     assert capfd.readouterr().err == ""
 
