@@ -8,6 +8,8 @@ One page for the public API, the names in `facetalk.__all__`, and one for each m
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -60,8 +62,13 @@ def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    for page in build(parser.parse_args().folder):
-        print(page)
+    folder = parser.parse_args().folder.absolute()
+    with tempfile.TemporaryDirectory() as elsewhere:
+        # pdoc warns where the working folder holds a folder named like the package that it documents.
+        os.chdir(elsewhere)
+        for page in build(folder):
+            print(page)
+        os.chdir(folder)
 
 
 if __name__ == "__main__":
