@@ -11,6 +11,7 @@ import argparse
 import os
 import tempfile
 import warnings
+from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import get_type_hints
@@ -42,7 +43,7 @@ def build(folder: Path) -> list[Path]:
     # The public names load on first use, which pdoc cannot know: load them now.
     for name in facetalk.__all__:
         setattr(facetalk, name, getattr(facetalk, name))
-    resolve_named_tuples()
+    resolve_constructors()
     pdoc.render.configure(docformat="google", show_source=False, footer_text=f"facetalk {facetalk.__version__}")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -50,12 +51,20 @@ def build(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.html"))
 
 
-def resolve_named_tuples() -> None:
-    """Evaluate the types of constructors of named tuples, whose names pdoc looks for in the module of `namedtuple`."""
+def resolve_constructors() -> None:
+    """Evaluate the types of constructors of named tuples and dataclasses.
+
+    pdoc looks for the names in the module of `namedtuple`, or in that of the subclass, which may not import them.
+    """
     for name in pdoc.extract.walk_specs(SELECTION):
         for value in vars(import_module(name)).values():
-            if isinstance(value, type) and issubclass(value, tuple) and value.__module__.startswith("facetalk."):
+            if not isinstance(value, type) or not value.__module__.startswith("facetalk."):
+                continue
+            if issubclass(value, tuple):
                 value.__new__.__annotations__.update(get_type_hints(value))
+            elif is_dataclass(value):
+                annotations = value.__init__.__annotations__
+                annotations.update({key: hint for key, hint in get_type_hints(value).items() if key in annotations})
 
 
 def main() -> None:

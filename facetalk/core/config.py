@@ -24,6 +24,8 @@ def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
         mapping: content of a YAML file; missing entries keep their default.
         where: name of the section, for messages.
     """
+    if not isinstance(mapping, Mapping):
+        raise UsageError(f"{where or 'the configuration'} must hold options with values, found {mapping!r:.80}")
     hints = typing.get_type_hints(cls)
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in mapping:

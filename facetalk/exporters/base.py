@@ -15,6 +15,10 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.head.model import HeadModel
 from facetalk.motion.frames import BACKENDS, CAMERAS
 
+MIN_FPS, MAX_FPS = 1.0, 1000.0
+MIN_SIZE, MAX_SIZE = 16, 4096
+"""Pixels."""
+
 
 @dataclass(frozen=True, eq=False)
 class ExportOptions:
@@ -34,8 +38,10 @@ class ExportOptions:
     """Video that is shown behind the head instead of a plain wall; needs the tracked camera."""
 
     def __post_init__(self) -> None:
-        if self.fps is not None and not self.fps > 0:
-            raise UsageError(f"fps is {self.fps:g}; it must be positive")
+        if self.fps is not None and not MIN_FPS <= self.fps <= MAX_FPS:
+            raise UsageError(f"fps is {self.fps:g}; it must be between {MIN_FPS:g} and {MAX_FPS:g}")
+        if not isinstance(self.size, int) or not MIN_SIZE <= self.size <= MAX_SIZE:
+            raise UsageError(f"size is {self.size}; it must be a whole number between {MIN_SIZE} and {MAX_SIZE}")
         if self.camera not in CAMERAS:
             raise UsageError(f"unknown camera {self.camera!r}; there are: {', '.join(CAMERAS)}")
         if self.backend not in BACKENDS:

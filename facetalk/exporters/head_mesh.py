@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from facetalk.core.errors import FacetalkError
 from facetalk.head.assets import HeadAssets
 from facetalk.rendering.normals import vertex_normals as fill_normals
 
@@ -74,3 +77,17 @@ def painted_colors(assets: HeadAssets) -> Float[np.ndarray, "vertices 3"]:
     column = np.clip(uv[:, 0] * width, 0, width - 1).astype(np.int64)
     row = np.clip((1 - uv[:, 1]) * height, 0, height - 1).astype(np.int64)
     return colors * look.texture[row, column].astype(np.float32) / 255
+
+
+def refuse_other_files(folder: Path, suffixes: Sequence[str]) -> None:
+    """Refuse to replace a folder that holds more than an earlier export.
+
+    Args:
+        folder: where meshes are to be written; it may not exist yet.
+        suffixes: of the files that an export writes.
+    """
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.is_dir() or path.suffix not in suffixes:
+            raise FacetalkError(f"{folder} holds {path.name}, which no export wrote; choose another folder")

@@ -14,7 +14,7 @@ from PIL import Image
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
-from facetalk.exporters.head_mesh import part_faces
+from facetalk.exporters.head_mesh import part_faces, refuse_other_files
 from facetalk.head.assets import HeadAssets
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
@@ -35,6 +35,7 @@ def write(
     face_lines = _face_lines(assets)
     colors = assets.appearance.colors.numpy()
     line = "v %.6f %.6f %.6f %.4f %.4f %.4f\n" * len(colors)
+    refuse_other_files(path, (".obj", ".mtl", ".png", ".jpg"))
     with replacing(path) as temporary:
         temporary.mkdir()
         _write_materials(temporary, assets)

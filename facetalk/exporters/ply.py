@@ -12,7 +12,7 @@ from trimesh.exchange.ply import export_ply
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
-from facetalk.exporters.head_mesh import painted_colors, vertex_normals
+from facetalk.exporters.head_mesh import painted_colors, refuse_other_files, vertex_normals
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
 from facetalk.motion.frames import posed
@@ -31,6 +31,7 @@ def write(
     # As attributes, colors stay three bytes; trimesh's own vertex colors would add an alpha channel.
     channels = np.rint(painted_colors(head.assets).T * 255).astype(np.uint8)
     colors: dict[str, Any] = dict(zip(("red", "green", "blue"), channels, strict=True))
+    refuse_other_files(path, (".ply",))
     with replacing(path) as temporary:
         temporary.mkdir()
         for number, vertices in enumerate(posed(head, motion)):

@@ -58,7 +58,8 @@ def format_named(name: str) -> str:
 
 def formats_named(names: Iterable[str]) -> list[str]:
     """The names in the table of several names or aliases, each once, in the order given."""
-    found = list(dict.fromkeys(format_named(name) for name in names))
+    listed = names.split(",") if isinstance(names, str) else names
+    found = list(dict.fromkeys(format_named(name) for name in listed))
     if not found:
         raise UsageError(f"no format given; known formats: {', '.join(FORMATS)}")
     return found

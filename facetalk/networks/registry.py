@@ -124,7 +124,7 @@ def load(kind: str, name: str | Path = "") -> nn.Module:
     """
     folder, entries = describe(kind, name)
     known = {network.method: network for network in NETWORKS[kind]}
-    if entries.get("method") not in known:
+    if str(entries.get("method")) not in known:
         raise FacetalkError(f"{folder} was made by {entries.get('method')!r}; known for {kind}: {', '.join(known)}")
     chosen = known[entries["method"]]
     try:
@@ -132,7 +132,16 @@ def load(kind: str, name: str | Path = "") -> nn.Module:
         network = chosen.network(config=config, **{key: entries[key] for key in chosen.inputs})
     except KeyError as error:
         raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {error} is missing") from None
-    network.load_state_dict(read_state(folder))
+    except UsageError as error:  # nobody typed these options
+        raise FacetalkError(str(error)) from None
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {reason:.200}") from None
+    try:
+        network.load_state_dict(read_state(folder))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise FacetalkError(f"{folder / MODEL_FILE} does not fit its {CONFIG_FILE}: {reason:.200}") from None
     return frozen(network)
 
 
@@ -171,4 +180,4 @@ def load_face_encoder(name: str | Path = "") -> FaceEncoder:
 
 def weights_folder(name: str | Path) -> Path:
     """Find a folder of trained weights, or the bundled one of that name."""
-    return Path(name) if (Path(name) / MODEL_FILE).is_file() else bundled(str(name))
+    return Path(name) if str(name) and (Path(name) / MODEL_FILE).is_file() else bundled(str(name))

@@ -20,7 +20,7 @@ from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
-from facetalk.motion.gestures.registry import add_gestures
+from facetalk.motion.gestures.registry import add_gestures, check_factors, check_seed
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.export import export_formats
 from facetalk.pipelines.styles import resolve_style
@@ -54,8 +54,8 @@ class AnimateOptions:
 
     def __post_init__(self) -> None:
         formats_named(self.formats)
-        if self.head_motion < 0 or self.blinks < 0:
-            raise UsageError(f"head motion ({self.head_motion:g}) and blinks ({self.blinks:g}) cannot be negative")
+        check_factors(self.head_motion, self.blinks)
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ def animate_all(
         options: shared by all.
         out: folder of the outputs; with several audio files each gets a folder in it.
         overwrite: replace existing outputs.
-        skip_existing: skip audio files whose outputs all exist, and replace the outputs of the others.
+        skip_existing: keep the outputs that exist and write the others.
         progress: see `animate`.
 
     Returns:
@@ -191,13 +191,17 @@ def animate_all(
     """
     options = options or AnimateOptions()
     jobs = plan([Path(speech) for speech in speeches], out, formats_named(options.formats))
-    complete = [speech for speech, paths in jobs.items() if all(path.exists() for path in paths.values())]
-    skipped = complete if skip_existing else []
-    jobs = {speech: paths for speech, paths in jobs.items() if speech not in skipped}
+    skipped = []
+    if skip_existing:  # only what is missing is written
+        jobs = {
+            speech: {name: path for name, path in paths.items() if not path.exists()} for speech, paths in jobs.items()
+        }
+        skipped = [speech for speech, missing in jobs.items() if not missing]
+        jobs = {speech: missing for speech, missing in jobs.items() if missing}
     failed = {}
     for speech, paths in jobs.items():
         try:
-            _check(speech, paths, overwrite or skip_existing)
+            _check(speech, paths, overwrite)
         except FacetalkError as error:
             failed[speech] = error
     jobs = {speech: paths for speech, paths in jobs.items() if speech not in failed}

@@ -64,6 +64,7 @@ def evaluate(
     Raises:
         UsageError: a metric is unknown, or nothing can be paired.
     """
+    metrics = metrics.split(",") if isinstance(metrics, str) else metrics
     unknown = [name for name in metrics if name not in METRICS]
     if unknown:
         raise UsageError(f"unknown metric {unknown[0]!r}; known metrics: {', '.join(METRICS)}")

@@ -68,8 +68,16 @@ def export(
     options = ExportOptions(fps=fps, size=size, audio=audio, backend=backend, camera=camera, over=over)
     check_options(name, options.given())
     path = free_path(path, overwrite)
+    for source in (over, audio):
+        _refuse_input(path, source)
     export_formats(motion, {name: path}, head=_head_of(motion, head, look), options=options, progress=progress)
     return path
+
+
+def _refuse_input(path: Path, source: object) -> None:
+    """Refuse to replace a file that goes into the result."""
+    if isinstance(source, str | Path) and path.exists() and Path(source).exists() and path.samefile(source):
+        raise FacetalkError(f"{path} would be replaced by what is made from it; choose another output")
 
 
 def export_formats(

@@ -31,7 +31,7 @@ def load_talker(name: str | Path = "styletalk") -> Talker:
         >>> motion = talker.speak(read_waveform("speech.wav"), Direction(style="happy"))
     """
     folder = talker_folder(name)
-    method = describe("talker", folder).entries.get("method")
+    method = str(describe("talker", folder).entries.get("method"))
     if method not in TALKERS:
         raise FacetalkError(f"{folder / CONFIG_FILE} names the method {method!r}; known methods: {', '.join(TALKERS)}")
     return resolve_name(TALKERS[method]).from_folder(folder, name=str(name))
@@ -39,9 +39,9 @@ def load_talker(name: str | Path = "styletalk") -> Talker:
 
 def talker_folder(name: str | Path) -> Path:
     """Find the folder of a talker; see `load_talker`."""
-    if (Path(name) / MODEL_FILE).is_file():
-        return Path(name)
-    if name in TALKERS:
+    if str(name) in TALKERS:
         return bundled(str(name))
+    if str(name) and (Path(name) / MODEL_FILE).is_file():
+        return Path(name)
     known = ", ".join(TALKERS)
     raise UsageError(f"unknown talker {str(name)!r}; known: {known}, or a folder that facetalk train wrote")

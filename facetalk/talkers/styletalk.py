@@ -99,14 +99,17 @@ class StyleTalk:
         """Load a talker that `facetalk train styletalk` wrote."""
         generator = load("talker", folder)
         _, entries = describe("talker", folder)
-        config = build(SpeakingConfig, entries.get("speaking", {}), f"{folder / CONFIG_FILE}: speaking")
-        speech = load_speech(entries.get("speech", "speech-encoder"))
+        try:
+            config = build(SpeakingConfig, entries.get("speaking", {}), f"{folder / CONFIG_FILE}: speaking")
+        except UsageError as error:  # nobody typed these options
+            raise FacetalkError(str(error)) from None
+        speech = load_speech(str(entries.get("speech", "speech-encoder")))
         if speech.width != len(generator.feature_mean):
             raise FacetalkError(
                 f"{folder} was trained on {len(generator.feature_mean)} speech features; "
                 f"{entries['speech']} has {speech.width}"
             )
-        head = entries.get("head", "facetalk")
+        head = str(entries.get("head", "facetalk"))
         num_betas = len(identity_names(head))
         return cls(generator, speech, config, name=name, head=head, num_betas=num_betas, styles=bundled_styles(folder))
 

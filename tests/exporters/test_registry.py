@@ -14,6 +14,7 @@ import trimesh
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.exporters.base import Exporter, ExportOptions
+from facetalk.exporters.head_mesh import refuse_other_files
 from facetalk.exporters.registry import FORMATS, format_named, format_of, formats_named, load_exporter
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
@@ -94,18 +95,18 @@ def test_the_file_holds_every_frame_and_nothing_else_is_left(
 def test_existing_files_are_kept_unless_overwritten(
     tmp_path: Path, toy_head: HeadModel, motion: Motion, name: str
 ) -> None:
-    path = out_path(tmp_path, name)
+    path, mine = out_path(tmp_path, name), f"frame_99999.{name}"
     if FORMATS[name].is_sequence:
         path.mkdir()
-        (path / "mine.txt").write_text("mine")
+        (path / mine).write_text("mine")
     else:
         path.write_text("mine")
     with pytest.raises(FacetalkError, match="exists already"):
         export(motion, path, head=toy_head, **options_of(name))
-    assert (path / "mine.txt" if path.is_dir() else path).read_text() == "mine"
+    assert (path / mine if path.is_dir() else path).read_text() == "mine"
     export(motion, path, head=toy_head, overwrite=True, **options_of(name))
     assert COUNT_FRAMES[name](path) == NUM_FRAMES
-    assert not (path / "mine.txt").exists()
+    assert not (path / mine).exists()
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -170,3 +171,19 @@ def test_options_know_what_was_given() -> None:
     assert options.only(frozenset({"fps", "size"})).given() == ["size"]
     with pytest.raises(UsageError, match="fps is 0"):
         ExportOptions(fps=0.0)
+
+
+@pytest.mark.parametrize("name", ["obj", "ply"])
+def test_a_folder_with_other_files_is_never_replaced(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / f"thesis_{name}"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("ten years of work")
+    with pytest.raises(FacetalkError, match=r"thesis\.txt"):
+        refuse_other_files(folder, (f".{name}",))
+    assert (folder / "thesis.txt").is_file()
+
+
+@pytest.mark.parametrize("options", [{"size": 0}, {"size": -2}, {"size": 10**5}, {"fps": float("inf")}, {"fps": 1e-9}])
+def test_sizes_and_rates_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="it must be"):
+        ExportOptions(**options)

@@ -25,7 +25,7 @@ def test_reading_in_blocks_gives_the_same_as_reading_at_once(
     stereo: tuple[Path, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, channels = stereo
-    monkeypatch.setattr(streamed_audio, "_BLOCK_S", 1)
+    monkeypatch.setattr(streamed_audio, "_BLOCK_SAMPLES", 2 * 44_100)
     monkeypatch.setattr(streamed_audio, "BLOCK", 7001)
     whole = resample_waveform((channels[0] - channels[1]) / 2, 44_100)
     assert whole.abs().max() > 1

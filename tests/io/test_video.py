@@ -133,7 +133,7 @@ def test_audio_that_cannot_be_read_is_reported_and_an_older_file_kept(tmp_path: 
     (tmp_path / "noise.wav").write_text("this is not audio")
     with pytest.raises(FacetalkError, match=r"noise.wav is not an audio or video file"):
         write_clip(path, 40, audio=tmp_path / "noise.wav")
-    with pytest.raises(FacetalkError, match="no audio file at"):
+    with pytest.raises(FacetalkError, match="no such file"):
         write_clip(path, audio=tmp_path / "missing.wav")
     silent = write_clip(tmp_path / "silent.mp4")
     with pytest.raises(FacetalkError, match=r"silent.mp4 has no audio track"):

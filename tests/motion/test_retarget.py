@@ -181,11 +181,11 @@ def test_curves_of_any_head_are_arkits(own: HeadModel, flame: HeadModel) -> None
 
 
 def test_the_map_is_solved_once(flame: HeadModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from facetalk.motion import retarget as pipeline
+    from facetalk.motion import arkit_view
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = arkit_map(flame)
-    monkeypatch.setattr(pipeline, "solve_map", lambda *_: pytest.fail("solved again"))
+    monkeypatch.setattr(arkit_view, "solve_map", lambda *_: pytest.fail("solved again"))
     torch.testing.assert_close(arkit_map(flame), first)
     assert first[ARKIT_NAMES.index("jawOpen"), -3] > math.radians(10), "the jaw opens by turning"
 

@@ -75,3 +75,14 @@ def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     path.write_text("kind: laughter-detector\nmethod: laughter\n")
     with pytest.raises(FacetalkError, match="does not describe a laughter-detector: 'network' is missing"):
         load("laughter-detector", tmp_path / "run")
+
+
+def test_weights_that_do_not_fit_their_description_are_refused_in_one_line(tmp_path: Path) -> None:
+    write_detector(tmp_path / "run")
+    config = tmp_path / "run" / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    for broken in (text.replace("network:", "network: 5\nother:"), text.replace("method: ", "method: [1] # ")):
+        config.write_text(broken, encoding="utf-8")
+        with pytest.raises(FacetalkError) as raised:
+            load("laughter-detector", tmp_path / "run")
+        assert not isinstance(raised.value, UsageError) and "\n" not in str(raised.value)

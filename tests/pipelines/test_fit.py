@@ -65,7 +65,7 @@ def test_many_videos_become_a_dataset_and_one_bad_clip_stops_nothing(tmp_path: P
     assert manifest[1]["speaker"] == "" and manifest[1]["has_audio"] == "1"
     assert (out_dir / "ann__a.wav").is_file()
     rejected = {Path(row["source"]).name: row["reason"] for row in rows_of(out_dir / "rejected.csv")}
-    assert "no face" in rejected["dark.mp4"] and "not a video" in rejected["broken.mp4"]
+    assert "no face" in rejected["dark.mp4"] and "not an audio or video file" in rejected["broken.mp4"]
     assert set(summary.failed) == {str(tmp_path / "in" / "dark.mp4"), str(tmp_path / "in" / "broken.mp4")}
 
 

@@ -75,7 +75,7 @@ def test_mixtures_take_names_and_files() -> None:
 
 def test_what_cannot_be_a_style_is_refused() -> None:
     talker = toy_talker()
-    for name, complaint in (("9lives", "no name for a style"), ("glad", "name of a bundled style")):
+    for name, complaint in (("9lives", "not a valid name for a style"), ("glad", "name of a bundled style")):
         with pytest.raises(UsageError, match=complaint):
             styles.save_style(str(write_reference(Path("a.npz"), 0.1)), name)
     write_tensors(Path("other.safetensors"), {"x": torch.zeros(3)})

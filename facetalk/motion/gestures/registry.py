@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pkgutil import resolve_name
 
@@ -26,13 +27,25 @@ def load_gesture(name: str, *, head_motion: float = 1.0, blinks: float = 1.0) ->
         blinks: multiplies how often the eyes blink; 0 for never.
 
     Raises:
-        UsageError: the name is unknown, or a factor is negative.
+        UsageError: the name is unknown, or a factor is negative or not finite.
     """
     if name not in GESTURES:
         raise UsageError(f"unknown gesture {name!r}; known gestures: {', '.join(GESTURES)}")
-    if head_motion < 0 or blinks < 0:
-        raise UsageError(f"head motion ({head_motion:g}) and blinks ({blinks:g}) cannot be negative")
+    check_factors(head_motion, blinks)
     return resolve_name(GESTURES[name])(head_motion=head_motion, blinks=blinks)
+
+
+def check_factors(head_motion: float, blinks: float) -> None:
+    """Refuse factors that are negative, infinite or not numbers."""
+    for name, value in (("head motion", head_motion), ("blinks", blinks)):
+        if not (math.isfinite(value) and value >= 0):
+            raise UsageError(f"{name} is {value:g}; it must be a finite number that is not negative")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse seeds that a generator cannot take."""
+    if not -(2**63) <= seed < 2**64:
+        raise UsageError(f"the seed {seed} is too large; take one below 2^64")
 
 
 def add_gestures(
@@ -68,7 +81,8 @@ def add_gestures(
     Example:
         >>> motion = add_gestures(load_talker().speak(waveform), waveform, seed=3, head_motion=0.5)
     """
+    check_seed(seed)
     generator = generator or torch.Generator().manual_seed(seed)
-    for name in gestures:
+    for name in [gestures] if isinstance(gestures, str) else gestures:
         motion = load_gesture(name, head_motion=head_motion, blinks=blinks).add(motion, waveform, generator)
     return motion

@@ -139,13 +139,10 @@ def test_a_blink_closes_both_lids_whatever_their_level() -> None:
         assert result.channel(name).min() == pytest.approx(0.1)
 
 
-def test_an_hour_takes_linear_time() -> None:
+def test_an_hour_takes_seconds() -> None:
     import time
 
-    def seconds(num_frames: int) -> float:
-        start = time.process_time()
-        sample_idle(num_frames, seeded())
-        return time.process_time() - start
-
-    seconds(300)
-    assert seconds(HOUR) < 5 * max(seconds(HOUR // 4), 0.05) + 0.5
+    start = time.process_time()
+    sample_idle(HOUR, seeded())
+    # It takes about one; anything that grows with the square of the length would take minutes.
+    assert time.process_time() - start < 20

@@ -98,7 +98,13 @@ def test_a_seed_is_a_generator_with_that_seed() -> None:
 def test_what_cannot_be_added_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown gesture 'wave'; known gestures: idle, nod"):
         add_gestures(talking(5), gestures=("wave",))
-    with pytest.raises(UsageError, match="cannot be negative"):
+    with pytest.raises(UsageError, match="not negative"):
         add_gestures(talking(5), blinks=-1)
     with pytest.raises(ValueError, match="30 fps"):
         add_gestures(talking(5, fps=25.0))
+
+
+@pytest.mark.parametrize("options", [{"blinks": float("inf")}, {"head_motion": float("nan")}, {"seed": 10**30}])
+def test_numbers_that_no_generator_takes_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        add_gestures(talking(5), **options)  # pyright: ignore[reportArgumentType]
