@@ -160,12 +160,12 @@ def test_the_computed_jaw_line_slides_to_the_outline(flame_like_path: Path) -> N
 def test_a_second_reading_takes_the_points_from_the_cache(
     flame_like_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from facetalk.io import flame
+    from facetalk.motion import published_heads
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = load_head_assets(f"flame:{flame_like_path}")
-    assert list((tmp_path / "facetalk").glob("dress-*.npz"))
-    monkeypatch.setattr(flame, "dress", lambda *_: pytest.fail("computed again"))
+    assert list((tmp_path / "facetalk").glob("annotations-*.npz"))
+    monkeypatch.setattr(published_heads, "transfer_annotations", lambda *_: pytest.fail("computed again"))
     second = load_head_assets(f"flame:{flame_like_path}")
     torch.testing.assert_close(first.points.mediapipe.barycentric, second.points.mediapipe.barycentric)
     torch.testing.assert_close(first.appearance.colors, second.appearance.colors)
