@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,11 @@ from pathlib import Path
 from jaxtyping import install_import_hook
 
 import tests.shapecheck  # noqa: F401
+
+# CUDA builds of torch load triton when the first optimizer is made. Loaded after the native libraries of all other
+# tests in one process, triton 3.7 crashes.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401  # pyright: ignore[reportMissingImports]
 
 # Before the package is imported: every annotated function then checks its shapes. The last jaxtyping for Python 3.10
 # would also wrap compiled kernels, although they are marked `no_type_check`.
