@@ -61,9 +61,10 @@ def resample_directly(
     offsets = torch.arange(-width, width + 2)
     cutoff = _ROLLOFF * min(old, new)
     padded = torch.nn.functional.pad(waveform, (width, width + 2))
+    count, block = -(-new * length // old), max(1, 2**20 // len(offsets))
     pieces = []
-    for start in range(0, -(-new * length // old), max(1, 2**20 // len(offsets))):
-        index = torch.arange(start, min(start + max(1, 2**20 // len(offsets)), -(-new * length // old)))
+    for start in range(0, count, block):
+        index = torch.arange(start, min(start + block, count))
         before, phase = index * old // new, index * old % new
         # Distance of each tap from the sample, in units of the cutoff's half period.
         distance = (offsets.double() / old - (phase.double() / (old * new))[:, None]) * cutoff

@@ -121,7 +121,7 @@ class VideoWriter:
             raw = ["-f", "f32le", "-ar", str(self._sample_rate), "-ac", "1", "-i", f"file:{samples}"]
             return [*raw, *encoded]
         assert self._audio is not None
-        return [*_audio_source(Path(self._audio), encoded)]
+        return _audio_source(Path(self._audio), encoded)
 
     def _video_arguments(self) -> list[str]:
         width, height = (side + side % 2 for side in self.size)
