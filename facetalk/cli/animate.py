@@ -57,7 +57,9 @@ def animate(
         str, typer.Option("--format", metavar="LIST", help=f"Comma-separated: {', '.join(FORMATS)}.")
     ] = "mp4,npz,glb",
     size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Width and height of the video, pixels.")] = 512,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of blinks and head motion.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Seed of blinks and head motion.  [default: follows from the audio]")
+    ] = None,
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
@@ -88,7 +90,8 @@ def animate(
     failed = {str(path): str(error) for path, error in batch.failed.items()}
     if as_json:
         done = [
-            {"speech": r.speech, "seconds": r.duration_s, "files": r.paths, "timings_s": r.timings} for r in batch.done
+            {"speech": r.speech, "seconds": r.duration_s, "seed": r.seed, "files": r.paths, "timings_s": r.timings}
+            for r in batch.done
         ]
         print_json({"done": done, "skipped": batch.skipped, "failed": failed})
     else:

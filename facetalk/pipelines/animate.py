@@ -11,6 +11,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
@@ -49,8 +50,8 @@ class AnimateOptions:
     formats: Sequence[str] = ("mp4", "npz", "glb")
     size: int = 512
     """Side of the video's square image, pixels."""
-    seed: int = 0
-    """Decides when the eyes blink and how the head moves."""
+    seed: int | None = None
+    """Decides when the eyes blink and how the head moves; if None, it follows from the recording."""
 
     def __post_init__(self) -> None:
         formats_named(self.formats)
@@ -68,6 +69,8 @@ class AnimateResult:
     duration_s: float
     timings: Mapping[str, float]
     """Seconds that each step took."""
+    seed: int
+    """Of the blinks and the head motion."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,11 @@ class Animator:
     direction: Direction
 
     def motion(self, waveform: Float[Tensor, " samples"], options: AnimateOptions) -> Motion:
-        """Return the motion of the talker with gestures added, on the talker's head."""
+        """Return the motion of the talker with gestures added, on the talker's head; its `meta` holds the seed."""
+        seed = recording_seed(waveform) if options.seed is None else options.seed
         motion = self.talker.speak(waveform, self.direction)
-        return add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=options.seed)
+        motion = add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=seed)
+        return motion.replace(meta={**motion.meta, "seed": seed})
 
 
 def animate(
@@ -106,7 +111,7 @@ def animate(
     blinks: float = 1.0,
     formats: Sequence[str] = ("mp4", "npz", "glb"),
     size: int = 512,
-    seed: int = 0,
+    seed: int | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
@@ -125,7 +130,8 @@ def animate(
         blinks: multiplies how often the eyes blink; 0 for never.
         formats: names of the formats to write, of `mp4`, `npz`, `glb`, `csv`, `obj`, `ply`, `usd`.
         size: side of the video's square image, pixels.
-        seed: decides when the eyes blink and how the head moves.
+        seed: decides when the eyes blink and how the head moves; if None, it follows from the recording, so that
+            each one has its own performance, the same every time.
         out: folder of the outputs; a folder named after the speech in the current folder if omitted.
         overwrite: replace existing outputs.
         progress: called with the step, how much of it is done, and how much there is.
@@ -264,7 +270,7 @@ def _animate_one(
 ) -> AnimateResult:
     with _timed(timings, "talker"):
         motion = animator.motion(read_waveform(speech), options)
-    motion = motion.replace(source=speech.name, meta=_meta(speech, options))
+    motion = motion.replace(source=speech.name, meta=_meta(speech, options) | dict(motion.meta))
 
     def labeled(what: str, done: int, total: int) -> None:
         progress(f"{what} {speech.name}", done, total)
@@ -272,7 +278,7 @@ def _animate_one(
     with _timed(timings, "files"):
         written = ExportOptions(size=options.size, audio=speech)
         export_formats(motion, targets, head=animator.head, options=written, progress=labeled)
-    return AnimateResult(speech, dict(targets), motion.duration_s, timings)
+    return AnimateResult(speech, dict(targets), motion.duration_s, timings, int(motion.meta["seed"]))
 
 
 def _meta(speech: Path, options: AnimateOptions) -> dict[str, object]:
@@ -284,7 +290,6 @@ def _meta(speech: Path, options: AnimateOptions) -> dict[str, object]:
         "talker": options.talker,
         "head_motion": options.head_motion,
         "blinks": options.blinks,
-        "seed": options.seed,
     }
 
 

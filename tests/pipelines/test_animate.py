@@ -76,6 +76,18 @@ def test_a_seed_repeats_and_switches_switch(speech: Path) -> None:
     assert torch.equal(still, moved(seed=2, head_motion=0, blinks=0))
 
 
+def test_each_recording_has_its_own_seed_which_the_motion_file_names(speech: Path, tmp_path: Path) -> None:
+    other = make_speech(tmp_path / "other.wav", seed=5)
+    first, second = (animate(path, formats=("npz",)) for path in (speech, other))
+    assert first.seed != second.seed
+    assert animate(speech, formats=("npz",), out="again").seed == first.seed
+    motion = read_motion(first.paths["npz"])
+    assert motion.meta["seed"] == first.seed
+    same = read_motion(animate(speech, formats=("npz",), out="given", seed=first.seed).paths["npz"])
+    assert torch.equal(same.neck_pose, motion.neck_pose)
+    assert animate(speech, formats=("npz",), out="seven", seed=7).seed == 7
+
+
 def test_a_style_changes_the_motion(speech: Path, tmp_path: Path) -> None:
     write_motion(tmp_path / "style.npz", lively_motion(make_toy_head(), num_frames=40))
     plain = read_motion(animate(speech, formats=("npz",), out="plain").paths["npz"])

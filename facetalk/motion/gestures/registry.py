@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.motion.gestures.base import Gesture
@@ -42,9 +43,9 @@ def check_factors(head_motion: float, blinks: float) -> None:
             raise UsageError(f"{name} is {value:g}; it must be a finite number that is not negative")
 
 
-def check_seed(seed: int) -> None:
-    """Refuse seeds that a generator cannot take."""
-    if not -(2**63) <= seed < 2**64:
+def check_seed(seed: int | None) -> None:
+    """Refuse seeds that a generator cannot take; None stands for the recording's own."""
+    if seed is not None and not -(2**63) <= seed < 2**64:
         raise UsageError(f"the seed {seed} is too large; take one below 2^64")
 
 
@@ -55,7 +56,7 @@ def add_gestures(
     gestures: Sequence[str] = ("idle",),
     head_motion: float = 1.0,
     blinks: float = 1.0,
-    seed: int = 0,
+    seed: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Motion:
     """Add blinks, head motion and gaze to a motion.
@@ -68,7 +69,8 @@ def add_gestures(
         gestures: names of the gestures to add, in this order.
         head_motion: multiplies how far head and eyes move; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
-        seed: decides when and where; ignored if there is a generator.
+        seed: decides when and where; ignored if there is a generator. If None, it follows from the waveform (see
+            `facetalk.audio.seed`), so that each recording has its own gestures; 0 without a waveform.
         generator: source of all random choices.
 
     Returns:
@@ -82,7 +84,10 @@ def add_gestures(
         >>> motion = add_gestures(load_talker().speak(waveform), waveform, seed=3, head_motion=0.5)
     """
     check_seed(seed)
-    generator = generator or torch.Generator().manual_seed(seed)
+    if generator is None:
+        if seed is None:
+            seed = 0 if waveform is None else recording_seed(waveform)
+        generator = torch.Generator().manual_seed(seed)
     for name in [gestures] if isinstance(gestures, str) else gestures:
         motion = load_gesture(name, head_motion=head_motion, blinks=blinks).add(motion, waveform, generator)
     return motion

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import POSES, Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
@@ -108,3 +109,12 @@ def test_what_cannot_be_added_is_refused() -> None:
 def test_numbers_that_no_generator_takes_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         add_gestures(talking(5), **options)  # pyright: ignore[reportArgumentType]
+
+
+def test_without_a_seed_the_recording_decides() -> None:
+    first, second = (torch.randn(32_000, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    moved = add_gestures(talking(60), first).neck_pose
+    assert torch.equal(add_gestures(talking(60), first.clone()).neck_pose, moved)
+    assert torch.equal(add_gestures(talking(60), first, seed=recording_seed(first)).neck_pose, moved)
+    assert not torch.equal(add_gestures(talking(60), second).neck_pose, moved)
+    assert torch.equal(add_gestures(talking(60)).neck_pose, add_gestures(talking(60), seed=0).neck_pose)
