@@ -1,14 +1,22 @@
-"""The videos that a dataset is made from: found in folders, named, and described by tables of the user."""
+"""Media files of the user: found in folders, named, and described by tables."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from facetalk.core.errors import UsageError
 
+_log = logging.getLogger(__name__)
+
+AUDIO_SUFFIXES = (
+    ".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".oga", ".aac", ".wma", ".aiff", ".aif", ".aifc", ".au", ".caf",
+    ".amr", ".w64", ".rf64", ".ac3", ".mka", ".weba",
+)  # fmt: skip
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".flv", ".ts", ".wmv")
 
 Note = TypeVar("Note")
@@ -16,13 +24,61 @@ Note = TypeVar("Note")
 
 def find_videos(paths: Iterable[Path | str]) -> list[Path]:
     """The given videos, and those in the given folders and their subfolders, sorted by path."""
-    found = []
+    return find_media(paths, VIDEO_SUFFIXES, "video")
+
+
+def find_speech(paths: Iterable[Path | str]) -> list[Path]:
+    """The given audio files and videos, and those in the given folders and their subfolders, sorted by path."""
+    return find_media(paths, (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES), "audio")
+
+
+def find_media(paths: Iterable[Path | str], suffixes: Sequence[str], kind: str) -> list[Path]:
+    """The given files, and those with one of the suffixes in the given folders, each once.
+
+    Args:
+        paths: files, which are taken whatever their suffix, and folders. Links to folders are followed; every folder is
+            searched once, under its own name where it has one below the given folder. Hidden files are left out.
+        suffixes: lower case, with the dot.
+        kind: names the files in messages, such as `video`.
+
+    Raises:
+        UsageError: a folder holds no such file.
+    """
+    found: list[Path] = []
     for path in map(Path, paths):
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else [path]
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(file for folder in _folders(path) for file in _files(folder) if file.suffix.lower() in suffixes)
         if not inside:
-            raise UsageError(f"the folder {path} contains no videos ({', '.join(VIDEO_SUFFIXES)})")
+            raise UsageError(f"no {kind} files found in {path} (looked for {', '.join(suffixes)})")
         found += inside
     return list(dict.fromkeys(found))
+
+
+def _folders(top: Path) -> Iterator[Path]:
+    """A folder and all below it, each once: those behind links come last, unless they were seen already."""
+    seen: set[tuple[int, int]] = set()
+    waiting, links = [top], []
+    while waiting or links:
+        folder = waiting.pop() if waiting else links.pop(0)
+        try:
+            state = folder.stat()
+            inside = sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())
+        except OSError as error:
+            _log.warning("%s is not searched: %s", folder, error.strerror)
+            continue
+        if (state.st_dev, state.st_ino) in seen:
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        yield folder
+        for below in inside:
+            if not below.name.startswith("."):
+                (links if below.is_symlink() else waiting).append(below)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
 
 
 def clip_names(videos: Sequence[Path]) -> dict[Path, str]:

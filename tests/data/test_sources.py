@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from facetalk.core.errors import UsageError
-from facetalk.data.sources import clip_names, find_note, find_videos, read_laugh_times, read_notes
+from facetalk.data.sources import clip_names, find_note, find_speech, find_videos, read_laugh_times, read_notes
 
 
 def test_names_are_stems_and_include_folders_only_where_needed() -> None:
@@ -15,7 +15,7 @@ def test_names_are_stems_and_include_folders_only_where_needed() -> None:
 
 
 def test_a_folder_without_videos_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="contains no videos"):
+    with pytest.raises(UsageError, match="no video files found in"):
         find_videos([tmp_path])
 
 
@@ -25,6 +25,31 @@ def test_folders_are_searched_and_each_video_is_listed_once(tmp_path: Path) -> N
         (tmp_path / name).touch()
     found = find_videos([tmp_path / "b.mp4", tmp_path])
     assert [path.name for path in found] == ["b.mp4", "a.MKV"]
+
+
+def test_linked_folders_are_searched_once_and_loops_end(tmp_path: Path) -> None:
+    for name in ("top/own/a.mp4", "elsewhere/b.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / "top/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "top/again").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "top/alias").symlink_to("own")
+    (tmp_path / "elsewhere/back").symlink_to(tmp_path / "top")
+    (tmp_path / "top/own/self").symlink_to(".")
+    (tmp_path / "top/nowhere").symlink_to("missing")
+    found = find_videos([tmp_path / "top"])
+    assert [str(path.relative_to(tmp_path / "top")) for path in found] == ["again/b.mp4", "own/a.mp4"]
+
+
+def test_a_folder_is_searched_for_files_only_and_without_hidden_ones(tmp_path: Path) -> None:
+    for name in ("a.WAV", "b.mp4", "c.txt", "._a.wav", ".hidden/d.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    assert [path.name for path in find_speech([tmp_path])] == ["a.WAV", "b.mp4"]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UsageError, match=r"no audio files found in .*none"):
+        find_speech([tmp_path / "none"])
 
 
 def test_the_longest_listed_path_decides() -> None:
