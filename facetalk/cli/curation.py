@@ -60,6 +60,7 @@ def curation_document(summary: CurationSummary) -> dict[str, object]:
         "rejected": summary.rejected,
         "skipped": summary.skipped,
         "failed": summary.failed,
+        "num_described": summary.num_described,
         "seconds": sum(summary.durations_s.values()),
         "kept_s": summary.kept_s,
         "rejected_s": summary.seconds_by_reason(),

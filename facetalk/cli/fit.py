@@ -13,7 +13,7 @@ from facetalk.fitters.registry import METHODS
 
 if TYPE_CHECKING:
     from facetalk.pipelines.fit import FitSummary
-    from facetalk.pipelines.fit_command import ClipFit, FitOutcome
+    from facetalk.pipelines.fit_command import ClipFit, FitOutcome, FitRequest
 
 
 def fit(
@@ -83,10 +83,10 @@ def fit(
     )
     with progress_bar(as_json) as show:
         outcome = run_fit(request, show)
-    _print_outcome(outcome, request.out_dir, as_json)
+    _print_outcome(outcome, request, as_json)
 
 
-def _print_outcome(outcome: FitOutcome, out_dir: Path, as_json: bool) -> None:
+def _print_outcome(outcome: FitOutcome, request: FitRequest, as_json: bool) -> None:
     """Print what was made, and end with code 1 if a video failed."""
     from facetalk.pipelines.curate import CurationSummary
     from facetalk.pipelines.fit import FitSummary
@@ -94,8 +94,10 @@ def _print_outcome(outcome: FitOutcome, out_dir: Path, as_json: bool) -> None:
     if outcome.report is not None:
         typer.echo(f"report: {outcome.report}", err=True)
     result = outcome.result
+    if isinstance(result, CurationSummary | FitSummary) and result.num_described is not None:
+        typer.echo(f"speakers and labels of {result.num_described} videos come from {request.about}", err=True)
     if isinstance(result, CurationSummary):
-        print_json(curation_document(result)) if as_json else print_curation(result, out_dir)
+        print_json(curation_document(result)) if as_json else print_curation(result, request.out_dir)
     elif isinstance(result, FitSummary):
         _print_dataset(result, as_json)
     else:
@@ -108,7 +110,14 @@ def _print_outcome(outcome: FitOutcome, out_dir: Path, as_json: bool) -> None:
 
 def _print_dataset(summary: FitSummary, as_json: bool) -> None:
     if as_json:
-        print_json({"written": summary.written, "skipped": summary.skipped, "failed": summary.failed})
+        print_json(
+            {
+                "written": summary.written,
+                "skipped": summary.skipped,
+                "failed": summary.failed,
+                "num_described": summary.num_described,
+            }
+        )
         return
     typer.echo("\n".join(map(str, summary.written)))
     if summary.skipped:

@@ -1,13 +1,11 @@
-"""Media files of the user: found in folders, named, and described by tables."""
+"""Media files of the user: found in folders, and named."""
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from facetalk.core.errors import UsageError
 
@@ -18,8 +16,6 @@ AUDIO_SUFFIXES = (
     ".amr", ".w64", ".rf64", ".ac3", ".mka", ".weba",
 )  # fmt: skip
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".flv", ".ts", ".wmv")
-
-Note = TypeVar("Note")
 
 
 def find_videos(paths: Iterable[Path | str]) -> list[Path]:
@@ -93,41 +89,3 @@ def clip_names(videos: Sequence[Path]) -> dict[Path, str]:
     for video in [video for video, name in names.items() if list(names.values()).count(name) > 1]:
         names[video] += video.suffix.replace(".", "_")
     return names
-
-
-def read_notes(path: Path | str) -> dict[str, dict[str, str]]:
-    """Rows of a CSV file that describes videos, by its column `path`."""
-    path = Path(path)
-    if not path.is_file():
-        raise UsageError(f"no file {path} to read speakers and labels from")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or "path" not in rows[0]:
-        raise UsageError(f"{path} needs a column 'path'; found: {', '.join(rows[0]) if rows else 'nothing'}")
-    return {row["path"]: row for row in rows}
-
-
-def read_laugh_times(path: Path | str) -> dict[str, list[tuple[float, float]]]:
-    """Start and end of laughs in seconds from a CSV file, by its column `path`."""
-    path = Path(path)
-    if not path.is_file():
-        raise UsageError(f"no file {path} to read laughs from")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    times: dict[str, list[tuple[float, float]]] = {}
-    try:
-        for row in rows:
-            times.setdefault(row["path"], []).append((float(row["start_s"]), float(row["end_s"])))
-    except (KeyError, ValueError, TypeError) as error:
-        raise UsageError(f"{path} is not a table of path, start_s, end_s: {error}") from None
-    return times
-
-
-def find_note(video: Path, notes: Mapping[str, Note]) -> Note | None:
-    """The note of a video: of the listed paths that its path ends with, the longest counts."""
-    parts = video.absolute().parts
-    for start in range(len(parts)):
-        note = notes.get("/".join(parts[start:]))
-        if note is not None:
-            return note
-    return None

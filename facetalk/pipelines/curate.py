@@ -17,7 +17,8 @@ from facetalk.core.parallel import each_in_parallel
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.curation.settings import CurationRules
 from facetalk.data.manifest import CURATED_COLUMNS, MANIFEST, REJECTED, REJECTED_COLUMNS, write_rows
-from facetalk.data.sources import clip_names, find_note, find_videos, read_laugh_times, read_notes
+from facetalk.data.notes import checked_match, match_notes, read_laugh_times, read_notes
+from facetalk.data.sources import clip_names, find_videos
 from facetalk.pipelines.curate_video import CurationJob, curate_video
 from facetalk.pipelines.fit import check_batch_flags
 
@@ -36,6 +37,8 @@ class CurationSummary:
     """Videos that were curated before."""
     failed: dict[str, str] = field(default_factory=dict)
     """Reason by video."""
+    num_described: int | None = None
+    """Videos that the table of speakers and labels describes; None without a table."""
 
     @property
     def kept_s(self) -> float:
@@ -84,13 +87,14 @@ def curate_videos(
     """
     check_batch_flags(skip_existing, overwrite)
     rules, out_dir = rules or CurationRules(), Path(out_dir)
-    notes = read_notes(about) if about is not None else {}
-    listed = read_laugh_times(laughs) if laughs is not None else {}
+    names = clip_names(find_videos(videos))
+    notes = None if about is None else checked_match(list(names), read_notes(about), about).notes
+    listed = match_notes(list(names), read_laugh_times(laughs)).notes if laughs is not None else {}
     every = [
-        CurationJob(video, name, out_dir, head, rules, find_note(video, notes) or {}, find_note(video, listed))
-        for video, name in clip_names(find_videos(videos)).items()
+        CurationJob(video, name, out_dir, head, rules, (notes or {}).get(video, {}), listed.get(video))
+        for video, name in names.items()
     ]
-    summary = CurationSummary()
+    summary = CurationSummary(num_described=None if notes is None else len(notes))
     waiting = [job for job in every if _is_waiting(job, summary, skip_existing, overwrite)]
     try:
         for done, (job, reason) in enumerate(each_in_parallel(curate_video, waiting, jobs), 1):

@@ -11,7 +11,8 @@ from facetalk.core.motion import Motion
 from facetalk.core.parallel import each_in_parallel
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.manifest import COLUMNS, FAILED_COLUMNS, MANIFEST, REJECTED, manifest_row, write_rows
-from facetalk.data.sources import clip_names, find_note, find_videos, read_notes
+from facetalk.data.notes import NOTE_COLUMNS, checked_match, read_notes
+from facetalk.data.sources import clip_names, find_videos
 from facetalk.fitters.registry import check_method, load_fitter
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import write_wav
@@ -82,6 +83,8 @@ class FitSummary:
     """Motion files that existed before."""
     failed: dict[str, str] = field(default_factory=dict)
     """Reason by video."""
+    num_described: int | None = None
+    """Videos that the table of speakers and labels describes; None without a table."""
 
 
 def fit_to_file(
@@ -129,7 +132,8 @@ def fit_videos(
         refine: see `fit`.
         preview: also write `NAME_preview.mp4`.
         about: CSV file with a column `path` (the end of a video's path) and any of `speaker`, `label`, `av_corr` and
-            `av_lag_ms`, which are copied to the manifest.
+            `av_lag_ms`, which are copied to the manifest; see `match_notes`. A table that describes none of the videos
+            is an error.
         jobs: number of videos at the same time; all usable cores if None.
         skip_existing: skip videos whose motion file exists.
         overwrite: replace existing motion files; without either, such a video fails.
@@ -138,10 +142,10 @@ def fit_videos(
     check_batch_flags(skip_existing, overwrite)
     options = FitOptions(method, head, refine, preview)
     names = clip_names(find_videos(videos))
-    notes = read_notes(about) if about is not None else {}
+    notes = None if about is None else checked_match(list(names), read_notes(about), about).notes
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    summary, waiting = FitSummary(), []
+    summary, waiting = FitSummary(num_described=None if notes is None else len(notes)), []
     for video, name in names.items():
         job = _Job(video, out_dir / f"{name}.npz", options)
         if job.out_path.exists() and skip_existing:
@@ -158,7 +162,7 @@ def fit_videos(
                 summary.failed[str(job.video)] = reason
             progress("fitting videos", done, len(waiting))
     finally:
-        _write_tables(out_dir, names, summary, notes)
+        _write_tables(out_dir, names, summary, notes or {})
     return summary
 
 
@@ -199,15 +203,15 @@ def _write(motion: Motion, video: Path, out_path: Path, options: FitOptions, hea
 
 
 def _write_tables(
-    out_dir: Path, names: Mapping[Path, str], summary: FitSummary, notes: Mapping[str, Mapping[str, str]]
+    out_dir: Path, names: Mapping[Path, str], summary: FitSummary, notes: Mapping[Path, Mapping[str, str]]
 ) -> None:
     present = {*summary.written, *summary.skipped}
     rows = []
     for video, name in names.items():
         if (motion_path := out_dir / f"{name}.npz") in present:
             row = manifest_row(name, video, read_motion(motion_path), motion_path.with_suffix(".wav").is_file())
-            note = find_note(video, notes) or {}
-            rows.append(row | {key: note.get(key, "") for key in ("speaker", "label", "av_corr", "av_lag_ms")})
+            note = notes.get(video, {})
+            rows.append(row | {key: note.get(key, "") for key in NOTE_COLUMNS})
     write_rows(out_dir / MANIFEST, COLUMNS, rows)
     failed = [{"source": source, "reason": reason} for source, reason in summary.failed.items()]
     write_rows(out_dir / REJECTED, FAILED_COLUMNS, failed)

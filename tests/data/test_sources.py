@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from facetalk.core.errors import UsageError
-from facetalk.data.sources import clip_names, find_note, find_speech, find_videos, read_laugh_times, read_notes
+from facetalk.data.sources import clip_names, find_speech, find_videos
 
 
 def test_names_are_stems_and_include_folders_only_where_needed() -> None:
@@ -50,23 +50,3 @@ def test_a_folder_is_searched_for_files_only_and_without_hidden_ones(tmp_path: P
     (tmp_path / "none").mkdir()
     with pytest.raises(UsageError, match=r"no audio files found in .*none"):
         find_speech([tmp_path / "none"])
-
-
-def test_the_longest_listed_path_decides() -> None:
-    notes = {"a.mp4": 1, "ann/a.mp4": 2}
-    assert find_note(Path("/x/ann/a.mp4"), notes) == 2
-    assert find_note(Path("/x/bob/a.mp4"), notes) == 1
-    assert find_note(Path("/x/bob/b.mp4"), notes) is None
-
-
-def test_tables_of_the_user_are_checked(tmp_path: Path) -> None:
-    table = tmp_path / "table.csv"
-    with pytest.raises(UsageError, match="no file"):
-        read_notes(table)
-    table.write_text("video,speaker\na.mp4,Ann\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="needs a column 'path'; found: video, speaker"):
-        read_notes(table)
-    with pytest.raises(UsageError, match="not a table of path, start_s, end_s"):
-        read_laugh_times(table)
-    table.write_text("path,start_s,end_s\na.mp4,0,1.5\na.mp4,2,3\n", encoding="utf-8")
-    assert read_laugh_times(table) == {"a.mp4": [(0.0, 1.5), (2.0, 3.0)]}

@@ -62,6 +62,7 @@ def test_many_videos_become_a_dataset_and_one_bad_clip_stops_nothing(tmp_path: P
     manifest = rows_of(out_dir / "manifest.csv")
     assert [row["name"] for row in manifest] == ["ann__a", "bob__a"]
     assert manifest[0]["speaker"] == "Ann" and manifest[0]["label"] == "happy" and manifest[0]["av_corr"] == "0.5"
+    assert summary.num_described == 1
     assert manifest[1]["speaker"] == "" and manifest[1]["has_audio"] == "1"
     assert (out_dir / "ann__a.wav").is_file()
     rejected = {Path(row["source"]).name: row["reason"] for row in rows_of(out_dir / "rejected.csv")}
