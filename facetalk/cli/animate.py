@@ -9,6 +9,7 @@ import typer
 
 from facetalk.cli.output import (
     EyesName,
+    FpsOption,
     HairName,
     HeadName,
     JsonFlag,
@@ -57,6 +58,7 @@ def animate(
         str, typer.Option("--format", metavar="LIST", help=f"Comma-separated: {', '.join(FORMATS)}.")
     ] = "mp4,npz,glb",
     size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Width and height of the video, pixels.")] = 512,
+    fps: FpsOption = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of blinks and head motion.  [default: follows from the audio]")
     ] = None,
@@ -78,6 +80,7 @@ def animate(
         blinks=blinks,
         formats=[name.strip() for name in formats.split(",")],
         size=size,
+        fps=fps,
         seed=seed,
     )
     with progress_bar(as_json) as show:

@@ -9,6 +9,7 @@ import typer
 
 from facetalk.cli.output import (
     EyesName,
+    FpsOption,
     HairName,
     JsonFlag,
     OverwriteFlag,
@@ -43,7 +44,7 @@ def export(
     skin: SkinName = None,
     eyes: EyesName = None,
     hair: HairName = None,
-    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second.  [default: the motion's]")] = None,
+    fps: FpsOption = None,
     size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Side of the video's image, pixels.")] = 512,
     audio: Annotated[
         Path | None, typer.Option("--audio", help="Audio or video file whose audio the video gets.")

@@ -9,6 +9,7 @@ import typer
 
 from facetalk.cli.output import (
     EyesName,
+    FpsOption,
     HairName,
     JsonFlag,
     OverwriteFlag,
@@ -36,6 +37,7 @@ def render(
     size: Annotated[
         int, typer.Option("--size", min=16, max=4096, help="Side of the front camera's image, pixels.")
     ] = 512,
+    fps: FpsOption = None,
     audio: Annotated[Path | None, typer.Option("--audio", help="Audio or video file whose audio is used.")] = None,
     over: Annotated[
         Path | None,
@@ -60,6 +62,7 @@ def render(
             backend=backend,
             camera=camera,
             size=size,
+            fps=fps,
             audio=audio,
             over=over,
             overwrite=overwrite,

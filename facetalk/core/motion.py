@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.camera import Camera
-from facetalk.core.rotations import continuous_axis_angle
-from facetalk.core.timing import frame_times, resample
+from facetalk.core.rotations import axis_angle_to_quaternion, quaternion_to_axis_angle, slerp
+from facetalk.core.timing import exact_rate, frame_times
 
 POSES = ("global_orient", "neck_pose", "jaw_pose", "leye_pose", "reye_pose")
 """Joint rotations of a motion, in the order of the head's joints."""
@@ -87,18 +87,47 @@ class Motion:
         return self._per_frame(lambda rows: rows[start:stop])
 
     def to_fps(self, fps: float) -> Motion:
-        """Return the motion resampled at another frame rate."""
-        if fps == self.fps:
+        """Return the motion sampled at another frame rate; 29.97 stands for 30000/1001 (see `exact_rate`).
+
+        Fast contacts may fall between two frames of a lower rate; `facetalk.motion.frame_rate` keeps them.
+        """
+        rate = exact_rate(fps)
+        if rate == exact_rate(self.fps):
             return self
-        times = frame_times(self.num_frames, self.fps)
-        target = frame_times(max(1, round(self.duration_s * fps)), fps)
-        smooth = self.replace(**{name: continuous_axis_angle(getattr(self, name)) for name in POSES})
-        return smooth._per_frame(lambda rows: resample(rows, times, target)).replace(fps=fps)
+        return self.at_times(frame_times(resampled_frames(self, fps), rate), float(rate))
+
+    def at_times(self, times: Float[Tensor, " frames"], fps: float) -> Motion:
+        """Return the motion at other times: constant beyond the ends, rotations along the shortest arc.
+
+        Args:
+            times: of each frame of the result, seconds from the first frame.
+            fps: frame rate of the result.
+        """
+        # Without the rounding, errors of the last bit would blend frames that are to be copied.
+        place = (times.double() * float(exact_rate(self.fps))).mul(1e6).round().div(1e6).clamp(0, self.num_frames - 1)
+        left = place.long()
+        blend = (place - left).to(self.expression.dtype)
+        right = (left + (blend > 0)).clamp(max=self.num_frames - 1)
+
+        def linear(rows: Tensor) -> Tensor:
+            return torch.lerp(rows[left], rows[right], blend.reshape(-1, *[1] * (rows.ndim - 1)).to(rows))
+
+        def turned(rows: Tensor) -> Tensor:
+            ends = (axis_angle_to_quaternion(rows[ends]) for ends in (left, right))
+            return torch.where((left == right)[:, None], rows[left], quaternion_to_axis_angle(slerp(*ends, blend)))
+
+        poses = {name: turned(getattr(self, name)) for name in POSES}
+        return self._per_frame(linear).replace(fps=fps, **poses)
 
     def _per_frame(self, change: Callable[[Tensor], Tensor]) -> Motion:
         names = [f.name for f in fields(self) if f.name not in ("betas", "camera")]
         values = {name: getattr(self, name) for name in names}
         return self.replace(**{name: change(rows) for name, rows in values.items() if isinstance(rows, Tensor)})
+
+
+def resampled_frames(motion: Motion, fps: float) -> int:
+    """Number of frames that a motion has at another frame rate, at least one."""
+    return max(1, round(motion.num_frames / exact_rate(motion.fps) * exact_rate(fps)))
 
 
 def still_motion(

@@ -61,6 +61,32 @@ def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
     return quaternion_to_axis_angle(matrix_to_quaternion(matrix))
 
 
+def axis_angle_to_quaternion(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 4"]:
+    """Unit quaternion (w, x, y, z); opposite signs stand for the same rotation."""
+    half = axis_angle.norm(dim=-1, keepdim=True) / 2
+    # torch.sinc(x) is sin(pi x) / (pi x).
+    return torch.cat([half.cos(), axis_angle / 2 * torch.sinc(half / torch.pi)], -1)
+
+
+def slerp(
+    first: Float[Tensor, "*batch 4"], second: Float[Tensor, "*batch 4"], blend: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch 4"]:
+    """Rotate at constant speed along the shortest arc between two unit quaternions (Shoemake 1985).
+
+    Args:
+        first: result at blend 0.
+        second: result at blend 1.
+        blend: position in between.
+    """
+    second = torch.where((first * second).sum(-1, keepdim=True) < 0, -second, second)
+    # atan2 is accurate for small angles, where acos of the dot product is not.
+    angle = 2 * torch.atan2((first - second).norm(dim=-1), (first + second).norm(dim=-1))
+    whole = torch.sinc(angle / torch.pi)
+    shares = ((1 - blend), blend)
+    weights = [(share * torch.sinc(share * angle / torch.pi) / whole)[..., None] for share in shares]
+    return weights[0] * first + weights[1] * second
+
+
 def continuous_axis_angle(axis_angle: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3"]:
     """Rewrite rotations so that each angle is closest to that of the frame before."""
     rows = [axis_angle[0]]

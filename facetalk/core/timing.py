@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import NamedTuple
 
 import torch
@@ -16,14 +17,25 @@ SAMPLE_RATE = 16_000
 """Audio sample rate inside facetalk, Hz."""
 
 
+def exact_rate(fps: float) -> Fraction:
+    """The frame rate that a rounded number stands for: 29.97 is 30000/1001, 25 is 25.
+
+    Over an hour, 29.97 and 30000/1001 differ by more than three frames.
+    """
+    whole = round(fps * 1.001)
+    if fps != round(fps) and abs(fps - whole * 1000 / 1001) < 0.0051:
+        return Fraction(whole * 1000, 1001)
+    return Fraction(fps).limit_denominator(1001)
+
+
 def frames_for(seconds: float, fps: float = FPS) -> int:
     """Number of video frames that cover a duration, at least one."""
     return max(1, round(seconds * fps))
 
 
-def frame_times(num_frames: int, fps: float = FPS) -> Float[Tensor, " frames"]:
+def frame_times(num_frames: int, fps: float | Fraction = FPS) -> Float[Tensor, " frames"]:
     """Start time of each frame in seconds, float64."""
-    return torch.arange(num_frames, dtype=torch.float64) / fps
+    return torch.arange(num_frames, dtype=torch.float64) / float(fps)
 
 
 def resample(

@@ -13,6 +13,7 @@ from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.head.model import HeadModel
+from facetalk.motion import frame_rate
 from facetalk.motion.frames import BACKENDS, CAMERAS
 
 MIN_FPS, MAX_FPS = 1.0, 1000.0
@@ -20,12 +21,19 @@ MIN_SIZE, MAX_SIZE = 16, 4096
 """Pixels."""
 
 
+def check_fps(fps: float | None) -> None:
+    """Refuse frame rates that no program plays; None stands for the motion's own."""
+    if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
+        raise UsageError(f"fps is {fps:g}; it must be between {MIN_FPS:g} and {MAX_FPS:g}, such as 24, 29.97 or 60")
+
+
 @dataclass(frozen=True, eq=False)
 class ExportOptions:
     """How a motion is written. Each format lists in the registry which of these it takes; the others are refused."""
 
     fps: float | None = None
-    """Frames a second; the motion's own if not given, with the tracked camera those of the fitted video."""
+    """Frames a second; the motion's own if not given, with the tracked camera those of the fitted video. 23.976, 29.97
+    and 59.94 stand for 24000/1001, 30000/1001 and 60000/1001."""
     size: int = 512
     """Side of the front camera's square image, pixels."""
     audio: Path | str | Float[Tensor, " samples"] | None = None
@@ -38,8 +46,7 @@ class ExportOptions:
     """Video that is shown behind the head instead of a plain wall; needs the tracked camera."""
 
     def __post_init__(self) -> None:
-        if self.fps is not None and not MIN_FPS <= self.fps <= MAX_FPS:
-            raise UsageError(f"fps is {self.fps:g}; it must be between {MIN_FPS:g} and {MAX_FPS:g}")
+        check_fps(self.fps)
         if not isinstance(self.size, int) or not MIN_SIZE <= self.size <= MAX_SIZE:
             raise UsageError(f"size is {self.size}; it must be a whole number between {MIN_SIZE} and {MAX_SIZE}")
         if self.camera not in CAMERAS:
@@ -87,8 +94,8 @@ class Exporter(Protocol):
 
 
 def at_frame_rate(motion: Motion, options: ExportOptions) -> Motion:
-    """The motion at the frame rate that is asked for, or at its own."""
-    return motion.to_fps(options.fps or motion.fps)
+    """The motion at the frame rate that is asked for, or at its own; see `facetalk.motion.frame_rate`."""
+    return frame_rate.at_frame_rate(motion, options.fps or motion.fps)
 
 
 def check_same_head(motion: Motion, head: HeadModel) -> None:

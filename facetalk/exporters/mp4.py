@@ -10,6 +10,7 @@ from facetalk.exporters.base import DEFAULTS, ExportOptions, check_same_head
 from facetalk.head.model import HeadModel
 from facetalk.io.video import video_frames
 from facetalk.io.video_writer import VideoWriter
+from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.motion.frames import fitted_camera, front_view, make_renderer, posed, rendered
 from facetalk.motion.head_surface import head_surface
 
@@ -30,7 +31,8 @@ def write(
         view, fps = fitted_camera(motion), options.fps or motion.source_fps or motion.fps
     else:
         view, fps = front_view(motion, head, options.size), options.fps or motion.fps
-    motion = motion.to_fps(fps)
+    motion = at_frame_rate(motion, fps)
+    fps = motion.fps
     renderer = make_renderer(options.backend, head_surface(head.assets), view)
     backgrounds = None
     if options.over is not None:

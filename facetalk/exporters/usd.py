@@ -61,8 +61,8 @@ def _document(head: HeadModel, motion: Motion) -> Iterator[str]:
     upAxis = "Y"
     startTimeCode = 0
     endTimeCode = {motion.num_frames - 1}
-    timeCodesPerSecond = {motion.fps:g}
-    framesPerSecond = {motion.fps:g}
+    timeCodesPerSecond = {motion.fps:.12g}
+    framesPerSecond = {motion.fps:.12g}
 )
 
 def SkelRoot "Head" (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tempfile
 from contextlib import ExitStack
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
@@ -13,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from facetalk.core.timing import SAMPLE_RATE
+from facetalk.core.timing import SAMPLE_RATE, exact_rate
 from facetalk.io.ffmpeg import Encoding, no_audio, source
 from facetalk.io.files import replacing
 from facetalk.io.media import Stream, checked_file, probe
@@ -43,7 +42,7 @@ class VideoWriter:
         Args:
             path: `.mp4` file.
             size: width and height of the frames; an odd side is written one pixel larger, as the format demands.
-            fps: frames a second.
+            fps: frames a second; 29.97 stands for 30000/1001.
             audio: audio or video file whose audio is used, or mono samples in [-1, 1]. Audio beyond the last frame is
                 cut off.
             sample_rate: of the samples, Hz.
@@ -107,7 +106,7 @@ class VideoWriter:
     def _join(self) -> None:
         """Copy both encoded streams into the file, which ends with the last frame."""
         video, audio = (str(part) for part in self._parts)
-        duration = f"{self.frame_count / self.fps:.6f}"
+        duration = f"{float(self.frame_count / exact_rate(self.fps)):.6f}"
         arguments = ["-i", video, "-i", audio, "-map", "0:v", "-map", "1:a", "-c", "copy", "-t", duration,
                      "-movflags", "+faststart", "-f", "mp4", f"file:{self._temporary}"]  # fmt: skip
         with Encoding(self.path, arguments) as joining:
@@ -125,7 +124,7 @@ class VideoWriter:
 
     def _video_arguments(self) -> list[str]:
         width, height = (side + side % 2 for side in self.size)
-        rate = str(Fraction(self.fps).limit_denominator(1001))
+        rate = str(exact_rate(self.fps))
         colors = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
         return ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", *colors, "-r", rate, "-i", "pipe:0",
                 "-c:v", "libx264", "-preset", PRESET, "-crf", QUALITY, "-pix_fmt", "yuv420p", *colors,

@@ -16,7 +16,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
-from facetalk.exporters.base import ExportOptions
+from facetalk.exporters.base import ExportOptions, check_fps
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
@@ -50,6 +50,8 @@ class AnimateOptions:
     formats: Sequence[str] = ("mp4", "npz", "glb")
     size: int = 512
     """Side of the video's square image, pixels."""
+    fps: float | None = None
+    """Frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted."""
     seed: int | None = None
     """Decides when the eyes blink and how the head moves; if None, it follows from the recording."""
 
@@ -57,6 +59,7 @@ class AnimateOptions:
         formats_named(self.formats)
         check_factors(self.head_motion, self.blinks)
         check_seed(self.seed)
+        check_fps(self.fps)
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def animate(
     blinks: float = 1.0,
     formats: Sequence[str] = ("mp4", "npz", "glb"),
     size: int = 512,
+    fps: float | None = None,
     seed: int | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
@@ -130,6 +134,7 @@ def animate(
         blinks: multiplies how often the eyes blink; 0 for never.
         formats: names of the formats to write, of `mp4`, `npz`, `glb`, `csv`, `obj`, `ply`, `usd`.
         size: side of the video's square image, pixels.
+        fps: frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted.
         seed: decides when the eyes blink and how the head moves; if None, it follows from the recording, so that
             each one has its own performance, the same every time.
         out: folder of the outputs; a folder named after the speech in the current folder if omitted.
@@ -157,6 +162,7 @@ def animate(
         blinks=blinks,
         formats=formats,
         size=size,
+        fps=fps,
         seed=seed,
     )
     batch = animate_all([Path(speech)], options, out=out, overwrite=overwrite, progress=progress)
@@ -276,7 +282,7 @@ def _animate_one(
         progress(f"{what} {speech.name}", done, total)
 
     with _timed(timings, "files"):
-        written = ExportOptions(size=options.size, audio=speech)
+        written = ExportOptions(fps=options.fps, size=options.size, audio=speech)
         export_formats(motion, targets, head=animator.head, options=written, progress=labeled)
     return AnimateResult(speech, dict(targets), motion.duration_s, timings, int(motion.meta["seed"]))
 

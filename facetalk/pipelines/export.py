@@ -13,7 +13,7 @@ from torch import Tensor
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
-from facetalk.exporters.base import ExportOptions
+from facetalk.exporters.base import ExportOptions, at_frame_rate
 from facetalk.exporters.registry import FORMATS, check_options, format_named, format_of, formats_named, load_exporter
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
@@ -47,7 +47,8 @@ def export(
         format: name of the format, where the path's suffix does not say it.
         head: the head to pose, or its name; the one that the motion names, if not given.
         look: colors of skin, eyes and hair of a head that is given by name.
-        fps: frames a second; the motion's own if not given, with the tracked camera the fitted video's.
+        fps: frames a second; the motion's own if not given, with the tracked camera the fitted video's. 23.976, 29.97
+            and 59.94 stand for 24000/1001, 30000/1001 and 60000/1001.
         size: side of the front camera's square image, pixels. This and all options up to `over` are for video only.
         audio: audio or video file whose audio goes with the frames, or mono samples at 16 kHz.
         backend: `cpu`, or `pyrender` where OpenGL is installed.
@@ -98,6 +99,8 @@ def export_formats(
         progress: called after every frame of the video, or of a single format.
     """
     options = options or ExportOptions()
+    if options.camera == "front":  # the tracked camera has its own frame rate
+        motion = at_frame_rate(motion, options)
     matched = motion if all(FORMATS[name].needs_arkit for name in targets) else matching_head(motion, head)[0]
 
     def write(name: str, callback: Progress) -> None:

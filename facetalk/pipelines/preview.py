@@ -14,6 +14,7 @@ from facetalk.head.model import HeadModel
 from facetalk.io.files import free_path
 from facetalk.io.video import VideoReader, video_frames
 from facetalk.io.video_writer import VideoWriter
+from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.motion.frames import fitted_camera, make_renderer, matching_head, posed, rendered
 from facetalk.motion.head_surface import head_surface
 from facetalk.motion.retarget import to_arkit
@@ -69,7 +70,7 @@ def render_preview(
     out_path = free_path(out_path, overwrite)
     motion, head = matching_head(motion, head)
     view, fps = _shown_camera(fitted_camera(motion)), motion.source_fps or motion.fps
-    motion = motion.to_fps(fps)
+    motion = at_frame_rate(motion, fps)
     renderer = make_renderer(backend, head_surface(head.assets), view)
     with VideoReader(video_path) as video:
         audio = Path(video_path) if video.has_audio else None

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
 
-from facetalk.core.timing import frame_times, frames_for, resample, windows
+from facetalk.core.timing import exact_rate, frame_times, frames_for, resample, windows
 
 
 @pytest.mark.parametrize("num_frames", [1, 7, 8, 50, 99])
@@ -35,3 +37,21 @@ def test_a_single_row_is_held() -> None:
 def test_sound_is_covered_by_at_least_one_frame() -> None:
     assert frames_for(0.001) == 1
     assert frames_for(2.0) == 60
+
+
+@pytest.mark.parametrize(
+    ("fps", "rate"),
+    [
+        (23.976, Fraction(24_000, 1001)),
+        (23.98, Fraction(24_000, 1001)),
+        (24, Fraction(24)),
+        (25.0, Fraction(25)),
+        (29.97, Fraction(30_000, 1001)),
+        (30_000 / 1001, Fraction(30_000, 1001)),
+        (59.94, Fraction(60_000, 1001)),
+        (12.5, Fraction(25, 2)),
+        (1.0, Fraction(1)),
+    ],
+)
+def test_a_rounded_frame_rate_stands_for_an_exact_one(fps: float, rate: Fraction) -> None:
+    assert exact_rate(fps) == rate

@@ -88,6 +88,21 @@ def test_each_recording_has_its_own_seed_which_the_motion_file_names(speech: Pat
     assert animate(speech, formats=("npz",), out="seven", seed=7).seed == 7
 
 
+def test_all_files_have_the_frame_rate_that_was_asked_for(speech: Path, tmp_path: Path) -> None:
+    result = animate(speech, formats=("npz", "mp4", "csv"), fps=24, size=32)
+    motion = read_motion(result.paths["npz"])
+    assert (motion.fps, motion.num_frames) == (24, 17)
+    with VideoReader(result.paths["mp4"]) as video:
+        assert (video.fps, len(list(video))) == (24, 17)
+    assert len(result.paths["csv"].read_text().splitlines()) == 1 + 17
+    assert result.duration_s == pytest.approx(0.7)
+
+
+def test_a_frame_rate_that_makes_no_sense_is_refused(speech: Path) -> None:
+    with pytest.raises(UsageError, match="fps is 0; it must be between 1 and 1000"):
+        animate(speech, fps=0)
+
+
 def test_a_style_changes_the_motion(speech: Path, tmp_path: Path) -> None:
     write_motion(tmp_path / "style.npz", lively_motion(make_toy_head(), num_frames=40))
     plain = read_motion(animate(speech, formats=("npz",), out="plain").paths["npz"])
