@@ -134,6 +134,8 @@ def _print_clip(clip: ClipFit, as_json: bool) -> None:
             f"motion stability {before['stability']:.3f} -> {after['stability']:.3f} s2/m",
             err=True,
         )
+    if (others := clip.chosen_among()) is not None:
+        typer.echo(others, err=True)
     if as_json:
         print_json(clip.document())
     elif clip.motion is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from facetalk.io.frame_table import FrameTable
 from facetalk.io.streamed_audio import BLOCK, StreamedAudio
 from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.tracking.observation import Rows
-from facetalk.vision.face_tracks import FaceTracks
+from facetalk.vision.face_tracks import FaceTracks, Person
 from facetalk.vision.landmark_detector import LandmarkDetector
 
 FOLLOWERS = 2
@@ -45,8 +46,8 @@ class Detections:
     fps: float
     visible: Float[Tensor, " rows"] | None = None
     """Share of the face that is not covered, in [0, 1]; see `FaceTrack.visible`. None where unknown."""
-    num_faces: int = 1
-    """Number of people who are visible in a good part of the video."""
+    person: Person | None = None
+    """Which of the people in the video this is; None where unknown."""
 
 
 def detect_landmarks(
@@ -94,8 +95,13 @@ def detect_landmarks(
         image_size=video.info.size,
         fps=video.fps,
         visible=visible,
-        num_faces=len(tracks.people(len(times))),
+        person=tracks.person(chosen, len(times)),
     )
+
+
+def person_notes(found: Detections) -> dict[str, Any]:
+    """What a motion's `meta` says about the person that was fitted."""
+    return {} if found.person is None else {"person": asdict(found.person)}
 
 
 def _followers(detector: LandmarkDetector | None, expected_frames: int, stack: ExitStack) -> Sequence[Follower]:

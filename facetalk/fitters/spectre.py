@@ -25,7 +25,7 @@ from facetalk.core.timing import FPS, resample
 from facetalk.core.version import __version__
 from facetalk.data.crops import CropTrack, crop_track, cut_frames
 from facetalk.data.faces import face_images, mouth_images
-from facetalk.fitters.detect import Detections, detect_landmarks
+from facetalk.fitters.detect import Detections, detect_landmarks, person_notes
 from facetalk.fitters.refine import RefineSettings, refine_encoder, with_lids
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_to_channels
@@ -75,9 +75,10 @@ class SpectreFitter:
 
     def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = no_progress) -> Motion:
         """See `Fitter.fit`."""
-        found = cropped_face(detect_landmarks(video, detector=self._detector, face=face, progress=progress))
+        detected = detect_landmarks(video, detector=self._detector, face=face, progress=progress)
+        found = cropped_face(detected)
         encoder, scene = load_face_encoder(self._network), FaceScene(load_head(HEAD))
-        notes: dict[str, Any] = {}
+        notes = person_notes(detected)
         with one_torch_thread():
             code = encode_video(encoder, video, found)
             if self._refine:
@@ -89,7 +90,7 @@ class SpectreFitter:
                     "before": refinement_quality(before, scene, found),
                     "after": refinement_quality(code, scene, found),
                 }
-                notes = {"refined": {"passes": self._settings.passes, **quality}}
+                notes |= {"refined": {"passes": self._settings.passes, **quality}}
             motion = to_motion(code, scene, found, str(video), notes)
         return motion if head.name == HEAD else retarget(motion, head, scene.head)
 

@@ -14,6 +14,7 @@ from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 from facetalk.pipelines.curate import CurationSummary, curate_videos
 from facetalk.pipelines.fit import FitOptions, FitSummary, fit_to_file, fit_videos
 from facetalk.pipelines.reports.fit_report import write_clip_report, write_report
+from facetalk.vision.face_tracks import Person
 
 DATASET = Path("fits")
 """Default output folder."""
@@ -83,6 +84,14 @@ class ClipFit:
     motion: Motion | None
     """None if the file existed and was skipped."""
 
+    def chosen_among(self) -> str | None:
+        """Which person was fitted, where the video shows several."""
+        person = {} if self.motion is None else self.motion.meta.get("person", {})
+        if person.get("of", 1) < 2:
+            return None
+        chosen = Person(**{**person, "center": tuple(person["center"])})
+        return f"fitted {chosen}; --face chooses another"
+
     def document(self) -> dict[str, object]:
         """The document that `--json` prints."""
         motion = self.motion
@@ -94,6 +103,7 @@ class ClipFit:
             "seconds": motion.duration_s,
             "fit_error": mean_fit_error(motion),
             "face_frames_ratio": face_frames_ratio(motion),
+            "person": motion.meta.get("person"),
             "focal_px": None if motion.camera is None else float(motion.camera.K[0, 0]),
             "skipped": False,
         }

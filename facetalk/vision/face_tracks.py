@@ -89,6 +89,24 @@ class FaceTrack:
         self.mouth_openings.append(float(np.linalg.norm(points[upper_lip] - points[lower_lip]) / self.sizes[-1]))
 
 
+@dataclass(frozen=True)
+class Person:
+    """Which of the people in a video one face is."""
+
+    number: int
+    """Counted from 1 at the left of the frame."""
+    of: int
+    """Number of people who are visible in a good part of the video."""
+    center: tuple[float, float]
+    """Median position in units of the frame's width and height."""
+    time_share: float
+    """Share of the frames in which the face was found."""
+
+    def __str__(self) -> str:
+        where = f"{self.center[0]:.0%} from the left edge, in {self.time_share:.0%} of the frames"
+        return f"person {self.number} of {self.of}, counted from the left ({where})"
+
+
 class FaceTracks:
     """All faces of a video, frame by frame."""
 
@@ -124,6 +142,14 @@ class FaceTracks:
         least = min(least_share * num_frames, longest)
         lasting = [index for index, track in enumerate(self.tracks) if len(track.frames) >= max(least, 1)]
         return sorted(lasting, key=lambda index: float(np.median([x for x, _ in self.tracks[index].centers])))
+
+    def person(self, index: int, num_frames: int) -> Person:
+        """Which of the people the face of a track is."""
+        people, track = self.people(num_frames), self.tracks[index]
+        x, y = np.median(track.centers, 0).tolist()
+        return Person(
+            people.index(index) + 1, len(people), (round(x, 3), round(y, 3)), round(len(track.frames) / num_frames, 3)
+        )
 
     def main(self, num_frames: int, loudness: np.ndarray | None = None) -> int:
         """Index of the track of the main face: large, visible throughout and speaking.

@@ -50,6 +50,7 @@ def test_fit_then_render_over_the_video(short_video: Path, tmp_path: Path, monke
     assert document["motion"] == "short.npz" and document["frames"] == 15
     assert document["face_frames_ratio"] == 1 and document["focal_px"] > 0
     assert document["fit_error"] < 0.05
+    assert document["person"]["number"] == document["person"]["of"] == 1
     motion = read_motion(tmp_path / "short.npz")
     assert motion.channel("mouthSmileLeft").mean() > 0.2, "the reference smiles"
     with VideoReader(tmp_path / "short_preview.mp4") as preview:

@@ -7,6 +7,7 @@ import pytest
 
 from facetalk.core.errors import UsageError
 from facetalk.fitters.detect import detect_landmarks
+from facetalk.vision.face_tracks import Person
 from tests.fitters.toy import write_clip
 
 
@@ -42,10 +43,28 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_of_two_faces_is_followed(path: Path, face: int | None, place: float) -> None:
     found = detect_landmarks(path, detector=TwoFaces(), face=face)
     points = found.points[:]
-    assert found.num_faces == 2 and len(points) == len(found.times) == 12
+    assert found.person is not None and found.person.of == 2 and len(points) == len(found.times) == 12
     seen = np.isfinite(points[:, 0, 0].numpy())
     assert seen.all() if place == 0.7 else seen.sum() == 8
     np.testing.assert_allclose(points[:, 0, 0].numpy()[seen] / 160, place, atol=0.01)
+
+
+@pytest.mark.parametrize(("face", "number", "x", "share"), [(None, 2, 0.72, 1.0), (1, 1, 0.2, 0.667)])
+def test_it_is_known_which_person_was_followed(
+    path: Path, face: int | None, number: int, x: float, share: float
+) -> None:
+    person = detect_landmarks(path, detector=TwoFaces(), face=face).person
+    assert person is not None
+    assert (person.number, person.of) == (number, 2)
+    assert person.center == pytest.approx((x, 0.5), abs=0.03)
+    assert person.time_share == pytest.approx(share, abs=1e-3)
+
+
+def test_a_person_is_described_in_words() -> None:
+    assert (
+        str(Person(2, 3, (0.7, 0.4), 0.934))
+        == "person 2 of 3, counted from the left (70% from the left edge, in 93% of the frames)"
+    )
 
 
 def test_a_person_who_is_not_there_is_an_error(path: Path) -> None:

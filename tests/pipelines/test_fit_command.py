@@ -64,3 +64,17 @@ def test_an_existing_motion_file_is_skipped_on_request(tmp_path: Path) -> None:
     result = run_fit(FitRequest([VIDEO], tmp_path, skip_existing=True)).result
     assert isinstance(result, ClipFit)
     assert result.document() == {"motion": tmp_path / "a.npz", "skipped": True}
+
+
+def test_the_person_is_named_only_where_there_are_several() -> None:
+    motion = still_motion("toy", torch.zeros(3, 1), ("jawOpen",), 30.0, 0)
+    person = {"number": 1, "of": 2, "center": [0.25, 0.4], "time_share": 0.5}
+    clip = ClipFit(Path("a.npz"), motion.replace(meta={"person": person}))
+    assert clip.chosen_among() == (
+        "fitted person 1 of 2, counted from the left (25% from the left edge, in 50% of the frames); "
+        "--face chooses another"
+    )
+    assert clip.document()["person"] == person
+    assert ClipFit(Path("a.npz"), motion.replace(meta={"person": {**person, "of": 1}})).chosen_among() is None
+    assert ClipFit(Path("a.npz"), motion).chosen_among() is None
+    assert ClipFit(Path("a.npz"), None).chosen_among() is None
