@@ -47,6 +47,10 @@ LaughTimes = Annotated[
         help="With --curate: where people laugh (path,start_s,end_s), instead of the detector.",
     ),
 ]
+FixSyncFlag = Annotated[
+    bool,
+    typer.Option("--fix-sync", help="With --curate: shift the audio where it is early or late against the mouth."),
+]
 ReportFlag = Annotated[
     bool,
     typer.Option("--report", help="Also write an HTML report: errors, curves, frames, and what was rejected and why."),

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facetalk.cli.curation import CurateFlag, LaughTimes, ReportFlag, RuleChanges, curation_document, print_curation
+from facetalk.cli.curation import (
+    CurateFlag,
+    FixSyncFlag,
+    LaughTimes,
+    ReportFlag,
+    RuleChanges,
+    curation_document,
+    print_curation,
+)
 from facetalk.cli.output import HeadName, JsonFlag, OverwriteFlag, SkipFlag, print_failures, print_json, progress_bar
 from facetalk.fitters.registry import METHODS
 
@@ -50,6 +58,7 @@ def fit(
     ] = None,
     curate: CurateFlag = False,
     rules: RuleChanges = None,
+    fix_sync: FixSyncFlag = False,
     laughs: LaughTimes = None,
     report: ReportFlag = False,
     overwrite: OverwriteFlag = False,
@@ -77,6 +86,7 @@ def fit(
         jobs=jobs,
         curate=curate,
         rules=rules or (),
+        fix_sync=fix_sync,
         laughs=laughs,
         overwrite=overwrite,
         skip_existing=skip_existing,

@@ -51,6 +51,8 @@ class DataConfig:
 
     The first pattern that matches the speaker counts.
     """
+    fix_sync: bool = True
+    """Whether reading a clip also removes the offset that the manifest states (`av_offset_ms`)."""
     length: int = 64
     """Frames of a training example."""
     batch_size: int = 32
@@ -106,7 +108,7 @@ def read_example(clip: Clip, encode: Encode, config: DataConfig) -> Example:
     motion = _read_arkit(clip)
     waveform = read_waveform(clip.audio_path)
     speeds = sorted(config.speeds, key=lambda speed: speed != 1.0)
-    lag_s = first_match(clip.speaker, config.audio_lags_ms, 0.0) / 1000
+    lag_s = clip.audio_lag_s(config.audio_lags_ms, config.fix_sync)
     views = [_at_speed(motion, waveform, encode, speed, lag_s, config.min_confidence) for speed in speeds]
     features, expression, trusted = (tuple(parts) for parts in zip(*views, strict=True))
     measured = clip.av_corr if motion.duration_s >= config.min_measured_s else None

@@ -37,6 +37,8 @@ class FaceDataConfig:
     """How often a frame of a speaker is sampled, relative to 1; the first pattern that matches the speaker counts."""
     audio_lags_ms: Mapping[str, float] = field(default_factory=dict)
     """How much later than the video the audio of a speaker (a pattern) comes, milliseconds."""
+    fix_sync: bool = True
+    """Whether the offset that the manifest states (`av_offset_ms`) is removed too."""
     max_frames: int = 400
     """Longer clips are cut to their first frames."""
     min_confidence: float = 0.5

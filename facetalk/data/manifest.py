@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
-from facetalk.data.patterns import matches_any
+from facetalk.data.patterns import first_match, matches_any
 from facetalk.io.files import checked_name, replacing
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 
@@ -20,10 +20,10 @@ MANIFEST = "manifest.csv"
 
 COLUMNS = (
     "name", "source", "speaker", "label", "duration_s", "num_frames", "source_fps", "width", "height", "has_audio",
-    "face_frames_ratio", "fit_error", "av_corr", "av_lag_ms",
+    "face_frames_ratio", "fit_error", "av_corr", "av_lag_ms", "av_offset_ms",
 )  # fmt: skip
 """Columns of the manifest that `facetalk fit` writes."""
-CURATED_COLUMNS = (*COLUMNS, "start_s", "end_s", "face", "laughter_s")
+CURATED_COLUMNS = (*COLUMNS, "av_shift_ms", "start_s", "end_s", "face", "laughter_s")
 """Columns of the manifest that `facetalk fit --curate` writes."""
 
 REJECTED = "rejected.csv"
@@ -59,6 +59,8 @@ class Clip:
     """Correlation of mouth opening and loudness; low where audio and video may not belong together."""
     source: str = ""
     """The video that the motion was fitted to."""
+    av_offset_ms: float = 0.0
+    """How much later than the audio the mouth moves; 0 where that is not known."""
 
     @property
     def motion_path(self) -> Path:
@@ -74,6 +76,15 @@ class Clip:
     def has_audio(self) -> bool:
         """Whether the audio file exists; a clip without audio only shows a speaking style."""
         return self.audio_path.is_file()
+
+    def audio_lag_s(self, lags_ms: Mapping[str, float], fix_sync: bool) -> float:
+        """How much later than the video the audio comes.
+
+        Args:
+            lags_ms: of speakers; the first pattern that matches the speaker counts.
+            fix_sync: whether the clip's own offset counts too.
+        """
+        return (first_match(self.speaker, lags_ms, 0.0) - (self.av_offset_ms if fix_sync else 0.0)) / 1000
 
     @property
     def style(self) -> str:
@@ -147,15 +158,22 @@ def read_manifest(folder: Path) -> tuple[Clip, ...]:
         raise FacetalkError(f"{path} has no column 'name'; found: {', '.join(rows[0])}")
     clips = []
     for row in rows:
-        try:
-            av_corr = float(row["av_corr"]) if row.get("av_corr") else None
-            if av_corr is not None and not math.isfinite(av_corr):
-                raise ValueError
-        except ValueError:
-            raise FacetalkError(f"{path}: av_corr of {row['name']} is {row['av_corr']!r}, not a number") from None
         notes = {key: row.get(key) or "" for key in ("speaker", "label", "source")}
-        clips.append(Clip(folder, row["name"], av_corr=av_corr, **notes))
+        av_corr, av_offset_ms = _number(row, "av_corr", path), _number(row, "av_offset_ms", path) or 0.0
+        clips.append(Clip(folder, row["name"], av_corr=av_corr, av_offset_ms=av_offset_ms, **notes))
     return tuple(clips)
+
+
+def _number(row: Mapping[str, str], column: str, path: Path) -> float | None:
+    """The number in a column; None if it is empty or missing."""
+    text = row.get(column)
+    try:
+        value = float(text) if text else None
+        if value is not None and not math.isfinite(value):
+            raise ValueError
+    except ValueError:
+        raise FacetalkError(f"{path}: {column} of {row['name']} is {text!r:.80}, not a number") from None
+    return value
 
 
 def read_clips(folder: Path | None, method: str) -> tuple[Clip, ...]:

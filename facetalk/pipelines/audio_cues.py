@@ -25,6 +25,7 @@ def audio_cues(
     num_frames: int,
     rules: LaughterRules,
     laugh_times: Sequence[tuple[float, float]] | None = None,
+    delay_s: float = 0.0,
 ) -> AudioCues:
     """Analyze the audio of a video.
 
@@ -33,14 +34,13 @@ def audio_cues(
         num_frames: of the video, at 30 fps.
         rules: what counts as a laugh.
         laugh_times: start and end of each laugh in seconds, where they are known; else they are detected.
+        delay_s: how much later the audio is to be heard.
     """
     encoder, detector = load("speech-encoder"), None if laugh_times is not None else load("laughter-detector")
     parts = []
     for window in windows(num_frames, _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES):
-        part = audio_of(audio, Span(window.read.start, window.read.stop))
+        part = audio_of(audio, Span(window.read.start, window.read.stop), delay_s)
         expected = encoder.encode(part)[:, encoder.slices["mouth"]][:, 0]
-        # The encoder's mouth is one frame late (its card): shifted, so that audio in sync has no lag.
-        expected = torch.cat([expected[1:], expected[-1:]])
         voiced = speech_activity(part)
         # The detector is unreliable near silence: what is not heard is no laugh.
         laughing = torch.zeros_like(expected) if detector is None else detector.probability(part) * voiced
@@ -50,9 +50,15 @@ def audio_cues(
     return AudioCues(expected, voiced > 0, laughs)
 
 
-def audio_of(audio: Waveform, span: Span) -> Tensor:
-    """Samples of a span of frames, padded with silence beyond the end of the audio."""
-    first, last = (round(edge / FPS * SAMPLE_RATE) for edge in span)
-    samples = audio[first:last]
-    missing = last - first - len(samples)
-    return samples if missing <= 0 else torch.cat([samples, samples.new_zeros(missing)])
+def audio_of(audio: Waveform, span: Span, delay_s: float = 0.0) -> Tensor:
+    """Samples of a span of frames, padded with silence beyond both ends of the audio.
+
+    Args:
+        audio: mono, 16 kHz.
+        span: frames at 30 fps.
+        delay_s: how much later the audio is to be heard; negative for earlier.
+    """
+    first, last = (round((edge / FPS - delay_s) * SAMPLE_RATE) for edge in span)
+    samples = audio[max(0, first) : max(0, last)]
+    before = min(max(0, -first), last - first)
+    return torch.nn.functional.pad(samples, (before, last - first - before - len(samples)))

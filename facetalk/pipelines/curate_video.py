@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
@@ -18,9 +20,11 @@ from facetalk.core.spans import Span
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
 from facetalk.data.curation.scan import VideoScan, scan_video
-from facetalk.data.curation.select import KeptSpan, select_spans
+from facetalk.data.curation.select import AudioCues, KeptSpan, select_spans
 from facetalk.data.curation.settings import CurationRules
 from facetalk.data.curation.spans import Rejection
+from facetalk.data.curation.speaker import mouth_offset
+from facetalk.data.curation.tracks import MeasuredFace
 from facetalk.data.manifest import manifest_row
 from facetalk.fitters.detect import Detections
 from facetalk.fitters.landmarks import fit_detections
@@ -30,6 +34,7 @@ from facetalk.io.files import checked_name, replacing
 from facetalk.io.motion import write_motion
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import read_video_info
+from facetalk.metrics.av_offset import pooled_offsets_ms
 from facetalk.metrics.fit_quality import mean_fit_error
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.audio_cues import audio_cues, audio_of
@@ -106,12 +111,18 @@ def _remove_clips(job: CurationJob) -> None:
 def _curate(job: CurationJob, audio: StreamedAudio | None) -> dict[str, Any]:
     """Write the clips of a video, and return its record."""
     scan = scan_video(job.video, job.scan_dir, job.rules.scenes, job.rules.face)
+    faces = scan.faces()
     cues = None if audio is None else audio_cues(audio, scan.num_frames, job.rules.laughter, job.laughs)
-    selection = select_spans(scan.faces(), scan.num_frames, cues, job.rules)
+    shift_ms = 0.0
+    if audio is not None and cues is not None and job.rules.speaker.fix_sync:
+        shift_ms = _video_offset_ms(faces, cues)
+        cues = audio_cues(audio, scan.num_frames, job.rules.laughter, job.laughs, shift_ms / 1000)
+    selection = select_spans(faces, scan.num_frames, cues, job.rules)
+    offsets_ms = _clip_offsets_ms(selection.kept, faces, cues)
     rejected = [_rejected_row(job, row.face, row.rejection) for row in selection.rejected]
     head = load_head(job.head)
     clips: list[dict[str, Any]] = []
-    for kept in selection.kept:
+    for kept, offset_ms in zip(selection.kept, offsets_ms, strict=True):
         motion = _fit(job, scan, kept, head)
         error, limit = mean_fit_error(motion), job.rules.fit.max_error
         if error > limit:
@@ -119,12 +130,34 @@ def _curate(job: CurationJob, audio: StreamedAudio | None) -> dict[str, Any]:
             continue
         name = f"{job.name}_{len(clips) + 1:03d}"
         if audio is not None:
-            write_wav(job.out_dir / f"{name}.wav", audio_of(audio, kept.span))
+            moved_ms = shift_ms + offset_ms if job.rules.speaker.fix_sync else 0.0
+            write_wav(job.out_dir / f"{name}.wav", audio_of(audio, kept.span, moved_ms / 1000))
         write_motion(job.out_dir / f"{name}.npz", motion)
         clips.append(_clip_row(job, name, kept, motion, audio is not None))
+        if audio is not None and job.rules.speaker.check:
+            clips[-1] |= {"av_offset_ms": round(shift_ms + offset_ms - moved_ms), "av_shift_ms": round(moved_ms)}
     rejected.sort(key=lambda row: row["start_s"])
     duration_s = round(scan.num_frames / FPS, 3)
     return {"rules": plain(job.rules), "duration_s": duration_s, "clips": clips, "rejected": rejected}
+
+
+def _video_offset_ms(faces: Sequence[MeasuredFace], cues: AudioCues) -> float:
+    """How much later than the audio the mouths of a video move: that of the face which follows the voice best."""
+    found = [mouth_offset(*_in_span(face, cues, face.span)) for face in faces]
+    certain = [estimate for estimate in found if estimate is not None and estimate.is_certain]
+    return max(certain, key=lambda estimate: estimate.corr).ms if certain else 0.0
+
+
+def _clip_offsets_ms(kept: Sequence[KeptSpan], faces: Sequence[MeasuredFace], cues: AudioCues | None) -> list[float]:
+    """How much later than the audio the mouth of each clip moves; the clips of a video support each other."""
+    if cues is None:
+        return [0.0] * len(kept)
+    by_number = {face.number: face for face in faces}
+    return pooled_offsets_ms([mouth_offset(*_in_span(by_number[row.face], cues, row.span)) for row in kept])
+
+
+def _in_span(face: MeasuredFace, cues: AudioCues, span: Span) -> tuple[Tensor, Tensor]:
+    return face.mouth[span.start : span.stop], cues.expected_mouth[span.start : span.stop]
 
 
 def _fit(job: CurationJob, scan: VideoScan, kept: KeptSpan, head: HeadModel) -> Motion:

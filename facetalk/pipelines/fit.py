@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,10 @@ from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import read_video_info
 from facetalk.motion.heads import load_head
+from facetalk.pipelines.av_sync import av_offset_of, offsets_by_folder, warn_if_out_of_sync, with_av_offset
 from facetalk.pipelines.preview import render_preview
+
+_log = logging.getLogger(__name__)
 
 
 def fit(
@@ -101,6 +105,13 @@ def fit_to_file(
     free_path(out_path, overwrite)
     model = load_head(options.head)
     motion = fit(video, method=options.method, head=model, refine=options.refine, face=face, progress=progress)
+    if read_video_info(video).has_audio:
+        try:
+            with StreamedAudio(video) as audio:
+                motion = with_av_offset(motion, model, audio)
+        except FacetalkError as error:
+            _log.warning("whether audio and video are in sync is not known: %s", error)
+        warn_if_out_of_sync(motion, video)
     _write(motion, video, out_path, options, model)
     return motion
 
@@ -189,6 +200,7 @@ def _fit_clip(job: _Job) -> str | None:
         if has_audio:
             with StreamedAudio(job.video) as audio:
                 write_wav(job.out_path.with_suffix(".wav"), audio)
+                motion = with_av_offset(motion, model, audio)
         _write(motion, job.video, job.out_path, options, model)
     except FacetalkError as error:
         return str(error)
@@ -206,12 +218,18 @@ def _write_tables(
     out_dir: Path, names: Mapping[Path, str], summary: FitSummary, notes: Mapping[Path, Mapping[str, str]]
 ) -> None:
     present = {*summary.written, *summary.skipped}
-    rows = []
+    rows: dict[Path, dict[str, object]] = {}
+    found = {}
     for video, name in names.items():
         if (motion_path := out_dir / f"{name}.npz") in present:
-            row = manifest_row(name, video, read_motion(motion_path), motion_path.with_suffix(".wav").is_file())
+            motion, has_audio = read_motion(motion_path), motion_path.with_suffix(".wav").is_file()
             note = notes.get(video, {})
-            rows.append(row | {key: note.get(key, "") for key in NOTE_COLUMNS})
-    write_rows(out_dir / MANIFEST, COLUMNS, rows)
+            rows[video] = manifest_row(name, video, motion, has_audio)
+            rows[video] |= {key: note.get(key, "") for key in NOTE_COLUMNS}
+            if has_audio:
+                found[video] = av_offset_of(motion)
+    for video, offset_ms in offsets_by_folder(found).items():
+        rows[video]["av_offset_ms"] = round(offset_ms)
+    write_rows(out_dir / MANIFEST, COLUMNS, rows.values())
     failed = [{"source": source, "reason": reason} for source, reason in summary.failed.items()]
     write_rows(out_dir / REJECTED, FAILED_COLUMNS, failed)

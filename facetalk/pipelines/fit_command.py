@@ -38,6 +38,8 @@ class FitRequest:
     curate: bool = False
     rules: Sequence[str] = ()
     """Changes of the rules of curation, such as `length.min_s=2`."""
+    fix_sync: bool = False
+    """Whether curation shifts audio that is early or late against the mouth."""
     laughs: Path | None = None
     overwrite: bool = False
     skip_existing: bool = False
@@ -61,8 +63,8 @@ class FitRequest:
         return self.out if self.out.suffix == ".npz" else self.out / name
 
     def __post_init__(self) -> None:
-        if (self.rules or self.laughs) and not self.curate:
-            raise UsageError("--set and --laughs change what --curate keeps: give --curate too")
+        if (self.rules or self.laughs or self.fix_sync) and not self.curate:
+            raise UsageError("--set, --laughs and --fix-sync change what --curate writes: give --curate too")
         if self.curate and (self.method != "landmarks" or self.refine):
             raise UsageError("--curate fits by landmarks: omit --method and --refine")
         if self.curate and (self.preview or self.face is not None):
@@ -104,6 +106,7 @@ class ClipFit:
             "fit_error": mean_fit_error(motion),
             "face_frames_ratio": face_frames_ratio(motion),
             "person": motion.meta.get("person"),
+            "av_offset": motion.meta.get("av_offset"),
             "focal_px": None if motion.camera is None else float(motion.camera.K[0, 0]),
             "skipped": False,
         }
@@ -162,7 +165,7 @@ def _curate(request: FitRequest, progress: Progress) -> CurationSummary:
     return curate_videos(
         request.videos,
         request.out_dir,
-        rules=read_rules(request.rules),
+        rules=read_rules([*request.rules, *(["speaker.fix_sync=true"] if request.fix_sync else [])]),
         head=request.head,
         about=request.about,
         laughs=request.laughs,

@@ -184,10 +184,10 @@ class LipReaderTask:
 
 
 def labeled_mouth(
-    example: FaceExample, speech: SpeechEncoder, lags_ms: Mapping[str, float], renderer: TrackedRenderer | None
+    example: FaceExample, speech: SpeechEncoder, config: FaceDataConfig, renderer: TrackedRenderer | None
 ) -> LabeledMouth:
     """The mouth crops of a clip with labels from its audio and its landmarks; rendered too if there is a renderer."""
-    features = speech_features(example, speech, lags_ms)
+    features = speech_features(example, speech, config)
     return LabeledMouth(
         speaker=example.clip.speaker,
         mouths=example.crops.mouths,
@@ -213,8 +213,7 @@ def make_task(config: LipReaderTrainingConfig, data_dir: Path | None) -> LipRead
     for examples in corpus:
         synced = [example for example in examples if is_synced(example)]
         renderers = [renderer if index % config.render_every == 0 else None for index in range(len(synced))]
-        lags_ms = config.data.audio_lags_ms
-        parts.append([labeled_mouth(e, speech, lags_ms, r) for e, r in zip(synced, renderers, strict=True)])
+        parts.append([labeled_mouth(e, speech, config.data, r) for e, r in zip(synced, renderers, strict=True)])
     train, validation = parts
     reader = PhonemeLipReader(config.reader)
     if config.start:

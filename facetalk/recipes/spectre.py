@@ -282,7 +282,7 @@ def make_task(config: SpectreTrainingConfig, data_dir: Path | None) -> SpectreTa
     for example in corpus.validation:
         posteriors = None
         if is_synced(example):
-            features = speech_features(example, speech, config.data.audio_lags_ms)
+            features = speech_features(example, speech, config.data)
             posteriors = phoneme_posteriors(features, speech)
         validation.append(ValidationClip(example, posteriors))
     # Published readers have no layers for phonemes.

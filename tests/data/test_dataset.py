@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,15 @@ def test_late_audio_is_compensated_by_delaying_the_motion(folder: Path) -> None:
     late = read_example(clip, ToyEncoder().encode, DataConfig(audio_lags_ms={"s?": 100.0, "*": 0.0}))
     torch.testing.assert_close(late.features[0], plain.features[0])
     torch.testing.assert_close(late.expression[0][3:], plain.expression[0][:-3], atol=1e-5, rtol=1e-4)
+
+
+def test_the_offset_in_the_manifest_is_removed_unless_that_is_switched_off(folder: Path) -> None:
+    clip = replace(read_manifest(folder)[0], av_offset_ms=-100.0)  # the mouth is early: the audio is late
+    late = read_example(clip, ToyEncoder().encode, DataConfig(audio_lags_ms={"*": 100.0}))
+    fixed = read_example(clip, ToyEncoder().encode, DataConfig(audio_lags_ms={"*": 0.0}))
+    plain = read_example(clip, ToyEncoder().encode, DataConfig(fix_sync=False))
+    torch.testing.assert_close(fixed.expression[0][3:], plain.expression[0][:-3], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(late.expression[0][6:], plain.expression[0][:-6], atol=1e-5, rtol=1e-4)
 
 
 def test_the_share_of_a_speaker_changes_how_often_the_clips_are_sampled(folder: Path) -> None:

@@ -27,6 +27,7 @@ def test_rows_become_clips_and_empty_fields_stay_unknown(tmp_path: Path) -> None
         ("name,speaker\n", "lists no clips"),
         ("clip\na\n", "no column 'name'"),
         ("name,av_corr\na,high\n", "not a number"),
+        ("name,av_offset_ms\na,inf\n", "av_offset_ms of a is 'inf', not a number"),
     ],
 )
 def test_a_broken_manifest_is_refused(tmp_path: Path, text: str, message: str) -> None:

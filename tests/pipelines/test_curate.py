@@ -1,6 +1,7 @@
 """Curation of synthetic videos with a detector that needs no face."""
 
 import csv
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,13 @@ from facetalk.data.curation.tracks import MeasuredFace
 from facetalk.fitters import landmarks
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
+from facetalk.io.ffmpeg import ffmpeg_program
 from facetalk.io.motion import read_motion
 from facetalk.io.video_writer import VideoWriter
+from facetalk.motion.heads import load_head
 from facetalk.networks.registry import load
 from facetalk.pipelines import audio_cues, curate_video
+from facetalk.pipelines.av_sync import measure_av_offset
 from facetalk.pipelines.curate import curate_videos
 from facetalk.pipelines.reports.fit_report import write_report
 from tests.fitters.toy import FakeDetector
@@ -173,6 +177,27 @@ def test_the_right_audio_passes_and_another_audio_is_rejected(data_dir: Path, tm
 def test_a_span_beyond_the_end_of_the_audio_is_padded_with_silence() -> None:
     samples = audio_cues.audio_of(torch.ones(16_000), Span(15, 60))
     assert len(samples) == 24_000 and float(samples.sum()) == 8000
+
+
+@pytest.mark.parametrize(("delay_s", "first", "count"), [(0.1, 0.0, 6400), (-0.1, 1.0, 8000), (2.0, 0.0, 0)])
+def test_audio_can_be_heard_later_or_earlier(delay_s: float, first: float, count: int) -> None:
+    samples = audio_cues.audio_of(torch.ones(16_000), Span(0, 15), delay_s)
+    assert len(samples) == 8000 and float(samples[0]) == first and int(samples.sum()) == count
+
+
+@pytest.mark.data
+def test_early_audio_is_shifted_on_request(data_dir: Path, tmp_path: Path) -> None:
+    original, early = data_dir / "video/elospheres/T4_matrix1605.mp4", tmp_path / "early.mp4"
+    inputs = ["-i", str(original), "-ss", "0.25", "-i", str(original), "-map", "0:v", "-map", "1:a", "-c:v", "copy"]
+    subprocess.run([ffmpeg_program(), "-v", "error", *inputs, str(early)], check=True)
+    (plain,) = curate_videos([original], tmp_path / "plain", jobs=1).clips
+    rules = CurationRules(speaker=SpeakerRules(fix_sync=True))
+    (fixed,) = curate_videos([early], tmp_path / "fixed", rules=rules, jobs=1).clips
+    assert fixed["av_offset_ms"] == 0
+    assert fixed["av_shift_ms"] == pytest.approx(250 + plain["av_offset_ms"], abs=25)
+    motion = read_motion(tmp_path / "fixed" / "early_001.npz")
+    remaining = measure_av_offset(motion, load_head(), read_waveform(tmp_path / "fixed" / "early_001.wav"))
+    assert remaining is not None and abs(remaining.ms) <= 35
 
 
 @pytest.mark.parametrize(

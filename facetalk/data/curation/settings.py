@@ -61,6 +61,8 @@ class SpeakerRules:
     """Length of the windows that are scored one by one."""
     min_voice_share: float = 0.15
     """Share of a window in which a voice must be heard."""
+    fix_sync: bool = False
+    """Shift the audio where it is early or late against the mouth (`--fix-sync`)."""
 
 
 @dataclass(frozen=True)

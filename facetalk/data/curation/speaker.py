@@ -13,9 +13,7 @@ from torch import Tensor
 from facetalk.core.timing import FPS, resample
 from facetalk.data.curation.settings import SpeakerRules
 from facetalk.data.curation.spans import Check
-
-_BAND_HZ = (0.6, 7.0)
-"""Rate of syllables: faster than changes of loudness between sentences, slower than the noise of the tracker."""
+from facetalk.metrics.av_offset import AvOffset, estimate_av_offset, syllable_band
 
 
 class Sync(NamedTuple):
@@ -25,16 +23,6 @@ class Sync(NamedTuple):
     """Pearson correlation at the best lag; 0 where nothing moves."""
     lag_s: float
     """How much later than the audio the mouth moves; negative where it moves first."""
-
-
-def syllable_band(curve: Float[Tensor, " frames"], fps: float = FPS) -> Float[Tensor, " frames"]:
-    """The part of a curve between 0.6 and 7 Hz."""
-    padded = torch.cat([curve.flip(0), curve, curve.flip(0)])  # mirrored, so that the ends make no step
-    spectrum = torch.fft.rfft(padded - padded.mean())
-    hertz = torch.fft.rfftfreq(len(padded), 1 / fps, device=curve.device)
-    low, high = _BAND_HZ
-    gain = (1 - torch.exp(-0.5 * (hertz / low) ** 4)) * torch.exp(-0.5 * (hertz / high) ** 8)
-    return torch.fft.irfft(spectrum * gain, len(padded))[len(curve) : 2 * len(curve)]
 
 
 def best_sync(
@@ -130,6 +118,11 @@ def speaking_checks(own: SpeakingScore, others: Sequence[SpeakingScore], rules: 
         rival = torch.stack([other.corr for other in others]).amax(0)
         checks.append(Check("another face speaks", rival - own.corr, 0.0))
     return tuple(checks)
+
+
+def mouth_offset(mouth: Float[Tensor, " frames"], expected: Float[Tensor, " frames"]) -> AvOffset | None:
+    """How much later than the audio a mouth moves, from its opening alone; arguments as for `score_speaking`."""
+    return estimate_av_offset(expected[:, None], _filled(mouth)[:, None])
 
 
 def _filled(curve: Float[Tensor, " frames"]) -> Float[Tensor, " frames"]:

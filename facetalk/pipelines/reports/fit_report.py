@@ -133,6 +133,7 @@ def _facts(row: Mapping[str, str], motion: Motion) -> dict[str, str]:
         "confidence": "" if seen is None else f"{float(seen.mean()):.2f}",
         "mouth follows voice": row.get("av_corr", ""),
         "lag": f"{row['av_lag_ms']} ms" if row.get("av_lag_ms") else "",
+        "mouth later than audio": f"{row['av_offset_ms']} ms" if row.get("av_offset_ms") else "",
         "laughter": f"{row['laughter_s']} s" if float(row.get("laughter_s") or 0) else "",
     }
 

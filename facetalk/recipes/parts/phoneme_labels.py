@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.timing import FPS, frame_times, resample
-from facetalk.data.faces import FaceExample
-from facetalk.data.patterns import first_match
+from facetalk.data.faces import FaceDataConfig, FaceExample
 from facetalk.io.audio import read_waveform
 from facetalk.networks.speech_encoder import SpeechEncoder
 
@@ -28,19 +25,19 @@ def is_synced(example: FaceExample) -> bool:
 
 
 def speech_features(
-    example: FaceExample, speech: SpeechEncoder, lags_ms: Mapping[str, float]
+    example: FaceExample, speech: SpeechEncoder, config: FaceDataConfig
 ) -> Float[Tensor, "frames features"]:
     """Features of the speech at the times of a clip's video frames; columns as in `speech.slices`.
 
     Args:
         example: a clip with an audio file.
         speech: the encoder.
-        lags_ms: see `FaceDataConfig.audio_lags_ms`.
+        config: says how late the audio is.
     """
     features = speech.encode(read_waveform(example.clip.audio_path))
     times = example.track.times
     step = float(times.diff().median()) if len(times) > 1 else 0.04
-    lag_s = first_match(example.clip.speaker, lags_ms, 0.0) / 1000
+    lag_s = example.clip.audio_lag_s(config.audio_lags_ms, config.fix_sync)
     # Rows of features and video frames both stand for the middle of their frame.
     return resample(features, frame_times(len(features)) + 0.5 / FPS, times + step / 2 + lag_s)
 

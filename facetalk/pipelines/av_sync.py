@@ -1,0 +1,121 @@
+"""Whether the audio of a video belongs to its frames: the offset between the two.
+
+The mouth that the bundled speech encoder expects from the audio is compared with the tracked one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.landmarks import IBUG_LOWER_INNER_LIP, IBUG_MOUTH_CORNERS, IBUG_UPPER_INNER_LIP
+from facetalk.core.motion import POSES, Motion
+from facetalk.core.spans import Span
+from facetalk.core.timing import FPS, windows
+from facetalk.head.model import HeadModel
+from facetalk.io.audio import Waveform
+from facetalk.metrics.av_offset import AvOffset, estimate_av_offset, pooled_offsets_ms
+from facetalk.networks.registry import load
+from facetalk.pipelines.audio_cues import audio_of
+
+WARN_MS = 60.0
+"""Viewers begin to notice at about this offset (ITU-R BT.1359: 45 ms early, 125 ms late)."""
+
+_PIECE_FRAMES, _MARGIN_FRAMES = 9000, 60
+_POSED_FRAMES = 256
+_log = logging.getLogger(__name__)
+
+
+def expected_mouth(audio: Waveform, num_frames: int) -> Float[Tensor, "frames 2"]:
+    """Opening and width of the mouth that the speech encoder expects, z-scored, at 30 fps.
+
+    Args:
+        audio: mono, 16 kHz; analyzed in pieces, so that memory does not grow with it.
+        num_frames: of the video.
+    """
+    encoder = load("speech-encoder")
+    parts = []
+    for window in windows(num_frames, _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES):
+        features = encoder.encode(audio_of(audio, Span(window.read.start, window.read.stop)))
+        parts.append(features[window.keep, encoder.slices["mouth"]][:, :2])
+    return torch.cat(parts)
+
+
+def tracked_mouth(motion: Motion, head: HeadModel) -> Float[Tensor, "frames 2"]:
+    """Gap between the lips and distance of the corners of the mouth of a head that does not turn, meters."""
+    poses = motion.poses.clone()
+    poses[:, [index for index, name in enumerate(POSES) if name != "jaw_pose"]] = 0
+    rows = []
+    for start in range(0, motion.num_frames, _POSED_FRAMES):
+        part = slice(start, start + _POSED_FRAMES)
+        vertices = head(motion.expression[part], poses[part], torch.zeros_like(motion.transl[part]), motion.betas)
+        points = head.points.landmarks.on(vertices)
+        gap = points[:, list(IBUG_UPPER_INNER_LIP), 1].mean(1) - points[:, list(IBUG_LOWER_INNER_LIP), 1].mean(1)
+        right, left = IBUG_MOUTH_CORNERS
+        rows.append(torch.stack([gap, (points[:, left] - points[:, right]).norm(dim=1)], 1))
+    return torch.cat(rows)
+
+
+@torch.no_grad()
+def measure_av_offset(motion: Motion, head: HeadModel, audio: Waveform) -> AvOffset | None:
+    """Estimate how much later than its audio the mouth of a fitted motion moves.
+
+    Args:
+        motion: fitted to the video.
+        head: the head that it was fitted with.
+        audio: of the same video, from its start.
+
+    Returns:
+        None where the clip is too short, or its mouth or its audio does not move.
+    """
+    motion = motion.to_fps(FPS)
+    return estimate_av_offset(expected_mouth(audio, motion.num_frames), tracked_mouth(motion, head))
+
+
+def with_av_offset(motion: Motion, head: HeadModel, audio: Waveform) -> Motion:
+    """Return a fitted motion with the estimated offset in its metadata (`av_offset`); see `measure_av_offset`."""
+    found = measure_av_offset(motion, head, audio)
+    if found is None:
+        return motion
+    rounded = {name: round(value, 3) for name, value in asdict(found).items()}
+    return motion.replace(meta={**motion.meta, "av_offset": rounded})
+
+
+def av_offset_of(motion: Motion) -> AvOffset | None:
+    """Return the offset in the metadata of a motion; None if there is none."""
+    stored = motion.meta.get("av_offset")
+    try:
+        return AvOffset(**{name: float(value) for name, value in stored.items()}) if stored else None
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def warn_if_out_of_sync(motion: Motion, video: Path) -> None:
+    """Log a warning if the audio of a video is clearly more than 60 ms early or late."""
+    found = av_offset_of(motion)
+    if found is not None and found.is_certain and abs(found.ms) > WARN_MS:
+        which = "late" if found.ms < 0 else "early"
+        _log.warning(
+            "%s: the audio seems to be %.0f ms %s (+-%.0f ms); what is trained or measured with it suffers",
+            video, abs(found.ms), which, found.sd_ms,
+        )  # fmt: skip
+
+
+def offsets_by_folder(found: Mapping[Path, AvOffset | None]) -> dict[Path, float]:
+    """Offset of each video in milliseconds; those of one folder support each other."""
+    folders: dict[Path, list[Path]] = defaultdict(list)
+    for video in found:
+        folders[video.parent].append(video)
+    offsets: dict[Path, float] = {}
+    for videos in folders.values():
+        estimates: Sequence[AvOffset | None] = [found[video] for video in videos]
+        if any(estimate is not None for estimate in estimates):
+            offsets.update(zip(videos, pooled_offsets_ms(estimates), strict=True))
+    return offsets
