@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
-from torch import Tensor
-
+from facetalk.audio.samples import Samples
 from facetalk.core.timing import SAMPLE_RATE
 
 SEGMENTS = 32
@@ -21,15 +18,6 @@ resampling on different processors, and far finer than the difference between tw
 
 _BLOCK = 30 * SAMPLE_RATE
 _SILENCE = 1e-12
-
-
-@runtime_checkable
-class Samples(Protocol):
-    """Mono samples that can be sliced: a tensor, or audio that is read as it is needed."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, samples: slice, /) -> Float[Tensor, " samples"]: ...
 
 
 def recording_seed(waveform: Samples) -> int:

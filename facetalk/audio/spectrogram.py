@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from facetalk.audio.samples import Samples
 from facetalk.audio.torchaudio_compat import load_torchaudio
 from facetalk.core.timing import SAMPLE_RATE
 
@@ -46,13 +47,26 @@ class LogMel(nn.Module):
 
     def rows(self, waveform: Float[Tensor, "batch samples"], part: slice) -> Float[Tensor, "batch steps mels"]:
         """Some of the rows of a longer waveform, as `forward` returns them; rows beyond its end are omitted."""
-        start = part.start * HOP - WINDOW // 2
-        stop = (min(part.stop, num_rows(waveform.shape[1])) - 1) * HOP + WINDOW - WINDOW // 2
-        used = waveform[:, max(0, start) : stop]
-        padded = nn.functional.pad(used, (max(0, -start), max(0, stop - waveform.shape[1])))
+        start, stop = sample_range(part, waveform.shape[1])
+        return self._log_mel(waveform[:, max(0, start) : stop], -start, stop - waveform.shape[1])
+
+    def rows_of(self, samples: Samples, part: slice) -> Float[Tensor, "1 steps mels"]:
+        """Some of the rows of audio of any length, of which only the necessary samples are read."""
+        start, stop = sample_range(part, len(samples))
+        return self._log_mel(samples[max(0, start) : stop][None], -start, stop - len(samples))
+
+    def _log_mel(self, used: Float[Tensor, "batch samples"], before: int, after: int) -> Tensor:
+        """Rows of samples to which zeros are added on both sides where they are missing."""
+        padded = nn.functional.pad(used, (max(0, before), max(0, after)))
         frames = padded.unfold(1, WINDOW, HOP)
         power = torch.view_as_real(torch.fft.rfft(frames * self.window, 512)).square().sum(-1)
         return (power @ self.filters).clamp_min(FLOOR).log()
+
+
+def sample_range(part: slice, num_samples: int) -> tuple[int, int]:
+    """First sample of some rows and the one after the last; they may lie outside of the waveform."""
+    stop = min(part.stop, num_rows(num_samples))
+    return part.start * HOP - WINDOW // 2, (stop - 1) * HOP + WINDOW - WINDOW // 2
 
 
 def num_rows(num_samples: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -77,3 +77,25 @@ def windows(num_frames: int, size: int, margin: int) -> Iterator[Window]:
         stop = min(start + step, num_frames)
         read = slice(max(start - margin, 0), min(stop + margin, num_frames))
         yield Window(read, slice(start - read.start, stop - read.start))
+
+
+def streamed_windows(
+    blocks: Iterable[Float[Tensor, "_ width"]], num_frames: int, size: int, margin: int
+) -> Iterator[tuple[Float[Tensor, "_ width"], slice]]:
+    """Yield the rows of each of `windows` and the part of them to keep; only the rows in use are held.
+
+    Args:
+        blocks: consecutive rows, `num_frames` in all.
+        num_frames: number of rows.
+        size: see `windows`.
+        margin: see `windows`.
+    """
+    coming = iter(blocks)
+    held, first = next(coming), 0
+    for window in windows(num_frames, size, margin):
+        held, first = held[window.read.start - first :], window.read.start
+        parts = [held]
+        while sum(map(len, parts)) < window.read.stop - first:
+            parts.append(next(coming))
+        held = torch.cat(parts) if len(parts) > 1 else held
+        yield held[: window.read.stop - first], window.keep

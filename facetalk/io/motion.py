@@ -185,7 +185,7 @@ def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _float32(values: Tensor) -> np.ndarray:
-    return values.detach().cpu().numpy().astype(np.float32)
+    return values.detach().cpu().numpy().astype(np.float32, copy=False)
 
 
 def _finite(array: np.ndarray) -> bool:

@@ -40,8 +40,8 @@ speech features were trained on audio of ordinary level."""
 
 _BLOCK_SAMPLES = 2**22
 """Largest number of values that are decoded at a time, in all channels together."""
-_IN_MEMORY = 64 * 2**20
-"""Bytes: eight minutes in stereo."""
+_IN_MEMORY = 8 * 2**20
+"""Bytes: a minute in stereo."""
 _AU_HEADER = struct.Struct(">4sIIIII")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from facetalk.audio.articulation import ARTICULATORS, MOUTH_CURVES
 from facetalk.audio.phonemes import PHONEMES, phoneme_columns
 from facetalk.audio.spectrogram import NUM_MELS, LogMel, pieces
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
+from facetalk.io.audio import Waveform
 
 _STEP_RATE = 50.0
 """Steps per second inside the network."""
@@ -115,30 +116,35 @@ class SpeechEncoder(nn.Module):
         mel = self.log_mel(waveform)
         return _leveled(mel, loud_level(mel))
 
-    @torch.no_grad()
-    def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames features"]:
+    def encode(self, waveform: Waveform) -> Float[Tensor, "frames features"]:
         """Features of a whole recording of any length; columns as in `slices`.
 
         Args:
             waveform: 16 kHz speech in [-1, 1].
         """
+        return torch.cat(list(self.encode_blocks(waveform)))
+
+    @torch.no_grad()
+    def encode_blocks(self, waveform: Waveform) -> Iterator[Float[Tensor, "frames features"]]:
+        """Yield the rows of `encode` block by block; of the audio, only the part in work is read.
+
+        Args:
+            waveform: see `encode`.
+        """
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        batch = waveform[None]
         # The level is that of the whole recording; its spectrogram is not kept, because that of an hour takes 115 MB.
-        loudness = [self.log_mel.rows(batch, piece).logsumexp(2) for piece in pieces(len(waveform))]
+        loudness = [self.log_mel.rows_of(waveform, piece).logsumexp(2) for piece in pieces(len(waveform))]
         level = _of_loud_parts(torch.cat(loudness, 1))
         margin = self._margin_frames
-        rows = []
         for window in windows(num_frames, _CHUNK_FRAMES + 2 * margin, margin):
             # Three frames are ten rows of mel: pieces that start at a multiple of six frames keep the grid of steps.
             first = window.read.start // 6 * 6
             part = slice(first // 3 * 10, -(-window.read.stop * 10 // 3) + 1)
-            piece = _leveled(self.log_mel.rows(batch, part), level)
+            piece = _leveled(self.log_mel.rows_of(waveform, part), level)
             heads = self(piece, window.read.stop - first)
             offset = window.read.start - first
             kept = slice(offset + window.keep.start, offset + window.keep.stop)
-            rows.append(self._columns(heads, piece, window.read.stop - first)[0, kept])
-        return torch.cat(rows)
+            yield self._columns(heads, piece, window.read.stop - first)[0, kept]
 
     def _columns(self, heads: SpeechHeads, mel: Tensor, num_frames: int) -> Tensor:
         loudness = at_frames(mel.logsumexp(2)[:, None], num_frames, 100.0) / 4

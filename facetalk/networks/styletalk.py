@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
+from facetalk.io.audio import Waveform
 from facetalk.networks.attention import EncoderLayer, LocalBias
 from facetalk.networks.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.networks.style_encoder import StyleEncoder, StyleEncoderConfig
@@ -39,9 +41,26 @@ class SpeechFeatures(Protocol):
         """
         ...
 
-    def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames features"]:
+    def encode(self, waveform: Waveform) -> Float[Tensor, "frames features"]:
         """Return the features of mono audio at 16 kHz."""
         ...
+
+
+@runtime_checkable
+class StreamedFeatures(SpeechFeatures, Protocol):
+    """Speech features that can be computed block by block."""
+
+    def encode_blocks(self, waveform: Waveform) -> Iterator[Float[Tensor, "frames features"]]:
+        """Yield the rows of `encode` in consecutive blocks."""
+        ...
+
+
+def feature_blocks(speech: SpeechFeatures, waveform: Waveform) -> Iterator[Float[Tensor, "frames features"]]:
+    """Yield the features of a recording, in consecutive blocks if the source of the features can do that."""
+    if isinstance(speech, StreamedFeatures):
+        yield from speech.encode_blocks(waveform)
+    else:
+        yield speech.encode(waveform[:])
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jaxtyping import Float
-from torch import Tensor
-
 from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
@@ -20,7 +17,8 @@ from facetalk.exporters.base import ExportOptions, check_fps
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
-from facetalk.io.audio import read_waveform
+from facetalk.io.audio import Waveform
+from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.motion.gestures.registry import add_gestures, check_factors, check_seed
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.export import export_formats
@@ -94,7 +92,7 @@ class Animator:
     talker: Talker
     direction: Direction
 
-    def motion(self, waveform: Float[Tensor, " samples"], options: AnimateOptions) -> Motion:
+    def motion(self, waveform: Waveform, options: AnimateOptions) -> Motion:
         """Return the motion of the talker with gestures added, on the talker's head; its `meta` holds the seed."""
         seed = recording_seed(waveform) if options.seed is None else options.seed
         motion = self.talker.speak(waveform, self.direction)
@@ -258,7 +256,8 @@ def plan(speeches: Sequence[Path], out: Path | str | None, formats: Sequence[str
 
 def _check(speech: Path, targets: Mapping[str, Path], may_replace: bool) -> None:
     """Find out before any long work whether an audio file can be used and its outputs written."""
-    read_waveform(speech)
+    with StreamedAudio(speech):
+        pass
     there = [path for path in targets.values() if path.exists()]
     if any(path.samefile(speech) for path in there):
         raise FacetalkError(f"{speech} would be replaced by its own animation; choose another folder with -o")
@@ -274,8 +273,8 @@ def _animate_one(
     timings: dict[str, float],
     progress: Progress,
 ) -> AnimateResult:
-    with _timed(timings, "talker"):
-        motion = animator.motion(read_waveform(speech), options)
+    with _timed(timings, "talker"), StreamedAudio(speech) as audio:
+        motion = animator.motion(audio, options)
     motion = motion.replace(source=speech.name, meta=_meta(speech, options) | dict(motion.meta))
 
     def labeled(what: str, done: int, total: int) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
+from facetalk.io.audio import Waveform
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +55,14 @@ class Talker(Protocol):
 
     def speak(
         self,
-        waveform: Float[Tensor, " samples"],
+        waveform: Waveform,
         direction: Direction | None = None,
         generator: torch.Generator | None = None,
     ) -> Motion:
         """Return the motion of a face that says this.
 
         Args:
-            waveform: mono speech at 16 kHz, in [-1, 1], of any length.
+            waveform: mono speech at 16 kHz, in [-1, 1], of any length: a tensor, or audio that is read as needed.
             direction: how to say it; neutral if omitted.
             generator: source of the talker's random choices; a fixed seed if omitted. Many talkers make none.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from facetalk.audio.visemes import BILABIAL, LABIODENTAL
 from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion, still_motion
-from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
+from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, streamed_windows
 from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, indices
+from facetalk.io.audio import Waveform
 from facetalk.io.weights import CONFIG_FILE
 from facetalk.motion.heads import identity_names
 from facetalk.networks.registry import describe, load, load_speech
-from facetalk.networks.styletalk import SpeechFeatures, StyleTalkGenerator
+from facetalk.networks.styletalk import SpeechFeatures, StyleTalkGenerator, feature_blocks
 from facetalk.talkers.base import Direction, reject_unsupported
 from facetalk.talkers.lip_contact import close_where_predicted, contact, resting, touch_teeth
 from facetalk.talkers.styles import bundled_styles, fingerprint, mixture_named, strengthened
@@ -124,7 +125,7 @@ class StyleTalk:
 
     def speak(
         self,
-        waveform: Float[Tensor, " samples"],
+        waveform: Waveform,
         direction: Direction | None = None,
         generator: torch.Generator | None = None,
     ) -> Motion:
@@ -132,11 +133,8 @@ class StyleTalk:
         direction = direction or Direction()
         reject_unsupported(self.name, direction, self.supported)
         code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
-        features = self.speech.encode(waveform)
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        if len(features) != num_frames:
-            raise ValueError(f"the speech features have {len(features)} rows for {num_frames} frames")
-        expression = self.decode(features.to(code), code).cpu()
+        expression = self._decode_blocks(feature_blocks(self.speech, waveform), num_frames, code)
         return still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
 
     def style_code(self, style: Motion | Tensor | str | None) -> Float[Tensor, " style"]:
@@ -174,11 +172,20 @@ class StyleTalk:
         self, features: Float[Tensor, "frames features"], style_code: Float[Tensor, " style"]
     ) -> Float[Tensor, "frames n_expression"]:
         """Return the expression in [0, 1] for speech of any length, decoded in pieces with exact seams."""
-        pieces = []
-        margin = self.generator.config.context
-        for window in windows(len(features), CHUNK_FRAMES + 2 * margin, margin):
-            pieces.append(self._decode_piece(features[None, window.read], style_code)[0, window.keep])
-        return torch.cat(pieces).clamp(0, 1)
+        return self._decode_blocks([features], len(features), style_code).to(features.device)
+
+    @torch.no_grad()
+    def _decode_blocks(
+        self, blocks: Iterable[Float[Tensor, "_ features"]], num_frames: int, style_code: Float[Tensor, " style"]
+    ) -> Float[Tensor, "frames n_expression"]:
+        """Return the expression for features that come block by block, of which only those in use are held."""
+        expression = torch.empty(num_frames, len(ARKIT_NAMES))
+        margin, done = self.generator.config.context, 0
+        for rows, keep in streamed_windows(checked(blocks, num_frames), num_frames, CHUNK_FRAMES + 2 * margin, margin):
+            piece = self._decode_piece(rows[None].to(style_code), style_code)[0, keep]
+            expression[done : done + len(piece)] = piece.clamp(0, 1)
+            done += len(piece)
+        return expression
 
     def _decode_piece(
         self, features: Float[Tensor, "1 frames features"], style_code: Float[Tensor, " style"]
@@ -223,6 +230,18 @@ class StyleTalk:
         taken = self.config.parting_share * (1 - silent)[..., None]
         excess = (level - neutral).clamp_min(0) * (self.generator.gap_dirs > PARTING_MM)
         return level - (1 - taken) * excess
+
+
+def checked(blocks: Iterable[Tensor], num_frames: int) -> Iterator[Tensor]:
+    """Pass on blocks of features, of which there has to be a row for every frame."""
+    count = 0
+    for block in blocks:
+        count += len(block)
+        if count > num_frames:
+            break
+        yield block
+    if count != num_frames:
+        raise ValueError(f"the speech features have {count} rows for {num_frames} frames")
 
 
 def _lids_limited(level: Float[Tensor, "batch 1 n_expression"]) -> Float[Tensor, "batch 1 n_expression"]:

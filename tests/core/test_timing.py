@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from facetalk.core.timing import exact_rate, frame_times, frames_for, resample, windows
+from facetalk.core.timing import exact_rate, frame_times, frames_for, resample, streamed_windows, windows
 
 
 @pytest.mark.parametrize("num_frames", [1, 7, 8, 50, 99])
@@ -55,3 +55,14 @@ def test_sound_is_covered_by_at_least_one_frame() -> None:
 )
 def test_a_rounded_frame_rate_stands_for_an_exact_one(fps: float, rate: Fraction) -> None:
     assert exact_rate(fps) == rate
+
+
+@pytest.mark.parametrize("num_frames", [1, 7, 8, 50, 99])
+@pytest.mark.parametrize("block", [1, 5, 64])
+def test_windows_over_blocks_are_those_over_the_whole(num_frames: int, block: int) -> None:
+    clip = torch.arange(2.0 * num_frames).reshape(num_frames, 2)
+    expected = [(clip[w.read], w.keep) for w in windows(num_frames, size=12, margin=2)]
+    got = list(streamed_windows(clip.split(block), num_frames, size=12, margin=2))
+    assert len(got) == len(expected)
+    for (rows, keep), (wanted, part) in zip(got, expected, strict=True):
+        assert torch.equal(rows, wanted) and keep == part

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from facetalk.core.motion import Motion
+from facetalk.io.audio import Waveform
 
 
 @runtime_checkable
 class Gesture(Protocol):
     """Adds movements that the speech alone does not ask for, such as blinks."""
 
-    def add(self, motion: Motion, waveform: Float[Tensor, " samples"] | None, generator: torch.Generator) -> Motion:
+    def add(self, motion: Motion, waveform: Waveform | None, generator: torch.Generator) -> Motion:
         """Return the motion with the gesture added.
 
         What is added to a frame depends only on the state of the generator, the number of the frame and the motion and

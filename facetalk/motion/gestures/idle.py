@@ -11,6 +11,7 @@ numbers are drawn in blocks of a fixed size, because `torch.randn` gives other v
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
 from facetalk.head.channels import BLINK_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_pose, gaze_to_channels
+from facetalk.io.audio import Waveform
 
 BLINK_SHAPE = (0.0, 0.06, 0.32, 0.78, 1.0, 0.81, 0.51, 0.31, 0.18, 0.13, 0.09, 0.07, 0.04, 0.02, 0.0)
 """How far the lids are closed, a row per frame at 30 fps: median over the measured blinks, aligned at their peak."""
@@ -72,7 +74,7 @@ class Idle:
     """Multiplies how often the eyes blink; 0 for never."""
     config: IdleConfig = IdleConfig()
 
-    def add(self, motion: Motion, waveform: Float[Tensor, " samples"] | None, generator: torch.Generator) -> Motion:
+    def add(self, motion: Motion, waveform: Waveform | None, generator: torch.Generator) -> Motion:
         """Return the motion with blinks, head movements and glances; see `Gesture.add`."""
         if motion.fps != FPS:
             raise ValueError(f"idle motion is made for {FPS:g} fps, the motion has {motion.fps:g}")
@@ -152,21 +154,24 @@ def sample_sway(num_frames: int, spread: float, rate: float, generator: torch.Ge
     shared = -(a * c + b * d) / to_angle
     to_speed = math.sqrt(1 - c * c - d * d - shared * shared)
     angle, speed = torch.randn(2, generator=generator, dtype=torch.float64).tolist()
-    angles = []
-    for first, second in _normals(num_frames, 2, generator).tolist():
-        angles.append(angle)
-        angle, speed = (
-            a * angle + b * speed + to_angle * first,
-            c * angle + d * speed + shared * first + to_speed * second,
-        )
-    return (spread * torch.tensor(angles, dtype=torch.float64)).float()
+    parts = [torch.empty(0)]
+    for block in _normal_blocks(num_frames, 2, generator):
+        angles = []
+        for first, second in block.tolist():
+            angles.append(angle)
+            angle, speed = (
+                a * angle + b * speed + to_angle * first,
+                c * angle + d * speed + shared * first + to_speed * second,
+            )
+        parts.append((spread * torch.tensor(angles, dtype=torch.float64)).float())
+    return torch.cat(parts)
 
 
 def sample_gaze(num_frames: int, generator: torch.Generator, config: IdleConfig) -> Float[Tensor, "frames 2"]:
     """Sample directions of gaze that stay for a while and jump within two frames."""
     spread = torch.tensor(config.gaze_spread).deg2rad()
     start = torch.randn(1, 2, generator=generator, dtype=torch.float64)
-    pitch, yaw, trial = _normals(num_frames, 3, generator).unbind(1)
+    pitch, yaw, trial = torch.cat(list(_normal_blocks(num_frames, 3, generator))).unbind(1)
     # A standard normal is below this threshold with the probability of a glance in one frame.
     rate = torch.tensor(1 / (config.fixation_s * FPS), dtype=torch.float64)
     jumps = trial < torch.special.ndtri(rate)
@@ -177,8 +182,8 @@ def sample_gaze(num_frames: int, generator: torch.Generator, config: IdleConfig)
     return ((held + before) / 2).float() * spread
 
 
-def _normals(num_frames: int, width: int, generator: torch.Generator) -> Float[Tensor, "frames width"]:
-    """Sample standard normals of which fewer frames are the beginning of more."""
-    num_blocks = -(-num_frames // BLOCK_FRAMES)
-    blocks = [torch.randn(BLOCK_FRAMES, width, generator=generator, dtype=torch.float64) for _ in range(num_blocks)]
-    return torch.cat(blocks)[:num_frames]
+def _normal_blocks(num_frames: int, width: int, generator: torch.Generator) -> Iterator[Float[Tensor, "frames width"]]:
+    """Sample standard normals of which fewer frames are the beginning of more, block by block."""
+    for start in range(0, num_frames, BLOCK_FRAMES):
+        block = torch.randn(BLOCK_FRAMES, width, generator=generator, dtype=torch.float64)
+        yield block[: num_frames - start]

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pkgutil import resolve_name
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
+from facetalk.io.audio import Waveform
 from facetalk.motion.gestures.base import Gesture
 
 GESTURES = {"idle": "facetalk.motion.gestures.idle:Idle"}
@@ -51,7 +50,7 @@ def check_seed(seed: int | None) -> None:
 
 def add_gestures(
     motion: Motion,
-    waveform: Float[Tensor, " samples"] | None = None,
+    waveform: Waveform | None = None,
     *,
     gestures: Sequence[str] = ("idle",),
     head_motion: float = 1.0,
