@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-import yaml
-
-from facetalk.core.errors import UsageError
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.text_values import parse_yaml
 
 T = TypeVar("T")
 
@@ -30,9 +30,9 @@ def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in mapping:
         if key not in names:
-            near = difflib.get_close_matches(str(key), names, 1)
+            near = difflib.get_close_matches(str(key)[:80], names, 1)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
-            raise UsageError(f"unknown option {_join(where, str(key))}; {hint}")
+            raise UsageError(f"unknown option {_join(where, str(key)[:80])}; {hint}")
     values = {key: _convert(hints[key], value, _join(where, key)) for key, value in mapping.items()}
     try:
         return cls(**values)
@@ -70,9 +70,9 @@ def override(mapping: Mapping[str, Any], changes: Sequence[str]) -> dict[str, An
             if not isinstance(place, dict):
                 raise UsageError(f"{change!r}: {section} is a value, not a section")
         try:
-            place[last] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise UsageError(f"{change!r}: {text!r} is not a YAML value") from None
+            place[last] = parse_yaml(text, "its value")
+        except FacetalkError as error:
+            raise UsageError(f"{change[:80]!r}: {error}") from None
     return result
 
 
@@ -93,23 +93,39 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _convert(next(kind for kind in arguments if kind is not type(None)), value, where)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, Mapping):
-            raise UsageError(f"{where} is a section with options, not {value!r}")
+            raise UsageError(f"{where} is a section with options, not {_short(value)}")
         return build(hint, value, where)
     if origin is tuple:
         if isinstance(value, str) or not isinstance(value, Sequence):
-            raise UsageError(f"{where} must be a list, not {value!r}")
+            raise UsageError(f"{where} must be a list, not {_short(value)}")
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
         if len(kinds) != len(value):
             raise UsageError(f"{where} needs {len(kinds)} values, found {len(value)}")
         return tuple(_convert(kind, item, where) for kind, item in zip(kinds, value, strict=True))
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{where} must hold names with values, not {_short(value)}")
+        return {str(key): _convert(arguments[1], inner, _join(where, str(key)[:80])) for key, inner in value.items()}
     if hint is Any or origin is not None:
         return value
+    return _plain_value(hint, value, where)
+
+
+def _plain_value(hint: Any, value: Any, where: str) -> Any:
+    """Convert to a number, a switch or a text."""
     if hint is float and isinstance(value, int | str) and not isinstance(value, bool):
         try:
-            return float(value)  # YAML reads 1e-4 as text
+            value = float(value)  # YAML reads 1e-4 as text
         except ValueError:
-            raise UsageError(f"{where} must be a number, not {value!r}") from None
+            raise UsageError(f"{where} must be a number, not {_short(value)}") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{where} must be a finite number, not {value}")
     if hint in (int, float, bool, str) and not (isinstance(value, hint) and (hint is bool) == isinstance(value, bool)):
         kind = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[hint]
-        raise UsageError(f"{where} must be {kind}, not {value!r}")
+        raise UsageError(f"{where} must be {kind}, not {_short(value)}")
     return value
+
+
+def _short(value: Any) -> str:
+    """How a message shows a value that may be long."""
+    return f"{value!r:.80}"

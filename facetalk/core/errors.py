@@ -23,6 +23,10 @@ class MissingAssetError(FacetalkError):
     exit_code = 3
 
 
+class InvalidValueError(FacetalkError, ValueError):
+    """A motion or waveform in memory cannot be used: its values are not finite, or beyond what a face can do."""
+
+
 class NoFaceError(FacetalkError):
     """No frame of a video shows a face."""
 

@@ -15,11 +15,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.camera import Camera
+from facetalk.core.errors import InvalidValueError
 from facetalk.core.rotations import axis_angle_to_quaternion, quaternion_to_axis_angle, slerp
 from facetalk.core.timing import exact_rate, frame_times
 
 POSES = ("global_orient", "neck_pose", "jaw_pose", "leye_pose", "reye_pose")
 """Joint rotations of a motion, in the order of the head's joints."""
+
+MIN_FPS, MAX_FPS = 1.0, 1000.0
+"""Frame rates that motions may have."""
+
+MOST_HOURS = 24
+
+_LARGEST = {"expression": 1e3, "transl": 1e4, "betas": 1e3} | dict.fromkeys(POSES, 1e3)
+"""Largest absolute value; meters and radians, and standard deviations or weights near 1. Far beyond any face, and far
+below what single precision no longer distinguishes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +138,34 @@ class Motion:
 def resampled_frames(motion: Motion, fps: float) -> int:
     """Number of frames that a motion has at another frame rate, at least one."""
     return max(1, round(motion.num_frames / exact_rate(motion.fps) * exact_rate(fps)))
+
+
+def check_values(motion: Motion) -> None:
+    """Refuse a motion whose values are not finite or beyond what a face can do: nothing that is made of it would be.
+
+    Raises:
+        InvalidValueError: names the values.
+    """
+    bad = [name for name in _LARGEST if not bool(torch.isfinite(getattr(motion, name)).all())]
+    if motion.confidence is not None and not bool(torch.isfinite(motion.confidence).all()):
+        bad.append("confidence")
+    if bad:
+        raise InvalidValueError(f"the motion has values that are not finite in {', '.join(bad)}")
+    for name, limit in _LARGEST.items():
+        values = getattr(motion, name)
+        largest = float(values.abs().max()) if values.numel() else 0.0
+        if largest > limit:
+            raise InvalidValueError(f"{name} of the motion reaches {largest:.3g}; at most {limit:g} makes sense")
+    if motion.num_frames == 0:
+        raise InvalidValueError("the motion has no frames")
+    if not MIN_FPS <= motion.fps <= MAX_FPS:
+        raise InvalidValueError(f"fps of the motion is {motion.fps:g}; it must be {MIN_FPS:g} to {MAX_FPS:g}")
+    if not 0 <= motion.source_fps <= MAX_FPS:
+        raise InvalidValueError(f"source_fps of the motion is {motion.source_fps:g}; it must be 0 to {MAX_FPS:g}")
+    if motion.duration_s > MOST_HOURS * 3600:
+        raise InvalidValueError(
+            f"the motion lasts {motion.duration_s / 3600:.0f} hours; at most {MOST_HOURS} can be used"
+        )
 
 
 def still_motion(

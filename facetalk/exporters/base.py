@@ -10,13 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import UsageError
-from facetalk.core.motion import Motion
+from facetalk.core.motion import MAX_FPS, MIN_FPS, Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.head.model import HeadModel
 from facetalk.motion import frame_rate
 from facetalk.motion.frames import BACKENDS, CAMERAS
 
-MIN_FPS, MAX_FPS = 1.0, 1000.0
 MIN_SIZE, MAX_SIZE = 16, 4096
 """Pixels."""
 

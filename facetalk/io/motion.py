@@ -9,7 +9,7 @@ inter-ocular units, `confidence (T,)`, `source` and `source_fps`.
 from __future__ import annotations
 
 import json
-import zipfile
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,27 @@ import torch
 from torch import Tensor
 
 from facetalk.core.camera import Camera
-from facetalk.core.errors import FacetalkError
-from facetalk.core.motion import POSES, Motion
+from facetalk.core.errors import FacetalkError, InvalidValueError
+from facetalk.core.motion import POSES, Motion, check_values
+from facetalk.core.text_values import parse_json
 from facetalk.core.version import __version__
 from facetalk.io.files import replacing
+from facetalk.io.npy import ArrayFileError, read_npz
 
 FORMAT = "facetalk-motion"
 VERSION = 1
+
+_ARRAYS = frozenset((
+    "format", "version", "head", "fps", "expression", "expression_names", *POSES, "transl", "betas", "meta", "camera_K",
+    "image_size", "fit_error", "confidence", "source", "source_fps",
+))  # fmt: skip
+_MOST_BYTES = 512 << 20
+"""Of all arrays; an hour has 35 MB."""
+_MOST_NAMES = 4096
+_MOST_PIXELS = 8192
+"""Longest side of a fitted video."""
+_LONGEST_META = 1 << 20
+_PATH = re.compile(r"[/\\]|^[~.]|:[~.]")
 
 
 def read_motion(path: Path | str) -> Motion:
@@ -39,7 +53,7 @@ def read_motion(path: Path | str) -> Motion:
     path = Path(path)
     arrays = _read_arrays(path)
     _check_header(path, arrays)
-    names = tuple(str(name) for name in np.atleast_1d(_get(path, arrays, "expression_names")))
+    names = _names(path, arrays)
     expression = _floats(path, arrays, "expression", (None, len(names)))
     num_frames = len(expression)
     if num_frames == 0:
@@ -54,8 +68,8 @@ def read_motion(path: Path | str) -> Motion:
         for name in ("fit_error", "confidence")
         if name in arrays
     }
-    return Motion(
-        head=_text(path, arrays, "head"),
+    motion = Motion(
+        head=_head(path, arrays),
         fps=fps,
         expression=expression,
         expression_names=names,
@@ -67,6 +81,11 @@ def read_motion(path: Path | str) -> Motion:
         **per_frame,
         **quality,
     )
+    try:
+        check_values(motion)
+    except InvalidValueError as error:
+        raise FacetalkError(f"{path}: {error}") from None
+    return motion
 
 
 def write_motion(path: Path | str, motion: Motion) -> None:
@@ -77,6 +96,9 @@ def write_motion(path: Path | str, motion: Motion) -> None:
         motion: what is written; its `meta` also gets the version of facetalk.
     """
     path = Path(path)
+    if not isinstance(motion, Motion):
+        raise InvalidValueError(f"write_motion takes a path and a Motion, not {type(motion).__name__}")
+    check_values(motion)
     arrays: dict[str, Any] = {
         "format": FORMAT,
         "version": np.int64(VERSION),
@@ -89,9 +111,6 @@ def write_motion(path: Path | str, motion: Motion) -> None:
         name: getattr(motion, name) for name in ("expression", *POSES, "transl", "betas", "fit_error", "confidence")
     }
     arrays |= {name: _float32(value) for name, value in tensors.items() if value is not None}
-    bad = [name for name, rows in arrays.items() if name in tensors and name != "fit_error" and not _finite(rows)]
-    if bad:
-        raise ValueError(f"a motion with values that are not finite in {', '.join(bad)} cannot be written")
     if motion.camera is not None:
         arrays["camera_K"] = _float32(motion.camera.K)
         arrays["image_size"] = np.array(motion.camera.image_size, np.int64)
@@ -106,19 +125,16 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.exists():
         raise FacetalkError(f"no motion file at {path}")
     what = "facetalk fit and animate write motion files"
-    if not zipfile.is_zipfile(path):  # also detects truncated files: an archive's index is at its end
-        found = "a folder" if path.is_dir() else "not an .npz archive, or truncated"
-        raise FacetalkError(f"{path} is not a motion file: it is {found}; {what}")
+    if not path.is_file():
+        raise FacetalkError(f"{path} is not a motion file: it is {'a folder' if path.is_dir() else 'no file'}; {what}")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        why = "it holds pickled objects" if "pickle" in str(error) else str(error).splitlines()[0]
-        raise FacetalkError(f"{path} is not a motion file: {why}; {what}") from None
+        return read_npz(path, _ARRAYS, _MOST_BYTES)
+    except ArrayFileError as error:
+        raise FacetalkError(f"{path} is not a motion file: {error}; {what}") from None
 
 
 def _check_header(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    found = str(arrays["format"]) if "format" in arrays else ""
+    found = str(arrays["format"])[:40] if "format" in arrays and arrays["format"].ndim == 0 else ""
     if found != FORMAT:
         holds = f"its format is {found!r}" if found else "it does not say its format"
         raise FacetalkError(f"{path} is not a motion file: {holds}, not {FORMAT!r}")
@@ -158,27 +174,54 @@ def _number(path: Path, arrays: dict[str, np.ndarray], name: str) -> float:
     return float(array.reshape(()))
 
 
-def _text(path: Path, arrays: dict[str, np.ndarray], name: str) -> str:
+def _text(path: Path, arrays: dict[str, np.ndarray], name: str, longest: int = 4096) -> str:
     array = _get(path, arrays, name)
     if array.ndim != 0 or array.dtype.kind != "U":
         raise FacetalkError(f"{path}: {name!r} must be one text")
-    return str(array)
+    text = str(array)
+    if len(text) > longest:
+        raise FacetalkError(f"{path}: {name!r} has {len(text)} characters; at most {longest} are read")
+    return text
+
+
+def _names(path: Path, arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
+    array = _get(path, arrays, "expression_names")
+    if array.ndim > 1 or array.size > _MOST_NAMES or (array.size > 0 and array.dtype.kind != "U"):
+        raise FacetalkError(f"{path}: 'expression_names' must be a list of at most {_MOST_NAMES} texts")
+    names = tuple(str(name) for name in np.atleast_1d(array))
+    unusual = next((name for name in names if not 0 < len(name) <= 100 or not name.isprintable()), None)
+    if unusual is not None:
+        raise FacetalkError(f"{path}: {unusual[:40]!r} cannot be the name of an expression")
+    if len(set(names)) < len(names):
+        raise FacetalkError(f"{path}: 'expression_names' holds the same name twice")
+    return names
+
+
+def _head(path: Path, arrays: dict[str, np.ndarray]) -> str:
+    """The head's name. It comes from somebody else, so it may not say which file of this computer is opened."""
+    name = _text(path, arrays, "head", 200)
+    if not name.isprintable() or _PATH.search(name):
+        raise FacetalkError(f"{path} names the head {name[:80]!r}; a motion names a head without its path: give --head")
+    return name
 
 
 def _camera(path: Path, arrays: dict[str, np.ndarray]) -> Camera | None:
     if "camera_K" not in arrays:
         return None
-    size = _floats(path, arrays, "image_size", (2,)).int()
-    return Camera(_floats(path, arrays, "camera_K", (3, 3)), (int(size[0]), int(size[1])))
+    width, height = (float(side) for side in _floats(path, arrays, "image_size", (2,)))
+    if not (min(width, height) >= 1 and max(width, height) <= _MOST_PIXELS and width * height <= _MOST_PIXELS**2 / 2):
+        raise FacetalkError(f"{path}: 'image_size' is {width:g}x{height:g}, which is not the size of a video")
+    K = _floats(path, arrays, "camera_K", (3, 3))
+    focal, center = K.diagonal()[:2], K[:2, 2]
+    if not bool((focal > 1).all() and (focal < 1e6).all() and (center.abs() < 1e6).all()) or K[2].tolist() != [0, 0, 1]:
+        raise FacetalkError(f"{path}: 'camera_K' is not the matrix of a camera (focal lengths and center in pixels)")
+    return Camera(K, (int(width), int(height)))
 
 
 def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     if "meta" not in arrays:
         return {}
-    try:
-        meta = json.loads(_text(path, arrays, "meta"))
-    except json.JSONDecodeError as error:
-        raise FacetalkError(f"{path}: 'meta' is not JSON: {error}") from None
+    meta = parse_json(_text(path, arrays, "meta", _LONGEST_META), f"{path}: 'meta'")
     if not isinstance(meta, dict):
         raise FacetalkError(f"{path}: 'meta' is not a JSON object")
     return meta

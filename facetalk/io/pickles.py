@@ -1,338 +1,88 @@
-"""Restricted reader for pickled files: arrays and nothing else.
-
-A pickle is a program: it can call any function by name. Head models are still published as pickles, some of them
-written by Python 2 with chumpy and SciPy objects inside. Here only a short list of names is allowed, each replaced by
-a class that only holds data; any other name is an error before it is looked up. Neither chumpy nor an old SciPy is
-needed.
-"""
+"""Files with named arrays as publishers of head models write them: `.npz`, `.npy` and pickles."""
 
 from __future__ import annotations
 
-import io
-import math
-import pickle
-import zipfile
-import zlib
-from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.io.npy import MAGIC, ArrayFileError, PickledArrayError, read_npy, read_npz
+from facetalk.io.sandbox import Limits, run_confined
+from facetalk.io.torch_files import TensorUnpickler
+from facetalk.io.unpickling import ForbiddenError, Plain
 
-_MOST_BYTES = 2 << 30
-"""Limit for one array, forty times FLAME's largest: a short file can declare a huge one."""
-_MOST_VALUES = 2_000_000
-"""Limit for values in lists, counted each time they appear: nested references to one list can expand to billions."""
+LEAST_SECONDS = 4
+"""Computing time for a file, to which large ones get a second for every 16 MiB: a whole FLAME takes half a second."""
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
-    """The named values of a `.pkl`, `.npz` or pickled `.npy` file: arrays, numbers, strings, and lists of these."""
+    """The named values of a `.pkl`, `.npz` or pickled `.npy` file: arrays, numbers, strings, and lists of these.
+
+    Raises:
+        MissingAssetError: there is no such file.
+        FacetalkError: it cannot be read, or holds something else.
+    """
+    if not path.exists():
+        raise MissingAssetError(f"no file at {path}")
+    if not path.is_file():
+        raise FacetalkError(f"{path} is {'a folder' if path.is_dir() else 'not a file'}, not a file with arrays")
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC))
     try:
-        with path.open("rb") as file:
-            start = file.read(8)
-            file.seek(0)
-            if start.startswith(b"PK"):
-                values = _read_npz(file)
-            elif start.startswith(b"\x93NUMPY"):
-                values = _read_npy(file)
-            else:
-                values = _read_pickle(file)
-            values = _Plain()(values)
-    except FileNotFoundError:
-        raise MissingAssetError(f"no file at {path}") from None
-    except _ForbiddenError as error:
-        raise FacetalkError(
-            f"{path} would run {error} when it is opened; head files hold only arrays, so it is refused: "
-            "fetch the file from its publisher"
-        ) from None
-    except IsADirectoryError:
-        raise FacetalkError(f"{path} is a folder, not a file with arrays") from None
-    except (pickle.UnpicklingError, ValueError, EOFError, TypeError, KeyError, AttributeError, IndexError,
-            UnicodeDecodeError, zipfile.BadZipFile, zlib.error, OverflowError, ImportError, MemoryError, RecursionError,
-            RuntimeError) as error:  # fmt: skip
+        if start.startswith(b"PK"):
+            return read_npz(path)
+        if start == MAGIC:
+            raise FacetalkError(f"{path} holds {type(read_npy(path)).__name__}, not named arrays")
+    except PickledArrayError:
+        pass
+    except ArrayFileError as error:
         raise FacetalkError(f"{path} is not a file with arrays that can be read ({error}); fetch it again") from None
+    seconds = LEAST_SECONDS + (path.stat().st_size >> 24)
+    values = run_confined(read_pickled, path, limits=Limits(processor_s=seconds))
     if not isinstance(values, dict):
         raise FacetalkError(f"{path} holds {type(values).__name__}, not named arrays")
     return values
 
 
-class _ForbiddenError(Exception):
-    """A pickle asked for a name that is not allowed."""
-
-
-class _Holder:
-    """Replaces an object of another package (including NumPy) and only stores its parts."""
-
-    def __init__(self, *parts: Any) -> None:
-        self.parts = parts
-        self.state: dict[str, Any] = {}
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = {_text(name): value for name, value in state.items()} if isinstance(state, dict) else {}
-
-
-class _DType(_Holder):
-    """The dtype of an array: plain, no records."""
-
-    def __setstate__(self, state: Any) -> None:
-        self.order = _text(state[1])
-
-    def dtype(self) -> np.dtype:
-        kind = np.dtype(_text(self.parts[0]))
-        if kind.kind not in "biufcSUO":
-            raise ValueError(f"an array of {kind}")
-        order = getattr(self, "order", "=")
-        return kind.newbyteorder(order) if order in "<>" else kind  # type: ignore[arg-type]
-
-
-class _Array(_Holder):
-    """A NumPy array."""
-
-    def __setstate__(self, state: Any) -> None:
-        _, self.shape, self.kind, self.by_column, self.content = state
-
-    def array(self, plain: _Plain) -> Any:
-        kind = self.kind.dtype()
-        shape = tuple(int(size) for size in self.shape)
-        if kind.kind == "O":
-            items = [plain(item) for item in self.content]
-            return items[0] if shape == () else items
-        return np.frombuffer(_bytes(self.content), kind).reshape(shape, order="F" if self.by_column else "C").copy()
-
-
-def _new_array(*_: Any) -> _Array:
-    return _Array()
-
-
-def _scalar(kind: _DType, content: Any) -> Any:
-    return np.frombuffer(_bytes(content), kind.dtype())[0]
-
-
-def _array_from_buffer(content: Any, kind: _DType, shape: tuple[int, ...], order: str) -> _Array:
-    """An array as NumPy writes it with pickle protocol 5."""
-    array = _Array()
-    array.__setstate__((1, shape, kind, order == "F", _bytes(content)))
-    return array
-
-
-def _bytes(content: Any) -> bytes:
-    if isinstance(content, str):
-        return content.encode("latin1")
-    if not isinstance(content, bytes | bytearray):  # bytes(10**12) would be a terabyte of zeros
-        raise ValueError(f"{type(content).__name__} in place of an array's memory")
-    return bytes(content)
-
-
-class _Chumpy(_Holder):
-    """A chumpy array: `x` is its value."""
-
-    def array(self, plain: _Plain) -> np.ndarray:
-        if "x" in self.state:
-            return np.asarray(plain(self.state["x"]))
-        if self.parts:
-            return np.asarray(plain(self.parts[0]))
-        raise ValueError("a chumpy object without a value")
-
-
-class _ChumpySelect(_Holder):
-    """A selection of a chumpy array's entries, reshaped."""
-
-    def array(self, plain: _Plain) -> np.ndarray:
-        values = np.asarray(plain(self.state["a"])).ravel()[np.asarray(plain(self.state["idxs"])).ravel()]
-        return values.reshape(tuple(int(size) for size in self.state["preferred_shape"]))
-
-
-class _Sparse(_Holder):
-    """A sparse matrix in any of three layouts."""
-
-    layout = ""
-
-    def array(self, plain: _Plain) -> np.ndarray:
-        state = {name: plain(value) for name, value in self.state.items()}
-        size = state.get("_shape", state.get("shape"))
-        if size is None:
-            raise ValueError("a sparse matrix without a size")
-        data = np.asarray(state["data"])
-        _check_size(math.prod(int(length) for length in size) * data.itemsize)
-        dense = np.zeros(tuple(int(length) for length in size), data.dtype)
-        if self.layout == "coo":
-            rows, columns = state["coords"] if "coords" in state else (state["row"], state["col"])
-        else:
-            pointers = np.asarray(state["indptr"])
-            major = np.repeat(np.arange(len(pointers) - 1), np.diff(pointers))
-            minor = np.asarray(state["indices"])
-            rows, columns = (major, minor) if self.layout == "csr" else (minor, major)
-        np.add.at(dense, (rows, columns), data)
-        return dense
-
-
-def _check_size(num_bytes: int) -> None:
-    if not 0 <= num_bytes <= _MOST_BYTES:
-        raise ValueError(f"an array of {num_bytes >> 20} MiB")
-
-
-class _Csc(_Sparse):
-    layout = "csc"
-
-
-class _Csr(_Sparse):
-    layout = "csr"
-
-
-class _Coo(_Sparse):
-    layout = "coo"
-
-
-def _reconstruct_object(kind: type, base: type, state: Any) -> Any:
-    """`copyreg._reconstructor`, limited to holders."""
-    if not (isinstance(kind, type) and issubclass(kind, _Holder)) or base is not object:
-        raise _ForbiddenError("a constructor of an unknown class")
-    return kind()
-
-
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Bytes as Python 3 writes them with old pickle protocols."""
-    if encoding not in ("latin1", "latin-1"):
-        raise _ForbiddenError(f"the codec {encoding}")
-    return text.encode("latin1")
-
-
-def _torch_storage(data: bytes) -> Any:
-    """A tensor's storage, read by torch's own restricted reader."""
-    import torch
-
-    return torch.load(io.BytesIO(data), weights_only=True)
-
-
-def _torch_tensor(*parts: Any) -> Any:
-    """A tensor on a storage from torch's restricted reader."""
-    import torch
-
-    storage, offset, size, stride = parts[:4]
-    if not isinstance(storage, torch.storage.TypedStorage | torch.UntypedStorage):
-        raise _ForbiddenError("a tensor of something that is not a storage")
-    return torch.empty(0, dtype=storage.dtype).set_(storage, offset, tuple(size), tuple(stride)).numpy()  # type: ignore[union-attr]
-
-
-class _Call:
-    """A function that a pickle may call but not modify: otherwise the BUILD instruction could set its attributes."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *parts: Any) -> Any:
-        return self._function(*parts)
-
-    def __setstate__(self, state: Any) -> None:
-        raise _ForbiddenError(f"a change of {self._function.__name__}")
-
-
-_NUMPY = {
-    "multiarray._reconstruct": _Call(_new_array),
-    "multiarray.scalar": _Call(_scalar),
-    "numeric._frombuffer": _Call(_array_from_buffer),
-}
-_ALLOWED: dict[str, Any] = {
-    "numpy.ndarray": _Array,
-    "numpy.dtype": _DType,
-    **{f"numpy.{core}.{name}": value for core in ("core", "_core") for name, value in _NUMPY.items()},
-    "collections.OrderedDict": OrderedDict,
-    "_codecs.encode": _Call(_encode),
-    "chumpy.ch.Ch": _Chumpy,
-    "chumpy.reordering.Select": _ChumpySelect,
-    "torch._utils._rebuild_tensor_v2": _Call(_torch_tensor),
-    "torch.storage._load_from_bytes": _Call(_torch_storage),
-    **{f"{module}._reconstructor": _Call(_reconstruct_object) for module in ("copy_reg", "copyreg")},
-    **{f"{module}.object": object for module in ("__builtin__", "builtins")},
-    **{
-        f"{module}.{kind.__name__}": kind for module in ("__builtin__", "builtins") for kind in (set, list, dict, tuple)
-    },
-    **{f"numpy.{kind.__name__}": kind for kind in (np.float32, np.float64, np.int32, np.int64, np.uint32, np.bool_)},
-}
-_SPARSE = {"csc": _Csc, "csr": _Csr, "coo": _Coo}
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Resolves only the names in the table above."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The replacement for `module.name`."""
-        full = f"{module}.{name}"
-        if full in _ALLOWED:
-            return _ALLOWED[full]
-        layout, _, kind = name.partition("_")
-        if module.startswith("scipy.sparse") and layout in _SPARSE and kind in ("matrix", "array"):
-            return _SPARSE[layout]
-        raise _ForbiddenError(full)
-
-    def persistent_load(self, pid: Any) -> Any:
-        """Refuse external references."""
-        raise _ForbiddenError(f"a reference to {pid!r}")
-
-
-def _read_pickle(file: Any) -> Any:
-    # Python 2 wrote arrays as byte strings; latin1 keeps each byte.
-    return _ArrayUnpickler(file, fix_imports=False, encoding="latin1").load()
-
-
-def _read_npy(file: Any) -> Any:
+def read_pickled(path: Path) -> Any:
+    """The values of a pickle, or of `.npy` and `.npz` files with pickled arrays; runs in the child process.
+
+    Args:
+        path: the file.
+    """
+    import zipfile
+
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+                return {entry.filename.removesuffix(".npy"): _member(archive, entry) for entry in entries}
+        with path.open("rb") as file:
+            return _read(file)
+    except ForbiddenError as error:
+        raise FacetalkError(
+            f"{path} would run {error} when it is opened; head files hold only arrays, so it is refused: "
+            "fetch the file from its publisher"
+        ) from None
+
+
+def _member(archive: Any, entry: Any) -> Any:
+    with archive.open(entry) as file:
+        return _read(file)
+
+
+def _read(file: Any) -> Any:
+    """The values in a stream: a pickle, or an array whose values may be pickled."""
+    import numpy as np
+
+    head = file.peek(len(MAGIC))[: len(MAGIC)]
+    if head != MAGIC:
+        return Plain()(TensorUnpickler(file).load())
     version = np.lib.format.read_magic(file)
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    *_, dtype = header(file)
+    shape, by_column, dtype = header(file)
     if dtype.hasobject:
-        return _Plain()(_read_pickle(file))
-    file.seek(0)
-    return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _read_npz(file: Any) -> dict[str, Any]:
-    values = {}
-    with zipfile.ZipFile(file) as archive:
-        for entry in archive.infolist():
-            if entry.filename.endswith(".npy"):
-                _check_size(entry.file_size)  # zipfile unpacks no more than the stated size
-                values[entry.filename[:-4]] = _read_npy(io.BytesIO(archive.read(entry)))
-    return values
-
-
-def _text(name: Any) -> str:
-    return name.decode("latin1") if isinstance(name, bytes) else str(name)
-
-
-class _Plain:
-    """Converts holders and nested values to arrays, each once."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, int]] = {}
-        self._kept: list[Any] = []
-
-    def __call__(self, value: Any) -> Any:
-        """The value, with holders replaced by arrays."""
-        return self._sized(value)[0]
-
-    def _sized(self, value: Any) -> tuple[Any, int]:
-        """The value and the number of values in it."""
-        if not isinstance(value, _Holder | dict | list | tuple | np.ndarray):
-            return value, 1
-        if id(value) not in self._known:
-            self._kept.append(value)  # so that its id is not reused
-            self._known[id(value)] = self._convert(value)
-        return self._known[id(value)]
-
-    def _convert(self, value: Any) -> tuple[Any, int]:
-        if isinstance(value, _Holder):
-            return self._sized(value.array(self))  # type: ignore[attr-defined]
-        if isinstance(value, np.ndarray):
-            _check_size(value.nbytes)
-            return value, 1
-        inner = [self._sized(item) for item in (value.values() if isinstance(value, dict) else value)]
-        count = 1 + sum(size for _, size in inner)
-        if count > _MOST_VALUES:
-            raise ValueError(f"{count} values in lists")
-        plain = [item for item, _ in inner]
-        return (dict(zip(map(_text, value), plain, strict=True)) if isinstance(value, dict) else plain), count
+        return Plain()(TensorUnpickler(file).load())
+    count = int(np.prod(shape, dtype=np.int64))
+    data = file.read(count * dtype.itemsize)
+    return np.frombuffer(data, dtype, count).reshape(shape, order="F" if by_column else "C").copy()

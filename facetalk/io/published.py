@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.io.sandbox import Limits, run_confined
+from facetalk.io.torch_files import read_named_tensors
 from facetalk.io.weights import read_tensors
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Keys under which checkpoints store the weights next to other things."""
+_LARGEST = 4 << 30
+_LEAST_MEMORY = 512 << 20
 
 
 def read_published(path: Path) -> dict[str, Tensor]:
@@ -23,18 +22,10 @@ def read_published(path: Path) -> dict[str, Tensor]:
         return read_tensors(path)[0]
     if not path.is_file():
         raise MissingAssetError(f"no weights at {path}")
-    try:
-        # torch's restricted reader: tensors and plain containers, no code.
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise FacetalkError(
-            f"{path} cannot be read as plain weights ({str(error).splitlines()[0]}); save its state_dict as safetensors"
-        ) from None
-    for name in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-    tensors = {str(name): value for name, value in content.items()} if isinstance(content, Mapping) else {}
-    tensors = {name: value for name, value in tensors.items() if isinstance(value, Tensor)}
-    if not tensors:
-        raise FacetalkError(f"{path} holds no named tensors; give a file with a network's state_dict")
-    return tensors
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise FacetalkError(f"{path} has {size >> 30} GiB; weights of at most {_LARGEST >> 30} GiB are read")
+    # Files of torch are not compressed: what they hold is at most as large as they are.
+    limits = Limits(memory_bytes=_LEAST_MEMORY + 4 * size)
+    arrays = run_confined(read_named_tensors, path, limits=limits)
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}

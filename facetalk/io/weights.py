@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.core.text_values import MOST_CHARACTERS, parse_yaml
 from facetalk.io.files import replacing
 
 MODEL_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
@@ -86,13 +87,17 @@ def write_model(folder: Path, model: nn.Module, kind: str, method: str, sections
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A YAML file that holds one mapping."""
+    """A YAML file that holds one mapping of plain values."""
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(4 * MOST_CHARACTERS + 1).decode("utf-8")
     except FileNotFoundError:
         raise FacetalkError(f"no configuration file at {path}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FacetalkError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from None
+    except IsADirectoryError:
+        raise FacetalkError(f"{path} is a folder, not a configuration file") from None
+    except UnicodeDecodeError:
+        raise FacetalkError(f"{path} is not valid YAML: it is not a text in UTF-8") from None
+    value = parse_yaml(text, str(path))
     if not isinstance(value, dict):
         raise FacetalkError(f"{path} holds {type(value).__name__}, not a mapping of options")
     return value

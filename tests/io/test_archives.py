@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import random
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from facetalk.core.errors import FacetalkError
+from facetalk.io import archives
 from facetalk.io.archives import is_archive, unpack
+from facetalk.io.sandbox import Limits
 
 
 def packed(path: Path, *entries: tuple[str, bytes] | tarfile.TarInfo | zipfile.ZipInfo) -> Path:
@@ -73,3 +77,52 @@ def test_what_is_no_archive_says_so(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"hello")
         with pytest.raises(FacetalkError, match="not an archive"):
             unpack(tmp_path / name, tmp_path / "out")
+
+
+def test_headers_of_any_length_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_LIMITS", Limits(memory_bytes=48 << 20))
+    for kind in (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
+        info = tarfile.TarInfo("x")
+        info.type, info.size = kind, 2 << 30
+        path = tmp_path / "a.tar.gz"
+        with gzip.open(path, "wb", compresslevel=1) as file:
+            file.write(info.tobuf(tarfile.GNU_FORMAT))
+            for _ in range(4):  # 64 MiB of the two gigabytes: more than the memory that the process gets
+                file.write(bytes(1 << 24))
+        with pytest.raises(FacetalkError, match=r"a\.tar\.gz cannot be read: it takes more memory"):
+            unpack(path, tmp_path / "out")
+
+
+def test_folders_count_as_files_do(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(20_001):
+            archive.writestr(f"{number}/", "")
+    with pytest.raises(FacetalkError, match="more than 20000 files and folders"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_that_a_terminal_or_a_file_system_would_choke_on_are_refused(tmp_path: Path) -> None:
+    for number, name in enumerate(("\x1b[31mred", "a\nb", "/".join("d" * 30))):
+        with pytest.raises(FacetalkError, match="no head model has") as caught:
+            unpack(packed(tmp_path / f"{number}.zip", (name, b"x")), tmp_path / "out")
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_archives_cut_short_say_so(tmp_path: Path, method: int) -> None:
+    noise = random.Random(0).randbytes(50_000)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("a", noise)
+    whole = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(whole[:1000] + bytes(1000) + whole[2000:])
+    with tarfile.open(tmp_path / "a.tar.xz", "w:xz") as tar:
+        info = tarfile.TarInfo("a")
+        info.size = len(noise)
+        tar.addfile(info, io.BytesIO(noise))
+    whole = (tmp_path / "a.tar.xz").read_bytes()
+    (tmp_path / "a.tar.xz").write_bytes(whole[: len(whole) // 2])
+    for name in ("a.zip", "a.tar.xz"):
+        with pytest.raises(FacetalkError, match="is not an archive that can be unpacked") as caught:
+            unpack(tmp_path / name, tmp_path / f"out_{name}")
+        assert "\n" not in str(caught.value)

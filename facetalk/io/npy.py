@@ -1,0 +1,202 @@
+"""NumPy's `.npy` and `.npz` files of other people: plain arrays, each as large as its file says and no larger.
+
+NumPy believes a header before it sees the data, evaluates it as Python, and unpacks whatever an archive holds. Here a
+header has to match a pattern and the size of the file, an archive's total is limited before anything is unpacked, and
+memory is filled only as data arrives. That bounds time and memory, so no other process is needed.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+MAGIC = b"\x93NUMPY"
+MOST_BYTES = 768 << 20
+"""Limit for all arrays of a file: three times the largest published head."""
+_MOST_HEADER_BYTES = 10_000
+_MOST_DIRECTORY_BYTES = 1 << 20
+_END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
+_LONGEST_COMMENT = 65_535
+_FIELDS = {
+    "descr": re.compile(r"'descr' *: *'([^']{1,20})' *[,}]"),
+    "fortran_order": re.compile(r"'fortran_order' *: *(True|False) *[,}]"),
+    "shape": re.compile(r"'shape' *: *\(((?: *\d{1,12}L? *,?){0,8}) *\) *[,}]"),
+}
+_DTYPE = re.compile(r"[<>|=]?(?:b1|i[1248]|u[1248]|f[248]|c8|c16|[SU][1-9]\d{0,6})")
+_OBJECTS = re.compile(r"[|<>=]?O\d?")
+
+
+class ArrayFileError(ValueError):
+    """A file does not hold what it should; the message is the reason, without the file's name."""
+
+
+class PickledArrayError(ArrayFileError):
+    """An array holds pickled objects."""
+
+    def __init__(self) -> None:
+        """Describe the array."""
+        super().__init__("it holds pickled objects")
+
+
+class _Header(NamedTuple):
+    dtype: np.dtype
+    by_column: bool
+    shape: tuple[int, ...]
+
+
+def read_npy(path: Path, most_bytes: int = MOST_BYTES) -> np.ndarray:
+    """The array in a `.npy` file.
+
+    Args:
+        path: the file.
+        most_bytes: limit for the array's size.
+
+    Raises:
+        ArrayFileError: the file is no such file, is too large, or holds pickled objects.
+        OSError: the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        return _read_array(file, min(path.stat().st_size, most_bytes + _MOST_HEADER_BYTES))
+
+
+def read_npz(path: Path, names: Collection[str] | None = None, most_bytes: int = MOST_BYTES) -> dict[str, np.ndarray]:
+    """The arrays in an `.npz` file by name.
+
+    Args:
+        path: the file.
+        names: arrays that are read, if they are there; all of them if not given.
+        most_bytes: limit for all arrays together.
+
+    Raises:
+        ArrayFileError: the file is no such archive, is too large, or holds pickled objects.
+        OSError: the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        try:
+            _check_directory(file)
+            with zipfile.ZipFile(file) as archive:
+                members = {name: entry for name, entry in _members(archive).items() if names is None or name in names}
+                total = sum(entry.file_size for entry in members.values())
+                if total > most_bytes:
+                    raise ArrayFileError(f"it unpacks to {total >> 20} MiB; at most {most_bytes >> 20} are read")
+                return {name: _read_member(archive, entry) for name, entry in members.items()}
+        except ArrayFileError:
+            raise
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error,
+                OverflowError, OSError) as error:  # fmt: skip
+            raise ArrayFileError(f"its archive is damaged ({_one_line(error)})") from None
+
+
+def _check_directory(file: io.BufferedIOBase) -> None:
+    """Refuse an archive with a directory of many files before it is read."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _END_OF_DIRECTORY.size - _LONGEST_COMMENT))
+    end = file.read()
+    place = end.rfind(b"PK\5\6")
+    if place < 0 or len(end) - place < _END_OF_DIRECTORY.size:
+        raise ArrayFileError("it is not an .npz archive, or truncated")
+    length = _END_OF_DIRECTORY.unpack_from(end, place)[5]
+    if length > _MOST_DIRECTORY_BYTES:
+        raise ArrayFileError(f"its archive has a directory of {length} bytes; that is too much for arrays")
+    file.seek(0)
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    members: dict[str, zipfile.ZipInfo] = {}
+    for entry in archive.infolist():
+        if not entry.filename.endswith(".npy"):
+            continue
+        name = entry.filename.removesuffix(".npy")
+        if name in members:
+            raise ArrayFileError(f"it holds {name[:40]!r} twice")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ArrayFileError(f"{name[:40]!r} is compressed in a way that NumPy does not use")
+        members[name] = entry
+    return members
+
+
+def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(entry) as file:
+        return _read_array(file, entry.file_size)
+
+
+def _read_array(file: io.BufferedIOBase, size: int) -> np.ndarray:
+    """The array in a stream.
+
+    Args:
+        file: a stream at the start of the magic bytes.
+        size: number of bytes in it; more are not read.
+    """
+    header, length = _read_header(file)
+    count = math.prod(header.shape)
+    num_bytes = count * header.dtype.itemsize
+    if num_bytes > size - length:
+        raise ArrayFileError(f"its header states {num_bytes} bytes of data, there are {max(0, size - length)}")
+    memory = np.empty(num_bytes, np.uint8)  # the system provides it page by page, as data arrives
+    room, done = memory.data, 0
+    while done < num_bytes:
+        got = file.readinto(room[done : done + (1 << 24)])
+        if not got:
+            raise ArrayFileError(f"it ends after {done} of {num_bytes} bytes of data")
+        done += got
+    array = memory.view(header.dtype).reshape(header.shape, order="F" if header.by_column else "C")
+    if header.dtype.kind == "U":
+        check_characters(array)
+    return np.asarray(array.view(np.uint8) != 0) if header.dtype.kind == "b" else array
+
+
+def _read_header(file: io.BufferedIOBase) -> tuple[_Header, int]:
+    """The header, and the number of bytes up to its end."""
+    start = file.read(len(MAGIC) + 2)
+    if len(start) < len(MAGIC) + 2 or not start.startswith(MAGIC):
+        raise ArrayFileError("it is not an array of NumPy")
+    form = {1: "<H", 2: "<I", 3: "<I"}.get(start[len(MAGIC)])
+    if form is None:
+        raise ArrayFileError(f"its array has the unknown version {start[len(MAGIC)]}")
+    field = file.read(struct.calcsize(form))
+    if len(field) < struct.calcsize(form):
+        raise ArrayFileError("its array's header is truncated")
+    (length,) = struct.unpack(form, field)
+    if length > _MOST_HEADER_BYTES:
+        raise ArrayFileError(f"its array's header has {length} bytes; at most {_MOST_HEADER_BYTES} are read")
+    text = file.read(length).decode("latin1")
+    found = {name: pattern.search(text) for name, pattern in _FIELDS.items()}
+    if len(text) < length or any(match is None for match in found.values()):
+        raise ArrayFileError("its array's header is damaged")
+    descr, order, shape = (found[name][1] for name in ("descr", "fortran_order", "shape"))  # type: ignore[index]
+    if _OBJECTS.fullmatch(descr):
+        raise PickledArrayError
+    if not _DTYPE.fullmatch(descr):
+        raise ArrayFileError(f"its array has values of the kind {descr!r}")
+    try:
+        sizes = tuple(int(part) for part in re.findall(r"\d+", shape))
+        header = _Header(np.dtype(descr), order == "True", sizes)
+    except (TypeError, ValueError) as error:
+        raise ArrayFileError(f"its array's header is damaged ({_one_line(error)})") from None
+    if math.prod(max(size, 1) for size in sizes) > 1 << 40:  # NumPy multiplies them even if one of them is zero
+        raise ArrayFileError(f"its array has the shape {sizes}")
+    return header, len(start) + len(field) + length
+
+
+def check_characters(array: np.ndarray) -> None:
+    """Refuse an array of texts with numbers that are no characters: Python cannot make or print texts of them.
+
+    Raises:
+        ArrayFileError: there are such numbers.
+    """
+    codes = np.ascontiguousarray(array).reshape(-1).astype(array.dtype.newbyteorder("<")).view("<u4")
+    if np.any((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))):
+        raise ArrayFileError("its texts hold numbers that are no characters")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:100] or type(error).__name__
