@@ -21,12 +21,16 @@ from PIL import Image
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.ffmpeg import source, start_decoding
 from facetalk.io.media import Media, Stream, checked_file, probe
+from facetalk.io.timeline import Timeline
 
 _log = logging.getLogger(__name__)
 
 DETECTION_SIDE = 1280
 """Longest side of frames that are decoded to find faces or to cut them out, pixels: face landmarks are detected on
 192 x 192 pixels, so more would only cost time."""
+
+MAX_SIDE = 16_384
+"""Longest side of frames, pixels; a frame may have a quarter of the pixels of such a square."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ def _frame_rate(line: str) -> float:
     if rate is None:
         return 25.0
     fps = float(rate[1]) * (1000 if rate[2] else 1)
+    if fps <= 0:
+        return 25.0
     ntsc = round(fps * 1.001) * 1000 / 1001
     return ntsc if fps != round(fps) and abs(fps - ntsc) < 0.0051 else fps
 
@@ -78,6 +84,8 @@ def _shown_size(stream: Stream, path: Path) -> tuple[int, int]:
     # 1280:1281 and the like come from rounding when a video was cropped.
     if stretch > 0 and abs(stretch - 1) > 0.01:
         width = max(1, round(width * stretch))
+    if max(width, height) > MAX_SIDE or width * height > MAX_SIDE**2 / 4:
+        raise FacetalkError(f"{path} states frames of {width}x{height} pixels; that is no video of a face")
     rotation = re.search(r"rotation of (-?[\d.]+) degrees", stream.details)
     if rotation is not None and round(abs(float(rotation[1]))) % 180 == 90:
         width, height = height, width
@@ -166,11 +174,14 @@ class VideoReader:
         listener.start()
         try:
             count, time_s = 0, 0.0
+            timeline = Timeline(1 / self.fps)
             while True:
                 image = np.empty((height, width, 3), np.uint8)
                 if not _fill(process.stdout, image):
                     break
-                time_s = shown_time(times.get(), time_s if count else None, self.fps)
+                stated = times.get()
+                stated = None if stated is None else timeline.shown(stated)
+                time_s = shown_time(stated, time_s if count else None, self.fps)
                 count += 1
                 yield time_s, image
             code = process.wait()
