@@ -7,24 +7,26 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.output import (
+from facetalk.cli.options import (
     EyesName,
     FpsOption,
     HairName,
     HeadName,
     JsonFlag,
+    JsonLinesFlag,
     OverwriteFlag,
     SkinName,
     SkipFlag,
-    print_failures,
-    print_json,
-    progress_bar,
 )
+from facetalk.cli.progress import progress_display
+from facetalk.cli.report import batch_report
 from facetalk.exporters.registry import FORMATS
 
 
 def animate(
-    speech: Annotated[list[Path], typer.Argument(metavar="SPEECH...", help="Audio files, or videos with speech.")],
+    speech: Annotated[
+        list[Path], typer.Argument(metavar="SPEECH...", help="Audio files, videos with speech, or folders of them.")
+    ],
     style: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +53,7 @@ def animate(
             "-o",
             "--out",
             metavar="DIR",
-            help="Output folder; one subfolder per input if there are many.  [default: SPEECH/]",
+            help="Folder that gets a folder for each input, named after it.  [default: the current one]",
         ),
     ] = None,
     formats: Annotated[
@@ -65,43 +67,32 @@ def animate(
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
+    json_lines: JsonLinesFlag = False,
 ) -> None:
     """Turn speech into a talking head: a video with audio, a motion file and an animated mesh."""
     from facetalk.head.looks import Look
     from facetalk.pipelines import animate as pipeline
 
-    options = pipeline.AnimateOptions(
-        style=style,
-        style_strength=style_strength,
-        talker=talker,
-        head=head,
-        look=Look(skin, eyes, hair),
-        head_motion=head_motion,
-        blinks=blinks,
-        formats=[name.strip() for name in formats.split(",")],
-        size=size,
-        fps=fps,
-        seed=seed,
-    )
-    with progress_bar(as_json) as show:
-        batch = pipeline.animate_all(
-            speech, options, out=out, overwrite=overwrite, skip_existing=skip_existing, progress=show
+    with batch_report("animate", as_json, json_lines) as report, progress_display() as show:
+        options = pipeline.AnimateOptions(
+            style=style,
+            style_strength=style_strength,
+            talker=talker,
+            head=head,
+            look=Look(skin, eyes, hair),
+            head_motion=head_motion,
+            blinks=blinks,
+            formats=[name.strip() for name in formats.split(",")],
+            size=size,
+            fps=fps,
+            seed=seed,
         )
-    if len(speech) == 1:
-        for error in batch.failed.values():
-            raise error
-    failed = {str(path): str(error) for path, error in batch.failed.items()}
-    if as_json:
-        done = [
-            {"speech": r.speech, "seconds": r.duration_s, "seed": r.seed, "files": r.paths, "timings_s": r.timings}
-            for r in batch.done
-        ]
-        print_json({"done": done, "skipped": batch.skipped, "failed": failed})
-    else:
-        for result in batch.done:
-            typer.echo("\n".join(str(path) for path in result.paths.values()))
-        for path in batch.skipped:
-            typer.echo(f"{path}: exists already", err=True)
-    print_failures(failed)
-    if failed:
-        raise typer.Exit(1)
+        pipeline.animate_all(
+            speech,
+            options,
+            out=out,
+            overwrite=overwrite,
+            skip_existing=skip_existing,
+            progress=show,
+            report=report.add,
+        )

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.output import JsonFlag, print_json
+from facetalk.cli.command import command
+from facetalk.cli.options import JsonFlag
+from facetalk.cli.output import print_json, print_text
 
 config = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List and print the configurations that `facetalk train` takes."
@@ -14,6 +16,7 @@ config = typer.Typer(
 
 
 @config.command("ls")
+@command
 def list_configs(as_json: JsonFlag = False) -> None:
     """List the configurations that come with the package."""
     from facetalk.recipes.registry import config_names
@@ -22,10 +25,11 @@ def list_configs(as_json: JsonFlag = False) -> None:
     if as_json:
         print_json(names)
     else:
-        typer.echo("\n".join(names))
+        print_text("\n".join(names))
 
 
 @config.command("show")
+@command
 def show_config(
     name: Annotated[str, typer.Argument(help="A name from `facetalk config ls` or a YAML file.")],
     as_json: JsonFlag = False,
@@ -39,4 +43,4 @@ def show_config(
         return
     import yaml
 
-    typer.echo(yaml.safe_dump(options, sort_keys=False).rstrip())
+    print_text(yaml.safe_dump(options, sort_keys=False).rstrip())

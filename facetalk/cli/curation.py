@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facetalk.core.text import one_line
 from facetalk.data.curation.settings import CurationRules
 
 if TYPE_CHECKING:
@@ -57,25 +58,21 @@ ReportFlag = Annotated[
 ]
 
 
-def curation_document(summary: CurationSummary) -> dict[str, object]:
-    """The document that `--json` prints."""
+def curation_figures(summary: CurationSummary) -> dict[str, object]:
+    """What the document of `--json` says about the whole dataset."""
     return {
         "clips": summary.clips,
         "rejected": summary.rejected,
-        "skipped": summary.skipped,
-        "failed": summary.failed,
-        "num_described": summary.num_described,
         "seconds": sum(summary.durations_s.values()),
         "kept_s": summary.kept_s,
         "rejected_s": summary.seconds_by_reason(),
     }
 
 
-def print_curation(summary: CurationSummary, out_dir: Path) -> None:
-    """Print the motion files on stdout, and tables of the videos and of the reasons on stderr."""
+def print_curation(summary: CurationSummary) -> None:
+    """Print tables of the videos and of the reasons on stderr."""
     from rich.console import Console
 
-    typer.echo("\n".join(str(out_dir / f"{row['name']}.npz") for row in summary.clips))
     console = Console(stderr=True)
     console.print(_video_table(summary))
     reasons = _reason_table(summary)
@@ -85,6 +82,7 @@ def print_curation(summary: CurationSummary, out_dir: Path) -> None:
 
 def _video_table(summary: CurationSummary) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("video", title="curated", title_justify="left")
     for column in ("length", "clips", "kept", "laughing"):
@@ -93,7 +91,9 @@ def _video_table(summary: CurationSummary) -> Table:
         clips = [row for row in summary.clips if row["source"] == source]
         kept_s = sum(row["duration_s"] for row in clips)
         laughing_s = sum(row["laughter_s"] for row in clips)
-        table.add_row(source, f"{duration_s:.1f} s", str(len(clips)), f"{kept_s:.1f} s", f"{laughing_s:.1f} s")
+        table.add_row(
+            Text(one_line(source)), f"{duration_s:.1f} s", str(len(clips)), f"{kept_s:.1f} s", f"{laughing_s:.1f} s"
+        )
     total_s = sum(summary.durations_s.values())
     table.add_section()
     table.add_row("all", f"{total_s:.1f} s", str(len(summary.clips)), f"{summary.kept_s:.1f} s", "")

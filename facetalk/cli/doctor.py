@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from facetalk.cli.output import JsonFlag, print_json, print_table
+from facetalk.cli.options import JsonFlag
+from facetalk.cli.output import print_json, print_table
 
 
 def doctor(as_json: JsonFlag = False) -> None:

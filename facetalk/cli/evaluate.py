@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.output import HeadName, JsonFlag, print_failures, print_json, print_table
+from facetalk.cli.options import HeadName, JsonFlag
+from facetalk.cli.output import print_failures, print_json, print_table
 
 
 def evaluate(

@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.output import (
+from facetalk.cli.options import (
     EyesName,
     FpsOption,
     HairName,
     JsonFlag,
+    JsonLinesFlag,
     OverwriteFlag,
     SkinName,
-    print_failures,
-    print_json,
-    progress_bar,
+    SkipFlag,
 )
+from facetalk.cli.progress import progress_display
+from facetalk.cli.report import batch_report
 from facetalk.exporters.registry import FORMATS
 
 
@@ -50,15 +51,17 @@ def export(
         Path | None, typer.Option("--audio", help="Audio or video file whose audio the video gets.")
     ] = None,
     overwrite: OverwriteFlag = False,
+    skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
+    json_lines: JsonLinesFlag = False,
 ) -> None:
     """Write motion files as video, mesh, curve or motion files."""
     from facetalk.exporters.base import ExportOptions
     from facetalk.head.looks import Look
     from facetalk.pipelines import export as pipeline
 
-    with progress_bar(as_json) as show:
-        batch = pipeline.export_all(
+    with batch_report("export", as_json, json_lines) as report, progress_display() as show:
+        pipeline.export_all(
             motions,
             out,
             formats=formats.split(",") if formats else (),
@@ -66,18 +69,7 @@ def export(
             look=Look(skin, eyes, hair),
             options=ExportOptions(fps=fps, size=size, audio=audio),
             overwrite=overwrite,
+            skip_existing=skip_existing,
             progress=show,
+            report=report.add,
         )
-    if len(motions) == 1:
-        for error in batch.failed.values():
-            raise error
-    failed = {str(path): str(error) for path, error in batch.failed.items()}
-    if as_json:
-        done = [{"motion": path, "files": files} for path, files in batch.done.items()]
-        print_json({"done": done, "failed": failed})
-    else:
-        for files in batch.done.values():
-            typer.echo("\n".join(str(path) for path in files.values()))
-    print_failures(failed)
-    if failed:
-        raise typer.Exit(1)

@@ -13,22 +13,27 @@ from facetalk.cli.curation import (
     LaughTimes,
     ReportFlag,
     RuleChanges,
-    curation_document,
+    curation_figures,
     print_curation,
 )
-from facetalk.cli.output import HeadName, JsonFlag, OverwriteFlag, SkipFlag, print_failures, print_json, progress_bar
+from facetalk.cli.options import HeadName, JsonFlag, JsonLinesFlag, OverwriteFlag, SkipFlag
+from facetalk.cli.output import print_path
+from facetalk.cli.progress import messages, note, progress_display
+from facetalk.cli.report import BatchReport, batch_report
 from facetalk.fitters.registry import METHODS
 
 if TYPE_CHECKING:
-    from facetalk.pipelines.fit import FitSummary
-    from facetalk.pipelines.fit_command import ClipFit, FitOutcome, FitRequest
+    from facetalk.pipelines.batch import Outcome
+    from facetalk.pipelines.fit_command import FitOutcome, FitRequest
 
 
 def fit(
     videos: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Videos of one face, or folders of them.")],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="For one video a .npz file; else a folder.  [default: VIDEO.npz or fits]"),
+        typer.Option(
+            "-o", "--out", help="A .npz file for one video, or the folder of a dataset.  [default: VIDEO.npz or fits]"
+        ),
     ] = None,
     head: HeadName = "facetalk",
     method: Annotated[
@@ -64,6 +69,7 @@ def fit(
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
+    json_lines: JsonLinesFlag = False,
 ) -> None:
     """Turn videos of a face into motion files.
 
@@ -73,80 +79,61 @@ def fit(
     """
     from facetalk.pipelines.fit_command import FitRequest, run_fit
 
-    request = FitRequest(
-        videos=videos,
-        out=out,
-        head=head,
-        method=method,
-        refine=refine,
-        face=face,
-        preview=preview,
-        report=report,
-        about=about,
-        jobs=jobs,
-        curate=curate,
-        rules=rules or (),
-        fix_sync=fix_sync,
-        laughs=laughs,
-        overwrite=overwrite,
-        skip_existing=skip_existing,
-    )
-    with progress_bar(as_json) as show:
-        outcome = run_fit(request, show)
-    _print_outcome(outcome, request, as_json)
+    with batch_report("fit", as_json, json_lines) as results, progress_display() as show:
+        request = FitRequest(
+            videos=videos,
+            out=out,
+            head=head,
+            method=method,
+            refine=refine,
+            face=face,
+            preview=preview,
+            report=report,
+            about=about,
+            jobs=jobs,
+            curate=curate,
+            rules=rules or (),
+            fix_sync=fix_sync,
+            laughs=laughs,
+            overwrite=overwrite,
+            skip_existing=skip_existing,
+        )
+        if request.is_single:
+            results.print_done = _print_clip
+        else:
+            results.extra["dataset"] = request.out_dir
+        outcome = run_fit(request, show, results.add)
+        _add_result(outcome, request, results)
 
 
-def _print_outcome(outcome: FitOutcome, request: FitRequest, as_json: bool) -> None:
-    """Print what was made, and end with code 1 if a video failed."""
+def _add_result(outcome: FitOutcome, request: FitRequest, results: BatchReport) -> None:
+    """Add what concerns the dataset as a whole."""
     from facetalk.pipelines.curate import CurationSummary
     from facetalk.pipelines.fit import FitSummary
 
     if outcome.report is not None:
-        typer.echo(f"report: {outcome.report}", err=True)
+        results.extra["report"] = outcome.report
+        note(f"report: {outcome.report}")
     result = outcome.result
     if isinstance(result, CurationSummary | FitSummary) and result.num_described is not None:
-        typer.echo(f"speakers and labels of {result.num_described} videos come from {request.about}", err=True)
+        results.extra["num_described"] = result.num_described
+        note(f"speakers and labels of {result.num_described} videos come from {request.about}")
     if isinstance(result, CurationSummary):
-        print_json(curation_document(result)) if as_json else print_curation(result, request.out_dir)
-    elif isinstance(result, FitSummary):
-        _print_dataset(result, as_json)
-    else:
-        _print_clip(result, as_json)
-        return
-    print_failures(result.failed)
-    if result.failed:
-        raise typer.Exit(1)
+        results.extra.update(curation_figures(result))
+        if not messages().quiet:
+            print_curation(result)
 
 
-def _print_dataset(summary: FitSummary, as_json: bool) -> None:
-    if as_json:
-        print_json(
-            {
-                "written": summary.written,
-                "skipped": summary.skipped,
-                "failed": summary.failed,
-                "num_described": summary.num_described,
-            }
-        )
-        return
-    typer.echo("\n".join(map(str, summary.written)))
-    if summary.skipped:
-        typer.echo(f"{len(summary.skipped)} skipped", err=True)
-
-
-def _print_clip(clip: ClipFit, as_json: bool) -> None:
-    if clip.motion is None:
-        typer.echo(f"{clip.motion_path} exists already", err=True)
-    elif "refined" in clip.motion.meta:
-        before, after = clip.motion.meta["refined"]["before"], clip.motion.meta["refined"]["after"]
-        typer.echo(
+def _print_clip(outcome: Outcome) -> None:
+    refined = outcome.details.get("refined")
+    if refined:
+        before, after = refined["before"], refined["after"]
+        note(
             f"landmark error {before['landmark_error']:.4f} -> {after['landmark_error']:.4f} interocular units, "
-            f"motion stability {before['stability']:.3f} -> {after['stability']:.3f} s2/m",
-            err=True,
+            f"motion stability {before['stability']:.3f} -> {after['stability']:.3f} s2/m"
         )
-    if (others := clip.chosen_among()) is not None:
-        typer.echo(others, err=True)
-    if as_json:
-        print_json(clip.document())
-    elif clip.motion is not None:
-        typer.echo(clip.motion_path)
+    from facetalk.pipelines.fit_command import chosen_among
+
+    if (others := chosen_among(outcome)) is not None:
+        note(others)
+    print_path(outcome.files["npz"])

@@ -9,7 +9,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from facetalk.cli.output import JsonFlag, OverwriteFlag, print_json, print_table, progress_bar
+from facetalk.cli.command import command
+from facetalk.cli.options import JsonFlag, OverwriteFlag
+from facetalk.cli.output import print_json, print_path, print_table, print_text
+from facetalk.cli.progress import note, progress_display
 
 
 class ListByDefault(TyperGroup):
@@ -33,6 +36,7 @@ HeadArgument = Annotated[str, typer.Argument(metavar="HEAD", help="A name, or fl
 
 
 @heads.command("list")
+@command
 def list_all(as_json: JsonFlag = False) -> None:
     """List the bundled and the installed head models."""
     from facetalk.pipelines.heads import list_heads
@@ -47,6 +51,7 @@ def list_all(as_json: JsonFlag = False) -> None:
 
 
 @heads.command()
+@command
 def show(
     head: HeadArgument = "facetalk",
     out: Annotated[
@@ -62,15 +67,16 @@ def show(
 
     model = load_head(head)
     out_path = out or Path(f"{model.name.replace(':', '-')}.png")
-    with progress_bar(as_json) as show_progress:
+    with progress_display() as show_progress:
         written = show_head(model, out_path, overwrite=overwrite, progress=show_progress, cell=size)
     if as_json:
         print_json({"picture": written, "head": model.name})
     else:
-        typer.echo(written)
+        print_path(written)
 
 
 @heads.command()
+@command
 def install(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, folder or archive, or its URL.")],
     name: Annotated[str | None, typer.Option("--name", help="Name of the head.  [default: the file's name]")] = None,
@@ -87,20 +93,21 @@ def install(
     """
     from facetalk.pipelines.heads import install_head
 
-    with progress_bar(as_json) as show_progress:
+    with progress_display() as show_progress:
         installed = install_head(
             source, name=name, kind=kind, sha256=sha256, overwrite=overwrite, progress=show_progress
         )
     if as_json:
         print_json({**asdict(installed), "path": installed.path})
     else:
-        typer.echo(f"{installed.name}: {installed.kind}, license {installed.license}, SHA-256 {installed.sha256}")
+        print_text(f"{installed.name}: {installed.kind}, license {installed.license}, SHA-256 {installed.sha256}")
 
 
 @heads.command()
+@command
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="An installed head.")]) -> None:
     """Delete an installed head model."""
     from facetalk.pipelines.heads import remove_head
 
     remove_head(name)
-    typer.echo(f"{name} removed", err=True)
+    note(f"{name} removed")

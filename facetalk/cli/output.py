@@ -1,44 +1,76 @@
-"""Options that commands share, and what they print: results on stdout, everything else on stderr."""
+"""What commands print: results on stdout, as text or as JSON."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Any
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
 
-import typer
+from facetalk.core.errors import FacetalkError
+from facetalk.core.text import one_line
 
-from facetalk.core.progress import Progress, no_progress
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-HeadName = Annotated[str, typer.Option("--head", help="Head model, see `facetalk heads`.")]
-SkinName = Annotated[str | None, typer.Option("--skin", metavar="NAME", help="Skin tone, such as light or deep.")]
-EyesName = Annotated[str | None, typer.Option("--eyes", metavar="NAME", help="Eye color, such as brown or blue.")]
-HairName = Annotated[str | None, typer.Option("--hair", metavar="NAME", help="Hair color, such as black or blond.")]
-FpsOption = Annotated[
-    float | None,
-    typer.Option(
-        "--fps",
-        metavar="RATE",
-        help="Frames a second: 24, 25, 29.97 (30000/1001), 30, 50, 60, ...  [default: the motion's; animate: 30]",
-    ),
-]
-OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
-SkipFlag = Annotated[bool, typer.Option("--skip-existing", help="Skip inputs whose outputs exist.")]
+printed: ContextVar[list[str]] = ContextVar("printed")
+"""Set by each command to a list, which gets an entry with the JSON document."""
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout."""
-    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+    printed.get([]).append("document")
+    print_text(json_text(value, indent=2))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON; in ASCII unless stdout takes all of it as UTF-8, the encoding of JSON."""
+    text = json.dumps(value, indent=indent, default=str, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+        is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "utf_8")
+    except UnicodeEncodeError:  # a file name that is no text
+        is_unicode = False
+    return text if is_unicode else json.dumps(value, indent=indent, default=str)
+
+
+def print_path(path: Path | str) -> None:
+    """Print the path of a result: as it is for programs, without control characters on a terminal."""
+    print_text(one_line(str(path)) if sys.stdout.isatty() else str(path))
+
+
+def print_text(text: str) -> None:
+    """Print lines on stdout at once.
+
+    Raises:
+        BrokenPipeError: the program that reads them has ended.
+        FacetalkError: they cannot be written.
+    """
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        _drop_stdout()
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise FacetalkError(f"the results cannot be written to stdout: {error.strerror}") from None
+
+
+def _drop_stdout() -> None:
+    """Send what is left in the buffer nowhere, so that the end of the program does not fail on it again."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print aligned columns on stdout, as plain text that other programs can parse."""
-    cells = [list(columns), *[[str(cell) for cell in row] for row in rows]]
+    cells = [list(columns), *[[one_line(str(cell)) for cell in row] for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
-    for row in cells:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    print_text("\n".join(lines))
 
 
 def print_failures(failed: Mapping[str, str]) -> None:
@@ -47,35 +79,12 @@ def print_failures(failed: Mapping[str, str]) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("input", "why it failed", title=f"{len(failed)} failed", title_justify="left")
     for name, reason in failed.items():
-        table.add_row(name, reason)
+        table.add_row(Text(one_line(name)), Text(one_line(reason)))
     console = Console(stderr=True)
     if not console.is_terminal:
         console = Console(stderr=True, width=10_000)  # one line per input in a log file
     console.print(table)
-
-
-@contextmanager
-def progress_bar(quiet: bool = False) -> Iterator[Progress]:
-    """Yield a callback for pipelines that shows a progress bar on stderr if that is a terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield no_progress
-        return
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"), TimeElapsedColumn())
-    with Bars(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield show

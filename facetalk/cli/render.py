@@ -7,16 +7,18 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.output import (
+from facetalk.cli.options import (
     EyesName,
     FpsOption,
     HairName,
     JsonFlag,
+    JsonLinesFlag,
     OverwriteFlag,
     SkinName,
-    print_json,
-    progress_bar,
+    SkipFlag,
 )
+from facetalk.cli.progress import progress_display
+from facetalk.cli.report import batch_report
 
 
 def render(
@@ -44,19 +46,18 @@ def render(
         typer.Option("--over", metavar="VIDEO", help="Show this video behind the head (with --camera tracked)."),
     ] = None,
     overwrite: OverwriteFlag = False,
+    skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
+    json_lines: JsonLinesFlag = False,
 ) -> None:
     """Render a motion file as a video."""
     from facetalk.head.looks import Look
-    from facetalk.io.motion import read_motion
     from facetalk.pipelines import render as pipeline
 
-    motion = read_motion(motion_path)
-    out_path = out or Path(f"{motion_path.stem}.mp4")
-    with progress_bar(as_json) as show:
-        written = pipeline.render(
-            motion,
-            out_path,
+    with batch_report("render", as_json, json_lines) as report, progress_display() as show:
+        pipeline.render_file(
+            motion_path,
+            out or Path(f"{motion_path.stem}.mp4"),
             head=head,
             look=Look(skin, eyes, hair),
             backend=backend,
@@ -66,9 +67,7 @@ def render(
             audio=audio,
             over=over,
             overwrite=overwrite,
+            skip_existing=skip_existing,
             progress=show,
+            report=report.add,
         )
-    if as_json:
-        print_json({"video": written, "frames": motion.num_frames, "seconds": motion.duration_s})
-    else:
-        typer.echo(written)

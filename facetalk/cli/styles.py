@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from facetalk.cli.command import command
 from facetalk.cli.heads import ListByDefault
-from facetalk.cli.output import JsonFlag, OverwriteFlag, print_json, print_table, progress_bar
+from facetalk.cli.options import JsonFlag, OverwriteFlag
+from facetalk.cli.output import print_json, print_path, print_table, print_text
+from facetalk.cli.progress import note, progress_display
 
 styles = typer.Typer(
     cls=ListByDefault,
@@ -26,6 +29,7 @@ Strength = Annotated[float, typer.Option("--strength", help="0: neutral; 1: as t
 
 
 @styles.command("list")
+@command
 def list_all(talker: TalkerName = "styletalk", as_json: JsonFlag = False) -> None:
     """List the styles that --style accepts by name."""
     from facetalk.pipelines.styles import list_styles
@@ -38,6 +42,7 @@ def list_all(talker: TalkerName = "styletalk", as_json: JsonFlag = False) -> Non
 
 
 @styles.command()
+@command
 def save(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the style, for --style.")],
     reference: Reference,
@@ -50,6 +55,7 @@ def save(
 
 
 @styles.command()
+@command
 def extract(
     reference: Reference,
     out: Annotated[
@@ -68,15 +74,17 @@ def extract(
 
 
 @styles.command()
+@command
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A saved style.")]) -> None:
     """Delete a saved style."""
     from facetalk.pipelines.styles import remove_style
 
     remove_style(name)
-    typer.echo(f"{name} removed", err=True)
+    note(f"{name} removed")
 
 
 @styles.command()
+@command
 def plot(
     references: Annotated[
         list[Path], typer.Argument(metavar="REF...", help="Videos, motion files, or a dataset folder.")
@@ -92,17 +100,17 @@ def plot(
     """Plot a t-SNE map of styles: an image, and a page to explore it."""
     from facetalk.pipelines.reports.style_map import plot_styles
 
-    with progress_bar(as_json) as show:
+    with progress_display() as show:
         made = plot_styles(references, out, by=by, talker=talker, overwrite=overwrite, progress=show)
     if as_json:
         print_json(asdict(made))
     else:
-        typer.echo(f"{made.picture}\n{made.page}")
+        print_text(f"{made.picture}\n{made.page}")
 
 
 def _save(reference: str, target: str | Path, strength: float, talker: str, overwrite: bool) -> None:
     from facetalk.pipelines.styles import save_style
 
-    with progress_bar() as show:
+    with progress_display() as show:
         path = save_style(reference, target, talker=talker, strength=strength, overwrite=overwrite, progress=show)
-    typer.echo(path)
+    print_path(path)

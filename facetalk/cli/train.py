@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.output import JsonFlag, print_json
+from facetalk.cli.options import JsonFlag
+from facetalk.cli.output import print_json, print_path, print_text
+from facetalk.cli.progress import progress_display
 
 
 def train(
@@ -28,10 +30,13 @@ def train(
     """Train a network from a configuration; `--set loop.device=cpu` or `cuda` picks the device."""
     from facetalk.pipelines import train as pipeline
 
-    result = pipeline.train(config, data_dir, run_dir, settings=settings or (), resume=resume)
+    with progress_display() as show:
+        result = pipeline.train(
+            config, data_dir, run_dir, settings=settings or (), resume=resume, progress=show.training
+        )
     if as_json:
         print_json({"run": result.run_dir, "figures": result.metrics})
         return
     for name, value in result.metrics.items():
-        typer.echo(f"{name}  {value:.5g}")
-    typer.echo(result.run_dir)
+        print_text(f"{name}  {value:.5g}")
+    print_path(result.run_dir)

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from facetalk.cli.output import JsonFlag, print_json, print_table
+from facetalk.cli.options import JsonFlag
+from facetalk.cli.output import print_json, print_table
+from facetalk.cli.progress import note
 
 
 def weights(
@@ -25,8 +27,8 @@ def weights(
         rows = [(entry.name, f"{entry.size_mb:.2f}", entry.title) for entry in found]
         print_table(("name", "MB", "description"), rows)
         for name, problem in problems.items():
-            typer.echo(f"{name}: {problem}", err=True)
+            note(f"{name}: {problem}")
         if verify and not problems:
-            typer.echo("all checksums match", err=True)
+            note("all checksums match")
     if problems:
         raise typer.Exit(3)

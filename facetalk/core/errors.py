@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -38,3 +39,21 @@ class NoFaceError(FacetalkError):
             num_frames: frames that were searched.
         """
         super().__init__(f"{path}: no face was found in any of its {num_frames} frames; give a video of a face")
+
+
+USER_ERRORS = (FacetalkError, OSError, MemoryError)
+"""What may be wrong with one input, its outputs or the machine, in contrast to errors of the program."""
+
+
+def user_error(error: BaseException) -> FacetalkError:
+    """One of `USER_ERRORS` as an error with a message of one line."""
+    if isinstance(error, FacetalkError):
+        return error
+    if isinstance(error, MemoryError):
+        return FacetalkError("not enough memory; close other programs, or use a machine with more")
+    assert isinstance(error, OSError)
+    name = error.filename2 or error.filename  # of a renaming, the final name
+    reason = error.strerror or str(error) or type(error).__name__
+    if name is None or isinstance(name, int):
+        return FacetalkError(f"a file cannot be read or written: {reason}")
+    return FacetalkError(f"{os.fsdecode(name)}: {reason}")

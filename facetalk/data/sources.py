@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from facetalk.core.errors import UsageError
+from facetalk.core.text import unicode_name
 
 _log = logging.getLogger(__name__)
 
@@ -77,15 +79,32 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
 
 
+def table_name(name: str) -> str:
+    r"""A clip's name as it is listed in a table in UTF-8: bytes that are no text, `\xe9`, become `%e9`."""
+    return unicode_name(name).replace("\\x", "%") if any("\udc80" <= letter <= "\udcff" for letter in name) else name
+
+
+def refuse_same_names(files: Iterable[Path], command: str) -> None:
+    """Refuse files that would share an output because it is named after both of them."""
+    owners: dict[str, Path] = {}
+    for file in files:
+        other = owners.setdefault(file.stem, file)
+        if other != file:
+            raise UsageError(f"{other} and {file} would both go to {file.stem}; {command} them with different -o")
+
+
 def clip_names(videos: Sequence[Path]) -> dict[Path, str]:
     """A unique name for each video: its stem, after as many folder names as it takes to be unique."""
     absolute = {video: video.absolute().with_suffix("").parts for video in videos}
     names = {video: parts[-1] for video, parts in absolute.items()}
     for depth in range(2, max((len(parts) for parts in absolute.values()), default=0) + 1):
-        taken = list(names.values())
-        ambiguous = [video for video, name in names.items() if taken.count(name) > 1]
+        taken = Counter(names.values())
+        ambiguous = [video for video, name in names.items() if taken[name] > 1]
+        if not ambiguous:
+            break
         for video in ambiguous:
             names[video] = "__".join(part.strip("/") for part in absolute[video][-depth:])
-    for video in [video for video, name in names.items() if list(names.values()).count(name) > 1]:
+    taken = Counter(names.values())
+    for video in [video for video, name in names.items() if taken[name] > 1]:
         names[video] += video.suffix.replace(".", "_")
     return names

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError
 from facetalk.core.version import __version__
-from facetalk.io.files import replacing
+from facetalk.io.files import make_folder, replacing
 
 
 def cache_dir() -> Path:
@@ -73,6 +73,7 @@ def cached_arrays(
     except (OSError, ValueError, zipfile.BadZipFile):
         values = make()
     try:
+        make_folder(path.parent)
         with replacing(path) as temporary:
             np.savez_compressed(temporary, **values)  # type: ignore[arg-type]
     except (OSError, FacetalkError):

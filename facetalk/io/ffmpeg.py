@@ -12,6 +12,7 @@ from typing import IO
 import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.core.leftovers import started
 
 _QUIET = ["-v", "error", "-nostats"]
 
@@ -85,7 +86,7 @@ def start_decoding(arguments: list[str], messages: IO[bytes] | int = subprocess.
         messages: where warnings and errors go; a pipe if not given, which must be read too.
     """
     command = [ffmpeg_program(), "-hide_banner", "-nostats", "-nostdin", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=messages)
+    return started(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=messages))
 
 
 class Encoding:
@@ -104,8 +105,8 @@ class Encoding:
     def __enter__(self) -> Encoding:
         self._messages = tempfile.TemporaryFile()
         command = [ffmpeg_program(), *_QUIET, "-y", *self.arguments]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._messages
+        self._process = started(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._messages)
         )
         return self
 

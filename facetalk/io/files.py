@@ -5,49 +5,86 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from facetalk.core.errors import FacetalkError
+from facetalk.core.leftovers import temporary
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder with its parents."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FacetalkError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
+_kept: list[Path] = []
+
+
+@contextmanager
+def keeping(folder: Path) -> Iterator[None]:
+    """Within the block, in all threads, an output whose folder has disappeared from this one is an error.
+
+    Otherwise a folder that somebody moves or unmounts during a run would be made again, with half of the results in it.
+    """
+    kept = folder.absolute()
+    _kept.append(kept)
+    try:
+        yield
+    finally:
+        _kept.remove(kept)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path next to `path` with the same suffix, renamed to `path` at the end; removed after an error.
 
-    Works for a file and for a folder.
+    Works for a file and for a folder. The folder that holds it is made if needed, but see `keeping`.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FacetalkError(f"cannot make the folder {path.parent}: {error.strerror}") from None
+    if any(path.absolute().is_relative_to(folder) for folder in _kept):
+        _check_parent(path)
+    make_folder(path.parent)
     # Short, so that it fits wherever the final name does.
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
-    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(3)}{suffix}")
-    try:
-        yield temporary
-        _put(temporary, path)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+    with temporary(_temporary_name(path, suffix)) as partial:
+        try:
+            yield partial
+            _put(partial, path)
+        except OSError as error:
+            _check_parent(path)
+            if error.filename == str(partial):
+                error.filename, error.filename2 = str(path), None
+            raise
 
 
-def _put(temporary: Path, path: Path) -> None:
+def _check_parent(path: Path) -> None:
+    if not path.parent.is_dir():
+        found = "is not a folder" if path.parent.exists() else "does not exist any more"
+        raise FacetalkError(f"cannot write {path.name}: {path.parent} {found}")
+
+
+def _temporary_name(path: Path, suffix: str = "") -> Path:
+    return path.with_name(f".{os.getpid()}-{secrets.token_hex(3)}{suffix}")
+
+
+def _put(partial: Path, path: Path) -> None:
     """Rename to the final name. A folder only makes way for a folder, and only once that is complete."""
-    if path.is_dir() and not path.is_symlink():
-        if not temporary.is_dir():
-            raise FacetalkError(f"{path} is a folder; it is not replaced by a file, give another name")
-        old = path.with_name(f".{os.getpid()}-{secrets.token_hex(3)}")
-        path.rename(old)
-        temporary.rename(path)
-        shutil.rmtree(old)
+    if not path.is_dir() or path.is_symlink():
+        partial.replace(path)
         return
-    temporary.replace(path)
+    if not partial.is_dir():
+        raise FacetalkError(f"{path} is a folder; it is not replaced by a file, give another name")
+    with temporary(_temporary_name(path)) as old:
+        path.rename(old)
+        try:
+            partial.rename(path)
+        except BaseException:
+            old.rename(path)
+            raise
 
 
 def checked_name(name: object, where: Path) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.cache import data_dir
+from facetalk.io.files import make_folder
 from facetalk.io.weights import read_tensors, write_tensors
 
 FORMAT = "facetalk-style"
@@ -52,7 +53,7 @@ def write_style(path: Path, style: SavedStyle, overwrite: bool = False) -> None:
     """Write a style file; its folder is created if needed."""
     if path.exists() and not overwrite:
         raise FacetalkError(f"{path} exists already; choose another name or --overwrite")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     about = {"format": FORMAT, "talker": style.talker, "source": style.source}
     write_tensors(path, {"style_code": style.code}, about)
 

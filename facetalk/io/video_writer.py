@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from facetalk.core.leftovers import temporary
 from facetalk.core.timing import SAMPLE_RATE, exact_rate
 from facetalk.io.ffmpeg import Encoding, no_audio, source
 from facetalk.io.files import replacing
@@ -61,7 +62,7 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         with ExitStack() as stack:
             self._temporary = stack.enter_context(replacing(self.path))
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facetalk-")))
+            folder = stack.enter_context(temporary(Path(tempfile.mkdtemp(prefix="facetalk-"))))
             # Audio is encoded at the same time; both are joined, without encoding again, once the number of frames
             # says where the audio has to end.
             self._parts = folder / "video.mp4", folder / "audio.mp4"

@@ -5,59 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facetalk.audio.seed import recording_seed
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
+from facetalk.core.text import unicode_name
 from facetalk.core.threads import one_torch_thread
-from facetalk.exporters.base import ExportOptions, check_fps
-from facetalk.exporters.registry import FORMATS, formats_named
+from facetalk.exporters.base import ExportOptions
+from facetalk.exporters.registry import formats_named
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import Waveform
 from facetalk.io.streamed_audio import StreamedAudio
-from facetalk.motion.gestures.registry import add_gestures, check_factors, check_seed
+from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
+from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options, found_speech, plan, sorted_out
+from facetalk.pipelines.batch import Outcome, OutputFolder, Report, check_batch_flags, no_report, run_batch
 from facetalk.pipelines.export import export_formats
-from facetalk.pipelines.styles import resolve_style
+from facetalk.pipelines.records import write_record
+from facetalk.pipelines.styles import check_style, resolve_style
 from facetalk.talkers.base import Direction, Talker
 from facetalk.talkers.registry import load_talker
-
-
-@dataclass(frozen=True)
-class AnimateOptions:
-    """How speech is animated."""
-
-    style: str | Path | None = None
-    """Whose speaking style is used: a video, a motion file, a saved or bundled style, or a mixture of these such as
-    `A.mp4:0.4,happy:0.6`; the talker's neutral one if omitted."""
-    style_strength: float = 1.0
-    """How far to go from the neutral style: 0 not at all, 1 all the way, at most 1.5."""
-    talker: str = "styletalk"
-    """A bundled talker, or a folder that `facetalk train` wrote."""
-    head: str = "facetalk"
-    look: Look = field(default_factory=Look)
-    """Colors of skin, eyes and hair."""
-    head_motion: float = 1.0
-    """Multiplies how far head and eyes move by themselves; 0 for not at all."""
-    blinks: float = 1.0
-    """Multiplies how often the eyes blink; 0 for never."""
-    formats: Sequence[str] = ("mp4", "npz", "glb")
-    size: int = 512
-    """Side of the video's square image, pixels."""
-    fps: float | None = None
-    """Frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted."""
-    seed: int | None = None
-    """Decides when the eyes blink and how the head moves; if None, it follows from the recording."""
-
-    def __post_init__(self) -> None:
-        formats_named(self.formats)
-        check_factors(self.head_motion, self.blinks)
-        check_seed(self.seed)
-        check_fps(self.fps)
 
 
 @dataclass(frozen=True)
@@ -135,7 +106,7 @@ def animate(
         fps: frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted.
         seed: decides when the eyes blink and how the head moves; if None, it follows from the recording, so that
             each one has its own performance, the same every time.
-        out: folder of the outputs; a folder named after the speech in the current folder if omitted.
+        out: folder that gets a folder for the outputs, named after the speech; the current one if omitted.
         overwrite: replace existing outputs.
         progress: called with the step, how much of it is done, and how much there is.
 
@@ -177,132 +148,99 @@ def animate_all(
     overwrite: bool = False,
     skip_existing: bool = False,
     progress: Progress = no_progress,
+    report: Report = no_report,
 ) -> AnimateBatch:
     """Animate many audio files; one that fails does not stop the others.
 
     Head, talker and style are loaded once.
 
     Args:
-        speeches: audio files, or videos whose audio is used.
+        speeches: audio files, videos whose audio is used, or folders that are searched for both.
         options: shared by all.
-        out: folder of the outputs; with several audio files each gets a folder in it.
+        out: folder that gets a folder for each audio file, named after it; the current one if omitted.
         overwrite: replace existing outputs.
-        skip_existing: keep the outputs that exist and write the others.
+        skip_existing: keep the outputs that exist and were made with the same options, and write the others.
         progress: see `animate`.
+        report: called with what became of each audio file, as soon as it is known.
 
     Returns:
         What was made, what was skipped, and what failed with which error.
 
     Raises:
-        UsageError: an option makes no sense, a name is unknown, or two audio files would share a folder.
+        UsageError: an option makes no sense, a name is unknown, or a folder holds no audio files.
 
     Example:
         >>> batch = animate_all(["a.wav", "b.wav"], AnimateOptions(style="happy"), out="animated")
     """
     options = options or AnimateOptions()
-    jobs = plan([Path(speech) for speech in speeches], out, formats_named(options.formats))
-    skipped = []
-    if skip_existing:  # only what is missing is written
-        jobs = {
-            speech: {name: path for name, path in paths.items() if not path.exists()} for speech, paths in jobs.items()
-        }
-        skipped = [speech for speech, missing in jobs.items() if not missing]
-        jobs = {speech: missing for speech, missing in jobs.items() if missing}
-    failed = {}
-    for speech, paths in jobs.items():
-        try:
-            _check(speech, paths, overwrite)
-        except FacetalkError as error:
-            failed[speech] = error
-    jobs = {speech: paths for speech, paths in jobs.items() if speech not in failed}
-    if not jobs:
-        return AnimateBatch([], skipped, failed)
+    check_batch_flags(skip_existing, overwrite)
+    targets = plan(found_speech(speeches), out, formats_named(options.formats))
     timings: dict[str, float] = {}
-    done = []
     with one_torch_thread():
-        animator = load_animator(options, timings, progress)
-        for speech, paths in jobs.items():
-            try:
-                done.append(_animate_one(animator, speech, paths, options, dict(timings), progress))
-            except FacetalkError as error:
-                failed[speech] = error
-            timings = {}  # what was loaded once is reported once
-    return AnimateBatch(done, skipped, failed)
+        animator = load_animator(options, timings)
+        if options.style is not None:
+            check_style(options.style, animator.talker)
+        jobs, settled = sorted_out(targets, options, overwrite, skip_existing)
+        if jobs and options.style is not None:
+            animator = _with_style(animator, options, timings, progress)
+        folder = OutputFolder(Path(out or "."))
+
+        def work(job: AnimateJob) -> Outcome:
+            spent = dict(timings)
+            timings.clear()  # what was loaded once is reported once
+            return _animate_one(animator, job, options, folder, spent, progress)
+
+        outcomes = run_batch(work, jobs, settled, report, progress)
+    return _batch(outcomes)
 
 
-def load_animator(options: AnimateOptions, timings: dict[str, float], progress: Progress = no_progress) -> Animator:
-    """Load head and talker, and resolve the style."""
+def load_animator(options: AnimateOptions, timings: dict[str, float]) -> Animator:
+    """Load head and talker; the style is neutral."""
     with _timed(timings, "load"):
         head, talker = load_head(options.head, options.look), load_talker(options.talker)
-    if options.style is None:
-        return Animator(head, talker, Direction())
+    return Animator(head, talker, Direction())
+
+
+def _with_style(animator: Animator, options: AnimateOptions, timings: dict[str, float], progress: Progress) -> Animator:
+    """Resolve the style, which may mean that a video is fitted."""
     with _timed(timings, "style"):
-        code = resolve_style(options.style, talker, head=head, progress=progress)
-    return Animator(head, talker, Direction(style=code, strength=options.style_strength))
-
-
-def plan(speeches: Sequence[Path], out: Path | str | None, formats: Sequence[str]) -> dict[Path, dict[str, Path]]:
-    """Return the path of each format of each audio file; audio files that would share a folder are refused."""
-    jobs: dict[Path, dict[str, Path]] = {}
-    owners: dict[Path, Path] = {}
-    for speech in speeches:
-        folder = Path(out or ".") / ("" if out is not None and len(speeches) == 1 else speech.stem)
-        other = owners.setdefault(folder, speech)
-        if other != speech:
-            raise UsageError(f"{other} and {speech} would both go to {folder}; animate them with different -o")
-        jobs[speech] = {name: folder / f"{speech.stem}{FORMATS[name].suffix}" for name in dict.fromkeys(formats)}
-    return jobs
-
-
-def _check(speech: Path, targets: Mapping[str, Path], may_replace: bool) -> None:
-    """Find out before any long work whether an audio file can be used and its outputs written."""
-    with StreamedAudio(speech):
-        pass
-    there = [path for path in targets.values() if path.exists()]
-    if any(path.samefile(speech) for path in there):
-        raise FacetalkError(f"{speech} would be replaced by its own animation; choose another folder with -o")
-    if there and not may_replace:
-        raise FacetalkError(f"{there[0]} exists already; --overwrite replaces it, -o chooses another folder")
+        code = resolve_style(options.style or "", animator.talker, head=animator.head, progress=progress)
+    return replace(animator, direction=Direction(style=code, strength=options.style_strength))
 
 
 def _animate_one(
     animator: Animator,
-    speech: Path,
-    targets: Mapping[str, Path],
+    job: AnimateJob,
     options: AnimateOptions,
+    folder: OutputFolder,
     timings: dict[str, float],
     progress: Progress,
-) -> AnimateResult:
+) -> Outcome:
+    speech = job.speech
     with _timed(timings, "talker"), StreamedAudio(speech) as audio:
         motion = animator.motion(audio, options)
-    motion = motion.replace(source=speech.name, meta=_meta(speech, options) | dict(motion.meta))
+    motion = motion.replace(source=unicode_name(speech.name), meta={**job.made, **motion.meta})
 
     def labeled(what: str, done: int, total: int) -> None:
         progress(f"{what} {speech.name}", done, total)
 
-    with _timed(timings, "files"):
+    with folder.holding(next(iter(job.targets.values())).parent), _timed(timings, "files"):
         written = ExportOptions(fps=options.fps, size=options.size, audio=speech)
-        export_formats(motion, targets, head=animator.head, options=written, progress=labeled)
-    return AnimateResult(speech, dict(targets), motion.duration_s, timings, int(motion.meta["seed"]))
+        export_formats(motion, job.targets, head=animator.head, options=written, progress=labeled)
+        made = {path: file_options(name, job.made, options) for name, path in job.targets.items() if name != "npz"}
+        write_record(made)
+    details = {"seconds": motion.duration_s, "seed": int(motion.meta["seed"]), "timings_s": timings}
+    return Outcome(speech, "done", dict(job.targets), redone=job.redone, details=details)
 
 
-def _meta(speech: Path, options: AnimateOptions) -> dict[str, object]:
-    return {
-        "command": "animate",
-        "speech": speech.name,
-        "style": _style_name(options.style),
-        "style_strength": options.style_strength,
-        "talker": options.talker,
-        "head_motion": options.head_motion,
-        "blinks": options.blinks,
-    }
-
-
-def _style_name(style: str | Path | None) -> str:
-    """Return how the motion file names its style: a file without its folder."""
-    if style is None:
-        return "neutral"
-    return Path(style).name if Path(style).exists() else str(style)
+def _batch(outcomes: Sequence[Outcome]) -> AnimateBatch:
+    done = [
+        AnimateResult(o.source, o.files, o.details["seconds"], o.details["timings_s"], o.details["seed"])
+        for o in outcomes
+        if o.state == "done"
+    ]
+    skipped = [outcome.source for outcome in outcomes if outcome.state == "skipped"]
+    return AnimateBatch(done, skipped, {o.source: o.error for o in outcomes if o.error is not None})
 
 
 @contextmanager

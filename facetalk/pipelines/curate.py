@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from facetalk.core.config import plain
-from facetalk.core.parallel import each_in_parallel
+from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.curation.settings import CurationRules
 from facetalk.data.manifest import CURATED_COLUMNS, MANIFEST, REJECTED, REJECTED_COLUMNS, write_rows
 from facetalk.data.notes import checked_match, match_notes, read_laugh_times, read_notes
-from facetalk.data.sources import clip_names, find_videos
-from facetalk.pipelines.curate_video import CurationJob, curate_video
-from facetalk.pipelines.fit import check_batch_flags
+from facetalk.data.sources import clip_names, find_videos, table_name
+from facetalk.io.files import make_folder
+from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, failed, no_report, run_batch
+from facetalk.pipelines.curate_video import WORK_DIR, CurationJob, curate_video
+from facetalk.pipelines.records import differences
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def curate_videos(
     skip_existing: bool = False,
     overwrite: bool = False,
     progress: Progress = no_progress,
+    report: Report = no_report,
 ) -> CurationSummary:
     """Cut videos into clips that are worth training on, and fit them.
 
@@ -81,26 +83,43 @@ def curate_videos(
         laughs: CSV file with the columns `path`, `start_s` and `end_s`: in the videos that it names, these laughs
             replace those of the detector.
         jobs: number of videos at the same time; all usable cores if None.
-        skip_existing: skip videos that are complete.
+        skip_existing: skip videos that are complete and were curated with the same rules and head.
         overwrite: curate them again; without either, such a video fails.
         progress: called with the number of videos done.
+        report: called with what became of each video, as soon as it is known.
     """
     check_batch_flags(skip_existing, overwrite)
     rules, out_dir = rules or CurationRules(), Path(out_dir)
-    names = clip_names(find_videos(videos))
+    names = {video: table_name(name) for video, name in clip_names(find_videos(videos)).items()}
     notes = None if about is None else checked_match(list(names), read_notes(about), about).notes
     listed = match_notes(list(names), read_laugh_times(laughs)).notes if laughs is not None else {}
     every = [
         CurationJob(video, name, out_dir, head, rules, (notes or {}).get(video, {}), listed.get(video))
         for video, name in names.items()
     ]
+    make_folder(out_dir / WORK_DIR)
     summary = CurationSummary(num_described=None if notes is None else len(notes))
-    waiting = [job for job in every if _is_waiting(job, summary, skip_existing, overwrite)]
+    waiting: dict[Path, CurationJob] = {}
+    settled: list[Outcome] = []
+    for job in every:
+        try:
+            known, redone = _known(job, skip_existing, overwrite)
+        except USER_ERRORS as error:
+            known, redone = failed(job.video, user_error(error)), ""
+        if known is None:
+            waiting[job.video] = replace(job, redone=redone)
+        else:
+            settled.append(known)
+
+    def noted(outcome: Outcome) -> None:
+        if outcome.error is not None:
+            summary.failed[str(outcome.source)] = str(outcome.error)
+        elif outcome.state == "skipped":
+            summary.skipped.append(str(outcome.source))
+        report(outcome)
+
     try:
-        for done, (job, reason) in enumerate(each_in_parallel(curate_video, waiting, jobs), 1):
-            if reason is not None:
-                summary.failed[str(job.video)] = reason
-            progress("curating videos", done, len(waiting))
+        run_batch(curate_clips, waiting, settled, noted, progress, jobs)
     finally:
         _gather(every, summary)
         write_rows(out_dir / MANIFEST, CURATED_COLUMNS, summary.clips)
@@ -108,19 +127,23 @@ def curate_videos(
     return summary
 
 
-def _is_waiting(job: CurationJob, summary: CurationSummary, skip_existing: bool, overwrite: bool) -> bool:
-    """Whether a video is to be curated; if not, the summary gets the reason."""
+def curate_clips(job: CurationJob) -> Outcome:
+    """Curate one video."""
+    record = curate_video(job)
+    files = {clip["name"]: job.out_dir / f"{clip['name']}.npz" for clip in record["clips"]}
+    kept_s = sum(clip["end_s"] - clip["start_s"] for clip in record["clips"])
+    details = {"seconds": record["duration_s"], "kept_s": round(kept_s, 3)}
+    return Outcome(job.video, "done", files, redone=job.redone, details=details)
+
+
+def _known(job: CurationJob, skip_existing: bool, overwrite: bool) -> tuple[Outcome | None, str]:
+    """The outcome of a video that is not to be curated; else None, and why it is curated again."""
     if overwrite or not job.record_path.is_file():
-        return True
+        return None, ""
     if not skip_existing:
-        summary.failed[str(job.video)] = f"is already curated in {job.out_dir}; use --skip-existing or --overwrite"
-    elif job.read_record()["rules"] != plain(job.rules):
-        summary.failed[str(job.video)] = (
-            f"was curated in {job.out_dir} with other thresholds; use --overwrite or another folder"
-        )
-    else:
-        summary.skipped.append(str(job.video))
-    return False
+        raise FacetalkError(f"is already curated in {job.out_dir}; use --skip-existing or --overwrite")
+    redone = differences(job.read_record(), job.made_with())
+    return (None, redone) if redone else (Outcome(job.video, "skipped"), "")
 
 
 def _gather(jobs: Sequence[CurationJob], summary: CurationSummary) -> None:

@@ -30,7 +30,7 @@ from facetalk.fitters.detect import Detections
 from facetalk.fitters.landmarks import fit_detections
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import write_wav
-from facetalk.io.files import checked_name, replacing
+from facetalk.io.files import checked_name, keeping, replacing
 from facetalk.io.motion import write_motion
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import read_video_info
@@ -38,8 +38,9 @@ from facetalk.metrics.av_offset import pooled_offsets_ms
 from facetalk.metrics.fit_quality import mean_fit_error
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.audio_cues import audio_cues, audio_of
+from facetalk.pipelines.records import fingerprint
 
-_WORK_DIR = ".curation"
+WORK_DIR = ".curation"
 """Folder in the dataset with what is known of each video, so that an interrupted run can continue."""
 
 
@@ -56,16 +57,22 @@ class CurationJob:
     """Speaker and label, where the user gives them."""
     laughs: Sequence[tuple[float, float]] | None
     """Start and end of laughs in seconds, where the user gives them."""
+    redone: str = ""
+    """Why it is curated again."""
 
     @property
     def record_path(self) -> Path:
         """Clips and rejections of the video; exists when it is complete."""
-        return self.out_dir / _WORK_DIR / f"{self.name}.json"
+        return self.out_dir / WORK_DIR / f"{self.name}.json"
 
     @property
     def scan_dir(self) -> Path:
         """Detections in the video, until it is complete."""
-        return self.out_dir / _WORK_DIR / self.name
+        return self.out_dir / WORK_DIR / self.name
+
+    def made_with(self) -> dict[str, object]:
+        """What decides the clips of the video; part of the record."""
+        return {"rules": plain(self.rules), "head": self.head, "video_fingerprint": fingerprint(self.video)}
 
     def read_record(self) -> dict[str, Any]:
         """The content of `record_path`, if it is one that `curate_video` writes."""
@@ -83,20 +90,17 @@ class CurationJob:
         return record
 
 
-def curate_video(job: CurationJob) -> str | None:
-    """Curate one video, and return the reason if it fails; the record is written last."""
-    try:
-        with one_torch_thread():
-            _remove_clips(job)
-            has_audio = read_video_info(job.video).has_audio
-            with StreamedAudio(job.video) if has_audio else nullcontext() as audio:
-                record = _curate(job, audio)
+def curate_video(job: CurationJob) -> dict[str, Any]:
+    """Curate one video, and return its record, which is written last."""
+    with one_torch_thread(), keeping(job.out_dir):
+        _remove_clips(job)
+        has_audio = read_video_info(job.video).has_audio
+        with StreamedAudio(job.video) if has_audio else nullcontext() as audio:
+            record = _curate(job, audio)
         with replacing(job.record_path) as temporary:
             temporary.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        shutil.rmtree(job.scan_dir)
-    except FacetalkError as error:
-        return str(error)
-    return None
+    shutil.rmtree(job.scan_dir)
+    return record
 
 
 def _remove_clips(job: CurationJob) -> None:
@@ -138,7 +142,7 @@ def _curate(job: CurationJob, audio: StreamedAudio | None) -> dict[str, Any]:
             clips[-1] |= {"av_offset_ms": round(shift_ms + offset_ms - moved_ms), "av_shift_ms": round(moved_ms)}
     rejected.sort(key=lambda row: row["start_s"])
     duration_s = round(scan.num_frames / FPS, 3)
-    return {"rules": plain(job.rules), "duration_s": duration_s, "clips": clips, "rejected": rejected}
+    return {**job.made_with(), "duration_s": duration_s, "clips": clips, "rejected": rejected}
 
 
 def _video_offset_ms(faces: Sequence[MeasuredFace], cues: AudioCues) -> float:

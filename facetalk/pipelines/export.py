@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.interruption import was_interrupted
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
+from facetalk.core.text import unicode_name
+from facetalk.data.sources import refuse_same_names
 from facetalk.exporters.base import ExportOptions, at_frame_rate
 from facetalk.exporters.registry import FORMATS, check_options, format_named, format_of, formats_named, load_exporter
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
-from facetalk.io.files import free_path
+from facetalk.io.files import free_path, make_folder
 from facetalk.io.motion import read_motion
 from facetalk.motion.frames import matching_head
 from facetalk.motion.heads import load_head
+from facetalk.pipelines.batch import Outcome, OutputFolder, Report, check_batch_flags, no_report, run_batch
+from facetalk.pipelines.records import fingerprint, wanted_targets, write_record
 
 
 def export(
@@ -71,6 +77,7 @@ def export(
     path = free_path(path, overwrite)
     for source in (over, audio):
         _refuse_input(path, source)
+    make_folder(path.parent)
     export_formats(motion, {name: path}, head=_head_of(motion, head, look), options=options, progress=progress)
     return path
 
@@ -115,12 +122,16 @@ def export_formats(
     aside = [name for name in targets if name != "mp4"]
     for name in aside:
         load_exporter(name)
-    with ThreadPoolExecutor(1) as pool:
+    pool = ThreadPoolExecutor(1)
+    try:
         jobs = [pool.submit(write, name, no_progress) for name in aside]
         if "mp4" in targets:
             write("mp4", progress)
         for job in jobs:
             job.result()
+    finally:
+        # After an interruption nobody waits for the other formats; `leave` removes what they have begun.
+        pool.shutdown(wait=not was_interrupted(), cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,8 @@ class ExportBatch:
     done: Mapping[Path, Mapping[str, Path]]
     """Path of each format, by motion file."""
     failed: Mapping[Path, FacetalkError]
+    skipped: Sequence[Path] = ()
+    """Motion files whose outputs existed already."""
 
 
 def export_all(
@@ -141,7 +154,9 @@ def export_all(
     look: Look | None = None,
     options: ExportOptions | None = None,
     overwrite: bool = False,
+    skip_existing: bool = False,
     progress: Progress = no_progress,
+    report: Report = no_report,
 ) -> ExportBatch:
     """Write motion files in one or more formats; one that fails does not stop the others.
 
@@ -154,30 +169,40 @@ def export_all(
         look: colors of skin, eyes and hair.
         options: see `ExportOptions`.
         overwrite: replace existing files.
+        skip_existing: keep files that exist and were made with the same options, and write the others.
         progress: called with the motion file's name.
+        report: called with what became of each motion file, as soon as it is known.
     """
     options = options or ExportOptions()
-    jobs = plan(motion_paths, out, formats)
-    for name in next(iter(jobs.values())):
+    check_batch_flags(skip_existing, overwrite)
+    plans = plan([Path(path) for path in motion_paths], out, formats)
+    for name in next(iter(plans.values())):
         check_options(name, options.given())
-    done: dict[Path, Mapping[str, Path]] = {}
-    failed: dict[Path, FacetalkError] = {}
     heads: dict[str, HeadModel] = {}
-    for motion_path, targets in jobs.items():
-        try:
-            for path in targets.values():
-                if path.exists() and path.samefile(motion_path):
-                    raise FacetalkError(f"{motion_path} would be replaced by its own export; choose another -o")
-                free_path(path, overwrite)
-            motion = read_motion(motion_path)
-            wanted = head or motion.head
-            heads[wanted] = heads.get(wanted) or load_head(wanted, look)
+    folder = OutputFolder(next(iter(next(iter(plans.values())).values())).parent)
+
+    def work(motion_path: Path) -> Outcome:
+        targets = plans[motion_path]
+        motion = read_motion(motion_path)
+        if any(path.exists() and path.samefile(motion_path) for path in targets.values()):
+            raise FacetalkError(f"{motion_path} would be replaced by its own export; choose another -o")
+        wanted_head = head or motion.head
+        made = _made_with(motion_path, wanted_head, look, options)
+        wanted, redone = wanted_targets(targets, lambda name: _file_options(name, made), overwrite, skip_existing)
+        if not wanted:
+            return Outcome(motion_path, "skipped", targets)
+        heads[wanted_head] = heads.get(wanted_head) or load_head(wanted_head, look)
+        with folder.holding(folder.root):
             labeled = _labeled(progress, motion_path)
-            export_formats(motion, targets, head=heads[wanted], options=options, progress=labeled)
-            done[motion_path] = targets
-        except FacetalkError as error:
-            failed[motion_path] = error
-    return ExportBatch(done, failed)
+            export_formats(motion, wanted, head=heads[wanted_head], options=options, progress=labeled)
+            write_record({path: _file_options(name, made) for name, path in wanted.items()})
+        details = {"frames": motion.num_frames, "seconds": motion.duration_s}
+        return Outcome(motion_path, "done", wanted, redone=redone, details=details)
+
+    outcomes = run_batch(work, {path: path for path in plans}, (), report, progress)
+    done = {outcome.source: outcome.files for outcome in outcomes if outcome.state == "done"}
+    skipped = [outcome.source for outcome in outcomes if outcome.state == "skipped"]
+    return ExportBatch(done, {o.source: o.error for o in outcomes if o.error is not None}, skipped)
 
 
 def plan(motion_paths: Sequence[Path], out: Path | str | None, formats: Sequence[str]) -> dict[Path, dict[str, Path]]:
@@ -186,15 +211,39 @@ def plan(motion_paths: Sequence[Path], out: Path | str | None, formats: Sequence
         if out is None or len(motion_paths) != 1:
             raise UsageError("give one motion file and -o OUT with a suffix, or --format and a folder as -o")
         return {motion_paths[0]: {format_of(out): Path(out)}}
+    refuse_same_names(motion_paths, "export")
     names = formats_named(formats)
-    jobs: dict[Path, dict[str, Path]] = {}
-    owners: dict[str, Path] = {}
-    for path in motion_paths:
-        other = owners.setdefault(path.stem, path)
-        if other != path:
-            raise UsageError(f"{other} and {path} would both become {path.stem}; export them to different folders")
-        jobs[path] = {name: Path(out or ".") / f"{path.stem}{FORMATS[name].suffix}" for name in names}
-    return jobs
+    return {
+        path: {name: Path(out or ".") / f"{path.stem}{FORMATS[name].suffix}" for name in names} for path in motion_paths
+    }
+
+
+def _made_with(motion_path: Path, head: str, look: Look | None, options: ExportOptions) -> dict[str, object]:
+    """All options that decide an export."""
+    values = {name: getattr(options, name) for name in options.given()}
+    files = {
+        f"{name}_fingerprint": fingerprint(Path(value))
+        for name, value in values.items()
+        if isinstance(value, str | Path) and Path(value).is_file()
+    }
+    plain = {name: unicode_name(value) if isinstance(value, Path) else value for name, value in values.items()}
+    return {
+        "command": "export",
+        "motion_fingerprint": fingerprint(motion_path),
+        "head": head,
+        "look": asdict(look or Look()),
+        "export": {item.name: plain.get(item.name) for item in fields(ExportOptions)} | files,
+    }
+
+
+def _file_options(name: str, made: Mapping[str, Any]) -> dict[str, object]:
+    """The options that decide a file of one format."""
+    taken = {
+        option: value
+        for option, value in made["export"].items()
+        if option.removesuffix("_fingerprint") in FORMATS[name].options
+    }
+    return {**made, "export": taken}
 
 
 def _head_of(motion: Motion, head: HeadModel | str | None, look: Look | None) -> HeadModel:

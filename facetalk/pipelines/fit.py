@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
 from facetalk.core.motion import Motion
-from facetalk.core.parallel import each_in_parallel
 from facetalk.core.progress import Progress, no_progress
+from facetalk.core.text import unicode_name
 from facetalk.data.manifest import COLUMNS, FAILED_COLUMNS, MANIFEST, REJECTED, manifest_row, write_rows
 from facetalk.data.notes import NOTE_COLUMNS, checked_match, read_notes
-from facetalk.data.sources import clip_names, find_videos
+from facetalk.data.sources import clip_names, find_videos, table_name
 from facetalk.fitters.registry import check_method, load_fitter
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import write_wav
-from facetalk.io.files import free_path
+from facetalk.io.files import free_path, keeping, make_folder
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import read_video_info
+from facetalk.metrics.av_offset import AvOffset
+from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.av_sync import av_offset_of, offsets_by_folder, warn_if_out_of_sync, with_av_offset
+from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, failed, no_report, run_batch
 from facetalk.pipelines.preview import render_preview
+from facetalk.pipelines.records import fingerprint, wanted_targets
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +77,8 @@ class FitOptions:
     refine: bool = False
     preview: bool = False
     """Whether to write `NAME_preview.mp4`."""
+    face: int | None = None
+    """Which of several people, see `fit`."""
 
     def __post_init__(self) -> None:
         check_method(self.method, self.refine)
@@ -96,7 +103,6 @@ def fit_to_file(
     out_path: Path,
     options: FitOptions | None = None,
     *,
-    face: int | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Motion:
@@ -104,16 +110,48 @@ def fit_to_file(
     options = options or FitOptions()
     free_path(out_path, overwrite)
     model = load_head(options.head)
-    motion = fit(video, method=options.method, head=model, refine=options.refine, face=face, progress=progress)
-    if read_video_info(video).has_audio:
-        try:
-            with StreamedAudio(video) as audio:
-                motion = with_av_offset(motion, model, audio)
-        except FacetalkError as error:
-            _log.warning("whether audio and video are in sync is not known: %s", error)
-        warn_if_out_of_sync(motion, video)
-    _write(motion, video, out_path, options, model)
+    has_audio = read_video_info(video).has_audio
+    make_folder(out_path.parent)
+    with keeping(out_path.parent):
+        motion = fit(
+            video, method=options.method, head=model, refine=options.refine, face=options.face, progress=progress
+        )
+        if has_audio:
+            try:
+                with StreamedAudio(video) as audio:
+                    motion = with_av_offset(motion, model, audio)
+            except FacetalkError as error:
+                _log.warning("whether audio and video are in sync is not known: %s", error)
+            warn_if_out_of_sync(motion, video)
+        motion = motion.replace(meta={**motion.meta, **made_with(video, options)})
+        _write(motion, video, out_path, options, model)
     return motion
+
+
+def figures(motion: Motion) -> dict[str, object]:
+    """What is reported about a fit."""
+    values: dict[str, object] = {
+        "frames": motion.num_frames,
+        "seconds": motion.duration_s,
+        "fit_error": mean_fit_error(motion),
+        "face_frames_ratio": face_frames_ratio(motion),
+        "person": motion.meta.get("person"),
+        "av_offset": motion.meta.get("av_offset"),
+        "focal_px": None if motion.camera is None else float(motion.camera.K[0, 0]),
+    }
+    return values | ({"refined": motion.meta["refined"]} if "refined" in motion.meta else {})
+
+
+def made_with(video: Path, options: FitOptions) -> dict[str, object]:
+    """The options that decide a fit; they are stored with it, and tell whether a later run would repeat it."""
+    return {
+        "video": unicode_name(video.name),
+        "video_fingerprint": fingerprint(video),
+        "method": options.method,
+        "head": options.head,
+        "refine": options.refine,
+        "face": options.face,
+    }
 
 
 def fit_videos(
@@ -124,11 +162,13 @@ def fit_videos(
     head: str = "facetalk",
     refine: bool = False,
     preview: bool = False,
+    face: int | None = None,
     about: Path | str | None = None,
     jobs: int | None = None,
     skip_existing: bool = False,
     overwrite: bool = False,
     progress: Progress = no_progress,
+    report: Report = no_report,
 ) -> FitSummary:
     """Make a dataset folder: `manifest.csv`, a motion and an audio file per video, `rejected.csv` with reasons.
 
@@ -142,45 +182,55 @@ def fit_videos(
         head: name of the head.
         refine: see `fit`.
         preview: also write `NAME_preview.mp4`.
+        face: see `fit`; for a single video only.
         about: CSV file with a column `path` (the end of a video's path) and any of `speaker`, `label`, `av_corr` and
             `av_lag_ms`, which are copied to the manifest; see `match_notes`. A table that describes none of the videos
             is an error.
         jobs: number of videos at the same time; all usable cores if None.
-        skip_existing: skip videos whose motion file exists.
+        skip_existing: skip videos whose motion file exists and was made with the same options.
         overwrite: replace existing motion files; without either, such a video fails.
         progress: called with the number of videos done.
+        report: called with what became of each video, as soon as it is known.
     """
     check_batch_flags(skip_existing, overwrite)
-    options = FitOptions(method, head, refine, preview)
-    names = clip_names(find_videos(videos))
+    options = FitOptions(method, head, refine, preview, face)
+    names = {video: table_name(name) for video, name in clip_names(find_videos(videos)).items()}
+    if face is not None and len(names) > 1:
+        raise UsageError("a person can be chosen in one video only: give one video")
     notes = None if about is None else checked_match(list(names), read_notes(about), about).notes
     out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    summary, waiting = FitSummary(num_described=None if notes is None else len(notes)), []
+    make_folder(out_dir)
+    waiting: dict[Path, _Job] = {}
+    seen: list[Outcome] = []
     for video, name in names.items():
         job = _Job(video, out_dir / f"{name}.npz", options)
-        if job.out_path.exists() and skip_existing:
-            summary.skipped.append(job.out_path)
-        elif job.out_path.exists() and not overwrite:
-            summary.failed[str(video)] = f"{job.out_path} exists already; use --skip-existing or --overwrite"
+        try:
+            wanted, redone = _wanted(job, overwrite, skip_existing)
+        except USER_ERRORS as error:
+            seen.append(failed(video, user_error(error)))
+            continue
+        if wanted:
+            waiting[video] = replace(job, redone=redone)
         else:
-            waiting.append(job)
+            row = _stored_row(job.out_path, video)
+            seen.append(Outcome(video, "skipped", {"npz": job.out_path}, row=row))
+    settled = list(seen)
+    seen.clear()
+
+    def noted(outcome: Outcome) -> None:
+        seen.append(outcome)
+        report(outcome)
+
     try:
-        for done, (job, reason) in enumerate(each_in_parallel(_fit_clip, waiting, jobs), 1):
-            if reason is None:
-                summary.written.append(job.out_path)
-            else:
-                summary.failed[str(job.video)] = reason
-            progress("fitting videos", done, len(waiting))
+        run_batch(_fit_clip, waiting, settled, noted, progress, jobs)
     finally:
-        _write_tables(out_dir, names, summary, notes or {})
-    return summary
-
-
-def check_batch_flags(skip_existing: bool, overwrite: bool) -> None:
-    """Raise a UsageError for flags that exclude each other."""
-    if skip_existing and overwrite:
-        raise UsageError("--skip-existing and --overwrite exclude each other")
+        _write_tables(out_dir, names, seen, notes or {})
+    return FitSummary(
+        written=[outcome.files["npz"] for outcome in seen if outcome.state == "done"],
+        skipped=[outcome.files["npz"] for outcome in seen if outcome.state == "skipped"],
+        failed={str(outcome.source): str(outcome.error) for outcome in seen if outcome.error is not None},
+        num_described=None if notes is None else len(notes),
+    )
 
 
 @dataclass(frozen=True)
@@ -188,23 +238,49 @@ class _Job:
     video: Path
     out_path: Path
     options: FitOptions
+    redone: str = ""
 
 
-def _fit_clip(job: _Job) -> str | None:
-    """Fit one video of a dataset and return the reason if it fails; where the motion file exists, all is complete."""
-    options = job.options
-    try:
-        has_audio = read_video_info(job.video).has_audio
-        model = load_head(options.head)
-        motion = fit(job.video, method=options.method, head=model, refine=options.refine)
-        if has_audio:
-            with StreamedAudio(job.video) as audio:
-                write_wav(job.out_path.with_suffix(".wav"), audio)
-                motion = with_av_offset(motion, model, audio)
-        _write(motion, job.video, job.out_path, options, model)
-    except FacetalkError as error:
-        return str(error)
-    return None
+def _wanted(job: _Job, overwrite: bool, skip_existing: bool) -> tuple[bool, str]:
+    """Whether a video is to be fitted, and why an existing fit is made again."""
+    if not job.out_path.exists():
+        return True, ""
+    targets = {"npz": job.out_path}
+    wanted, redone = wanted_targets(targets, lambda _: made_with(job.video, job.options), overwrite, skip_existing)
+    return bool(wanted), redone
+
+
+def _fit_clip(job: _Job) -> Outcome:
+    """Fit one video of a dataset; where the motion file exists, all is complete."""
+    with keeping(job.out_path.parent):
+        return _fit_to_dataset(job)
+
+
+def _fit_to_dataset(job: _Job) -> Outcome:
+    options, start = job.options, time.perf_counter()
+    has_audio = read_video_info(job.video).has_audio
+    model = load_head(options.head)
+    motion = fit(job.video, method=options.method, head=model, refine=options.refine, face=options.face)
+    files = {"npz": job.out_path}
+    if has_audio:
+        files["wav"] = job.out_path.with_suffix(".wav")
+        with StreamedAudio(job.video) as audio:
+            write_wav(files["wav"], audio)
+            motion = with_av_offset(motion, model, audio)
+    motion = motion.replace(meta={**motion.meta, **made_with(job.video, options)})
+    _write(motion, job.video, job.out_path, options, model)
+    details = {**figures(motion), "timings_s": {"fit": round(time.perf_counter() - start, 3)}}
+    row = _row(job.out_path, job.video, motion, has_audio)
+    return Outcome(job.video, "done", files, redone=job.redone, details=details, row=row)
+
+
+def _row(path: Path, video: Path, motion: Motion, has_audio: bool) -> dict[str, object]:
+    """Row of the manifest, and the estimated offset of the audio."""
+    return {**manifest_row(path.stem, video, motion, has_audio), "found": av_offset_of(motion), "audio": has_audio}
+
+
+def _stored_row(path: Path, video: Path) -> dict[str, object]:
+    return _row(path, video, read_motion(path), path.with_suffix(".wav").is_file())
 
 
 def _write(motion: Motion, video: Path, out_path: Path, options: FitOptions, head: HeadModel) -> None:
@@ -215,21 +291,31 @@ def _write(motion: Motion, video: Path, out_path: Path, options: FitOptions, hea
 
 
 def _write_tables(
-    out_dir: Path, names: Mapping[Path, str], summary: FitSummary, notes: Mapping[Path, Mapping[str, str]]
+    out_dir: Path,
+    names: Mapping[Path, str],
+    outcomes: Sequence[Outcome],
+    notes: Mapping[Path, Mapping[str, str]],
 ) -> None:
-    present = {*summary.written, *summary.skipped}
+    """List the clips that are in the folder, also those of an earlier run that this one did not reach.
+
+    Quick, because it also ends an interrupted run: rows that are known are not made from the motion files again.
+    """
+    known = {outcome.source: outcome.row for outcome in outcomes if outcome.row is not None}
     rows: dict[Path, dict[str, object]] = {}
-    found = {}
     for video, name in names.items():
-        if (motion_path := out_dir / f"{name}.npz") in present:
-            motion, has_audio = read_motion(motion_path), motion_path.with_suffix(".wav").is_file()
-            note = notes.get(video, {})
-            rows[video] = manifest_row(name, video, motion, has_audio)
-            rows[video] |= {key: note.get(key, "") for key in NOTE_COLUMNS}
-            if has_audio:
-                found[video] = av_offset_of(motion)
-    for video, offset_ms in offsets_by_folder(found).items():
+        path = out_dir / f"{name}.npz"
+        if path.is_file():
+            rows[video] = {**(known.get(video) or _stored_row(path, video))}
+    found: dict[Path, AvOffset | None] = {video: row.pop("found") for video, row in rows.items()}  # type: ignore[misc]
+    spoken = {video: found[video] for video, row in rows.items() if row.pop("audio")}
+    for video, offset_ms in offsets_by_folder(spoken).items():
         rows[video]["av_offset_ms"] = round(offset_ms)
+    for video, row in rows.items():
+        row |= {key: notes.get(video, {}).get(key, "") for key in NOTE_COLUMNS}
     write_rows(out_dir / MANIFEST, COLUMNS, rows.values())
-    failed = [{"source": source, "reason": reason} for source, reason in summary.failed.items()]
-    write_rows(out_dir / REJECTED, FAILED_COLUMNS, failed)
+    failures = [
+        {"source": str(outcome.source), "reason": str(outcome.error)}
+        for outcome in outcomes
+        if outcome.error is not None and outcome.source not in rows
+    ]
+    write_rows(out_dir / REJECTED, FAILED_COLUMNS, failures)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facetalk.core.errors import UsageError
-from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.curation.settings import read_rules
-from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
+from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, no_report, run_batch
 from facetalk.pipelines.curate import CurationSummary, curate_videos
-from facetalk.pipelines.fit import FitOptions, FitSummary, fit_to_file, fit_videos
+from facetalk.pipelines.fit import FitOptions, FitSummary, figures, fit_to_file, fit_videos, made_with
+from facetalk.pipelines.records import wanted_targets
 from facetalk.pipelines.reports.fit_report import write_clip_report, write_report
 from facetalk.vision.face_tracks import Person
 
@@ -26,7 +26,7 @@ class FitRequest:
 
     videos: Sequence[Path]
     out: Path | None = None
-    """For one video a `.npz` file; else a folder."""
+    """A `.npz` file for one video, or the folder of a dataset of one or more."""
     head: str = "facetalk"
     method: str = "landmarks"
     refine: bool = False
@@ -46,8 +46,9 @@ class FitRequest:
 
     @property
     def is_single(self) -> bool:
-        """Whether it makes a single motion file."""
-        return len(self.videos) == 1 and not self.videos[0].is_dir() and not self.curate
+        """Whether it makes a single motion file, not a dataset."""
+        is_file = self.out is None or self.out.suffix == ".npz"
+        return is_file and len(self.videos) == 1 and not self.videos[0].is_dir() and not self.curate
 
     @property
     def out_dir(self) -> Path:
@@ -57,10 +58,7 @@ class FitRequest:
     @property
     def motion_path(self) -> Path:
         """The single motion file."""
-        name = Path(f"{self.videos[0].stem}.npz")
-        if self.out is None:
-            return name
-        return self.out if self.out.suffix == ".npz" else self.out / name
+        return self.out or Path(f"{self.videos[0].stem}.npz")
 
     def __post_init__(self) -> None:
         if (self.rules or self.laughs or self.fix_sync) and not self.curate:
@@ -69,9 +67,10 @@ class FitRequest:
             raise UsageError("--curate fits by landmarks: omit --method and --refine")
         if self.curate and (self.preview or self.face is not None):
             raise UsageError("--curate processes every face: use --report instead of --preview and --face")
+        check_batch_flags(self.skip_existing, self.overwrite)
         if self.is_single:
             return
-        if self.face is not None:
+        if self.face is not None and (len(self.videos) != 1 or self.videos[0].is_dir()):
             raise UsageError("--face chooses among the people of one video: give one video")
         if self.out is not None and self.out.suffix == ".npz":
             inputs = "--curate makes a dataset" if self.curate else f"there are {len(self.videos)} inputs"
@@ -79,73 +78,59 @@ class FitRequest:
 
 
 @dataclass(frozen=True, eq=False)
-class ClipFit:
-    """A single motion file."""
-
-    motion_path: Path
-    motion: Motion | None
-    """None if the file existed and was skipped."""
-
-    def chosen_among(self) -> str | None:
-        """Which person was fitted, where the video shows several."""
-        person = {} if self.motion is None else self.motion.meta.get("person", {})
-        if person.get("of", 1) < 2:
-            return None
-        chosen = Person(**{**person, "center": tuple(person["center"])})
-        return f"fitted {chosen}; --face chooses another"
-
-    def document(self) -> dict[str, object]:
-        """The document that `--json` prints."""
-        motion = self.motion
-        if motion is None:
-            return {"motion": self.motion_path, "skipped": True}
-        return {
-            "motion": self.motion_path,
-            "frames": motion.num_frames,
-            "seconds": motion.duration_s,
-            "fit_error": mean_fit_error(motion),
-            "face_frames_ratio": face_frames_ratio(motion),
-            "person": motion.meta.get("person"),
-            "av_offset": motion.meta.get("av_offset"),
-            "focal_px": None if motion.camera is None else float(motion.camera.K[0, 0]),
-            "skipped": False,
-        }
-
-
-@dataclass(frozen=True, eq=False)
 class FitOutcome:
     """Result of `facetalk fit`."""
 
-    result: ClipFit | FitSummary | CurationSummary
+    result: Outcome | FitSummary | CurationSummary
     report: Path | None
 
 
-def run_fit(request: FitRequest, progress: Progress = no_progress) -> FitOutcome:
+def chosen_among(outcome: Outcome) -> str | None:
+    """Which person was fitted, where the video shows several."""
+    person = outcome.details.get("person") or {}
+    if person.get("of", 1) < 2:
+        return None
+    chosen = Person(**{**person, "center": tuple(person["center"])})
+    return f"fitted {chosen}; --face chooses another"
+
+
+def run_fit(request: FitRequest, progress: Progress = no_progress, report: Report = no_report) -> FitOutcome:
     """Fit one video, fit many, or curate.
 
     Args:
         request: what to do.
         progress: called with the number of frames, videos or clips done.
+        report: called with what became of each video, as soon as it is known.
     """
     if request.is_single:
-        clip = _fit_single(request, progress)
-        return FitOutcome(clip, write_clip_report(clip.motion_path, head=request.head) if request.report else None)
-    result = _curate(request, progress) if request.curate else _fit_many(request, progress)
-    report = write_report(request.out_dir, head=request.head, progress=progress) if request.report else None
-    return FitOutcome(result, report)
+        outcome = _fit_single(request, progress, report)
+        wants_page = request.report and outcome.error is None
+        return FitOutcome(outcome, write_clip_report(request.motion_path, head=request.head) if wants_page else None)
+    result = _curate(request, progress, report) if request.curate else _fit_many(request, progress, report)
+    page = write_report(request.out_dir, head=request.head, progress=progress) if request.report else None
+    return FitOutcome(result, page)
 
 
-def _fit_single(request: FitRequest, progress: Progress) -> ClipFit:
+def _fit_single(request: FitRequest, progress: Progress, report: Report) -> Outcome:
+    options = FitOptions(request.method, request.head, request.refine, request.preview, request.face)
     path = request.motion_path
-    if request.skip_existing and path.exists():
-        return ClipFit(path, None)
-    options = FitOptions(request.method, request.head, request.refine, request.preview)
-    video = request.videos[0]
-    motion = fit_to_file(video, path, options, face=request.face, overwrite=request.overwrite, progress=progress)
-    return ClipFit(path, motion)
+
+    def work(video: Path) -> Outcome:
+        redone = ""
+        if path.exists():
+            wanted, redone = wanted_targets(
+                {"npz": path}, lambda _: made_with(video, options), request.overwrite, request.skip_existing
+            )
+            if not wanted:
+                return Outcome(video, "skipped", {"npz": path})
+        motion = fit_to_file(video, path, options, overwrite=True, progress=progress)
+        return Outcome(video, "done", {"npz": path}, redone=redone, details=figures(motion))
+
+    (video,) = request.videos
+    return run_batch(work, {video: video}, (), report, progress)[0]
 
 
-def _fit_many(request: FitRequest, progress: Progress) -> FitSummary:
+def _fit_many(request: FitRequest, progress: Progress, report: Report) -> FitSummary:
     return fit_videos(
         request.videos,
         request.out_dir,
@@ -153,15 +138,17 @@ def _fit_many(request: FitRequest, progress: Progress) -> FitSummary:
         head=request.head,
         refine=request.refine,
         preview=request.preview,
+        face=request.face,
         about=request.about,
         jobs=request.jobs,
         skip_existing=request.skip_existing,
         overwrite=request.overwrite,
         progress=progress,
+        report=report,
     )
 
 
-def _curate(request: FitRequest, progress: Progress) -> CurationSummary:
+def _curate(request: FitRequest, progress: Progress, report: Report) -> CurationSummary:
     return curate_videos(
         request.videos,
         request.out_dir,
@@ -173,4 +160,5 @@ def _curate(request: FitRequest, progress: Progress) -> CurationSummary:
         skip_existing=request.skip_existing,
         overwrite=request.overwrite,
         progress=progress,
+        report=report,
     )

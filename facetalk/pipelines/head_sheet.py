@@ -13,7 +13,7 @@ from facetalk.core.errors import UsageError
 from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
-from facetalk.io.files import free_path, replacing
+from facetalk.io.files import free_path, make_folder, replacing
 from facetalk.motion.arkit_view import arkit_view
 from facetalk.motion.frames import make_renderer
 from facetalk.motion.head_surface import head_surface
@@ -55,6 +55,7 @@ def show_head(
     face = np.setdiff1d(regions["skin"].numpy(), regions["neck"].numpy())
     camera = front_camera(template[torch.from_numpy(face)], (cell, cell), fill=0.95, center_v=0.52)
     renderer = make_renderer("cpu", head_surface(head.assets), camera)
+    make_folder(out_path.parent)
     images = []
     poses = list(_sheet_poses(head))
     for title, vertices in poses:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,9 +13,13 @@ from torch import Tensor
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
+from facetalk.core.text import unicode_name
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
+from facetalk.io.motion import read_motion
+from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, no_report, run_batch
 from facetalk.pipelines.export import export
+from facetalk.pipelines.records import fingerprint, wanted_targets, write_record
 
 
 def render(
@@ -53,11 +60,7 @@ def render(
         MissingAssetError: the backend `pyrender` is not installed.
     """
     out_path = Path(out_path)
-    if out_path.suffix.lower() != ".mp4":
-        raise UsageError(
-            f"render writes .mp4 files, not {out_path.name}; `facetalk export MOTION -o {out_path.name}` "
-            "writes other formats"
-        )
+    check_video_path(out_path)
     return export(
         motion,
         out_path,
@@ -72,3 +75,62 @@ def render(
         overwrite=overwrite,
         progress=progress,
     )
+
+
+def render_file(
+    motion_path: Path | str,
+    out_path: Path | str,
+    *,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    progress: Progress = no_progress,
+    report: Report = no_report,
+    **options: Any,
+) -> Outcome:
+    """Write a video of a motion file.
+
+    Args:
+        motion_path: motion file.
+        out_path: `.mp4` file.
+        overwrite: replace an existing file.
+        skip_existing: keep an existing file that was made with the same options.
+        progress: called after every frame.
+        report: called with the outcome.
+        options: see `render`.
+    """
+    check_batch_flags(skip_existing, overwrite)
+    source, targets = Path(motion_path), {"mp4": Path(out_path)}
+    check_video_path(targets["mp4"])
+
+    def work(path: Path) -> Outcome:
+        motion = read_motion(path)
+        made = {"command": "render", "motion_fingerprint": fingerprint(path), **_recorded(options)}
+        wanted, redone = wanted_targets(targets, lambda _: made, overwrite, skip_existing)
+        if not wanted:
+            return Outcome(path, "skipped", targets)
+        render(motion, targets["mp4"], overwrite=True, progress=progress, **options)
+        write_record({targets["mp4"]: made})
+        details = {"frames": motion.num_frames, "seconds": motion.duration_s}
+        return Outcome(path, "done", targets, redone=redone, details=details)
+
+    return run_batch(work, {source: source}, (), report, progress)[0]
+
+
+def check_video_path(path: Path) -> None:
+    """Refuse to write a video under the name of another format."""
+    if path.suffix.lower() != ".mp4":
+        raise UsageError(
+            f"render writes .mp4 files, not {path.name}; `facetalk export MOTION -o {path.name}` writes other formats"
+        )
+
+
+def _recorded(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they are recorded: files with fingerprints."""
+    values: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, str | Path) and Path(value).is_file():
+            values[f"{name}_fingerprint"] = fingerprint(Path(value))
+        values[name] = asdict(value) if isinstance(value, Look) else value
+        if isinstance(value, Path):
+            values[name] = unicode_name(value)
+    return values

@@ -59,6 +59,16 @@ def resolve_style(
     return mix_styles(codes, [weight for _, weight in parts])
 
 
+def check_style(reference: str | Path, talker: Talker) -> None:
+    """Refuse a style that the talker cannot have, or that does not exist, before any long work; see `resolve_style`."""
+    styled = _styled(talker)
+    if Path(reference).exists():
+        return
+    for part, _ in parse_mixture(str(reference)):
+        if Path(part).suffix != SUFFIX and not Path(part).is_file():
+            style_named(part, styled)
+
+
 def read_style(path: Path, head: HeadModel | None = None, progress: Progress = no_progress) -> Motion:
     """Read a reference motion with the ARKit channels from a motion file, or fit it to a video.
 

@@ -14,6 +14,7 @@ import yaml
 
 from facetalk.core.config import override, plain
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.progress import TrainingProgress, no_training_progress
 from facetalk.io.files import replacing
 from facetalk.recipes.registry import load_recipe, read_training_config
 from facetalk.training.loop import run
@@ -34,6 +35,7 @@ def train(
     *,
     settings: Sequence[str] = (),
     resume: bool = False,
+    progress: TrainingProgress = no_training_progress,
 ) -> TrainingResult:
     """Train one network.
 
@@ -43,6 +45,7 @@ def train(
         run_dir: gets weights, configuration, log and checkpoint; `runs/<name of the configuration>` if omitted.
         settings: changes to the configuration, each `section.option=value`.
         resume: continue from the checkpoint in `run_dir`.
+        progress: called after every step with the number of steps done, the total, and the latest losses and metrics.
 
     Returns:
         Where the weights are, and the metrics on validation data.
@@ -70,7 +73,7 @@ def train(
     if not resume:  # a resumed run has the file, and one that may not be resumed keeps its own
         with replacing(folder / "training.yaml") as temporary:
             temporary.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
-    metrics = run(task, task_config.loop, task_config.optim, folder, _identity(chosen), resume)
+    metrics = run(task, task_config.loop, task_config.optim, folder, _identity(chosen), resume, progress)
     return TrainingResult(folder, metrics)
 
 

@@ -1,4 +1,4 @@
-"""The log of a run: rows in `log.csv`, final metrics in `metrics.json`, a progress bar on the terminal."""
+"""The log of a run: rows in `log.csv`, final metrics in `metrics.json`, and a progress callback."""
 
 from __future__ import annotations
 
@@ -9,49 +9,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from facetalk.core.progress import TrainingProgress, no_training_progress
 from facetalk.io.files import replacing
 
 
 class TrainingLog:
-    """Mean loss terms of each interval, written to a CSV file and a progress bar on stderr."""
+    """Mean loss terms of each interval, written to a CSV file and passed to a callback."""
 
-    def __init__(self, run_dir: Path, num_steps: int, start: int, every: int) -> None:
+    def __init__(
+        self, run_dir: Path, num_steps: int, start: int, every: int, progress: TrainingProgress = no_training_progress
+    ) -> None:
         self.path = run_dir / "log.csv"
         self.every = every
         self._sums: dict[str, float] = defaultdict(float)
         self._count = 0
         self._rows = [row for row in _read_rows(self.path) if int(row["step"]) <= start] if start else []
-        columns = (
-            TextColumn("step"),
-            MofNCompleteColumn(),
-            BarColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        self._progress = Progress(*columns, console=Console(stderr=True))
-        self._bar = self._progress.add_task("train", total=num_steps, completed=start, note="")
-
-    def __enter__(self) -> TrainingLog:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._num_steps, self._progress = num_steps, progress
+        self._latest: dict[str, float] = {}
 
     def step(self, step: int, terms: Mapping[str, float]) -> None:
         """Add the loss terms of one step; `step` counts from one."""
         for name, value in terms.items():
             self._sums[name] += value
         self._count += 1
-        self._progress.update(self._bar, completed=step)
         if step % self.every == 0:
             means = {name: value / self._count for name, value in self._sums.items()}
             self.row(step, means)
             self._sums.clear()
             self._count = 0
+        self._progress(step, self._num_steps, self._latest)
 
     def row(self, step: int, values: Mapping[str, float]) -> None:
         """Write one row; another row of the same step adds its columns to it."""
@@ -64,7 +50,7 @@ class TrainingLog:
             writer = csv.DictWriter(file, names, restval="")
             writer.writeheader()
             writer.writerows(self._rows)
-        self._progress.update(self._bar, note="  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        self._latest |= values
 
 
 def write_metrics(run_dir: Path, metrics: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from facetalk.core.errors import FacetalkError
+from facetalk.core.progress import TrainingProgress, no_training_progress
 from facetalk.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from facetalk.training.device import CPU, choose_device, to_device
 from facetalk.training.log import TrainingLog, write_metrics
@@ -88,7 +89,13 @@ class AdversarialTask(Task, Protocol):
 
 
 def run(
-    task: Task, config: LoopConfig, optim: OptimConfig, run_dir: Path, identity: str = "", resume: bool = False
+    task: Task,
+    config: LoopConfig,
+    optim: OptimConfig,
+    run_dir: Path,
+    identity: str = "",
+    resume: bool = False,
+    progress: TrainingProgress = no_training_progress,
 ) -> dict[str, float]:
     """Train the model of a task, write it to `run_dir` and return its last metrics.
 
@@ -99,23 +106,24 @@ def run(
         run_dir: gets `checkpoint.pt`, `log.csv`, `metrics.json` and what the task exports.
         identity: names the configuration; a run is only resumed under the same one.
         resume: continue from the checkpoint in `run_dir`, with the same steps as an uninterrupted run.
+        progress: called after every step.
     """
     state = initial_state(task, config, optim)
     checkpoint_path = run_dir / "checkpoint.pt"
     if resume:
         load_checkpoint(checkpoint_path, state, identity)
     metrics: dict[str, float] = {}
-    with TrainingLog(run_dir, config.num_steps, state.step, config.log_every) as log:
-        while state.step < config.num_steps:
-            terms = train_step(task, state, optim, learning_rate(optim, state.step, config.num_steps))
-            state.step += 1
-            log.step(state.step, terms)
-            last = state.step == config.num_steps
-            if last or state.step % config.validate_every == 0:
-                metrics = validate(task, state)
-                log.row(state.step, metrics)
-            if last or state.step % config.save_every == 0:
-                save_checkpoint(checkpoint_path, state, identity)
+    log = TrainingLog(run_dir, config.num_steps, state.step, config.log_every, progress)
+    while state.step < config.num_steps:
+        terms = train_step(task, state, optim, learning_rate(optim, state.step, config.num_steps))
+        state.step += 1
+        log.step(state.step, terms)
+        last = state.step == config.num_steps
+        if last or state.step % config.validate_every == 0:
+            metrics = validate(task, state)
+            log.row(state.step, metrics)
+        if last or state.step % config.save_every == 0:
+            save_checkpoint(checkpoint_path, state, identity)
     task.model.load_state_dict(state.average.state)
     place(task, CPU)
     task.model.eval()

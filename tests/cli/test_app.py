@@ -15,7 +15,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import facetalk
-from facetalk.cli import app as app_module
 from facetalk.cli.app import app
 from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
 
@@ -102,10 +101,8 @@ def test_unknown_commands_and_options_are_wrong_usage() -> None:
 
 
 def test_main_is_the_entry_point() -> None:
-    with pytest.raises(SystemExit) as end:
-        sys.argv = ["facetalk", "--version"]
-        app_module.main()
-    assert end.value.code == 0
+    done = subprocess.run([sys.executable, "-m", "facetalk", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"facetalk {facetalk.__version__}\n"
 
 
 def test_configurations_are_listed_and_shown() -> None:

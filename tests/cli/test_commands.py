@@ -47,10 +47,11 @@ def short_video(tmp_path: Path, landmark_networks: None) -> Path:
 def test_fit_then_render_over_the_video(short_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     document = json.loads(run("fit", short_video, "--preview", "--json").stdout)
-    assert document["motion"] == "short.npz" and document["frames"] == 15
-    assert document["face_frames_ratio"] == 1 and document["focal_px"] > 0
-    assert document["fit_error"] < 0.05
-    assert document["person"]["number"] == document["person"]["of"] == 1
+    (done,) = document["done"]
+    assert done["files"]["npz"] == "short.npz" and done["frames"] == 15
+    assert done["face_frames_ratio"] == 1 and done["focal_px"] > 0
+    assert done["fit_error"] < 0.05
+    assert done["person"]["number"] == done["person"]["of"] == 1
     motion = read_motion(tmp_path / "short.npz")
     assert motion.channel("mouthSmileLeft").mean() > 0.2, "the reference smiles"
     with VideoReader(tmp_path / "short_preview.mp4") as preview:
@@ -68,7 +69,7 @@ def test_many_videos_become_a_dataset(short_video: Path, tmp_path: Path) -> None
     bad.write_text("no video")
     result = CliRunner().invoke(app, ["fit", str(short_video), str(bad), "-o", str(tmp_path / "set"), "--jobs", "1"])
     assert result.exit_code == 1
-    assert result.stdout.strip() == str(tmp_path / "set/short.npz")
+    assert result.stdout.split() == [str(tmp_path / "set/short.npz")]
     assert "bad.mp4" in result.stderr
     with (tmp_path / "set/manifest.csv").open(newline="") as file:
         assert [row["name"] for row in csv.DictReader(file)] == ["short"]
@@ -92,7 +93,8 @@ def test_render_from_the_front_with_sound(tmp_path: Path) -> None:
     document = json.loads(
         run("render", tmp_path / "still.npz", "-o", out, "--size", 48, "--audio", speech, "--json").stdout
     )
-    assert document == {"video": str(out), "frames": 9, "seconds": pytest.approx(0.3)}
+    (done,) = document["done"]
+    assert done["files"] == {"mp4": str(out)} and done["frames"] == 9 and done["seconds"] == pytest.approx(0.3)
     with VideoReader(out) as video:
         assert video.size == (48, 48)
         assert video.has_audio
@@ -119,7 +121,8 @@ def test_export_takes_the_format_from_the_suffix_or_by_name(tmp_path: Path, monk
     assert run("export", "a.npz", "-o", "a.glb").stdout == "a.glb\n"
     document = json.loads(run("export", "a.npz", "b.npz", "-o", "out", "--format", "csv,usda", "--json").stdout)
     assert document["failed"] == {}
-    assert document["done"][1] == {"motion": "b.npz", "files": {"csv": "out/b.csv", "usd": "out/b.usda"}}
+    assert document["done"][1]["input"] == "b.npz"
+    assert document["done"][1]["files"] == {"csv": "out/b.csv", "usd": "out/b.usda"}
     again = CliRunner().invoke(app, ["export", "a.npz", "-o", "a.glb"])
     assert again.exit_code == 1 and "exists already" in again.stderr
     unknown = CliRunner().invoke(app, ["export", "a.npz", "-o", "a.fbx"])

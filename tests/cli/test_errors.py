@@ -65,7 +65,7 @@ def test_audio_of_a_twentieth_of_a_second() -> None:
 
 def test_a_folder_instead_of_an_audio_file() -> None:
     Path("folder").mkdir()
-    refused(animate("folder"), 1, "folder is a folder")
+    refused(animate("folder"), 2, "no audio files found in folder")
 
 
 def test_unknown_names() -> None:
@@ -160,7 +160,7 @@ def test_a_motion_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> 
     def forbid(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("facetalk.io.motion.read_motion", forbid)
+    monkeypatch.setattr("facetalk.pipelines.render.read_motion", forbid)
     refused(CliRunner().invoke(app, ["render", "secret.npz"]), 1, "secret.npz: Permission denied")
 
 

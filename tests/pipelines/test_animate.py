@@ -38,7 +38,7 @@ def make_speech(path: Path, seconds: float = 0.7, seed: int = 0) -> Path:
 
 
 def listed(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def test_the_default_is_a_folder_with_video_motion_and_mesh(speech: Path, tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_the_default_is_a_folder_with_video_motion_and_mesh(speech: Path, tmp_pa
 def test_every_format_appears_and_nothing_else(speech: Path, tmp_path: Path) -> None:
     animate(speech, out=tmp_path / "all", formats=tuple(FORMATS), size=32)
     names = ["hello.csv", "hello.glb", "hello.mp4", "hello.npz", "hello.usda", "hello_obj", "hello_ply"]
-    assert listed(tmp_path / "all") == names
-    assert len(list((tmp_path / "all/hello_obj").glob("*.obj"))) == 21
+    assert listed(tmp_path / "all/hello") == names
+    assert len(list((tmp_path / "all/hello/hello_obj").glob("*.obj"))) == 21
 
 
 def test_a_seed_repeats_and_switches_switch(speech: Path) -> None:
@@ -143,7 +143,7 @@ def test_an_audio_file_is_never_replaced_by_its_animation(tmp_path: Path, speech
     talk = tmp_path / "hello/hello.mp4"
     before = talk.read_bytes()
     with pytest.raises(FacetalkError, match="replaced by its own animation"):
-        animate(talk, out=tmp_path / "hello", formats=("mp4",), overwrite=True)
+        animate(talk, out=tmp_path, formats=("mp4",), overwrite=True)
     assert talk.read_bytes() == before
 
 

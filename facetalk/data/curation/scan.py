@@ -107,7 +107,7 @@ def scan_video(
     """
     if (folder / _TABLE).is_file():
         return read_scan(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     own = closing(MediaPipeDetector(max_faces=face.max_faces)) if detector is None else nullcontext(detector)
     with own as used, VideoReader(path, max_side=DETECTION_SIDE) as video, (folder / _POINTS).open("wb") as file:
         found = _detect_frames(video, used, CutFinder(scenes.cut_ratio, scenes.cut_change), file, progress)

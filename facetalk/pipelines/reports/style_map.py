@@ -12,7 +12,7 @@ import torch
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.manifest import MANIFEST, Clip, read_manifest
-from facetalk.io.files import replacing
+from facetalk.io.files import make_folder, replacing
 from facetalk.metrics.tsne import tsne
 from facetalk.pipelines.reports.html import document
 from facetalk.pipelines.styles import read_style
@@ -65,6 +65,7 @@ def plot_styles(
     clips = [clip for reference in references for clip in _clips(Path(reference))]
     if len(clips) < 3:
         raise UsageError(f"a map needs at least three references, found {len(clips)}")
+    make_folder(out_path.parent)
     places = _places(clips, talker, progress)
     names = [clip.name for clip in clips]
     groups = {"speaker": [clip.speaker for clip in clips], "emotion": [clip.label for clip in clips]}

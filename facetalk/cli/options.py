@@ -1,0 +1,37 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from facetalk.cli.progress import ProgressMode
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+JsonLinesFlag = Annotated[
+    bool, typer.Option("--json-lines", help="Print a JSON object per input on stdout as it finishes, then a summary.")
+]
+HeadName = Annotated[str, typer.Option("--head", help="Head model, see `facetalk heads`.")]
+SkinName = Annotated[str | None, typer.Option("--skin", metavar="NAME", help="Skin tone, such as light or deep.")]
+EyesName = Annotated[str | None, typer.Option("--eyes", metavar="NAME", help="Eye color, such as brown or blue.")]
+HairName = Annotated[str | None, typer.Option("--hair", metavar="NAME", help="Hair color, such as black or blond.")]
+FpsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--fps",
+        metavar="RATE",
+        help="Frames a second: 24, 25, 29.97 (30000/1001), 30, 50, 60, ...  [default: the motion's; animate: 30]",
+    ),
+]
+OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+SkipFlag = Annotated[
+    bool,
+    typer.Option("--skip-existing", help="Keep outputs that exist, unless other options made them; make the others."),
+]
+QuietFlag = Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")]
+VerboseFlag = Annotated[bool, typer.Option("-v", "--verbose", help="Also say what is done, and how long it takes.")]
+ProgressChoice = Annotated[
+    ProgressMode,
+    typer.Option("--progress", help="Progress on stderr; auto: a bar on a terminal, else a line every few seconds."),
+]

@@ -1,0 +1,30 @@
+"""Names and messages as text that can be stored and shown anywhere."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+
+def unicode_name(path: Path | str) -> str:
+    r"""A file name as Unicode text, for files and tables; bytes that are no UTF-8 become `\xe9` and the like."""
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError:  # not from the file system, which has another encoding
+        name = str(path).encode("utf-8", "surrogateescape")
+    return name.decode("utf-8", "backslashreplace")
+
+
+def one_line(text: str) -> str:
+    r"""Text that cannot steer a terminal: control characters and bytes that are no text become `\n`, `\x1b`, `\xe9`."""
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    # Control characters, invisible ones that reorder text, unpaired surrogates, and separators of lines.
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return character.encode("unicode_escape").decode("ascii")
+    return character

@@ -1,0 +1,150 @@
+"""What `animate` is to make: options, inputs, targets, and which of these exist already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
+from facetalk.core.text import unicode_name
+from facetalk.data.sources import clip_names, find_speech, refuse_same_names
+from facetalk.exporters.base import check_fps
+from facetalk.exporters.registry import FORMATS, formats_named
+from facetalk.head.looks import Look
+from facetalk.io.media import checked_file
+from facetalk.motion.gestures.registry import check_factors, check_seed
+from facetalk.pipelines.batch import Outcome, failed
+from facetalk.pipelines.records import fingerprint, is_output, wanted_targets
+from facetalk.talkers.styles import parse_mixture
+
+
+@dataclass(frozen=True)
+class AnimateOptions:
+    """How speech is animated."""
+
+    style: str | Path | None = None
+    """Whose speaking style is used: a video, a motion file, a saved or bundled style, or a mixture of these such as
+    `A.mp4:0.4,happy:0.6`; the talker's neutral one if omitted."""
+    style_strength: float = 1.0
+    """How far to go from the neutral style: 0 not at all, 1 all the way, at most 1.5."""
+    talker: str = "styletalk"
+    """A bundled talker, or a folder that `facetalk train` wrote."""
+    head: str = "facetalk"
+    look: Look = field(default_factory=Look)
+    """Colors of skin, eyes and hair."""
+    head_motion: float = 1.0
+    """Multiplies how far head and eyes move by themselves; 0 for not at all."""
+    blinks: float = 1.0
+    """Multiplies how often the eyes blink; 0 for never."""
+    formats: Sequence[str] = ("mp4", "npz", "glb")
+    size: int = 512
+    """Side of the video's square image, pixels."""
+    fps: float | None = None
+    """Frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted."""
+    seed: int | None = None
+    """Decides when the eyes blink and how the head moves; if None, it follows from the recording."""
+
+    def __post_init__(self) -> None:
+        formats_named(self.formats)
+        check_factors(self.head_motion, self.blinks)
+        check_seed(self.seed)
+        check_fps(self.fps)
+
+
+@dataclass(frozen=True)
+class AnimateJob:
+    """What is to be made of one audio file."""
+
+    speech: Path
+    targets: Mapping[str, Path]
+    made: Mapping[str, object]
+    """Options that decide the motion, see `made_with`."""
+    redone: str = ""
+
+
+def found_speech(speeches: Sequence[Path | str]) -> list[Path]:
+    """Audio files and videos, without the videos that an earlier run wrote into a folder that is searched.
+
+    Files that are given by name get folders named after them; those that are found in folders get unique names.
+    """
+    given = [path for path in dict.fromkeys(map(Path, speeches)) if not path.is_dir()]
+    refuse_same_names(given, "animate")
+    return [path for path in find_speech(speeches) if path in given or not is_output(path)]
+
+
+def plan(speeches: Sequence[Path], out: Path | str | None, formats: Sequence[str]) -> dict[Path, dict[str, Path]]:
+    """Return the path of each format of each audio file: `OUT/NAME/NAME.mp4` and so on, with unique names."""
+    return {
+        speech: {entry: Path(out or ".") / name / f"{name}{FORMATS[entry].suffix}" for entry in dict.fromkeys(formats)}
+        for speech, name in clip_names(speeches).items()
+    }
+
+
+def sorted_out(
+    plans: Mapping[Path, Mapping[str, Path]], options: AnimateOptions, overwrite: bool, skip_existing: bool
+) -> tuple[dict[Path, AnimateJob], list[Outcome]]:
+    """What is to be made, and the outcomes that are known before any work."""
+    jobs: dict[Path, AnimateJob] = {}
+    settled: list[Outcome] = []
+    for speech, targets in plans.items():
+        try:
+            checked_file(speech, "an audio file")
+            if any(path.exists() and path.samefile(speech) for path in targets.values()):
+                raise FacetalkError(f"{speech} would be replaced by its own animation; choose another folder with -o")
+            made = made_with(speech, options)
+            needed = partial(file_options, made=made, options=options)
+            wanted, redone = wanted_targets(targets, needed, overwrite, skip_existing)
+        except USER_ERRORS as error:
+            settled.append(failed(speech, user_error(error)))
+            continue
+        if wanted:
+            jobs[speech] = AnimateJob(speech, wanted, made, redone)
+        else:
+            settled.append(Outcome(speech, "skipped", targets))
+    return jobs, settled
+
+
+def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
+    """The options that decide the motion; they are stored with it, and tell whether a later run would repeat it."""
+    return {
+        "command": "animate",
+        "speech": unicode_name(speech.name),
+        "speech_fingerprint": fingerprint(speech),
+        "style": _style_name(options.style),
+        **_style_fingerprints(options.style),
+        "style_strength": options.style_strength,
+        "talker": options.talker,
+        "head": options.head,
+        "head_motion": options.head_motion,
+        "blinks": options.blinks,
+        "fps": options.fps,
+        "chosen_seed": options.seed,
+    }
+
+
+def file_options(name: str, made: Mapping[str, object], options: AnimateOptions) -> dict[str, object]:
+    """The options that decide a file of one format."""
+    own: dict[str, object] = {}
+    if name not in ("npz", "csv"):
+        own["look"] = asdict(options.look)
+    if "size" in FORMATS[name].options:
+        own["size"] = options.size
+    return {**made, **own}
+
+
+def _style_name(style: str | Path | None) -> str:
+    """Return how the motion file names its style: a file without its folder."""
+    if style is None:
+        return "neutral"
+    return unicode_name(Path(style).name) if Path(style).exists() else unicode_name(style)
+
+
+def _style_fingerprints(style: str | Path | None) -> dict[str, object]:
+    """Fingerprints of the files of a style or mixture."""
+    if style is None:
+        return {}
+    parts = [str(style)] if Path(style).exists() else [part for part, _ in parse_mixture(str(style))]
+    marks = [fingerprint(Path(part)) for part in parts if Path(part).is_file()]
+    return {"style_fingerprint": " ".join(marks)} if marks else {}

@@ -1,0 +1,118 @@
+"""What all pipelines over many inputs share: outcomes, their reporting, and which outputs are up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.parallel import each_in_parallel
+from facetalk.core.progress import INPUTS, Progress
+from facetalk.io.files import keeping, make_folder
+
+State = Literal["done", "skipped", "failed"]
+Job = TypeVar("Job")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one input."""
+
+    source: Path
+    state: State
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Written files by format or role; of a skipped input, those that were kept."""
+    error: FacetalkError | None = None
+    """Why it failed."""
+    redone: str = ""
+    """Why existing outputs were made again."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Figures of this pipeline, such as the duration."""
+    row: Mapping[str, Any] | None = None
+    """Row of the manifest of a dataset; not part of any report."""
+
+
+Report = Callable[[Outcome], None]
+"""Called with each outcome as soon as it is known."""
+
+
+def no_report(outcome: Outcome) -> None:
+    """Ignore an outcome."""
+
+
+def failed(source: Path, error: FacetalkError) -> Outcome:
+    """The outcome of an input that cannot be used."""
+    return Outcome(source, "failed", error=error)
+
+
+def check_batch_flags(skip_existing: bool, overwrite: bool) -> None:
+    """Raise a UsageError for flags that exclude each other."""
+    if skip_existing and overwrite:
+        raise UsageError("--skip-existing and --overwrite exclude each other")
+
+
+def run_batch(
+    work: Callable[[Job], Outcome],
+    jobs: Mapping[Path, Job],
+    settled: Iterable[Outcome],
+    report: Report,
+    progress: Progress,
+    processes: int | None = 1,
+) -> list[Outcome]:
+    """Process many inputs; one that fails does not stop the others.
+
+    Args:
+        work: makes the outputs of one input; a user's error becomes its outcome. Module-level for several processes.
+        jobs: what is to be done, by input.
+        settled: outcomes that are known already; reported first.
+        report: called with each outcome at once, so that it is known what was done if the run ends early.
+        progress: called with the number of finished inputs as the step `INPUTS`.
+        processes: see `each_in_parallel`.
+    """
+    outcomes: list[Outcome] = []
+
+    def settle(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        report(outcome)
+        progress(INPUTS, len(outcomes), total)
+
+    known = list(settled)
+    total = len(known) + len(jobs)
+    progress(INPUTS, 0, total)
+    for outcome in known:
+        settle(outcome)
+    sources = {id(job): source for source, job in jobs.items()}
+    for job, result in each_in_parallel(work, list(jobs.values()), processes):
+        settle(failed(sources[id(job)], result) if isinstance(result, FacetalkError) else result)
+    return outcomes
+
+
+class OutputFolder:
+    """The folder of a run. It is made once: where it disappears during the run, what is left of the run fails."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self._is_made = root, False
+
+    @contextmanager
+    def holding(self, folder: Path) -> Iterator[None]:
+        """Within the block, outputs may be written to a folder in it, or to the folder itself."""
+        if not self._is_made:
+            make_folder(self.root)
+            self._is_made = True
+        if not self.root.is_dir():
+            raise FacetalkError(f"the output folder {self.root} does not exist any more")
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise FacetalkError(f"cannot make the folder {folder}: {error.strerror}") from None
+        with keeping(self.root):
+            yield
+
+
+def exit_code(errors: Sequence[FacetalkError]) -> int:
+    """Exit code of a run in which these inputs failed: 0 for none, 3 if all for want of an asset, else 1."""
+    codes = {error.exit_code for error in errors}
+    return 0 if not codes else codes.pop() if len(codes) == 1 else 1
