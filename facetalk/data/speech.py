@@ -6,16 +6,16 @@ A speech folder has `manifest.csv` with the columns `name`, `speaker` and `av_co
 * `NAME.phones.csv`, optional: `symbol,start_s,end_s,trust`, one row per phoneme; trust is the reliability of the
   labels, 0 to 1;
 * `NAME.mouth.csv`, optional: `time_s` and the `MOUTH_CURVES`, one row per video frame, in any unit;
-* `NAME.teacher.npy`, optional: features of a larger network (`workshop/speech/teacher.py`), one row for each
-  `TEACHER_HOP` samples.
+* `NAME.TEACHER.npy`, optional, for each of `TEACHERS`: features of a larger network (`workshop/speech/teachers.py`).
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,9 +36,18 @@ LABEL_RATE = 100.0
 MOUTH_RATE = 30.0
 """Rows of mouth curves per second."""
 
-TEACHER_HOP = 384
-"""Samples between two rows of the teacher; row k describes the audio around sample 384 k + 448."""
-_TEACHER_MIDDLE = 447.5
+
+class TeacherRate(NamedTuple):
+    """Which sample each row of a teacher's features describes."""
+
+    hop: int
+    """Samples between two rows."""
+    first: float
+    """Middle of the samples that the first row describes."""
+
+
+TEACHERS: Mapping[str, TeacherRate] = {"moonshine": TeacherRate(384, 447.5), "whisper": TeacherRate(320, 0.0)}
+"""Larger networks whose features the speech encoder may predict, by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +64,8 @@ class SpeechExample:
     """Weight of the phonemes; 0 where there are none."""
     mouth: Float[Tensor, "rows curves"]
     """Z-scored, 30 rows a second from 0 s on; no rows where the mouth was not measured."""
-    teacher: Float[Tensor, "steps components"]
-    """Features of the teacher, in half precision; no rows where there are none."""
+    teachers: Mapping[str, Float[Tensor, "_ _"]]
+    """Features by teacher, in half precision; a teacher without features of the recording is missing."""
 
     @property
     def duration_s(self) -> float:
@@ -101,44 +110,51 @@ def read_speech(clip: Clip) -> SpeechExample:
         articulation=articulation(phonemes, times),
         trust=trust,
         mouth=read_mouth(mouth_path) if mouth_path.is_file() else torch.zeros(0, len(MOUTH_CURVES)),
-        teacher=read_teacher(teacher_path(clip)),
+        teachers={name: read_teacher(path) for name in TEACHERS if (path := teacher_path(clip, name)).is_file()},
     )
 
 
-def teacher_path(clip: Clip) -> Path:
-    """The file with the teacher's features of a recording."""
-    return clip.folder / f"{clip.name}.teacher.npy"
+def teacher_path(clip: Clip, teacher: str) -> Path:
+    """The file with a teacher's features of a recording."""
+    return clip.folder / f"{clip.name}.{teacher}.npy"
 
 
 def read_teacher(path: Path) -> Float[Tensor, "steps components"]:
-    """Features of the teacher, in half precision; no rows where there is no such file."""
-    if not path.is_file():
-        return torch.zeros(0, 0, dtype=torch.float16)
+    """Features of a teacher, in half precision."""
     try:
         rows = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise FacetalkError(
-            f"{path} is not a numpy file: {error}; run facetalk.workshop.speech.teacher again"
+            f"{path} is not a numpy file: {error}; run facetalk.workshop.speech.teachers again"
         ) from None
     if rows.ndim != 2:
         raise FacetalkError(
-            f"{path} holds an array of shape {rows.shape}, not rows; run facetalk.workshop.speech.teacher again"
+            f"{path} holds an array of shape {rows.shape}, not rows; run facetalk.workshop.speech.teachers again"
         )
     return torch.from_numpy(rows).half()
 
 
 def write_teacher(path: Path, rows: Float[Tensor, "steps components"]) -> None:
-    """Write the teacher's features of a recording."""
+    """Write a teacher's features of a recording."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, rows.half().numpy())
 
 
 def teacher_at(
-    rows: Float[Tensor, "steps components"], times: Float[Tensor, " moments"]
+    rows: Float[Tensor, "steps components"], rate: TeacherRate, times: Float[Tensor, " moments"]
 ) -> Float[Tensor, "moments components"]:
-    """Features of the teacher at times in seconds, linear in between."""
-    middles = (torch.arange(len(rows)) * TEACHER_HOP + _TEACHER_MIDDLE) / SAMPLE_RATE
+    """Features of a teacher at times in seconds, linear in between."""
+    middles = (torch.arange(len(rows)) * rate.hop + rate.first) / SAMPLE_RATE
     return resample(rows.float(), middles, times)
+
+
+def teachers_at(
+    example: SpeechExample, names: Sequence[str], times: Float[Tensor, " moments"]
+) -> Float[Tensor, "moments components"] | None:
+    """Features of several teachers at times in seconds, side by side; None if one of them is missing."""
+    if any(name not in example.teachers for name in names):
+        return None
+    return torch.cat([teacher_at(example.teachers[name], TEACHERS[name], times) for name in names], 1)
 
 
 def read_phonemes(path: Path) -> tuple[list[Phoneme], float]:

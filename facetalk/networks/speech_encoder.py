@@ -50,7 +50,7 @@ class SpeechHeads(NamedTuple):
     mouth: Float[Tensor, "batch frames curves"]
     """Predicted `MOUTH_CURVES`, z-scored."""
     hidden: Float[Tensor, "batch frames hidden"]
-    """Predicted components of the teacher's features (`workshop/speech/teacher.py`)."""
+    """Predicted components of the teacher's features (`workshop/speech/teachers.py`)."""
 
 
 class SpeechEncoder(nn.Module):

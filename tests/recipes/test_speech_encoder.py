@@ -132,7 +132,7 @@ def test_it_learns_the_features_of_the_teacher(speech_dir: Path) -> None:
     for name in ("heard_a", "heard_b", "seen_a"):
         waveform = read_waveform(speech_dir / f"{name}.wav")
         loudness = waveform.unfold(0, 384, 384).square().mean(1).sqrt()
-        write_teacher(speech_dir / f"{name}.teacher.npy", (loudness[:, None] * 10 - 0.5) * torch.linspace(-1, 1, 8))
+        write_teacher(speech_dir / f"{name}.moonshine.npy", (loudness[:, None] * 10 - 0.5) * torch.linspace(-1, 1, 8))
     torch.manual_seed(0)
     task = make_task(RECIPE.read_config(TINY | {"bfloat16": False}), speech_dir)
     generator = torch.Generator().manual_seed(1)
@@ -156,6 +156,6 @@ def test_the_mouth_does_not_shape_the_features(speech_dir: Path) -> None:
 
 
 def test_a_teacher_of_another_size_is_refused(speech_dir: Path) -> None:
-    write_teacher(speech_dir / "heard_a.teacher.npy", torch.zeros(60, 5))
+    write_teacher(speech_dir / "heard_a.moonshine.npy", torch.zeros(60, 5))
     with pytest.raises(FacetalkError, match=r"have \[5\] components, the encoder predicts 8"):
         make_task(RECIPE.read_config(TINY), speech_dir)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from facetalk.audio.phonemes import SILENCE
 from facetalk.core.timing import FPS
-from facetalk.data.speech import LABEL_RATE, SpeechExample, teacher_at
+from facetalk.data.speech import LABEL_RATE, SpeechExample, teachers_at
 from facetalk.networks.speech_encoder import SpeechEncoder
 from facetalk.recipes.parts.speech_sampler import SpeechDataConfig
 
@@ -34,21 +34,24 @@ def evaluate_encoder(
     groups: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
     for example in examples:
         group = config.group_of(example.clip.name)
-        _collect(groups[group.pattern if group else "other"], encoder, example, config.synced)
+        _collect(groups[group.pattern if group else "other"], encoder, example, config)
     return {f"{group} {name}": value for group, tally in sorted(groups.items()) for name, value in _figures(tally)}
 
 
-def _collect(tally: dict[str, list[Tensor]], encoder: SpeechEncoder, example: SpeechExample, synced: float) -> None:
+def _collect(
+    tally: dict[str, list[Tensor]], encoder: SpeechEncoder, example: SpeechExample, config: SpeechDataConfig
+) -> None:
     """Add the predictions for one recording, and what they are compared with."""
     features = encoder.encode(example.waveform.float())
     middles = (torch.arange(len(features)) + 0.5) / FPS
-    if len(example.teacher):
-        tally["teacher"].append(teacher_at(example.teacher, middles))
+    teacher = teachers_at(example, config.teachers, middles) if config.teachers else None
+    if teacher is not None:
+        tally["teacher"].append(teacher)
         tally["predicted_teacher"].append(features[:, encoder.slices["hidden"]])
     if example.trust > 0:
         tally["labels"].append(example.labels[(middles * LABEL_RATE).long().clamp(max=len(example.labels) - 1)])
         tally["predicted_labels"].append(features[:, encoder.slices["posteriors"]].argmax(1))
-    if len(example.mouth) > MIN_MOUTH_ROWS and (example.clip.av_corr is None or example.clip.av_corr >= synced):
+    if len(example.mouth) > MIN_MOUTH_ROWS and (example.clip.av_corr is None or example.clip.av_corr >= config.synced):
         rows = min(len(features), len(example.mouth))
         predicted = features[:rows, encoder.slices["mouth"]]
         for index, name in enumerate(MOUTH_FIGURES):

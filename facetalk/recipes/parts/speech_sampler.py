@@ -18,7 +18,7 @@ from facetalk.audio.spectrogram import LogMel
 from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import FPS, SAMPLE_RATE, frame_times, resample
 from facetalk.data.sampling import weighted_index
-from facetalk.data.speech import LABEL_RATE, MOUTH_RATE, SpeechExample, teacher_at
+from facetalk.data.speech import LABEL_RATE, MOUTH_RATE, SpeechExample, teachers_at
 from facetalk.networks.speech_encoder import loud_level
 
 
@@ -47,6 +47,8 @@ class SpeechDataConfig:
     """Frames in a batch over all its examples."""
     speed: float = 0.16
     """Largest change of speed and pitch together, natural log."""
+    teachers: tuple[str, ...] = ("moonshine",)
+    """Networks whose features are predicted, side by side in this order; see `facetalk.data.speech.TEACHERS`."""
     synced: float = 0.3
     """The mouth of a clip with a lower `av_corr` has the weight `unsynced_weight`."""
     unsynced_weight: float = 0.25
@@ -101,11 +103,12 @@ class SpeechSampler:
             raise FacetalkError("no recording belongs to a group of data.groups; check their patterns")
         self.lengths = sorted({group.frames for group in self.members})
         self.num_components = num_components
-        found = {example.teacher.shape[1] for example in examples if len(example.teacher)}
-        if found - {num_components}:
+        every = [[e.teachers[name].shape[1] for name in config.teachers if name in e.teachers] for e in examples]
+        found = {sum(widths) for widths in every if len(widths) == len(config.teachers)}
+        if config.teachers and found - {num_components}:
             raise FacetalkError(
-                f"the teacher's features have {sorted(found)} components, the encoder predicts {num_components}; "
-                "set encoder.hidden, or run facetalk.workshop.speech.teacher again"
+                f"the features of {' and '.join(config.teachers)} have {sorted(found)} components, the encoder "
+                f"predicts {num_components}; set encoder.hidden, or run facetalk.workshop.speech.teachers again"
             )
 
     def sample(self, generator: torch.Generator) -> SpeechBatch:
@@ -149,9 +152,10 @@ class SpeechSampler:
         )
 
     def _teacher(self, example: SpeechExample, times: Tensor) -> tuple[Tensor, Tensor]:
-        if not len(example.teacher):
+        rows = teachers_at(example, self.config.teachers, times.float()) if self.config.teachers else None
+        if rows is None:
             return times.new_zeros(len(times), self.num_components, dtype=torch.float32), torch.zeros(len(times))
-        return teacher_at(example.teacher, times.float()), torch.ones(len(times))
+        return rows, torch.ones(len(times))
 
 
 def mouth_at(

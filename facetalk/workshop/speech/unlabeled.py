@@ -2,7 +2,7 @@
 
 Every audio file below FOLDER whose name matches PATTERN (all if omitted) is added to the speech folder CORPUS
 (`data/speech.py`) as speech of the speaker NAME. Short files of one folder are concatenated: a single word is too short
-for an example. These recordings have no phonemes; they are used with a teacher (`workshop/speech/teacher.py`).
+for an example. These recordings have no phonemes; they are used with the teachers (`workshop/speech/teachers.py`).
 """
 
 from __future__ import annotations
