@@ -172,14 +172,14 @@ def still_motion(
     head: str, expression: Float[Tensor, "frames n"], names: tuple[str, ...], fps: float, n_betas: int
 ) -> Motion:
     """Return a motion of the expression alone: joints at rest, mean identity."""
-    rest = expression.new_zeros(len(expression), 3)
-    poses: dict[str, Any] = {name: rest.clone() for name in POSES}
+    rest = expression.new_zeros(1, 3).expand(len(expression), 3)  # one row of memory for all frames
+    poses: dict[str, Any] = dict.fromkeys(POSES, rest)
     return Motion(
         head=head,
         fps=fps,
         expression=expression,
         expression_names=names,
-        transl=rest.clone(),
+        transl=rest,
         betas=expression.new_zeros(n_betas),
         **poses,
     )

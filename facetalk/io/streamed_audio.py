@@ -113,12 +113,15 @@ class StreamedAudio:
             raise FacetalkError(f"{self.path} holds only {seconds:.3f} s of audio; at least {MIN_SECONDS} s are needed")
         self._signs = channel_signs(statistics.products).float() / first.shape[1]
         self._length = self._file.tell() // self._row_bytes
-        peaks = [self._mixed(start, start + BLOCK).abs().max() for start in range(0, self._length, BLOCK)]
-        self._gain = _gain(float(max(peaks)))
+        self._gain = _gain(max(self._peak(start) for start in range(0, self._length, BLOCK)))
 
     @property
     def _row_bytes(self) -> int:
         return 4 * len(self._signs)
+
+    def _peak(self, start: int) -> float:
+        # A number, not a tensor: small tensors that stay would keep the allocator from reusing the large ones.
+        return float(self._mixed(start, start + BLOCK).abs().max())
 
     def _mixed(self, start: int, stop: int) -> Float[Tensor, " samples"]:
         self._file.seek(start * self._row_bytes)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from facetalk.audio.articulation import ARTICULATORS, MOUTH_CURVES
 from facetalk.audio.phonemes import PHONEMES, phoneme_columns
-from facetalk.audio.spectrogram import NUM_MELS, LogMel, pieces
+from facetalk.audio.spectrogram import NUM_MELS, LogMel, num_rows, pieces
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.io.audio import Waveform
 
@@ -133,8 +133,10 @@ class SpeechEncoder(nn.Module):
         """
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
         # The level is that of the whole recording; its spectrogram is not kept, because that of an hour takes 115 MB.
-        loudness = [self.log_mel.rows_of(waveform, piece).logsumexp(2) for piece in pieces(len(waveform))]
-        level = _of_loud_parts(torch.cat(loudness, 1))
+        loudness = self.mel_mean.new_empty(1, num_rows(len(waveform)))
+        for piece in pieces(len(waveform)):
+            loudness[:, piece] = self.log_mel.rows_of(waveform, piece).logsumexp(2)
+        level = _of_loud_parts(loudness)
         margin = self._margin_frames
         for window in windows(num_frames, _CHUNK_FRAMES + 2 * margin, margin):
             # Three frames are ten rows of mel: pieces that start at a multiple of six frames keep the grid of steps.
