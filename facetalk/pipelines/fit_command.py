@@ -105,9 +105,13 @@ def run_fit(request: FitRequest, progress: Progress = no_progress, report: Repor
     if request.is_single:
         outcome = _fit_single(request, progress, report)
         wants_page = request.report and outcome.error is None
-        return FitOutcome(outcome, write_clip_report(request.motion_path, head=request.head) if wants_page else None)
+        if not wants_page:
+            return FitOutcome(outcome, None)
+        return FitOutcome(outcome, write_clip_report(request.motion_path, videos=request.videos, head=request.head))
     result = _curate(request, progress, report) if request.curate else _fit_many(request, progress, report)
-    page = write_report(request.out_dir, head=request.head, progress=progress) if request.report else None
+    if not request.report:
+        return FitOutcome(result, None)
+    page = write_report(request.out_dir, videos=request.videos, head=request.head, progress=progress)
     return FitOutcome(result, page)
 
 

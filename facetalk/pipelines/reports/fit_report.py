@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,6 +10,7 @@ import torch
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
+from facetalk.core.text_values import parse_number
 from facetalk.core.version import __version__
 from facetalk.data.manifest import MANIFEST, REJECTED, read_rows
 from facetalk.head.model import HeadModel
@@ -31,12 +32,19 @@ CURVES = {
 
 
 def write_report(
-    out_dir: Path | str, *, head: HeadModel | str | None = None, images: bool = True, progress: Progress = no_progress
+    out_dir: Path | str,
+    *,
+    videos: Sequence[Path | str] = (),
+    head: HeadModel | str | None = None,
+    images: bool = True,
+    progress: Progress = no_progress,
 ) -> Path:
     """Write `report.html` into a dataset folder of `facetalk fit` and return its path.
 
     Args:
         out_dir: the folder.
+        videos: videos, and folders of videos, whose frames the report may contain. A motion file names its source, but
+            whoever wrote it may have named any video of this computer.
         head: the head of the motions, where its name alone does not find it.
         images: show some frames of each clip, the original next to the render.
         progress: called with the number of clips done.
@@ -44,17 +52,18 @@ def write_report(
     out_dir = Path(out_dir)
     if not (out_dir / MANIFEST).is_file():
         raise FacetalkError(f"{out_dir} is not a dataset: it has no {MANIFEST}; make one with facetalk fit VIDEO... -o")
-    rows, heads = read_rows(out_dir / MANIFEST), _Heads(head)
+    rows, heads, shown = read_rows(out_dir / MANIFEST), _Heads(head), _Shown(videos)
     clips = []
     for done, row in enumerate(rows, 1):
         motion = read_motion(out_dir / f"{row['name']}.npz")
-        clips.append(_clip_report(row["name"], motion, _facts(row, motion), heads, images))
+        clips.append(_clip_report(row["name"], motion, _facts(row, motion), heads, shown if images else None))
         progress("writing the report", done, len(rows))
     spans: dict[str, list[tuple[float, float, str, str]]] = {}
     for row in rows:
         if row.get("start_s"):
-            entry = (float(row["start_s"]), float(row["end_s"]), row["face"], row["name"])
-            spans.setdefault(row["source"], []).append(entry)
+            start_s, end_s = (_number(row, column) or 0.0 for column in ("start_s", "end_s"))
+            entry = (start_s, end_s, row.get("face", ""), row["name"])
+            spans.setdefault(row.get("source", ""), []).append(entry)
     report = Report(
         title=f"Fit of {out_dir.absolute().name}",
         clips=clips,
@@ -65,13 +74,26 @@ def write_report(
     return _write(out_dir / "report.html", report)
 
 
-def write_clip_report(motion_path: Path | str, *, head: HeadModel | str | None = None) -> Path:
-    """Write `NAME_report.html` next to a motion file and return its path."""
+def write_clip_report(
+    motion_path: Path | str, *, videos: Sequence[Path | str] = (), head: HeadModel | str | None = None
+) -> Path:
+    """Write `NAME_report.html` next to a motion file and return its path; `videos` and `head` as for `write_report`."""
     motion_path = Path(motion_path)
     motion = read_motion(motion_path)
-    clip = _clip_report(motion_path.stem, motion, _facts({}, motion), _Heads(head), True)
+    clip = _clip_report(motion_path.stem, motion, _facts({}, motion), _Heads(head), _Shown(videos))
     report = Report(title=f"Fit of {motion_path.stem}", clips=[clip], made_by=f"facetalk {__version__}")
     return _write(motion_path.with_name(f"{motion_path.stem}_report.html"), report)
+
+
+class _Shown:
+    """The videos whose frames a report may contain."""
+
+    def __init__(self, videos: Sequence[Path | str]) -> None:
+        self._named = {Path(video).resolve() for video in videos}
+
+    def __contains__(self, source: str) -> bool:
+        path = Path(source).resolve()
+        return bool(source) and path.is_file() and bool(self._named & {path, *path.parents})
 
 
 class _Heads:
@@ -88,10 +110,14 @@ class _Heads:
         return self._heads[motion.head]
 
 
-def _clip_report(name: str, motion: Motion, facts: Mapping[str, str], heads: _Heads, images: bool) -> ClipReport:
+def _clip_report(
+    name: str, motion: Motion, facts: Mapping[str, str], heads: _Heads, shown: _Shown | None
+) -> ClipReport:
     head, note = heads.of(motion), ""
-    if not Path(motion.source).is_file():
-        note = f"The source {motion.source or 'video'} does not exist, so only renders are shown."
+    with_original = shown is not None and motion.source in shown
+    if shown is not None and not with_original:
+        why = "was not named in the command" if Path(motion.source).is_file() else "does not exist"
+        note = f"The source {motion.source or 'video'} {why}, so only renders are shown."
     return ClipReport(
         name=name,
         source=motion.source,
@@ -101,7 +127,7 @@ def _clip_report(name: str, motion: Motion, facts: Mapping[str, str], heads: _He
         fit_error=[] if motion.fit_error is None else motion.fit_error.tolist(),
         confidence=[] if motion.confidence is None else motion.confidence.tolist(),
         curves=_curves(motion, head),
-        snapshots=snapshots(motion, head) if images and motion.camera is not None else (),
+        snapshots=() if shown is None or motion.camera is None else snapshots(motion, head, with_original),
         note=note,
     )
 
@@ -122,7 +148,7 @@ def _facts(row: Mapping[str, str], motion: Motion) -> dict[str, str]:
     seen = motion.confidence
     facts = {"source": row.get("source") or motion.source}
     if row.get("start_s"):
-        facts["from"] = f"{float(row['start_s']):.2f} to {float(row['end_s']):.2f} s"
+        facts["from"] = f"{_number(row, 'start_s'):.2f} to {_number(row, 'end_s') or 0:.2f} s"
     return facts | {
         "speaker": row.get("speaker", ""),
         "label": row.get("label", ""),
@@ -134,24 +160,29 @@ def _facts(row: Mapping[str, str], motion: Motion) -> dict[str, str]:
         "mouth follows voice": row.get("av_corr", ""),
         "lag": f"{row['av_lag_ms']} ms" if row.get("av_lag_ms") else "",
         "mouth later than audio": f"{row['av_offset_ms']} ms" if row.get("av_offset_ms") else "",
-        "laughter": f"{row['laughter_s']} s" if float(row.get("laughter_s") or 0) else "",
+        "laughter": f"{row['laughter_s']} s" if _number(row, "laughter_s") else "",
     }
 
 
 def _rejected(row: Mapping[str, str]) -> RejectedSpan:
-    start, end = row.get("start_s", ""), row.get("end_s", "")
     return RejectedSpan(
-        source=row["source"],
-        start_s=float(start) if start else None,
-        end_s=float(end) if end else None,
+        source=row.get("source", ""),
+        start_s=_number(row, "start_s"),
+        end_s=_number(row, "end_s"),
         face=row.get("face", ""),
-        reason=row["reason"],
+        reason=row.get("reason", ""),
         value=row.get("value", ""),
         threshold=row.get("threshold", ""),
     )
 
 
+def _number(row: Mapping[str, str], column: str) -> float | None:
+    """The number in a column of a table; None where it is empty or missing."""
+    text = row.get(column, "")
+    return parse_number(text, f"{column} of {row.get('name') or row.get('source') or 'a row'}") if text else None
+
+
 def _write(path: Path, report: Report) -> Path:
     with replacing(path) as temporary:
-        temporary.write_text(render_page(report), encoding="utf-8")
+        temporary.write_text(render_page(report), encoding="utf-8", errors="replace")  # names of files may be bytes
     return path

@@ -18,8 +18,8 @@ def document(title: str, body: str, style: str, data: Mapping[str, Any] | None =
         style: name of the `.css` and the `.js` file.
         data: what the script finds in its constant `data`.
     """
-    # A closing tag inside a string would end the script.
-    constant = "" if data is None else f"const data = {json.dumps(data)};\n".replace("</", "<\\/")
+    # A tag or a comment inside a string would end the script.
+    constant = "" if data is None else f"const data = {json.dumps(data)};\n".replace("<", "\\u003c")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,12 +27,13 @@ _SHOWN_REGIONS = ("upper_face", "lips")
 """Parts of the face in the crop, which adds half as much around them."""
 
 
-def snapshots(motion: Motion, head: HeadModel) -> list[Snapshot]:
+def snapshots(motion: Motion, head: HeadModel, with_original: bool) -> list[Snapshot]:
     """Evenly spread frames of a clip.
 
     Args:
-        motion: fitted, with a camera; the original frames are omitted where its source does not exist.
+        motion: fitted, with a camera.
         head: of the motion.
+        with_original: show the frames of the motion's source too.
     """
     assert motion.camera is not None
     spread = np.linspace(0, motion.num_frames - 1, NUM_SNAPSHOTS + 2).round().astype(int)[1:-1]
@@ -46,12 +46,13 @@ def snapshots(motion: Motion, head: HeadModel) -> list[Snapshot]:
     camera = _scaled(motion.camera, scale)
     renderer = make_renderer("cpu", head_surface(head.assets), camera)
     renderer.prepare(meshes[0])
-    start_s = float(motion.meta.get("start_s", 0.0))
+    start = motion.meta.get("start_s", 0.0)
+    start_s = float(start) if isinstance(start, int | float) else 0.0
     found = []
     for frame, mesh in zip(frames, meshes, strict=True):
         time_s = frame / motion.fps
         original = None
-        if Path(motion.source).is_file():
+        if with_original:
             original = _cut(read_image(motion.source, start_s + time_s, camera.image_size), box, scale)
         found.append(Snapshot(time_s, original, _cut(renderer.render(mesh), box, scale)))
     return found

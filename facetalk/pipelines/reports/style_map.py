@@ -72,7 +72,7 @@ def plot_styles(
     with replacing(out_path) as temporary:
         draw_scatter(places.numpy(), groups[by], f"styles by {by}").save(temporary, format="PNG")
     with replacing(page) as temporary:
-        temporary.write_text(_page(names, groups, places.tolist(), by), encoding="utf-8")
+        temporary.write_text(_page(names, groups, places.tolist(), by), encoding="utf-8", errors="replace")
     return StyleMap(out_path, page, names, [(x, y) for x, y in places.tolist()])
 
 
