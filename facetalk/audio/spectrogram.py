@@ -13,8 +13,10 @@ from facetalk.audio.torchaudio_compat import load_torchaudio
 from facetalk.core.timing import SAMPLE_RATE
 
 NUM_MELS = 80
-HOP = SAMPLE_RATE // 100
-"""Samples between spectra: 10 ms."""
+ROW_RATE = 100
+"""Spectra per second."""
+HOP = SAMPLE_RATE // ROW_RATE
+"""Samples between spectra."""
 WINDOW = SAMPLE_RATE // 40
 """Samples in a spectrum's window: 25 ms."""
 _PIECE = 6000

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from facetalk.audio.level import recording_level
 from facetalk.audio.spectrogram import LogMel
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
-from facetalk.networks.speech_encoder import ResidualLayer, at_frames, loud_level
+from facetalk.networks.speech_encoder import ResidualLayer, at_frames
 
 _STEP_RATE = 50.0
 """Steps per second inside the network."""
@@ -65,7 +66,7 @@ class LaughterDetector(nn.Module):
     def leveled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
         """Log-mel relative to the loud parts of the recording, so that its level does not matter."""
         mel = self.log_mel(waveform)
-        return (mel - loud_level(mel)[:, None, None]).clamp_min(_FLOOR)
+        return (mel - recording_level(mel.logsumexp(2))[:, None, None]).clamp_min(_FLOOR)
 
     @torch.no_grad()
     def probability(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, " frames"]:

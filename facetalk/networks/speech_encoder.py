@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.audio.articulation import ARTICULATORS, MOUTH_CURVES
+from facetalk.audio.level import recording_level, running_level
 from facetalk.audio.phonemes import PHONEMES, phoneme_columns
 from facetalk.audio.spectrogram import NUM_MELS, LogMel, num_rows, pieces
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
@@ -20,8 +21,8 @@ from facetalk.io.audio import Waveform
 _STEP_RATE = 50.0
 """Steps per second inside the network."""
 _CHUNK_FRAMES = 900
-_QUIETEST = -1.0
-"""Natural log of mel power; recordings whose loud parts are quieter count as silence and are not amplified further."""
+
+LEVELS = ("recording", "running")
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,15 @@ class SpeechEncoderConfig:
     hidden: int = 96
     """Number of predicted components of the teacher's features, which are part of the output."""
     dropout: float = 0.15
+    level: str = "recording"
+    """What loudness is measured against: the level of the whole `recording`, or the `running` level up to half a second
+    ahead, with which the beginning of a recording does not depend on what follows."""
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.hidden < 1 or not self.dilations:
             raise ValueError(f"width={self.width}, hidden={self.hidden}, dilations={self.dilations} must not be empty")
+        if self.level not in LEVELS:
+            raise ValueError(f"level={self.level!r} must be one of {', '.join(LEVELS)}")
 
 
 class SpeechHeads(NamedTuple):
@@ -114,7 +120,17 @@ class SpeechEncoder(nn.Module):
     def leveled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
         """Log-mel relative to the loud parts of the recording, so that its level does not matter."""
         mel = self.log_mel(waveform)
-        return _leveled(mel, loud_level(mel))
+        return leveled(mel, self.levels(mel.logsumexp(2)))
+
+    def levels(self, loudness: Float[Tensor, "batch rows"]) -> Float[Tensor, "batch levels"]:
+        """Level of each row of a recording, or one for all of them, as the configuration says.
+
+        Args:
+            loudness: natural log of the mel power of each row of the whole recording.
+        """
+        if self.config.level == "running":
+            return torch.stack([running_level(rows) for rows in loudness])
+        return recording_level(loudness)[:, None]
 
     def encode(self, waveform: Waveform) -> Float[Tensor, "frames features"]:
         """Features of a whole recording of any length; columns as in `slices`.
@@ -132,17 +148,18 @@ class SpeechEncoder(nn.Module):
             waveform: see `encode`.
         """
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        # The level is that of the whole recording; its spectrogram is not kept, because that of an hour takes 115 MB.
+        # The spectrogram of the whole recording is not kept, because that of an hour takes 115 MB.
         loudness = self.mel_mean.new_empty(1, num_rows(len(waveform)))
         for piece in pieces(len(waveform)):
             loudness[:, piece] = self.log_mel.rows_of(waveform, piece).logsumexp(2)
-        level = _of_loud_parts(loudness)
+        levels = self.levels(loudness)
         margin = self._margin_frames
         for window in windows(num_frames, _CHUNK_FRAMES + 2 * margin, margin):
             # Three frames are ten rows of mel: pieces that start at a multiple of six frames keep the grid of steps.
             first = window.read.start // 6 * 6
             part = slice(first // 3 * 10, -(-window.read.stop * 10 // 3) + 1)
-            piece = _leveled(self.log_mel.rows_of(waveform, part), level)
+            level = levels[:, part] if self.config.level == "running" else levels
+            piece = leveled(self.log_mel.rows_of(waveform, part), level)
             heads = self(piece, window.read.stop - first)
             offset = window.read.start - first
             kept = slice(offset + window.keep.start, offset + window.keep.stop)
@@ -175,19 +192,11 @@ class ResidualLayer(nn.Module):
         return x + self.mix(self.dropout(nn.functional.gelu(self.norm(self.convolution(x)))))
 
 
-def loud_level(mel: Float[Tensor, "batch steps mels"]) -> Float[Tensor, " batch"]:
-    """Natural log of the mel power of a recording's loud parts; pauses do not count."""
-    return _of_loud_parts(mel.logsumexp(2))
-
-
-def _of_loud_parts(level: Float[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
-    # 9 nepers of power are 40 dB: everything quieter than the peak by more is a pause.
-    speech = torch.where(level > level.amax(1, keepdim=True) - 9.0, level, torch.nan)
-    return torch.nanquantile(speech, 0.9, dim=1).clamp_min(_QUIETEST)
-
-
-def _leveled(mel: Tensor, level: Tensor) -> Tensor:
-    return (mel - level[:, None, None]).clamp_min(-14.0)
+def leveled(
+    mel: Float[Tensor, "batch rows mels"], level: Float[Tensor, "batch levels"]
+) -> Float[Tensor, "batch rows mels"]:
+    """Log-mel relative to a level for each row, or to one level for all rows."""
+    return (mel - level[..., None]).clamp_min(-14.0)
 
 
 def at_frames(

@@ -20,7 +20,7 @@ from facetalk.data.manifest import read_manifest, split_by_speaker
 from facetalk.data.speech import SpeechExample, read_speech
 from facetalk.io.weights import write_model
 from facetalk.losses.speech import mouth_disagreement
-from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig, SpeechHeads
+from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig, SpeechHeads, leveled
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.speech_encoder import evaluate_encoder
 from facetalk.recipes.parts.speech_sampler import SpeechBatch, SpeechDataConfig, SpeechSampler
@@ -70,7 +70,7 @@ class SpeechEncoderTask:
         self.config = config
         self.model = encoder
         self.log_mel = LogMel()
-        self.sampler = SpeechSampler(train, config.data, encoder.config.hidden)
+        self.sampler = SpeechSampler(train, config.data, encoder)
         self.validation = validation
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
         self._set_statistics()
@@ -79,7 +79,7 @@ class SpeechEncoderTask:
         """Excerpts of the training recordings, augmented; the labels stay those of the clean audio."""
         batch = self.sampler.sample(generator)
         waveform = augment_waveform(batch.waveform, self.config.data.augment, generator)
-        mel = augment_mel(self._leveled(waveform, batch.level), self.config.data.augment, generator)
+        mel = augment_mel(leveled(self.log_mel(waveform), batch.level), self.config.data.augment, generator)
         return AugmentedBatch(mel, batch)
 
     def loss_terms(self, step: int, batch: AugmentedBatch) -> dict[str, Tensor]:
@@ -97,14 +97,11 @@ class SpeechEncoderTask:
         described = {"network": plain(self.config.encoder)}
         write_model(run_dir, self.model, "speech-encoder", "speech-encoder", described)
 
-    def _leveled(self, waveform: Tensor, level: Tensor) -> Tensor:
-        return (self.log_mel(waveform) - level[:, None, None]).clamp_min(-14.0)
-
     def _set_statistics(self) -> None:
         """Set the mean and spread of the mel bands to those of some clean batches."""
         generator = torch.Generator().manual_seed(self.config.loop.seed)
         batches = [self.sampler.sample(generator) for _ in range(4)]
-        mels = [self._leveled(batch.waveform, batch.level).flatten(0, 1) for batch in batches]
+        mels = [leveled(self.log_mel(batch.waveform), batch.level).flatten(0, 1) for batch in batches]
         self.model.mel_mean.copy_(torch.cat(mels).mean(0))
         self.model.mel_std.copy_(torch.cat(mels).std(0).clamp_min(0.1))
 

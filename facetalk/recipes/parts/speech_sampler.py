@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from facetalk.audio.augment import AugmentConfig
-from facetalk.audio.spectrogram import LogMel
+from facetalk.audio.spectrogram import ROW_RATE, num_rows
 from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import FPS, SAMPLE_RATE, frame_times, resample
 from facetalk.data.sampling import weighted_index
 from facetalk.data.speech import LABEL_RATE, MOUTH_RATE, SpeechExample, teachers_at
-from facetalk.networks.speech_encoder import loud_level
+from facetalk.networks.speech_encoder import SpeechEncoder
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class SpeechBatch(NamedTuple):
     """Excerpts of recordings."""
 
     waveform: Float[Tensor, "batch samples"]
-    level: Float[Tensor, " batch"]
-    """Level of the loud parts of the whole recording, natural log of mel power."""
+    level: Float[Tensor, "batch rows"]
+    """Level that each row of the spectrogram is measured against, natural log of mel power."""
     labels: Int64[Tensor, "batch frames"]
     """Phoneme ids."""
     articulation: Float[Tensor, "batch frames articulators"]
@@ -83,18 +83,19 @@ class SpeechBatch(NamedTuple):
 class SpeechSampler:
     """Samples batches from groups of recordings."""
 
-    def __init__(self, examples: Sequence[SpeechExample], config: SpeechDataConfig, num_components: int) -> None:
+    def __init__(self, examples: Sequence[SpeechExample], config: SpeechDataConfig, encoder: SpeechEncoder) -> None:
         """Group the examples.
 
         Args:
             examples: the recordings.
             config: the groups.
-            num_components: of the teacher's features that the encoder predicts.
+            encoder: measures the levels, and says how many components of the teachers' features it predicts.
         """
         self.config = config
         self.members: dict[SpeechGroup, list[SpeechExample]] = defaultdict(list)
-        log_mel = LogMel()
-        self.levels = {id(e): float(loud_level(log_mel(e.waveform.float()[None]))) for e in examples}
+        log_mel, num_components = encoder.log_mel, encoder.config.hidden
+        loudness = [log_mel(example.waveform.float()[None]).logsumexp(2) for example in examples]
+        self.levels = {id(e): encoder.levels(rows)[0] for e, rows in zip(examples, loudness, strict=True)}
         for example in examples:
             group = config.group_of(example.clip.name)
             if group is not None:
@@ -140,7 +141,7 @@ class SpeechSampler:
         synced = av_corr is None or av_corr >= self.config.synced
         return SpeechBatch(
             waveform=waveform,
-            level=torch.tensor(self.levels[id(example)]),
+            level=self._level(example, start_s, speed, num_rows(samples)),
             labels=example.labels[moments],
             articulation=example.articulation[moments],
             trust=inside * example.trust,
@@ -150,6 +151,12 @@ class SpeechSampler:
             teacher=teacher,
             teacher_known=teacher_known * inside,
         )
+
+    def _level(self, example: SpeechExample, start_s: float, speed: float, count: int) -> Tensor:
+        """The level of each row of an excerpt's spectrogram."""
+        levels = self.levels[id(example)]
+        rows = ((start_s * ROW_RATE) + torch.arange(count) * speed).long()
+        return levels[rows.clamp(max=len(levels) - 1)]
 
     def _teacher(self, example: SpeechExample, times: Tensor) -> tuple[Tensor, Tensor]:
         rows = teachers_at(example, self.config.teachers, times.float()) if self.config.teachers else None
