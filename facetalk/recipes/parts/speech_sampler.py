@@ -49,6 +49,8 @@ class SpeechDataConfig:
     """Largest change of speed and pitch together, natural log."""
     teachers: tuple[str, ...] = ("moonshine",)
     """Networks whose features are predicted, side by side in this order; see `facetalk.data.speech.TEACHERS`."""
+    fix_sync: bool = True
+    """Whether the mouth is also moved by the offset that the manifest states (`av_offset_ms`)."""
     synced: float = 0.3
     """The mouth of a clip with a lower `av_corr` has the weight `unsynced_weight`."""
     unsynced_weight: float = 0.25
@@ -135,7 +137,8 @@ class SpeechSampler:
         middles = starts + 0.5 / FPS * speed
         inside = (middles < example.duration_s).float()
         moments = (middles * LABEL_RATE).long().clamp(max=len(example.labels) - 1)
-        mouth, mouth_known = mouth_at(example, starts - group.audio_lag_s)
+        lag_s = example.clip.audio_lag_s({"*": 1000 * group.audio_lag_s}, self.config.fix_sync)
+        mouth, mouth_known = mouth_at(example, starts - lag_s)
         teacher, teacher_known = self._teacher(example, middles)
         av_corr = example.clip.av_corr
         synced = av_corr is None or av_corr >= self.config.synced

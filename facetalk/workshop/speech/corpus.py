@@ -2,8 +2,9 @@
 
 PACK is a folder with `MANIFEST.csv` (columns path, speaker, kind, has_audio, av_corr, text) and the files in it.
 English recordings with a transcript are aligned to it, other English recordings are recognized first, those in other
-languages go through a free phone loop; EMO-DB has manual labels. Mouths are measured with MediaPipe. Existing files are
-kept, so an interrupted run continues where it stopped.
+languages go through a free phone loop; EMO-DB has manual labels. Mouths are measured with MediaPipe, and the bundled
+speech encoder tells how much later than the audio they move; the videos of one folder support each other. Existing
+files are kept, so an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -22,21 +23,28 @@ from facetalk.audio.sampa import parse_lablaut
 from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.data.manifest import MANIFEST
-from facetalk.data.speech import write_mouth, write_phonemes
+from facetalk.data.speech import MOUTH_RATE, read_mouth, write_mouth, write_phonemes
 from facetalk.io.audio import read_waveform, write_wav
 from facetalk.io.files import replacing
 from facetalk.io.video import VideoReader
+from facetalk.metrics.av_offset import AvOffset, estimate_av_offset
+from facetalk.pipelines.av_sync import expected_mouth, offsets_by_folder
 from facetalk.vision.landmark_detector import MediaPipeDetector
 from facetalk.vision.mouth import mouth_curves
 
 KINDS = ("video", "emotional_speech", "speech", "laughter")
 UNLABELED = ("video/lrwar/",)
 """Arabic: only their mouths are used, not their phonemes."""
-ENGLISH_TEXT = ("emotional_speech/ravdess/", "video/grid/", "video/elospheres/", "video/lrs3/")
+ENGLISH_TEXT = (
+    "emotional_speech/ravdess/", "video/grid/", "video/elospheres/", "video/lrs3/", "video/ravdess_av/",
+    "video/neuraldubber_lrs2/", "video/voicecraftdub_", "video/souvik_lrs/",
+)  # fmt: skip
 """Folders with transcripts that can be aligned."""
 NOT_ENGLISH = (
     "German", "hinese", "rench", "apan", "panish", "artalk/cn", "artalk/jp", "mandarin", "Italian", "Russian", "malaya",
     "deyu", "fayu", "joyvasa", "cxk", "mimictalk", "icable", "itosinger", "mcgurk_pl", "feifeili",
+    "Language_ar", "Language_hi", "Language_kr", "Language_pl", "Language_zh", "lavse", "toqui", "remon", "demo2show",
+    "video/vgg/",
 )  # fmt: skip
 """Parts of the paths of recordings in other languages."""
 ALIGNED, RECOGNIZED, GUESSED = 1.0, 0.9, 0.5
@@ -48,18 +56,33 @@ def build_corpus(pack_dir: Path, out_dir: Path) -> int:
     with (pack_dir / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["kind"] in KINDS and row["has_audio"] == "1"]
     out_dir.mkdir(parents=True, exist_ok=True)
-    kept = []
+    kept: list[tuple[str, str, str]] = []
+    estimates: dict[Path, AvOffset | None] = {}
     for row in rows:
-        name = str(Path(row["path"]).with_suffix("")).replace("/", "__")
+        name = _name(row["path"])
         try:
             _add(pack_dir, row, out_dir / name)
         except FacetalkError as error:
             print(f"skipped: {error}", file=sys.stderr)
             continue
-        kept.append((name, row["speaker"], "" if row["path"].startswith(UNLABELED) else row["av_corr"]))
+        kept.append((row["path"], row["speaker"], "" if row["path"].startswith(UNLABELED) else row["av_corr"]))
+        if row["kind"] == "video":
+            estimates[Path(row["path"])] = mouth_offset(out_dir, name)
+    offsets = offsets_by_folder(estimates)
+    rows = [("name", "speaker", "av_corr", "av_offset_ms")]
+    for path, speaker, av_corr in kept:
+        offset = offsets.get(Path(path))
+        rows.append((_name(path), speaker, av_corr, "" if offset is None else f"{offset:.0f}"))
     with replacing(out_dir / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("name", "speaker", "av_corr"), *kept])
+        csv.writer(file).writerows(rows)
     return len(kept)
+
+
+def mouth_offset(out_dir: Path, name: str) -> AvOffset | None:
+    """How much later than its audio the measured mouth of a recording moves, as far as its clip alone tells."""
+    mouth = read_mouth(out_dir / f"{name}.mouth.csv")
+    expected = expected_mouth(read_waveform(out_dir / f"{name}.wav"), len(mouth))
+    return estimate_av_offset(expected, mouth[:, : expected.shape[1]], MOUTH_RATE)
 
 
 def label(row: Mapping[str, str], source: Path, waveform: Tensor) -> tuple[list[Phoneme], float]:
@@ -90,6 +113,11 @@ def measure_mouth(video_path: Path) -> tuple[Tensor, Tensor]:
     if len(points) < 2:
         raise FacetalkError(f"{video_path}: only {len(points)} frames with a face")
     return torch.tensor(times), torch.from_numpy(mouth_curves(np.stack(points)))
+
+
+def _name(path: str) -> str:
+    """Name of a recording in the speech folder."""
+    return str(Path(path).with_suffix("")).replace("/", "__")
 
 
 def _add(pack_dir: Path, row: Mapping[str, str], target: Path) -> None:

@@ -7,7 +7,9 @@ import torch
 from facetalk.core.errors import MissingAssetError, UsageError
 from facetalk.data.manifest import read_manifest
 from facetalk.data.speech import read_phonemes
-from facetalk.io.audio import write_wav
+from facetalk.io.audio import read_waveform, write_wav
+from facetalk.pipelines.av_sync import expected_mouth
+from facetalk.workshop.speech import corpus
 from facetalk.workshop.speech.corpus import build_corpus
 from facetalk.workshop.speech.synthesis import Synthesizer, nearest_phoneme, synthesize, to_phonemes
 
@@ -45,6 +47,28 @@ def test_a_pack_becomes_a_speech_folder(pack_dir: Path, tmp_path: Path, capsys: 
     assert [phoneme.symbol for phoneme in manual] == ["AA", "SIL", "SIL"]
     assert trust == 1.0
     assert read_phonemes(out / f"{names[1]}.phones.csv")[1] == 0.5
+
+
+def test_the_offset_of_the_measured_mouths_stands_in_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two recordings of one folder; the mouths of both move 100 ms after what the encoder expects."""
+    times = torch.arange(6 * 16_000) / 16_000
+    syllables = 1 + torch.sin(2 * torch.pi * 2.3 * times) + torch.sin(2 * torch.pi * 3.7 * times)
+    rows = [(f"video/x/{name}.wav", "video", "x", "1", "0.5", "") for name in "ab"]
+    for seed, (path, *_) in enumerate(rows):
+        noise = torch.randn(len(times), generator=torch.Generator().manual_seed(seed))
+        write_wav(tmp_path / "pack" / path, 0.1 * noise * syllables.clamp_min(0))
+    with (tmp_path / "pack" / "MANIFEST.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([FIELDS, *rows])
+
+    def late_mouth(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+        expected = expected_mouth(read_waveform(path), 180).roll(3, 0)
+        return torch.arange(180) / 30, torch.cat([expected, expected[:, :1]], 1)
+
+    monkeypatch.setattr(corpus, "measure_mouth", late_mouth)
+    assert build_corpus(tmp_path / "pack", tmp_path / "out") == 2
+    assert [clip.av_offset_ms for clip in read_manifest(tmp_path / "out")] == pytest.approx([100, 100], abs=8)
 
 
 @pytest.mark.parametrize(
