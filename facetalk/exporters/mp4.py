@@ -11,7 +11,8 @@ from facetalk.head.model import HeadModel
 from facetalk.io.video import video_frames
 from facetalk.io.video_writer import VideoWriter
 from facetalk.motion.frame_rate import at_frame_rate
-from facetalk.motion.frames import fitted_camera, front_view, make_renderer, posed, rendered
+from facetalk.motion.frames import fitted_camera, make_renderer, posed, rendered
+from facetalk.motion.framing import framed
 from facetalk.motion.head_surface import head_surface
 
 
@@ -24,13 +25,14 @@ def write(
 ) -> None:
     """Write a video, see `Exporter`.
 
-    With the tracked camera, image size and frame rate are those of the video that the motion was fitted to.
+    The front camera follows a head that would leave the image. With the tracked camera, image size and frame rate are
+    those of the video that the motion was fitted to.
     """
     check_same_head(motion, head)
     if options.camera == "tracked":
         view, fps = fitted_camera(motion), options.fps or motion.source_fps or motion.fps
     else:
-        view, fps = front_view(motion, head, options.size), options.fps or motion.fps
+        (motion, view), fps = framed(motion, head, options.size), options.fps or motion.fps
     motion = at_frame_rate(motion, fps)
     fps = motion.fps
     renderer = make_renderer(options.backend, head_surface(head.assets), view)

@@ -16,7 +16,6 @@ from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.head.model import HeadModel
 from facetalk.motion.heads import load_head
-from facetalk.rendering.camera import front_camera
 from facetalk.rendering.surface import Surface
 
 BACKENDS = ("cpu", "pyrender")
@@ -116,22 +115,3 @@ def fitted_camera(motion: Motion) -> Camera:
     if motion.camera is None:
         raise UsageError("this motion was not fitted to a video, so it has no tracked camera; use --camera front")
     return motion.camera
-
-
-def front_view(motion: Motion, head: HeadModel, size: int) -> Camera:
-    """A fixed camera in front of the head's median position and orientation.
-
-    Args:
-        motion: in the head's own coefficients.
-        head: the head to look at.
-        size: side of the square image, pixels.
-    """
-    some = torch.linspace(0, motion.num_frames - 1, min(BLOCK, motion.num_frames)).round().long()
-    with torch.inference_mode():
-        still = motion.expression.new_zeros(len(some), motion.expression.shape[1])
-        usual = head(still, motion.poses[some], motion.transl[some], motion.betas).median(0).values
-    regions = head.points.regions
-    members = torch.zeros(len(usual), dtype=torch.bool)
-    members[regions["skin"]] = True
-    members[regions["neck"]] = False
-    return front_camera(usual[members] if members.any() else usual, (size, size))
