@@ -8,6 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+SMALLEST_M, LARGEST_M = 0.05, 5.0
+"""Largest side of a mesh, meters."""
+MIN_MEMBERS = 4
+"""Vertices of the skin and of each eye: fewer have no shape."""
+
 
 @dataclass(frozen=True, eq=False)
 class Eyeball:
@@ -41,6 +46,15 @@ class BareMesh:
     """Positions of some of the 68 landmarks, by index."""
     left_eye: Eyeball
     right_eye: Eyeball
+
+    def __post_init__(self) -> None:
+        size = float(np.ptp(self.template, axis=0).max()) if len(self.template) else 0.0
+        if not SMALLEST_M <= size <= LARGEST_M:
+            raise ValueError(f"a head of {size:.3g} m; heads have {SMALLEST_M} to {LARGEST_M} m")
+        for what, members in (("skin", self.skin), ("left eye", self.left_eye.members),
+                              ("right eye", self.right_eye.members)):  # fmt: skip
+            if len(members) < MIN_MEMBERS:
+                raise ValueError(f"a head with {len(members)} vertices of the {what}")
 
 
 def fit_eyeball(template: Float[np.ndarray, "vertices 3"], members: Int[np.ndarray, " members"]) -> Eyeball:

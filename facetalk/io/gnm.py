@@ -8,6 +8,7 @@ import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.head.gnm import JOINT_NAMES, GnmArrays
+from facetalk.io.named_arrays import NamedArrays
 from facetalk.io.pickles import read_arrays
 
 FILE_NAME = "gnm_head.npz"
@@ -23,6 +24,7 @@ _NEEDED = (
     "vertex_groups", "vertex_group_names",
 )  # fmt: skip
 _GROUPS = ("skin", "left_eye", "right_eye", "upper_lip", "lower_lip")
+_MOST_LANDMARK_BYTES = 1 << 20
 _PARENTS = (0, 1, 1)
 """Parents of head, left eye and right eye."""
 
@@ -41,50 +43,36 @@ def read_gnm(path: Path) -> GnmArrays:
     missing = [key for key in _NEEDED if key not in values]
     if missing:
         raise FacetalkError(f"{path} is not a GNM file: {', '.join(missing)} missing; {HOW_TO_GET}")
-    version, variant = str(values["version"]), str(values["variant"])
+    file = NamedArrays(path, values, "a GNM file")
+    version, variant = file.text("version"), file.text("variant")
     if not version.startswith("3.") or variant != "head":
         raise FacetalkError(f"{path} is GNM {variant} {version}; facetalk reads GNM head 3")
-    texts = {key: tuple(str(text) for text in values[key]) for key in values if key.endswith("_names")}
-    if texts["joint_names"] != JOINT_NAMES or tuple(values["joint_parent_indices"][1:]) != _PARENTS:
-        raise FacetalkError(f"{path}: joints are {', '.join(texts['joint_names'])}, expected {', '.join(JOINT_NAMES)}")
-    groups = dict(zip(texts["vertex_group_names"], np.asarray(values["vertex_groups"]), strict=True))
-    absent = [group for group in _GROUPS if group not in groups]
+    joint_names, group_names = file.texts("joint_names"), file.texts("vertex_group_names")
+    if joint_names != JOINT_NAMES or tuple(file.numbers("joint_parent_indices", 4)[1:]) != _PARENTS:
+        raise FacetalkError(f"{path}: joints are {', '.join(joint_names)}, expected {', '.join(JOINT_NAMES)}")
+    identity_names, expression_names = file.texts("identity_names"), file.texts("expression_names")
+    template = file.numbers("template_vertex_positions", None, 3).astype(np.float32)
+    count, num_betas = len(template), len(identity_names)
+    groups = dict(zip(group_names, file.numbers("vertex_groups", len(group_names), count), strict=True))
+    absent = [group for group in _GROUPS if group not in groups or not (groups[group] > 0).any()]
     if absent:
         raise FacetalkError(f"{path} lacks the vertex groups {', '.join(absent)}")
-    template = np.asarray(values["template_vertex_positions"], np.float32)
-    _check_shapes(path, values, len(template), texts)
+    faces = file.indices("triangles", count, None, 3)
     return GnmArrays(
         template=template,
-        identity=np.asarray(values["vertex_identity_basis"], np.float32),
-        identity_names=texts["identity_names"],
-        expression=np.asarray(values["expression_basis"], np.float32),
-        expression_names=texts["expression_names"],
-        joints=np.asarray(values["template_joint_positions"], np.float64),
-        joint_identity=np.asarray(values["joint_identity_basis"], np.float64),
-        skin_weights=np.asarray(values["skinning_weights"], np.float32),
-        pose_correctives=np.asarray(values["pose_correctives_regressor"], np.float32),
-        faces=np.asarray(values["triangles"], np.int64),
-        face_uvs=np.asarray(values["triangle_uvs"], np.float32),
+        identity=file.numbers("vertex_identity_basis", num_betas, count, 3).astype(np.float32),
+        identity_names=identity_names,
+        expression=file.numbers("expression_basis", len(expression_names), count, 3).astype(np.float32),
+        expression_names=expression_names,
+        joints=file.numbers("template_joint_positions", 4, 3).astype(np.float64),
+        joint_identity=file.numbers("joint_identity_basis", num_betas, 4, 3).astype(np.float64),
+        skin_weights=file.numbers("skinning_weights", 4, count).astype(np.float32),
+        pose_correctives=file.numbers("pose_correctives_regressor", 36, 3 * count).astype(np.float32),
+        faces=faces,
+        face_uvs=file.numbers("triangle_uvs", len(faces), 3, 2).astype(np.float32),
         groups=groups,
         landmarks=_read_landmarks(path.with_name(LANDMARK_FILE), template),
     )
-
-
-def _check_shapes(path: Path, values: dict, num_vertices: int, texts: dict[str, tuple[str, ...]]) -> None:
-    num_betas, num_expression = len(texts["identity_names"]), len(texts["expression_names"])
-    expected = {
-        "vertex_identity_basis": (num_betas, num_vertices, 3),
-        "expression_basis": (num_expression, num_vertices, 3),
-        "template_joint_positions": (4, 3),
-        "joint_identity_basis": (num_betas, 4, 3),
-        "skinning_weights": (4, num_vertices),
-        "pose_correctives_regressor": (36, 3 * num_vertices),
-        "vertex_groups": (len(texts["vertex_group_names"]), num_vertices),
-        "triangle_uvs": (len(values["triangles"]), 3, 2),
-    }
-    for key, shape in expected.items():
-        if np.shape(values[key]) != shape:
-            raise FacetalkError(f"{path}: {key} has shape {np.shape(values[key])}, expected {shape}")
 
 
 def _read_landmarks(path: Path, template: np.ndarray) -> np.ndarray | None:
@@ -92,7 +80,12 @@ def _read_landmarks(path: Path, template: np.ndarray) -> np.ndarray | None:
     if not path.is_file():
         return None
     try:
+        if path.stat().st_size > _MOST_LANDMARK_BYTES:
+            raise ValueError(f"it has {path.stat().st_size} bytes")
         rows = np.loadtxt(path, comments="#", ndmin=2)
-        return (template[rows[:, 0::2].astype(np.int64)] * rows[:, 1::2, None]).sum(1).reshape(68, 3)
+        places = rows[:, 0::2]
+        if not np.isfinite(rows).all() or rows.shape[1] % 2 or not 0 <= places.min() <= places.max() < len(template):
+            raise ValueError("a row does not alternate vertices and weights")
+        return (template[places.astype(np.int64)] * rows[:, 1::2, None]).sum(1).reshape(68, 3)
     except (ValueError, IndexError) as error:
         raise FacetalkError(f"{path} is not a list of 68 points ({error}); remove it or fetch it again") from None

@@ -11,6 +11,7 @@ from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.ict import NUM_VERTICES, IctArrays
 from facetalk.io.cache import cached_arrays
+from facetalk.io.named_arrays import NamedArrays
 from facetalk.io.pickles import read_arrays
 
 NUM_IDENTITY = 30
@@ -38,21 +39,22 @@ def read_ict(path: Path) -> IctArrays:
 def _read_npz(path: Path) -> IctArrays:
     if not path.is_file():
         raise MissingAssetError(f"no ICT-FaceKit file at {path}; {HOW_TO_GET}")
-    values = read_arrays(path)
-    try:
-        polygons, polygon_uv = values["polygons"], values["polygon_uv"]
-        faces, uv_faces = _triangles(polygons, polygon_uv)
-        arrays = IctArrays(
-            vertices=values["vertices"].astype(np.float64),
-            faces=faces,
-            uv_coords=values["uv"].astype(np.float32),
-            uv_faces=uv_faces,
-            expression_names=tuple(str(shape) for shape in values["expression_names"]),
-            expression=values["expression_deltas"].astype(np.float32),
-            identity=values["identity_deltas"].astype(np.float32),
-        )
-    except KeyError as error:
-        raise FacetalkError(f"{path} is not an ICT-FaceKit file: {error} is missing; {HOW_TO_GET}") from None
+    file = NamedArrays(path, read_arrays(path), "an ICT-FaceKit file")
+    vertices, uv = file.numbers("vertices", None, 3), file.numbers("uv", None, 2)
+    names = file.texts("expression_names")
+    # Triangles are padded with -1.
+    polygons = file.indices("polygons", len(vertices), None, 4, first=-1)
+    polygon_uv = file.indices("polygon_uv", len(uv), len(polygons), 4, first=-1)
+    faces, uv_faces = _triangles(path, polygons, polygon_uv)
+    arrays = IctArrays(
+        vertices=vertices.astype(np.float64),
+        faces=faces,
+        uv_coords=uv.astype(np.float32),
+        uv_faces=uv_faces,
+        expression_names=names,
+        expression=file.numbers("expression_deltas", len(names), len(vertices), 3).astype(np.float32),
+        identity=file.numbers("identity_deltas", None, len(vertices), 3).astype(np.float32),
+    )
     _check_names(path, arrays.expression_names)
     return arrays
 
@@ -76,7 +78,7 @@ def _read_folder(folder: Path) -> IctArrays:
         return {"vertices": vertices, "uv": uv, "polygons": polygons, "polygon_uv": polygon_uv, "deltas": moved}
 
     values = cached_arrays("ict", [np.array([str(folder.resolve()), str(stamps)])], make)
-    faces, uv_faces = _triangles(values["polygons"], values["polygon_uv"])
+    faces, uv_faces = _triangles(folder, values["polygons"], values["polygon_uv"])
     return IctArrays(
         vertices=values["vertices"].astype(np.float64),
         faces=faces,
@@ -113,9 +115,11 @@ def _check_names(path: Path, names: tuple[str, ...]) -> None:
         raise FacetalkError(f"{path} lacks the shapes {', '.join(missing[:5])}{'...' if len(missing) > 5 else ''}")
 
 
-def _triangles(polygons: np.ndarray, polygon_uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _triangles(path: Path, polygons: np.ndarray, polygon_uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Triangles of quads and triangles (padded with -1), split on the first diagonal, and their UV corners."""
     polygons, polygon_uv = polygons.astype(np.int64), polygon_uv.astype(np.int64)
+    if (polygons[:, :3] < 0).any() or (polygon_uv[:, :3] < 0).any() or (polygon_uv[polygons[:, 3] >= 0] < 0).any():
+        raise FacetalkError(f"{path} is not an ICT-FaceKit file: it has polygons of fewer than three corners")
     quads = polygons[:, 3] >= 0
     order = np.argsort(np.concatenate([np.arange(len(polygons)), np.flatnonzero(quads)]), kind="stable")
     return tuple(
@@ -138,12 +142,21 @@ def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
                 uv.append([float(word) for word in words[:2]])
             elif kind == "f":
                 corners = [[*word.split("/"), "1"][:2] for word in words]
+                if not 3 <= len(corners) <= 4:
+                    raise ValueError(f"a polygon of {len(corners)} corners")
                 padding = [-1] * (4 - len(corners))
                 polygons.append([int(vertex) - 1 for vertex, _ in corners] + padding)
                 polygon_uv.append([int(place or 1) - 1 for _, place in corners] + padding)
-        return np.array(vertices), np.array(uv).reshape(-1, 2), np.array(polygons), np.array(polygon_uv)
-    except (ValueError, UnicodeDecodeError) as error:
+        read = {"v": np.array(vertices), "vt": np.array(uv), "f": np.array(polygons), "f/vt": np.array(polygon_uv)}
+    except (ValueError, UnicodeDecodeError, OverflowError) as error:
         raise FacetalkError(f"{path} is not an OBJ file of quads and triangles ({error}); fetch it again") from None
+    file = NamedArrays(path, read, "an OBJ file of quads and triangles")
+    return (
+        file.numbers("v", None, 3),
+        file.numbers("vt", None, 2),
+        file.indices("f", len(vertices), None, 4, first=-1),
+        file.indices("f/vt", len(uv), len(polygons), 4, first=-1),
+    )
 
 
 def _read_vertices(path: Path, count: int) -> np.ndarray:
@@ -155,6 +168,6 @@ def _read_vertices(path: Path, count: int) -> np.ndarray:
         vertices = load_obj(StringIO("\n".join(lines))).get("vertices", np.zeros((0, 3)))
     except (ValueError, IndexError, UnicodeDecodeError) as error:
         raise FacetalkError(f"{path} is not an OBJ file ({error}); fetch it again") from None
-    if vertices.shape != (count, 3):
+    if np.shape(vertices) != (count, 3):
         raise FacetalkError(f"{path} has {len(vertices)} vertices, the neutral mesh has {count}")
-    return vertices
+    return NamedArrays(path, {"v": np.asarray(vertices)}, "an OBJ file").numbers("v", count, 3)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from facetalk.core.errors import UsageError
+from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head import annotations, color_transfer, registration
 from facetalk.head.annotations import Annotations, transfer_annotations
 from facetalk.head.assets import HeadAssets
@@ -33,13 +34,19 @@ def complete_head(kind: str, path: Path, reference: HeadAssets, name: str | None
         reference: head from which the missing annotations are transferred.
         name: name by which motions refer to it; None for `KIND:` and the file's name.
     """
-    if kind == "flame":
-        return _flame(path, reference, name)
-    if kind == "ict":
-        return _ict(path, reference, name)
-    if kind == "gnm":
-        return _gnm(path, reference, name)
-    raise UsageError(f"unknown kind of head {kind!r}; known: {', '.join(KINDS)}")
+    if kind not in _READERS:
+        raise UsageError(f"unknown kind of head {kind!r}; known: {', '.join(KINDS)}")
+    try:
+        assets = _READERS[kind](path, reference, name)
+    except (ValueError, ArithmeticError, LookupError, RuntimeError, np.linalg.LinAlgError) as error:
+        # The file's arrays have the right shapes, and their numbers are no head.
+        reason = " ".join(str(error).split())[:150]
+        raise FacetalkError(f"{path} does not hold a head that can be used ({reason}); fetch it again") from None
+    shape = assets.shape
+    for part in (shape.template, shape.joints, shape.identity_dirs, shape.expression_dirs, shape.skin_weights):
+        if not bool(torch.isfinite(part).all()):
+            raise FacetalkError(f"{path} does not hold a head that can be used: its shapes are not finite")
+    return assets
 
 
 def cached_annotations(head: BareMesh, reference: HeadAssets) -> Annotations:
@@ -58,7 +65,8 @@ def cached_annotations(head: BareMesh, reference: HeadAssets) -> Annotations:
 
 def _flame(path: Path, reference: HeadAssets, name: str | None) -> HeadAssets:
     path = find_flame(path)
-    arrays, extras = read_flame(path), read_flame_extras(path.parent)
+    arrays = read_flame(path)
+    extras = read_flame_extras(path.parent, len(arrays.faces), len(arrays.template))
     meta = {"model": "FLAME", "file": path.name, "sha256": file_checksum(path), "license": "see the file's publisher"}
     if extras.mediapipe_ids is not None:
         meta["published_points"] = extras.mediapipe_ids.tolist()  # these are not calibrated
@@ -80,3 +88,6 @@ def _gnm(path: Path, reference: HeadAssets, name: str | None) -> HeadAssets:
     meta = {"model": "GNM Head v3", "file": path.name, "sha256": file_checksum(path), "license": "Apache-2.0 (Google)"}
     transferred = cached_annotations(bare_gnm(arrays), reference)
     return gnm_assets(name or f"gnm:{path.stem}", arrays, transferred, meta)
+
+
+_READERS = {"flame": _flame, "ict": _ict, "gnm": _gnm}

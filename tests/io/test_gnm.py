@@ -107,7 +107,7 @@ def test_sparse_landmarks_beside_the_file_are_used(values: dict[str, Any], own: 
     [
         ({"expression_basis": None}, "expression_basis missing"),
         ({"version": "4.0"}, r"GNM head 4\.0; facetalk reads"),
-        ({"skinning_weights": np.zeros((4, 7))}, r"skinning_weights has shape \(4, 7\)"),
+        ({"skinning_weights": np.zeros((4, 7))}, r"'skinning_weights' has shape \(4, 7\)"),
         ({"joint_names": ["a", "b", "c", "d"]}, "joints are a, b"),
         ({"vertex_group_names": [f"g{i}" for i in range(9)]}, "lacks the vertex groups skin"),
         ({"version": np.array([{"a": print}], object)}, "would run"),
@@ -118,6 +118,34 @@ def test_a_wrong_file_is_named(values: dict[str, Any], tmp_path: Path, change: d
     path = write_gnm(small, tmp_path)
     with pytest.raises(FacetalkError, match=message):
         load_head_assets(f"gnm:{path}")
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("template_vertex_positions", lambda array: array * np.nan),
+        ("template_vertex_positions", lambda array: array * 0),
+        ("template_vertex_positions", lambda array: array * 1e30),
+        ("vertex_identity_basis", lambda array: array[:, :-1]),
+        ("expression_basis", lambda array: np.full(array.shape, np.inf)),
+        ("expression_names", lambda array: np.full(array.shape, "same")),
+        ("joint_names", lambda array: np.float32(3)),
+        ("joint_parent_indices", lambda array: array[:0]),
+        ("triangles", lambda array: array + 10_000),
+        ("triangles", lambda array: array - 10),
+        ("triangles", lambda array: array.astype(np.float32)),
+        ("triangle_uvs", lambda array: array.T),
+        ("vertex_groups", lambda array: array * 0),
+        ("vertex_group_names", lambda array: np.array("x")),
+    ],
+)
+def test_a_file_with_one_array_replaced_is_refused_in_one_line(
+    values: dict[str, Any], tmp_path: Path, name: str, made: Any
+) -> None:
+    path = write_gnm(values | {name: made(np.asarray(values[name]))}, tmp_path)
+    with pytest.raises(FacetalkError, match=r"gnm_head\.npz") as caught:
+        load_head_assets(f"gnm:{path}")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
 
 
 def test_a_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
