@@ -98,7 +98,7 @@ class ProgressDisplay:
 
     def __init__(self) -> None:
         self._inputs: tuple[int, int] | None = None
-        self._step, self._step_start = "", time.monotonic()
+        self._step, self._step_start, self._first = "", time.monotonic(), 0
         self._start = self._shown = time.monotonic()
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -107,18 +107,18 @@ class ProgressDisplay:
             self._inputs = done, total
             self._show("", 0, 0, {}, due=True)
             return
-        if what != self._step:
-            self._step, self._step_start = what, time.monotonic()
+        self._begin(what, done)
         self._show(what, done, total, {}, due=done >= total)
 
     def training(self, step: int, total: int, figures: Mapping[str, float]) -> None:
         """Take note of the progress of training, see `TrainingProgress`."""
-        if self._step != "training":
-            self._step, self._step_start, self._first = "training", time.monotonic(), step - 1
+        self._begin("training", step)
         self._show("training", step, total, figures, due=step >= total)
 
-    _first = 0
-    """Where the current step was found; a resumed run does not start at zero."""
+    def _begin(self, what: str, done: int) -> None:
+        """Note when a step was first heard of, and where it was: a resumed run does not start at zero."""
+        if what != self._step:
+            self._step, self._step_start, self._first = what, time.monotonic(), done
 
     def seconds_left(self, done: int, total: int) -> float | None:
         """Estimate from the inputs of a batch, or from the current step of a single input."""

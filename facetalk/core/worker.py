@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import signal
@@ -27,6 +28,7 @@ def serve(jobs: Connection, parent: Connection) -> None:
     """
     signal.signal(signal.SIGTERM, lambda *_: _stop())
     threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
+    logging.getLogger("facetalk.core.kernels").setLevel(logging.ERROR)  # the parent has said so
     try:
         work = pickle.loads(jobs.recv_bytes())
         from facetalk.core.threads import use_one_core

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import no_type_check
 
-import numba
 import numpy as np
 
+from facetalk.core.kernels import compiled
 
-@numba.njit(cache=True, nogil=True)
+
+@compiled(nogil=True)
 @no_type_check
 def sweep_bounded(
     inner: np.ndarray,

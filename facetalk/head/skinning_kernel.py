@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import no_type_check
 
-import numba
 import numpy as np
 
+from facetalk.core.kernels import compiled
 
-@numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
+
+@compiled(nogil=True, fastmath=True, inline="always")
 @no_type_check
 def _blend(turns, column, w0, w1, w2, w3, w4):
     return (
@@ -20,7 +21,7 @@ def _blend(turns, column, w0, w1, w2, w3, w4):
     )
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@compiled(nogil=True, fastmath=True)
 @no_type_check
 def skin_frames(rest: np.ndarray, transforms: np.ndarray, skin_weights: np.ndarray, out: np.ndarray) -> None:
     """Skin the vertices of some frames.

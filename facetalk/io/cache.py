@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -15,18 +14,9 @@ import numpy as np
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError
+from facetalk.core.folders import cache_dir
 from facetalk.core.version import __version__
 from facetalk.io.files import make_folder, replacing
-
-
-def cache_dir() -> Path:
-    """`$XDG_CACHE_HOME/facetalk`, or `~/.cache/facetalk`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facetalk"
-
-
-def data_dir() -> Path:
-    """`$XDG_DATA_HOME/facetalk`, or `~/.local/share/facetalk`: installed heads and saved styles."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "facetalk"
 
 
 def arrays_in(value: Any) -> Iterator[np.ndarray]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.io.cache import data_dir
+from facetalk.core.folders import data_dir
 from facetalk.io.files import make_folder, replacing
 
 _RECORD = "head.json"

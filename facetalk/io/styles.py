@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.io.cache import data_dir
+from facetalk.core.folders import data_dir
 from facetalk.io.files import make_folder
 from facetalk.io.weights import read_tensors, write_tensors
 

@@ -37,7 +37,7 @@ def examine() -> list[Finding]:
     """Check the interpreter, the packages, the programs and the weights."""
     findings = [_python(), *(_package(name, use) for name, use in PACKAGES.items())]
     checks: list[Callable[[], Finding]] = [
-        _ffmpeg, _landmarks, _head, _weights, _checksums, _compiler_cache, _opengl, _device
+        _ffmpeg, _landmarks, _head, _weights, _checksums, _compiler_cache, _folders, _opengl, _device
     ]  # fmt: skip
     return findings + [check() for check in checks]
 
@@ -109,13 +109,29 @@ def _checksums() -> Finding:
 
 def _compiler_cache() -> Finding:
     """Cache of compiled kernels; without it, every run compiles the renderer again."""
+    from facetalk.core.kernels import VARIABLE, kernel_cache
+
+    found = kernel_cache()
+    if found.folder is None:
+        return Finding("kernel cache", "optional", "no folder", found.problem)
+    advice = f"{found.problem}; set {VARIABLE} to a writable folder" if found.problem else ""
+    return Finding("kernel cache", "optional" if advice else "ok", str(found.folder), advice)
+
+
+def _folders() -> Finding:
+    """Folders that outputs pass through, and those of the user."""
+    import tempfile
+
+    from facetalk.core.folders import could_be_writable, data_dir
+
     try:
-        from facetalk.rendering.normals import vertex_normals
-    except RuntimeError as error:  # numba found no writable folder
-        return Finding(
-            "kernel cache", "missing", str(error).splitlines()[0], "set NUMBA_CACHE_DIR to a writable folder"
-        )
-    return Finding("kernel cache", "ok", str(vertex_normals.stats.cache_path))
+        temporary = tempfile.gettempdir()
+    except OSError as error:
+        return Finding("folders", "missing", str(error.strerror), "set TMPDIR to a writable folder")
+    if could_be_writable(data_dir()):
+        return Finding("folders", "ok", f"{temporary}, {data_dir()}")
+    advice = "set XDG_DATA_HOME to a writable folder, for `heads install` and `styles save` only"
+    return Finding("folders", "optional", f"{data_dir()} cannot be written to", advice)
 
 
 def _opengl() -> Finding:

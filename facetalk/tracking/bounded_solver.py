@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import no_type_check
 
-import numba
 import numpy as np
+
+from facetalk.core.kernels import compiled
 
 NUM_POSE = 6
 """Variables of the pose, which come first, have no bounds and are solved as one block."""
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @no_type_check
 def _pull_of_time(y: np.ndarray, jerk: np.ndarray, frame: int, k: int) -> tuple[float, float]:
     """Slope and curvature that the second differences around a frame give to one variable."""
@@ -25,7 +26,7 @@ def _pull_of_time(y: np.ndarray, jerk: np.ndarray, frame: int, k: int) -> tuple[
     return slope, curvature
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @no_type_check
 def _solve_block(matrix: np.ndarray, right: np.ndarray) -> None:
     """Solve a small symmetric positive definite system in place (Cholesky); the solution replaces `right`."""
@@ -49,7 +50,7 @@ def _solve_block(matrix: np.ndarray, right: np.ndarray) -> None:
         right[i] /= matrix[i, i]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 @no_type_check
 def solve_bounded(
     hessian: np.ndarray,

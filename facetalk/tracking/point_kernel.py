@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from typing import no_type_check
 
-import numba
 import numpy as np
 
+from facetalk.core.kernels import compiled
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def project_rows(
     body: np.ndarray,
@@ -56,7 +57,7 @@ def project_rows(
         slopes[p, 2] = -y * near / z
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def _spin(offset: np.ndarray, jacobian: np.ndarray, spin: np.ndarray) -> None:
     """Rows of `-[offset]x J`: derivative of a point by the rotation parameters."""
@@ -66,7 +67,7 @@ def _spin(offset: np.ndarray, jacobian: np.ndarray, spin: np.ndarray) -> None:
         spin[2, j] = offset[1] * jacobian[0, j] - offset[0] * jacobian[1, j]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def _add_curvature(
     offset: np.ndarray,
@@ -111,7 +112,7 @@ def _add_curvature(
         )
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def _subtract_coupling(
     offsets: tuple[np.ndarray, np.ndarray],
@@ -166,7 +167,7 @@ def _subtract_coupling(
                     )
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def _push(force: np.ndarray, slope: np.ndarray, weight: float, right: float, up: float) -> None:
     """Add `A' W e` of an error in the image to the force on its point."""
@@ -175,7 +176,7 @@ def _push(force: np.ndarray, slope: np.ndarray, weight: float, right: float, up:
     force[2] += weight * (slope[1] * right + slope[2] * up)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def _gather_forces(
     forces: np.ndarray,
@@ -199,7 +200,7 @@ def _gather_forces(
         pose_gradient[i] += jacobian[0, i] * torque[0] + jacobian[1, i] * torque[1] + jacobian[2, i] * torque[2]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def _add_first_order(
     errors: np.ndarray,
@@ -242,7 +243,7 @@ def _add_first_order(
         stiffness[b] += weight
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def _add_second_order(
     offsets: np.ndarray,
@@ -276,7 +277,7 @@ def _add_second_order(
         )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 @no_type_check
 def add_points(
     body: np.ndarray,

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from facetalk.core.errors import MissingAssetError
+from facetalk.core.folders import use_plot_dir
 from facetalk.vision.face_landmarker_model import find_model, requested_model
 from facetalk.vision.mediapipe_solutions import SolutionsFaceCounter, SolutionsFaceMesh
 from facetalk.vision.mediapipe_tasks import TasksFaceCounter, TasksFaceMesh
@@ -186,6 +187,7 @@ def _solutions(mediapipe: Any, model_path: Path | str | None) -> Any | None:
 def _import_mediapipe() -> Any:
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    use_plot_dir()
     try:
         import mediapipe
     except ImportError:

@@ -26,6 +26,7 @@ from facetalk.motion.heads import load_head
 from facetalk.networks.registry import load
 from facetalk.pipelines import audio_cues, curate_video
 from facetalk.pipelines.av_sync import measure_av_offset
+from facetalk.pipelines.batch import Outcome
 from facetalk.pipelines.curate import curate_videos
 from facetalk.pipelines.reports.fit_report import write_report
 from tests.fitters.toy import FakeDetector
@@ -102,7 +103,7 @@ def test_clips_are_written_and_the_rest_has_reasons(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("fake")
-def test_a_run_continues_and_refuses_other_rules(tmp_path: Path) -> None:
+def test_a_run_continues_and_other_rules_are_applied(tmp_path: Path) -> None:
     videos = [write_video(tmp_path / f"{name}.mp4", [200, 200]) for name in "ab"]
     out_dir = tmp_path / "out"
     curate_videos(videos[:1], out_dir, rules=RULES, jobs=1)
@@ -110,8 +111,9 @@ def test_a_run_continues_and_refuses_other_rules(tmp_path: Path) -> None:
     assert again.skipped == [str(videos[0])] and len(again.clips) == 2 and not again.failed
     assert "use --skip-existing" in curate_videos(videos, out_dir, rules=RULES, jobs=1).failed[str(videos[0])]
     other = CurationRules(length=LengthRules(min_s=0.3), speaker=SpeakerRules(check=False))
-    refused = curate_videos(videos[:1], out_dir, rules=other, jobs=1, skip_existing=True)
-    assert "other thresholds" in refused.failed[str(videos[0])]
+    outcomes: list[Outcome] = []
+    curate_videos(videos[:1], out_dir, rules=other, jobs=1, skip_existing=True, report=outcomes.append)
+    assert [(outcome.state, outcome.redone) for outcome in outcomes] == [("done", "min_s was 0.4, is 0.3")]
     assert len(curate_videos(videos, out_dir, rules=other, jobs=1, overwrite=True).clips) == 2
     with pytest.raises(UsageError, match="exclude each other"):
         curate_videos(videos, out_dir, skip_existing=True, overwrite=True)

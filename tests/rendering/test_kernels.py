@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from facetalk.rendering.kernels import kernel
+from facetalk.core.kernels import compiled
 
 
 def test_a_place_without_room_for_a_cache_only_costs_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +19,7 @@ def test_a_place_without_room_for_a_cache_only_costs_time(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(numba, "njit", refuse)
 
-    @kernel
+    @compiled(nogil=True)
     @no_type_check
     def double(values):
         return 2 * values
