@@ -1,40 +1,37 @@
-"""`.glb` files: the head as a skinned mesh with morph targets, and a motion as its animation.
+"""`.glb` files: the head as skinned meshes with morph targets, and a motion as its animation.
 
-One mesh with a primitive for skin, eyes, teeth and tongue; five joints; the expression channels and, after them, the
-correctives of channels that act together, as morph targets. Their names are in `extras.targetNames`, where Blender,
-three.js, Unity and Godot look for them. Meters, y up, face towards +z, as glTF defines. Identity is part of the mesh.
+A mesh each for skin, eyes, teeth and tongue, with its own vertices, textures and the morph targets that move it; five
+joints. The skin has all targets: the expression channels, then correctives (see `tracks`). Names are in
+`extras.targetNames`, where Blender, three.js, Unity and Godot look for them; frame rate and source are in the extras of
+scene and animation. Meters, y up, face towards +z, as glTF defines. Identity is part of the meshes.
+
+An animation stores weights in eight bits and rotations in sixteen, and omits keys that linear interpolation
+reproduces (see `keys`): a weight is off by at most 0.004.
 
 Not written by trimesh, whose GLB exporter has neither skins and animations nor morph targets with sparse accessors.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import struct
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
-from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
 from facetalk.core.version import __version__
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
-from facetalk.exporters.head_mesh import SplitMesh, part_faces, split_at_seams, vertex_normals
+from facetalk.exporters.glb_file import INDEX_DATA, VERTEX_DATA, GlbFile, small_indices
+from facetalk.exporters.head_mesh import SplitMesh, split_at_seams, vertex_normals, vertex_tangents
+from facetalk.exporters.keys import ROTATION_TOLERANCE, TRANSLATION_TOLERANCE_M, WEIGHT_TOLERANCE, needed_keys
+from facetalk.exporters.part_textures import TexturedPart, encoded, is_plain, textured_parts
+from facetalk.exporters.tracks import joint_places, joint_rotations, shape_dirs, shape_names, shape_weights
 from facetalk.head.assets import HeadAssets
-from facetalk.head.correctives import blend_shape_dirs, blend_shape_names, blend_shape_weights
 from facetalk.head.model import HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
-from facetalk.rendering.color import srgb_to_linear
-
-_FLOAT, _UINT32, _UINT16, _UINT8 = 5126, 5125, 5123, 5121
-_COMPONENT = {"<f4": _FLOAT, "<u4": _UINT32, "<u2": _UINT16, "|u1": _UINT8}
-_TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-_VERTEX_DATA, _INDEX_DATA = 34962, 34963
 
 _SMALLEST_MOVE_M = 2e-6
 """Displacements below two micrometers are omitted from a morph target."""
@@ -51,159 +48,106 @@ def write(
 ) -> None:
     """Write the head with one identity and one motion as binary glTF 2.0, see `Exporter`."""
     check_same_head(motion, head)
-    data = glb_bytes(head, at_frame_rate(motion, options))
+    motion = at_frame_rate(motion, options)
     with replacing(path) as temporary:
-        temporary.write_bytes(data)
+        _save(temporary, head, motion)
 
 
-def glb_bytes(head: HeadModel, motion: Motion) -> bytes:
-    """The whole file in memory."""
-    file, assets = _Buffer(), head.assets
-    template, joints = (part.numpy() for part in head.shaped(motion.betas))
-    mesh = split_at_seams(
-        assets.shape.faces.numpy(), assets.appearance.uv_faces.numpy(), assets.appearance.uv_coords.numpy()
-    )
+def _save(path: Path, head: HeadModel, motion: Motion) -> None:
+    file, assets = GlbFile(), head.assets
+    parts = textured_parts(assets)
+    meshes, shapes = _meshes(file, head, motion, parts)
+    joints = head.shaped(motion.betas)[1].numpy()
+    name = _plain(assets.name)
+    nodes = [{"name": f"{name}_{part.name}", "mesh": number, "skin": 0} for number, part in enumerate(parts)]
+    root = len(nodes)
+    notes = {"fps": motion.fps, "frames": motion.num_frames, "source": Path(motion.source).name}
     document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": f"facetalk {__version__}"},
         "scene": 0,
-        "scenes": [{"name": assets.name, "nodes": [0, 1]}],
-        "nodes": [{"name": assets.name, "mesh": 0, "skin": 0}, *_joint_nodes(joints)],
-        "meshes": [_mesh(file, assets, mesh, template)],
-        "skins": [_skin(file, joints)],
-        "animations": [_animation(file, assets, motion, joints)],
-        **_materials(file, assets),
+        "scenes": [{"name": assets.name, "nodes": list(range(root + 1)), "extras": notes}],
+        "nodes": [*nodes, *_joint_nodes(joints, root)],
+        "meshes": meshes,
+        "skins": [_skin(file, joints, root, f"{name}_rig")],
+        "animations": [{**_animation(file, head, motion, shapes, root), "extras": notes}],
+        **_materials(file, parts),
     }
-    return file.finish(document)
+    file.save(path, document)
 
 
-class _Buffer:
-    """The binary part of a growing file, with its views and accessors."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
-
-    def view(self, data: bytes, target: int | None = None) -> int:
-        """Append bytes at a multiple of four; returns the number of the view."""
-        self.data += bytes(-len(self.data) % 4)
-        view = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)}
-        self.views.append(view if target is None else {**view, "target": target})
-        self.data += data
-        return len(self.views) - 1
-
-    def accessor(self, array: np.ndarray, target: int | None = None, **extra: Any) -> int:
-        """Append an array with its bounds; returns the number of the accessor."""
-        array = np.ascontiguousarray(array)
-        if array.dtype == np.float32 or array.ndim == 1:
-            extra |= _bounds(array)
-        self.accessors.append({"bufferView": self.view(array.tobytes(), target), **_kind(array), **extra})
-        return len(self.accessors) - 1
-
-    def sparse(self, rows: np.ndarray, keep: np.ndarray) -> int:
-        """Append an accessor that is zero except in the rows `keep`."""
-        where = np.flatnonzero(keep)
-        if len(where) == 0:
-            where = np.zeros(1, np.int64)  # a sparse accessor must name at least one row
-        kept = np.zeros_like(rows)
-        kept[where] = rows[where]
-        places = {"bufferView": self.view(_small(where, len(rows)).tobytes()), "componentType": _index_type(len(rows))}
-        values = {"bufferView": self.view(np.ascontiguousarray(rows[where]).tobytes())}
-        sparse = {"count": len(where), "indices": places, "values": values}
-        self.accessors.append({**_kind(rows), **_bounds(kept), "sparse": sparse})
-        return len(self.accessors) - 1
-
-    def finish(self, document: dict[str, Any]) -> bytes:
-        """Header, JSON chunk and binary chunk."""
-        self.data += bytes(-len(self.data) % 4)
-        tables = {"buffers": [{"byteLength": len(self.data)}], "bufferViews": self.views, "accessors": self.accessors}
-        text = json.dumps({**document, **tables}, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 4)
-        chunks = struct.pack("<I4s", len(text), b"JSON") + text
-        chunks += struct.pack("<I4s", len(self.data), b"BIN\0") + bytes(self.data)
-        return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+def _plain(name: str) -> str:
+    """A name without punctuation, which programs replace each in its own way."""
+    return re.sub(r"\W+", "_", name)
 
 
-def _kind(array: np.ndarray) -> dict[str, Any]:
-    width = 1 if array.ndim == 1 else int(np.prod(array.shape[1:]))
-    return {"componentType": _COMPONENT[array.dtype.str], "count": len(array), "type": _TYPES[width]}
-
-
-def _bounds(array: np.ndarray) -> dict[str, Any]:
-    flat = array.reshape(len(array), -1)
-    return {"min": flat.min(0).tolist(), "max": flat.max(0).tolist()}
-
-
-def _index_type(num_vertices: int) -> int:
-    # 65535 itself restarts a strip and is not allowed as an index.
-    return _UINT16 if num_vertices < 65_535 else _UINT32
-
-
-def _small(indices: np.ndarray, num_vertices: int) -> np.ndarray:
-    return indices.astype(np.uint16 if _index_type(num_vertices) == _UINT16 else np.uint32)
-
-
-def _joint_nodes(joints: np.ndarray) -> list[dict[str, Any]]:
-    """Nodes 1 to 5, each placed relative to its parent."""
+def _joint_nodes(joints: np.ndarray, first: int) -> list[dict[str, Any]]:
+    """A node for each joint from number `first` on, placed relative to its parent."""
     nodes = []
     for number, (name, parent) in enumerate(zip(JOINT_NAMES, JOINT_PARENTS, strict=True)):
         place = joints[number] - (joints[parent] if parent >= 0 else 0)
         node: dict[str, Any] = {"name": name, "translation": place.tolist()}
-        children = [child + 1 for child, above in enumerate(JOINT_PARENTS) if above == number]
+        children = [child + first for child, above in enumerate(JOINT_PARENTS) if above == number]
         nodes.append({**node, "children": children} if children else node)
     return nodes
 
 
-def _skin(file: _Buffer, joints: np.ndarray) -> dict[str, Any]:
+def _skin(file: GlbFile, joints: np.ndarray, root: int, name: str) -> dict[str, Any]:
     inverse = np.tile(np.eye(4, dtype=np.float32), (len(joints), 1, 1))
     inverse[:, :3, 3] = -joints
     columns = file.accessor(inverse.transpose(0, 2, 1).copy())  # glTF stores matrices column by column
-    return {"name": "head", "inverseBindMatrices": columns, "skeleton": 1, "joints": list(range(1, len(joints) + 1))}
+    numbers = list(range(root, root + len(joints)))
+    return {"name": name, "inverseBindMatrices": columns, "skeleton": root, "joints": numbers}
 
 
-def _mesh(file: _Buffer, assets: HeadAssets, mesh: SplitMesh, template: np.ndarray) -> dict[str, Any]:
-    faces = assets.shape.faces.numpy()
+def _meshes(
+    file: GlbFile, head: HeadModel, motion: Motion, parts: tuple[TexturedPart, ...]
+) -> tuple[list[dict[str, Any]], list[list[int]]]:
+    """A mesh for each part, and the numbers of the blend shapes that it has as morph targets."""
+    assets = head.assets
+    template, faces = head.shaped(motion.betas)[0].numpy(), assets.shape.faces.numpy()
     normals = vertex_normals(template, faces)
-    attributes = {
-        "POSITION": file.accessor(template[mesh.source], _VERTEX_DATA),
-        "NORMAL": file.accessor(normals[mesh.source], _VERTEX_DATA),
-        "TEXCOORD_0": file.accessor((mesh.uv_coords * [1, -1] + [0, 1]).astype(np.float32), _VERTEX_DATA),
-        "COLOR_0": file.accessor(_linear_colors(assets)[mesh.source], _VERTEX_DATA, normalized=True),
-        **_skin_attributes(file, assets.shape.skin_weights.numpy()[mesh.source]),
-    }
-    targets = []
-    for offsets in blend_shape_dirs(assets.shape).numpy():
+    splits = [split_at_seams(faces[part.members], part.uv_faces, part.uv_coords) for part in parts]
+    targets: list[list[dict[str, int]]] = [[] for _ in parts]
+    shapes: list[list[int]] = [[] for _ in parts]
+    for number, offsets in enumerate(shape_dirs(assets.shape)):
         turned = vertex_normals(template + offsets, faces) - normals
         moves = np.abs(offsets).max(1) > _SMALLEST_MOVE_M
         turns = np.abs(turned).max(1) > _SMALLEST_TURN
-        targets.append(
-            {
-                "POSITION": file.sparse(offsets[mesh.source], moves[mesh.source]),
-                "NORMAL": file.sparse(turned[mesh.source], turns[mesh.source]),
-            }
-        )
-    primitives = []
-    for number, members in enumerate(part_faces(assets).values()):
-        corners = _small(mesh.faces[members].ravel(), len(mesh.source))
-        indices = file.accessor(corners, _INDEX_DATA)
-        primitives.append({"attributes": attributes, "indices": indices, "material": number, "targets": targets})
-    names = list(blend_shape_names(assets.shape))
-    return {
-        "name": assets.name,
-        "primitives": primitives,
-        "weights": [0.0] * len(names),
-        "extras": {"targetNames": names},
+        for part, mesh, own_targets, own_shapes in zip(parts, splits, targets, shapes, strict=True):
+            rows = mesh.source
+            if part.name == "skin" or moves[rows].any():
+                moved, tilted = file.sparse(offsets[rows], moves[rows]), file.sparse(turned[rows], turns[rows])
+                own_targets.append({"POSITION": moved, "NORMAL": tilted})
+                own_shapes.append(number)
+    names, meshes = shape_names(assets.shape), []
+    for number, (part, mesh) in enumerate(zip(parts, splits, strict=True)):
+        primitive = {**_primitive(file, assets, mesh, template, normals), "material": number}
+        if part.relief is not None:
+            mine = (template[mesh.source], normals[mesh.source], mesh.uv_coords, mesh.faces)
+            primitive["attributes"]["TANGENT"] = file.accessor(vertex_tangents(*mine), VERTEX_DATA)
+        entry: dict[str, Any] = {"name": f"{_plain(assets.name)}_{part.name}_mesh", "primitives": [primitive]}
+        if shapes[number]:
+            primitive["targets"] = targets[number]
+            entry["weights"] = [0.0] * len(shapes[number])
+            entry["extras"] = {"targetNames": [names[shape] for shape in shapes[number]]}
+        meshes.append(entry)
+    return meshes, shapes
+
+
+def _primitive(
+    file: GlbFile, assets: HeadAssets, mesh: SplitMesh, template: np.ndarray, normals: np.ndarray
+) -> dict[str, Any]:
+    attributes = {
+        "POSITION": file.accessor(template[mesh.source], VERTEX_DATA),
+        "NORMAL": file.accessor(normals[mesh.source], VERTEX_DATA),
+        "TEXCOORD_0": file.accessor((mesh.uv_coords * [1, -1] + [0, 1]).astype(np.float32), VERTEX_DATA),
+        **_skin_attributes(file, assets.shape.skin_weights.numpy()[mesh.source]),
     }
+    indices = file.accessor(small_indices(mesh.faces.ravel(), len(mesh.source)), INDEX_DATA)
+    return {"attributes": attributes, "indices": indices}
 
 
-def _linear_colors(assets: HeadAssets) -> np.ndarray:
-    """Vertex colors as glTF defines them: linear light, 16 bits, with an opaque fourth channel."""
-    linear = srgb_to_linear(assets.appearance.colors.numpy())
-    opaque = np.ones((len(linear), 1))
-    return np.rint(np.hstack([linear, opaque]).clip(0, 1) * 65_535).astype(np.uint16)
-
-
-def _skin_attributes(file: _Buffer, skin_weights: np.ndarray) -> dict[str, int]:
+def _skin_attributes(file: GlbFile, skin_weights: np.ndarray) -> dict[str, int]:
     """Joints and weights in sets of four; a second set only if a vertex is attached to all five joints."""
     order = np.argsort(-skin_weights, 1, kind="stable")
     weights = np.take_along_axis(skin_weights, order, 1)
@@ -215,53 +159,73 @@ def _skin_attributes(file: _Buffer, skin_weights: np.ndarray) -> dict[str, int]:
     attributes = {}
     for number in range(num_sets):
         part = slice(4 * number, 4 * number + 4)
-        attributes[f"JOINTS_{number}"] = file.accessor(order[:, part].astype(np.uint8), _VERTEX_DATA)
-        attributes[f"WEIGHTS_{number}"] = file.accessor(weights[:, part].astype(np.float32), _VERTEX_DATA)
+        attributes[f"JOINTS_{number}"] = file.accessor(order[:, part].astype(np.uint8), VERTEX_DATA)
+        attributes[f"WEIGHTS_{number}"] = file.accessor(weights[:, part].astype(np.float32), VERTEX_DATA)
     return attributes
 
 
-def _materials(file: _Buffer, assets: HeadAssets) -> dict[str, Any]:
-    """One material per part, whose roughness gives the highlight of the part's mean Phong exponent."""
+def _materials(file: GlbFile, parts: tuple[TexturedPart, ...]) -> dict[str, Any]:
+    """A material for each part with its color, and where they vary its roughness and relief."""
+    images: list[dict[str, Any]] = []
+
+    def texture(name: str, image: np.ndarray) -> dict[str, int]:
+        images.append({"name": name, "mimeType": "image/jpeg", "bufferView": file.view(encoded(image))})
+        return {"index": len(images) - 1}
+
     materials = []
-    for name, members in part_faces(assets).items():
-        exponent = float(assets.appearance.gloss.numpy()[np.unique(assets.shape.faces.numpy()[members]), 1].mean())
-        # A microfacet lobe of the same width: alpha^2 = 2 / (n + 2), and roughness is the root of alpha.
-        surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": round((2 / (exponent + 2)) ** 0.25, 3)}
-        if assets.appearance.texture is not None:
-            surface["baseColorTexture"] = {"index": 0}
-        materials.append({"name": name, "pbrMetallicRoughness": surface, "doubleSided": True})
-    if assets.appearance.texture is None:
-        return {"materials": materials}
-    encoded = io.BytesIO()
-    Image.fromarray(assets.appearance.texture).save(encoded, "JPEG", quality=92)
-    image = {"name": "texture", "mimeType": "image/jpeg", "bufferView": file.view(encoded.getvalue())}
+    for part in parts:
+        surface: dict[str, Any] = {"metallicFactor": 0.0}
+        material = {"name": part.name, "pbrMetallicRoughness": surface, "doubleSided": True}
+        surface["baseColorTexture"] = texture(f"{part.name}_color", part.color)
+        if is_plain(part.roughness):
+            surface["roughnessFactor"] = round(float(part.roughness.flat[0]) / 255, 3)
+        else:
+            # Green is roughness; red stays free for occlusion, blue is metal, of which there is none.
+            packed = np.stack([np.full_like(part.roughness, 255), part.roughness, np.zeros_like(part.roughness)], 2)
+            surface["metallicRoughnessTexture"] = texture(f"{part.name}_roughness", packed)
+        if part.relief is not None:
+            material["normalTexture"] = texture(f"{part.name}_normal", part.relief)
+        materials.append(material)
     return {
         "materials": materials,
-        "images": [image],
+        "images": images,
         "samplers": [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}],
-        "textures": [{"source": 0, "sampler": 0}],
+        "textures": [{"source": number, "sampler": 0} for number in range(len(images))],
     }
 
 
-def _animation(file: _Buffer, assets: HeadAssets, motion: Motion, joints: np.ndarray) -> dict[str, Any]:
-    times = file.accessor((np.arange(motion.num_frames) / motion.fps).astype(np.float32))
+def _animation(file: GlbFile, head: HeadModel, motion: Motion, shapes: list[list[int]], root: int) -> dict[str, Any]:
     samplers: list[dict[str, Any]] = []
     channels: list[dict[str, Any]] = []
+    inputs: dict[bytes, int] = {}
 
-    def animate(node: int, path: str, values: np.ndarray) -> None:
+    def animate(node: int, path: str, values: np.ndarray, tolerance: float) -> None:
+        keep = needed_keys(values, tolerance)
+        times = np.flatnonzero(keep) / motion.fps
+        if keep.tobytes() not in inputs:
+            inputs[keep.tobytes()] = file.accessor(times.astype(np.float32))
         channels.append({"sampler": len(samplers), "target": {"node": node, "path": path}})
-        samplers.append({"input": times, "interpolation": "LINEAR", "output": file.accessor(values.astype(np.float32))})
+        output = _output(file, path, values[keep])
+        samplers.append({"input": inputs[keep.tobytes()], "interpolation": "LINEAR", "output": output})
 
-    animate(0, "weights", blend_shape_weights(assets.shape, motion.expression).numpy().ravel())
-    animate(1, "translation", joints[0] + motion.transl.numpy())
-    for number in range(len(JOINT_NAMES)):
-        animate(number + 1, "rotation", _quaternions(motion, number))
+    weights = shape_weights(head.shape, motion)
+    for node, numbers in enumerate(shapes):
+        if numbers:
+            animate(node, "weights", weights[:, numbers], WEIGHT_TOLERANCE)
+    places, rotations = joint_places(head, motion), joint_rotations(motion)
+    for joint in range(len(JOINT_NAMES)):
+        if joint == 0 or np.ptp(places[:, joint], axis=0).any():
+            animate(root + joint, "translation", places[:, joint], TRANSLATION_TOLERANCE_M)
+        animate(root + joint, "rotation", rotations[:, joint][:, [1, 2, 3, 0]], ROTATION_TOLERANCE)
     return {"name": "performance", "samplers": samplers, "channels": channels}
 
 
-def _quaternions(motion: Motion, joint: int) -> np.ndarray:
-    """Rotations of one joint as x, y, z, w, with signs that keep neighboring frames close."""
-    wxyz = matrix_to_quaternion(axis_angle_to_matrix(motion.poses[:, joint])).numpy()
-    same_side = (wxyz[1:] * wxyz[:-1]).sum(1) >= 0
-    signs = np.cumprod(np.concatenate([[1.0], np.where(same_side, 1.0, -1.0)]))
-    return (wxyz * signs[:, None])[:, [1, 2, 3, 0]]
+def _output(file: GlbFile, path: str, values: np.ndarray) -> int:
+    """Values of a sampler: as integers where these cover their range, as the standard allows."""
+    if path == "rotation":
+        return file.accessor(np.rint(values.clip(-1, 1) * 32767).astype(np.int16), normalized=True)
+    if path == "weights":
+        values = values.ravel()
+        if values.min() >= 0 and values.max() <= 1:
+            return file.accessor(np.rint(values * 255).astype(np.uint8), normalized=True)
+    return file.accessor(values.astype(np.float32))

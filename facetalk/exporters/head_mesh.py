@@ -1,4 +1,4 @@
-"""The head's mesh as file formats need it: parts, vertices split at texture seams, normals, baked vertex colors."""
+"""The head's mesh as file formats need it: parts, vertices split at texture seams, normals and tangents."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from facetalk.core.errors import FacetalkError
 from facetalk.head.assets import HeadAssets
 from facetalk.rendering.normals import vertex_normals as fill_normals
 
+EYEBALLS = ("left_eyeball", "right_eyeball")
 PARTS = {
     "skin": (),
-    "eyes": ("left_eyeball", "right_eyeball"),
+    "eyes": EYEBALLS,
     "teeth": ("upper_teeth", "lower_teeth"),
     "tongue": ("tongue",),
 }
@@ -51,6 +52,40 @@ def vertex_normals(
     return normals
 
 
+def vertex_tangents(
+    vertices: Float[np.ndarray, "vertices 3"],
+    normals: Float[np.ndarray, "vertices 3"],
+    uv_coords: Float[np.ndarray, "vertices 2"],
+    faces: Int[np.ndarray, "faces 3"],
+) -> Float[np.ndarray, "vertices 4"]:
+    """Direction in which the texture's first coordinate grows, and the sign of the second one's.
+
+    Args:
+        vertices: split at texture seams, meters.
+        normals: unit length.
+        uv_coords: one per vertex; the origin is at the lower left.
+        faces: triangles.
+
+    Returns:
+        Unit vectors perpendicular to the normals, and 1 or -1: the second coordinate grows along their cross product.
+    """
+    sides = vertices[faces[:, 1:]] - vertices[faces[:, :1]]
+    steps = uv_coords[faces[:, 1:]] - uv_coords[faces[:, :1]]
+    area = steps[:, 0, 0] * steps[:, 1, 1] - steps[:, 0, 1] * steps[:, 1, 0]
+    along = np.sign(area)[:, None] * (sides[:, 0] * steps[:, 1, 1:] - sides[:, 1] * steps[:, 0, 1:])
+    total, sign = np.zeros_like(normals, np.float64), np.zeros(len(normals))
+    for corner in range(3):
+        np.add.at(total, faces[:, corner], along)
+        np.add.at(sign, faces[:, corner], area)
+    total -= (total * normals).sum(1, keepdims=True) * normals
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    # Where the texture gives no direction, any one across the normal will do.
+    spare = np.cross(normals, np.eye(3)[np.abs(normals).argmin(1)])
+    total = np.where(length > 1e-12, total, spare)
+    total /= np.linalg.norm(total, axis=1, keepdims=True)
+    return np.hstack([total, np.where(sign < 0, -1.0, 1.0)[:, None]]).astype(np.float32)
+
+
 def part_faces(assets: HeadAssets) -> dict[str, Int[np.ndarray, " members"]]:
     """Numbers of the faces of each part of `PARTS` that this head has."""
     part_of_vertex = np.zeros(len(assets.shape.template), np.int64)
@@ -63,20 +98,6 @@ def part_faces(assets: HeadAssets) -> dict[str, Int[np.ndarray, " members"]]:
     part = np.where((corners == corners[:, :1]).all(1), corners[:, 0], 0)
     members = {name: np.flatnonzero(part == number) for number, name in enumerate(PARTS)}
     return {name: numbers for name, numbers in members.items() if len(numbers)}
-
-
-def painted_colors(assets: HeadAssets) -> Float[np.ndarray, "vertices 3"]:
-    """sRGB of each vertex in [0, 1], with the texture baked in: for formats that carry no texture."""
-    look = assets.appearance
-    colors = look.colors.numpy()
-    if look.texture is None:
-        return colors
-    height, width = look.texture.shape[:2]
-    uv = np.zeros((len(colors), 2), np.float32)
-    uv[assets.shape.faces.numpy().ravel()] = look.uv_coords.numpy()[look.uv_faces.numpy().ravel()]
-    column = np.clip(uv[:, 0] * width, 0, width - 1).astype(np.int64)
-    row = np.clip((1 - uv[:, 1]) * height, 0, height - 1).astype(np.int64)
-    return colors * look.texture[row, column].astype(np.float32) / 255
 
 
 def refuse_other_files(folder: Path, suffixes: Sequence[str]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from trimesh import Trimesh
 from trimesh.exchange.ply import export_ply
 
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
-from facetalk.exporters.head_mesh import painted_colors, refuse_other_files, vertex_normals
+from facetalk.exporters.head_mesh import refuse_other_files, vertex_normals
+from facetalk.exporters.part_textures import vertex_colors
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
 from facetalk.motion.frames import posed
@@ -29,7 +29,7 @@ def write(
     check_same_head(motion, head)
     motion, faces = at_frame_rate(motion, options), head.shape.faces.numpy()
     # As attributes, colors stay three bytes; trimesh's own vertex colors would add an alpha channel.
-    channels = np.rint(painted_colors(head.assets).T * 255).astype(np.uint8)
+    channels = vertex_colors(head.assets).T
     colors: dict[str, Any] = dict(zip(("red", "green", "blue"), channels, strict=True))
     refuse_other_files(path, (".ply",))
     with replacing(path) as temporary:

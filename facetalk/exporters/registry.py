@@ -43,6 +43,7 @@ FORMATS = {
     "obj": Format("obj", "_obj"),
     "ply": Format("ply", "_ply"),
     "usd": Format("usd", ".usda", aliases=("usda",)),
+    "usdz": Format("usdz", ".usdz"),
 }
 """Formats by the name that a user gives."""
 

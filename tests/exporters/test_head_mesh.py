@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facetalk.exporters.head_mesh import part_faces, split_at_seams, vertex_normals
+from facetalk.exporters.head_mesh import part_faces, split_at_seams, vertex_normals, vertex_tangents
 from facetalk.head.assets import HeadAssets
 from tests.exporters.test_glb import few_joints_head
 
@@ -35,3 +35,22 @@ def test_normals_are_the_area_weighted_mean_of_face_normals() -> None:
     slow[8] = [0, 0, 1]  # no face touches the ninth vertex
     slow /= np.linalg.norm(slow, axis=1, keepdims=True)
     np.testing.assert_allclose(vertex_normals(vertices, faces), slow, atol=1e-5)
+
+
+def test_tangents_point_where_the_texture_coordinates_grow() -> None:
+    generator = np.random.default_rng(5)
+    uv = generator.random((30, 2)).astype(np.float32)
+    along, up = np.array([2.0, 1.0, 0.0]), np.array([-1.0, 2.0, 0.5])
+    vertices = (uv[:, :1] * along + uv[:, 1:] * up).astype(np.float32)
+    normals = np.tile(np.cross(along, up) / np.linalg.norm(np.cross(along, up)), (30, 1)).astype(np.float32)
+    faces = np.array([generator.permutation(30)[:3] for _ in range(60)] + [[0, 1, 1]])
+    area = np.cross(uv[faces[:, 1]] - uv[faces[:, 0]], uv[faces[:, 2]] - uv[faces[:, 0]])
+    faces[area < 0] = faces[area < 0][:, ::-1]
+    used = np.unique(faces[:-1])
+    tangents = vertex_tangents(vertices, normals, uv, faces)
+    np.testing.assert_allclose(tangents[used, :3], np.tile(along / np.linalg.norm(along), (len(used), 1)), atol=1e-3)
+    np.testing.assert_array_equal(tangents[used, 3], 1)
+    # Mirrored, the second coordinate grows the other way.
+    mirrored = vertex_tangents(vertices, normals, uv * [1, -1], faces)
+    np.testing.assert_array_equal(mirrored[used, 3], -1)
+    assert np.isfinite(tangents).all()

@@ -1,0 +1,72 @@
+"""Values of a mesh at the texels of its textures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+from scipy.ndimage import distance_transform_edt
+
+from facetalk.rendering.rasterizer import cover, set_up
+
+
+@dataclass(frozen=True, eq=False)
+class Texels:
+    """The texels of a texture that are covered by faces, and where on the mesh each of them is."""
+
+    height: int
+    width: int
+    rows: Int[np.ndarray, " texels"]
+    columns: Int[np.ndarray, " texels"]
+    corners: Int[np.ndarray, "texels 3"]
+    """Rows of any table per face corner, flattened: three for each face."""
+    shares: Float[np.ndarray, "texels 3"]
+    """Barycentric coordinates."""
+
+    def interpolate(self, values: Float[np.ndarray, "faces 3 width"]) -> Float[np.ndarray, "texels width"]:
+        """Values per face corner at the texels."""
+        flat = np.ascontiguousarray(values.reshape(-1, values.shape[-1]), np.float32)
+        total = self.shares[:, :1] * flat[self.corners[:, 0]]
+        for corner in (1, 2):
+            total += self.shares[:, corner : corner + 1] * flat[self.corners[:, corner]]
+        return total
+
+    def image(self, values: Shaped[np.ndarray, "texels *width"]) -> Shaped[np.ndarray, "rows columns *width"]:
+        """Values per texel as an image; texels without a face repeat the nearest one that has one."""
+        return values[self._nearest]
+
+    @cached_property
+    def _nearest(self) -> Int[np.ndarray, "height width"]:
+        number = np.full((self.height, self.width), -1, np.int32)
+        number[self.rows, self.columns] = np.arange(len(self.rows))
+        rows, columns = distance_transform_edt(number < 0, return_distances=False, return_indices=True)
+        return number[rows, columns]
+
+
+def covered_texels(corners: Float[np.ndarray, "faces 3 2"], width: int, height: int) -> Texels:
+    """Find the texels whose centers lie in a face.
+
+    Args:
+        corners: texels to the right and up from the lower left corner of the texture.
+        width: of the texture, texels.
+        height: of the texture, texels.
+    """
+    pixels = np.ones((len(corners) * 3, 3))
+    pixels[:, 0] = corners[..., 0].ravel()
+    pixels[:, 1] = height - corners[..., 1].ravel()
+    faces = np.arange(len(pixels), dtype=np.int32).reshape(-1, 3)
+    face_of = np.empty(len(faces), np.int32)
+    planes, boxes = np.empty((len(faces), 9), np.float32), np.empty((len(faces), 8), np.int32)
+    nearness, triangle = np.empty((height, width), np.float32), np.empty((height, width), np.int32)
+    count = set_up(pixels, faces, width, height, face_of, planes, boxes)
+    cover(count, planes, boxes, nearness, triangle)
+    rows, columns = np.nonzero(triangle >= 0)
+    if len(rows) == 0:
+        raise ValueError(f"none of {len(corners)} faces covers a texel of {width} x {height}")
+    found = triangle[rows, columns]
+    plane = planes[found].reshape(-1, 3, 3)
+    right, down = (step.astype(np.float32)[:, None] for step in (columns - boxes[found, 0], rows - boxes[found, 2]))
+    shares = (plane[..., 0] * right + plane[..., 1] * down + plane[..., 2]).clip(0, None)
+    return Texels(height, width, rows, columns, faces[face_of[found]], shares / shares.sum(1, keepdims=True))

@@ -1,0 +1,73 @@
+"""A head's motion as animation programs know it: blend shapes with weights, and joints that turn and move.
+
+The blend shapes are the expression channels, then the correctives of channels that act together, then the correctives
+of joint rotations, whose weights are the entries of rotation matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from facetalk.core.motion import Motion
+from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
+from facetalk.head.assets import HeadShape
+from facetalk.head.correctives import blend_shape_dirs, blend_shape_names, blend_shape_weights
+from facetalk.head.model import HeadModel
+from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS, joint_transforms, pose_features
+
+
+def shape_names(shape: HeadShape) -> tuple[str, ...]:
+    """Names of all blend shapes."""
+    names = blend_shape_names(shape)
+    if shape.pose_dirs is None:
+        return names
+    turning = JOINT_NAMES[len(JOINT_NAMES) - len(shape.pose_dirs) // 9 :]
+    return (*names, *(f"{joint}_rotation_{row}{column}" for joint in turning for row in "xyz" for column in "xyz"))
+
+
+def shape_dirs(shape: HeadShape) -> Iterator[Float[np.ndarray, "vertices 3"]]:
+    """Displacements of all blend shapes at weight 1, meters."""
+    yield from blend_shape_dirs(shape).numpy()
+    if shape.pose_dirs is not None:
+        yield from shape.pose_dirs.numpy()
+
+
+def shape_weights(shape: HeadShape, motion: Motion) -> Float[np.ndarray, "frames n_shapes"]:
+    """Weights of all blend shapes."""
+    weights = blend_shape_weights(shape, motion.expression)
+    if shape.pose_dirs is not None:
+        weights = torch.cat([weights, pose_features(motion.poses, len(shape.pose_dirs))], 1)
+    return weights.numpy()
+
+
+def joint_rotations(motion: Motion) -> Float[np.ndarray, "frames 5 4"]:
+    """Rotations relative to the parent as w, x, y, z, with signs that keep neighboring frames close."""
+    quaternions = matrix_to_quaternion(axis_angle_to_matrix(motion.poses)).numpy()
+    same_side = (quaternions[1:] * quaternions[:-1]).sum(2) >= 0
+    signs = np.cumprod(np.concatenate([np.ones((1, 5)), np.where(same_side, 1.0, -1.0)]), 0)
+    return (quaternions * signs[..., None]).astype(np.float32)
+
+
+def joint_places(head: HeadModel, motion: Motion) -> Float[np.ndarray, "frames 5 3"]:
+    """Positions relative to the parent, meters.
+
+    A joint that follows the expression moves the skin around its new place, but not the skin itself. A program that
+    binds the skin to the joints at rest gets the same from a joint that moves back by what its rotation would add.
+    """
+    _, joints = head.shaped(motion.betas)
+    rest = joints - torch.stack([joints[max(parent, 0)] * (parent >= 0) for parent in JOINT_PARENTS])
+    places = rest.expand(motion.num_frames, -1, -1).clone()
+    if head.joint_expression_dirs is not None:
+        moved = joints + torch.einsum("te,ejc->tjc", motion.expression, head.joint_expression_dirs)
+        rotation, shift = joint_transforms(moved, motion.poses, JOINT_PARENTS)
+        world = (rotation @ joints[..., None]).squeeze(-1) + shift
+        for joint, parent in enumerate(JOINT_PARENTS):
+            step = world[:, joint] - (world[:, parent] if parent >= 0 else 0)
+            turned = rotation[:, parent].mT @ step[..., None] if parent >= 0 else step[..., None]
+            places[:, joint] = turned.squeeze(-1)
+    places[:, 0] += motion.transl
+    return places.numpy()
