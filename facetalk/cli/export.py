@@ -48,7 +48,7 @@ def export(
     fps: FpsOption = None,
     size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Side of the video's image, pixels.")] = 512,
     audio: Annotated[
-        Path | None, typer.Option("--audio", help="Audio or video file whose audio the video gets.")
+        Path | None, typer.Option("--audio", help="Audio of the video.  [default: the speech of an animated motion]")
     ] = None,
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,

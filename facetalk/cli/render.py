@@ -34,16 +34,27 @@ def render(
     hair: HairName = None,
     backend: Annotated[str, typer.Option("--backend", help="cpu, or pyrender where OpenGL is installed.")] = "cpu",
     camera: Annotated[
-        str, typer.Option("--camera", help="front, or tracked: camera, size and frame rate of the fitted video.")
+        str,
+        typer.Option(
+            "--camera", help="front, or tracked: camera, size and frame rate of the fitted video, with a plain wall."
+        ),
     ] = "front",
     size: Annotated[
         int, typer.Option("--size", min=16, max=4096, help="Side of the front camera's image, pixels.")
     ] = 512,
     fps: FpsOption = None,
-    audio: Annotated[Path | None, typer.Option("--audio", help="Audio or video file whose audio is used.")] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option(
+            "--audio",
+            help="Audio or video file whose audio is used.  [default: the speech of an animated motion, next to it or "
+            "in the current folder; with --over the video's]",
+        ),
+    ] = None,
+    with_audio: Annotated[bool, typer.Option(" /--no-audio", help="Without audio.")] = True,
     over: Annotated[
         Path | None,
-        typer.Option("--over", metavar="VIDEO", help="Show this video behind the head (with --camera tracked)."),
+        typer.Option("--over", metavar="VIDEO", help="Draw the face over this video (with --camera tracked)."),
     ] = None,
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
@@ -65,6 +76,7 @@ def render(
             size=size,
             fps=fps,
             audio=audio,
+            with_audio=with_audio,
             over=over,
             overwrite=overwrite,
             skip_existing=skip_existing,

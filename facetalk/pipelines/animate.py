@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ from facetalk.pipelines.records import write_record
 from facetalk.pipelines.styles import check_style, resolve_style
 from facetalk.talkers.base import Direction, Talker
 from facetalk.talkers.registry import load_talker
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,7 @@ def _animate_one(
         export_formats(motion, job.targets, head=animator.head, options=written, progress=labeled)
         made = {path: file_options(name, job.made, options) for name, path in job.targets.items() if name != "npz"}
         write_record(made)
+    _log.info("%s: seed %d", speech, motion.meta["seed"])
     details = {"seconds": motion.duration_s, "seed": int(motion.meta["seed"]), "timings_s": timings}
     return Outcome(speech, "done", dict(job.targets), redone=job.redone, details=details)
 

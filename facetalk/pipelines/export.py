@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from facetalk.motion.frames import matching_head
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.batch import Outcome, OutputFolder, Report, check_batch_flags, no_report, run_batch
 from facetalk.pipelines.records import fingerprint, wanted_targets, write_record
+from facetalk.pipelines.speech_audio import speech_of
 
 
 def export(
@@ -187,14 +188,17 @@ def export_all(
         if any(path.exists() and path.samefile(motion_path) for path in targets.values()):
             raise FacetalkError(f"{motion_path} would be replaced by its own export; choose another -o")
         wanted_head = head or motion.head
-        made = _made_with(motion_path, wanted_head, look, options)
+        own = options
+        if "mp4" in targets and options.audio is None:
+            own = replace(options, audio=speech_of(motion, motion_path))
+        made = _made_with(motion_path, wanted_head, look, own)
         wanted, redone = wanted_targets(targets, lambda name: _file_options(name, made), overwrite, skip_existing)
         if not wanted:
             return Outcome(motion_path, "skipped", targets)
         heads[wanted_head] = heads.get(wanted_head) or load_head(wanted_head, look)
         with folder.holding(folder.root):
             labeled = _labeled(progress, motion_path)
-            export_formats(motion, wanted, head=heads[wanted_head], options=options, progress=labeled)
+            export_formats(motion, wanted, head=heads[wanted_head], options=own, progress=labeled)
             write_record({path: _file_options(name, made) for name, path in wanted.items()})
         details = {"frames": motion.num_frames, "seconds": motion.duration_s}
         return Outcome(motion_path, "done", wanted, redone=redone, details=details)

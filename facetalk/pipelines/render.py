@@ -17,9 +17,11 @@ from facetalk.core.text import unicode_name
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
+from facetalk.io.video import read_video_info
 from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, no_report, run_batch
 from facetalk.pipelines.export import export
 from facetalk.pipelines.records import fingerprint, wanted_targets, write_record
+from facetalk.pipelines.speech_audio import speech_of
 
 
 def render(
@@ -85,9 +87,12 @@ def render_file(
     skip_existing: bool = False,
     progress: Progress = no_progress,
     report: Report = no_report,
+    with_audio: bool = True,
     **options: Any,
 ) -> Outcome:
-    """Write a video of a motion file.
+    """Write a video of a motion file, with its own audio where that is found.
+
+    The audio of an animated motion is that of its speech, see `speech_audio`; with `over`, it is that of the video.
 
     Args:
         motion_path: motion file.
@@ -96,6 +101,7 @@ def render_file(
         skip_existing: keep an existing file that was made with the same options.
         progress: called after every frame.
         report: called with the outcome.
+        with_audio: look for audio where `audio` is not given.
         options: see `render`.
     """
     check_batch_flags(skip_existing, overwrite)
@@ -104,16 +110,25 @@ def render_file(
 
     def work(path: Path) -> Outcome:
         motion = read_motion(path)
-        made = {"command": "render", "motion_fingerprint": fingerprint(path), **_recorded(options)}
+        audio = options.get("audio") or (own_audio(motion, path, options.get("over")) if with_audio else None)
+        used = {**options, "audio": audio}
+        made = {"command": "render", "motion_fingerprint": fingerprint(path), **_recorded(used)}
         wanted, redone = wanted_targets(targets, lambda _: made, overwrite, skip_existing)
         if not wanted:
             return Outcome(path, "skipped", targets)
-        render(motion, targets["mp4"], overwrite=True, progress=progress, **options)
+        render(motion, targets["mp4"], overwrite=True, progress=progress, **used)
         write_record({targets["mp4"]: made})
-        details = {"frames": motion.num_frames, "seconds": motion.duration_s}
+        details = {"frames": motion.num_frames, "seconds": motion.duration_s, "audio": audio}
         return Outcome(path, "done", targets, redone=redone, details=details)
 
     return run_batch(work, {source: source}, (), report, progress)[0]
+
+
+def own_audio(motion: Motion, motion_path: Path, over: Path | str | None = None) -> Path | None:
+    """The audio that goes with a motion file: of the video that it lies over, or of its speech."""
+    if over is not None:
+        return Path(over) if read_video_info(over).has_audio else None
+    return speech_of(motion, motion_path)
 
 
 def check_video_path(path: Path) -> None:
