@@ -80,6 +80,13 @@ class Motion:
         return self.num_frames / self.fps
 
     @property
+    def source_turn(self) -> int:
+        """Counterclockwise quarter turns that bring the source upright; the motion and its camera belong to the turned
+        frames."""
+        turn = self.meta.get("source_turn", 0)
+        return turn if turn in (0, 1, 2, 3) else 0
+
+    @property
     def poses(self) -> Float[Tensor, "frames joints 3"]:
         """All joint rotations, in the order of the head's joints."""
         return torch.stack([getattr(self, name) for name in POSES], 1)

@@ -44,6 +44,8 @@ class CropTrack:
     face_boxes: Float[Tensor, "frames 3"]
     """Center x and y and side, pixels, at `FACE_SCALE`."""
     mouth_boxes: Float[Tensor, "frames 3"]
+    turn: int = 0
+    """See `VideoReader`; the other values belong to the turned frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class FaceCrops:
 
 
 def crop_track(
-    points: Float[Tensor, "frames 478 3"], times: Float[Tensor, " frames"], image_size: tuple[int, int]
+    points: Float[Tensor, "frames 478 3"], times: Float[Tensor, " frames"], image_size: tuple[int, int], turn: int = 0
 ) -> CropTrack:
     """Crop boxes from the detected points of a clip; rows of NaN are frames without a face."""
     found = torch.isfinite(points).all(-1).all(-1)
@@ -65,12 +67,12 @@ def crop_track(
     faces = face_boxes(landmarks)
     mouths = mouth_boxes(landmarks, faces)
     boxes = (torch.from_numpy(faces), torch.from_numpy(mouths))
-    return CropTrack(times.to(torch.float64), torch.from_numpy(landmarks), found, image_size, *boxes)
+    return CropTrack(times.to(torch.float64), torch.from_numpy(landmarks), found, image_size, *boxes, turn=turn)
 
 
 def cut_frames(path: Path, track: CropTrack) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Face (128, 128, 3) and gray mouth (96, 96) of each frame of a track, while the video is decoded."""
-    with VideoReader(path, max_side=DETECTION_SIDE) as video:
+    with VideoReader(path, max_side=DETECTION_SIDE, turn=track.turn) as video:
         scale = video.size[0] / video.info.size[0]
         kept = track.face_boxes.numpy() * scale * np.array([1, 1, KEPT_SCALE / FACE_SCALE], np.float32)
         small = track.mouth_boxes.numpy() * scale

@@ -16,6 +16,7 @@ from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.data.crops import CropTrack, crop_track, cut_video, write_crops
 from facetalk.data.faces import FaceDataConfig, FaceExample, crops_dir, first_of_each, read_face_example, spread_over
 from facetalk.data.manifest import Clip, read_manifest, split_by_speaker
+from facetalk.io.motion import read_motion
 from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.landmark_detector import LandmarkDetector, MediaPipeDetector
 
@@ -54,16 +55,18 @@ def make_crops(clips: Iterable[Clip], max_frames: int) -> None:
     for clip in progress(missing, "cropping faces", console=Console(stderr=True)):
         if not Path(clip.source).is_file():
             raise FacetalkError(f"{clip.name}: no video at {clip.source or '(none named)'}; fit it again")
-        with MediaPipeDetector() as detector:
-            track = detect_track(Path(clip.source), detector, max_frames)
+        with MediaPipeDetector(small_faces=1) as detector:
+            track = detect_track(
+                Path(clip.source), detector, max_frames, turn=read_motion(clip.motion_path).source_turn
+            )
         write_crops(crops_dir(clip.folder), clip.name, cut_video(Path(clip.source), track))
 
 
-def detect_track(path: Path, detector: LandmarkDetector, max_frames: int | None = None) -> CropTrack:
-    """Detect the face in the first `max_frames` frames of a video (all for None)."""
+def detect_track(path: Path, detector: LandmarkDetector, max_frames: int | None = None, *, turn: int = 0) -> CropTrack:
+    """Detect the face in the first `max_frames` frames of a video (all for None); `turn` as for `VideoReader`."""
     rows, times = [], []
     missing = np.full((NUM_MESH_POINTS, 3), np.nan, np.float32)
-    with VideoReader(path, max_side=DETECTION_SIDE) as video:
+    with VideoReader(path, max_side=DETECTION_SIDE, turn=turn) as video:
         for time_s, image in video:
             if len(rows) == max_frames:
                 break
@@ -73,4 +76,4 @@ def detect_track(path: Path, detector: LandmarkDetector, max_frames: int | None 
     if all(np.isnan(row).any() for row in rows):
         raise NoFaceError(path, len(rows))
     points = torch.from_numpy(np.stack(rows) * video.scale_to_shown)
-    return crop_track(points, torch.tensor(times, dtype=torch.float64), video.info.size)
+    return crop_track(points, torch.tensor(times, dtype=torch.float64), video.info.size, turn)

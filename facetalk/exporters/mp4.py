@@ -38,7 +38,7 @@ def write(
     renderer = make_renderer(options.backend, head_surface(head.assets), view)
     backgrounds = None
     if options.over is not None:
-        backgrounds = video_frames(options.over, motion.num_frames, fps, view.image_size)
+        backgrounds = video_frames(options.over, motion.num_frames, fps, view.image_size, turn=motion.source_turn)
     with VideoWriter(path, view.image_size, fps, options.audio) as writer:
         for image in rendered(renderer, posed(head, motion), backgrounds):
             writer.write(image)

@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 
 from facetalk.core.landmarks import MESH_OUTER_EYE_CORNERS
 from facetalk.core.threads import in_threads
-from facetalk.vision.landmark_detector import LandmarkDetector, ManyFacesDetector, MediaPipeCounter, MediaPipeDetector
+from facetalk.vision.landmark_detector import LandmarkDetector, ManyFacesDetector, MediaPipeDetector, MediaPipeFinder
 
 Item = TypeVar("Item")
 
@@ -79,15 +79,15 @@ class MediaPipeFollower:
 
     def __init__(self) -> None:
         """Load the networks for a single face."""
-        self._one, self._scout = MediaPipeDetector(), MediaPipeCounter()
+        self._one, self._scout = MediaPipeDetector(small_faces=MAX_FACES), MediaPipeFinder()
         self._many: MediaPipeDetector | None = None
 
     def faces(self, images: Sequence[Image]) -> list[list[np.ndarray]]:
         """See `Follower.faces`."""
-        if all(self._scout.count(image) < 2 for image in (*images[::_SCOUTED_FRAMES], images[-1])):
+        if all(len(self._scout.boxes(image)) < 2 for image in (*images[::_SCOUTED_FRAMES], images[-1])):
             return [self._one.detect_all(image) for image in images]
         if self._many is None:
-            self._many = MediaPipeDetector(max_faces=MAX_FACES)
+            self._many = MediaPipeDetector(max_faces=MAX_FACES, small_faces=MAX_FACES)
         return [self._many.detect_all(image) for image in images]
 
     def close(self) -> None:

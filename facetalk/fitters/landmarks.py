@@ -10,7 +10,7 @@ from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.version import __version__
-from facetalk.fitters.detect import Detections, detect_landmarks, person_notes
+from facetalk.fitters.detect import Detections, detect_landmarks, source_notes
 from facetalk.fitters.read_back import RenderedReader
 from facetalk.head.model import HeadModel
 from facetalk.motion.arkit_view import arkit_view, from_view
@@ -69,6 +69,6 @@ def fit_detections(
         read_back=RenderedReader(head) if read_back else None,
         source=source,
         source_fps=found.fps,
-        meta={"facetalk": __version__, "command": "fit", "detector": detector_name(), **person_notes(found), **notes},
+        meta={"facetalk": __version__, "command": "fit", "detector": detector_name(), **source_notes(found), **notes},
     )
     return from_view(motion, head)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.camera import Camera
 from facetalk.core.landmarks import IBUG_CHIN, IBUG_NASION, IBUG_NOSE_TIP, NUM_MESH_POINTS
 from facetalk.core.motion import Motion
 from facetalk.core.threads import in_threads
@@ -23,6 +25,13 @@ FACE_PX = 150.0
 """Wanted distance from nasion to chin, roughly the width of a face: the detector works on 192 pixels per face."""
 MIN_SIDE = 96
 """Smallest side of a render, pixels."""
+MAX_SIDE = 1280
+"""Largest side of an enlarged render, pixels."""
+_HEAD_RADIUS_M = 0.16
+"""Of a sphere around the middle of a head that holds all of it."""
+_SMALL_PART = 0.5
+"""Only the part of the frame in which the head moves is rendered if its longer side is at most this share of the
+frame's: the detector would miss a face that is small in a render."""
 
 
 class RenderedReader:
@@ -42,15 +51,17 @@ class RenderedReader:
         if camera is None:
             raise ValueError("rendering needs the camera of a fitted motion")
         motion = from_view(motion, self._head)
-        factor = _render_scale(self._head, motion)
-        width, height = (max(MIN_SIDE, 2 * round(side * factor / 2)) for side in camera.image_size)
-        view = resized_camera(camera, (width, height))
-        scale = torch.tensor([camera.image_size[0] / width, camera.image_size[1] / height])
+        left, top, part = part_with_head(self._head, motion, camera)
+        factor = FACE_PX / _face_px(self._head, motion, camera)
+        factor = min(1.0, factor) if part is camera else min(factor, MAX_SIDE / max(part.image_size))
+        width, height = (max(MIN_SIDE, 2 * round(side * factor / 2)) for side in part.image_size)
+        view = resized_camera(part, (width, height))
+        scale = torch.tensor([part.image_size[0] / width, part.image_size[1] / height])
         renderer = make_renderer("cpu", head_surface(self._head.assets), view)
         images = list(rendered(renderer, posed(self._head, motion)))
         half = len(images) // 2
         rows = torch.cat([torch.from_numpy(part) for part in in_threads(_detect, [images[:half], images[half:]])])
-        return rows * torch.cat([scale, scale[:1]])
+        return rows * torch.cat([scale, scale[:1]]) + torch.tensor([left, top, 0.0])
 
 
 def _detect(images: Sequence[np.ndarray]) -> Float[np.ndarray, "frames 478 3"]:
@@ -65,11 +76,30 @@ def _detect(images: Sequence[np.ndarray]) -> Float[np.ndarray, "frames 478 3"]:
     return rows
 
 
-def _render_scale(head: HeadModel, motion: Motion) -> float:
-    """Factor by which renders can be smaller than the video without losing what the detector sees."""
-    assert motion.camera is not None
+def part_with_head(head: HeadModel, motion: Motion, camera: Camera) -> tuple[float, float, Camera]:
+    """Left and top of the part of the frame in which the head moves, pixels, and a camera that shows only this part.
+
+    The camera itself where the part is not much smaller than the frame.
+    """
+    middle = motion.transl + head.template.mean(0)
+    distance = (-middle[:, 2]).clamp_min(1e-3)[:, None]
+    focal = float(camera.K[0, 0])
+    centers = camera.K[:2, 2] + middle[:, :2] * torch.tensor([1.0, -1.0]) * focal / distance
+    reach = _HEAD_RADIUS_M * focal / distance
+    size = torch.tensor(camera.image_size)
+    low = (centers - reach).amin(0).clamp_min(0).floor().minimum(size - 2)
+    high = (centers + reach).amax(0).ceil().minimum(size).maximum(low + 2)
+    if float((high - low).max()) > _SMALL_PART * max(camera.image_size):
+        return 0.0, 0.0, camera
+    K = camera.K.clone()
+    K[:2, 2] -= low
+    width, height = (high - low).int().tolist()
+    return float(low[0]), float(low[1]), replace(camera, K=K, image_size=(width, height))
+
+
+def _face_px(head: HeadModel, motion: Motion, camera: Camera) -> float:
+    """Usual height of the face from nasion to chin in the frame, pixels."""
     marks = head.points.landmarks.on(head.template)
     height = float((marks[IBUG_NASION] - marks[IBUG_CHIN]).norm())
     nearest = float((motion.transl[:, 2] + marks[IBUG_NOSE_TIP, 2]).neg().median())
-    face_px = height * float(motion.camera.K[0, 0]) / max(nearest, 1e-3)
-    return min(1.0, FACE_PX / face_px)
+    return height * float(camera.K[0, 0]) / max(nearest, 1e-3)

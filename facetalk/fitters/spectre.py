@@ -25,7 +25,7 @@ from facetalk.core.timing import FPS, resample
 from facetalk.core.version import __version__
 from facetalk.data.crops import CropTrack, crop_track, cut_frames
 from facetalk.data.faces import face_images, mouth_images
-from facetalk.fitters.detect import Detections, detect_landmarks, person_notes
+from facetalk.fitters.detect import Detections, detect_landmarks, source_notes
 from facetalk.fitters.refine import RefineSettings, refine_encoder, with_lids
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_to_channels
@@ -78,7 +78,7 @@ class SpectreFitter:
         detected = detect_landmarks(video, detector=self._detector, face=face, progress=progress)
         found = cropped_face(detected)
         encoder, scene = load_face_encoder(self._network), FaceScene(load_head(HEAD))
-        notes = person_notes(detected)
+        notes = source_notes(detected)
         with one_torch_thread():
             code = encode_video(encoder, video, found)
             if self._refine:
@@ -120,7 +120,7 @@ def cropped_face(found: Detections) -> CroppedFace:
     points = found.points[:]
     even, confidence = even_frames(points.float(), found.times)
     camera = estimate_camera(even, found.image_size, FitSettings())
-    track = crop_track(points, found.times, found.image_size)
+    track = crop_track(points, found.times, found.image_size, found.turn)
     landmarks = in_crop(track.landmarks, track.face_boxes)
     return CroppedFace(track, CropViews(camera.K, track.face_boxes), landmarks, camera, confidence, found.fps)
 

@@ -27,6 +27,9 @@ DEMUXERS = (
 """Formats that may be opened: those that hold their audio and video themselves. Playlists and manifests (HLS, DASH,
 concat, SDP), numbered images, scripts and subtitles are missing, because they name other files or addresses."""
 
+TURNS = ((), ("transpose=cclock",), ("hflip", "vflip"), ("transpose=clock",))
+"""Filters of 0 to 3 counterclockwise quarter turns."""
+
 
 def ffmpeg_program() -> str:
     """Path of the ffmpeg program."""

@@ -9,17 +9,17 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.io.ffmpeg import source, start_decoding
+from facetalk.io.ffmpeg import TURNS, source, start_decoding
 from facetalk.io.media import Media, Stream, checked_file, probe
 from facetalk.io.timeline import Timeline
 
@@ -92,6 +92,20 @@ def _shown_size(stream: Stream, path: Path) -> tuple[int, int]:
     return width, height
 
 
+class Region(NamedTuple):
+    """Part of a frame, pixels of the video as shown."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
+
 class VideoReader:
     """Decodes the frames of a video: iterates over `(time_s, image)`.
 
@@ -100,18 +114,27 @@ class VideoReader:
     caller.
     """
 
-    def __init__(self, path: Path | str, *, max_side: int | None = None) -> None:
+    def __init__(
+        self, path: Path | str, *, max_side: int | None = None, turn: int = 0, region: Region | None = None
+    ) -> None:
         """Read the file's header.
 
         Args:
             path: any video that ffmpeg reads.
             max_side: frames with a longer side are made smaller while decoding, pixels.
+            turn: counterclockwise quarter turns to apply to the frames, for a video that does not state its rotation;
+                they count as part of the video, so that its size is that of the turned frames.
+            region: the part of the frames to decode; all if None.
         """
         self.path = Path(path)
         media = probe(checked_file(self.path, "a video"))
-        self.info = _video_info(media)
+        stated = _video_info(media)
+        self._unturned_size = stated.size
+        self.turn = turn % 4
+        self.info = replace(stated, size=stated.size[::-1]) if self.turn % 2 else stated
+        self.region = region or Region(0, 0, *self.info.size)
         self._clock = media.clock()
-        width, height = self.info.size
+        width, height = self.region.width, self.region.height
         shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
         self.size = max(1, round(width * shrink)), max(1, round(height * shrink))
         self._process: subprocess.Popen[bytes] | None = None
@@ -134,8 +157,26 @@ class VideoReader:
     @property
     def scale_to_shown(self) -> Float[np.ndarray, "3"]:
         """Factors from decoded pixels to those of the video as shown: x, y, and x again for depth."""
-        x, y = (shown / decoded for shown, decoded in zip(self.info.size, self.size, strict=True))
+        x, y = self.region.width / self.size[0], self.region.height / self.size[1]
         return np.array([x, y, x], np.float32)
+
+    @property
+    def scale(self) -> float:
+        """Decoded pixels for each pixel of the video as shown."""
+        return self.size[0] / self.region.width
+
+    def to_shown(self, points: Float[np.ndarray, "*points 3"]) -> Float[np.ndarray, "*points 3"]:
+        """Points in decoded pixels as points in pixels of the video as shown, depth on the scale of x."""
+        return points * self.scale_to_shown + np.array([self.region.left, self.region.top, 0], np.float32)
+
+    def _filters(self) -> str:
+        """Filters that turn, cut and scale the frames."""
+        if self.turn == 0 and self.region.size == self.info.size:
+            return _fitted(*self.size)
+        filters = [_fitted(*self._unturned_size), *TURNS[self.turn]]
+        if self.region.size != self.info.size:
+            filters.append("crop={}:{}:{}:{}:exact=1".format(*self.region.size, self.region.left, self.region.top))
+        return ",".join([*filters, "scale={}:{}".format(*self.size)])
 
     @property
     def has_audio(self) -> bool:
@@ -163,7 +204,7 @@ class VideoReader:
         # showinfo writes each frame's time to stderr before the frame itself goes to stdout.
         process = start_decoding(
             [*source(self.path), "-map", f"0:{self.info.stream}", "-vf",
-             f"{_fitted(width, height)},showinfo=checksum=0", "-fps_mode", "passthrough", "-f", "rawvideo",
+             f"{self._filters()},showinfo=checksum=0", "-fps_mode", "passthrough", "-f", "rawvideo",
              "-pix_fmt", "rgb24", "pipe:1", *self._clock]
         )  # fmt: skip
         self._process = process
@@ -235,7 +276,7 @@ def _fitted(width: int, height: int) -> str:
 
 
 def video_frames(
-    path: Path | str, count: int, fps: float, size: tuple[int, int]
+    path: Path | str, count: int, fps: float, size: tuple[int, int], *, turn: int = 0
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """Frames of a video at an even rate: the frame shown at each time; the last one is repeated.
 
@@ -244,8 +285,9 @@ def video_frames(
         count: number of frames.
         fps: frames a second.
         size: width and height of the frames, pixels; another aspect ratio is a `UsageError`.
+        turn: see `VideoReader`.
     """
-    with VideoReader(path, max_side=max(size)) as video:
+    with VideoReader(path, max_side=max(size), turn=turn) as video:
         if not math.isclose(video.size[0] / video.size[1], size[0] / size[1], rel_tol=0.02):
             raise UsageError(
                 f"{path} is {video.size[0]}x{video.size[1]}, the motion was fitted to a video of another shape"

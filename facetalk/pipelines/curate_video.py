@@ -168,7 +168,7 @@ def _fit(job: CurationJob, scan: VideoScan, kept: KeptSpan, head: HeadModel) -> 
     start_s, end_s = kept.span.start / FPS, kept.span.stop / FPS
     points, times = scan.points(kept.face, start_s, end_s)
     motion = fit_detections(
-        Detections(points, times, scan.image_size, scan.fps),
+        Detections(points, times, scan.image_size, scan.fps, turn=scan.turn),
         head,
         source=str(job.video),
         notes={"command": "fit --curate", "start_s": start_s, "end_s": end_s},

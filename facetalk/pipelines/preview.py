@@ -74,7 +74,9 @@ def render_preview(
     renderer = make_renderer(backend, head_surface(head.assets), view)
     with VideoReader(video_path) as video:
         audio = Path(video_path) if video.has_audio else None
-    originals, backdrops = tee(video_frames(video_path, motion.num_frames, fps, view.image_size))
+    originals, backdrops = tee(
+        video_frames(video_path, motion.num_frames, fps, view.image_size, turn=motion.source_turn)
+    )
     below = view.image_size[0] > 1.2 * view.image_size[1]
     panel = CurvePanel(GRAPHS, preview_curves(motion, head), fps, _panel_size(view.image_size, below))
     with VideoWriter(out_path, _whole_size(view.image_size, below), fps, audio) as writer:

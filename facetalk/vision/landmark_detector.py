@@ -19,16 +19,18 @@ from jaxtyping import Float, Float32, UInt8
 
 from facetalk.core.errors import MissingAssetError
 from facetalk.core.folders import use_plot_dir
+from facetalk.vision.face_finder import FaceBox
 from facetalk.vision.face_landmarker_model import find_model, requested_model
-from facetalk.vision.mediapipe_solutions import SolutionsFaceCounter, SolutionsFaceMesh
-from facetalk.vision.mediapipe_tasks import TasksFaceCounter, TasksFaceMesh
+from facetalk.vision.mediapipe_solutions import SolutionsFaceFinder, SolutionsFaceMesh
+from facetalk.vision.mediapipe_tasks import TasksFaceFinder, TasksFaceMesh
 from facetalk.vision.native_log import muted
+from facetalk.vision.small_faces import SmallFaces
 
 __all__ = [
     "LandmarkDetector",
     "ManyFacesDetector",
-    "MediaPipeCounter",
     "MediaPipeDetector",
+    "MediaPipeFinder",
     "describe_detector",
     "detector_name",
 ]
@@ -66,13 +68,17 @@ class ManyFacesDetector(LandmarkDetector, Protocol):
 class MediaPipeDetector:
     """MediaPipe's face mesh with irises. Tracks the face from frame to frame."""
 
-    def __init__(self, *, follow: bool = True, max_faces: int = 1, model_path: Path | str | None = None) -> None:
+    def __init__(
+        self, *, follow: bool = True, max_faces: int = 1, small_faces: int = 0, model_path: Path | str | None = None
+    ) -> None:
         """Load the network.
 
         Args:
             follow: images are consecutive frames of a video; else each is searched anew.
             max_faces: largest number of faces; with more than one, each image is searched as long as some are missing,
                 which costs a millisecond.
+            small_faces: largest number of faces that are searched and followed where a frame shows none that the mesh
+                finds by itself; with 0 a face of less than an eighth of the frame's longer side is often missed.
             model_path: a `face_landmarker.task`. If None, the file that the environment variable
                 `FACETALK_FACE_LANDMARKER` names; without it the model in MediaPipe's wheel or in an installed package.
 
@@ -85,6 +91,13 @@ class MediaPipeDetector:
             # The graph starts, and writes to stderr, in its own threads: an empty image waits for them.
             self._mesh.faces(np.zeros((64, 64, 3), np.uint8))
         self._has_seen = False
+        self._small = SmallFaces(
+            lambda: _open_finder(mediapipe, model_path, small=True),
+            lambda: _open_mesh(mediapipe, True, 1, model_path),
+            small_faces,
+        )
+        self._small_faces = small_faces
+        self._had_large = False
 
     def detect(self, image: UInt8[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "478 3"] | None:
         """See `LandmarkDetector.detect`."""
@@ -93,6 +106,20 @@ class MediaPipeDetector:
 
     def detect_all(self, image: UInt8[np.ndarray, "height width 3"]) -> list[Float32[np.ndarray, "478 3"]]:
         """See `ManyFacesDetector.detect_all`."""
+        if not self._small_faces:
+            return self._large_faces(image)
+        followed = self._small.are_followed
+        large = [] if followed else self._large_faces(image)
+        with nullcontext() if followed or self._had_large else muted:  # networks may be loaded
+            if large and (self._had_large or self._small.confirm(image, large)):
+                self._small.forget()
+                small = []
+            else:
+                small = self._small.faces(image)
+        self._had_large = bool(large) and not small
+        return small or large
+
+    def _large_faces(self, image: UInt8[np.ndarray, "height width 3"]) -> list[Float32[np.ndarray, "478 3"]]:
         with nullcontext() if self._has_seen else muted:
             faces = self._mesh.faces(image)
         # The last part of the graph starts, and writes, with the first face.
@@ -105,6 +132,7 @@ class MediaPipeDetector:
         """See `LandmarkDetector.close`."""
         with muted:
             self._mesh.close()
+            self._small.close()
 
     def __enter__(self) -> MediaPipeDetector:
         return self
@@ -115,24 +143,30 @@ class MediaPipeDetector:
         self.close()
 
 
-class MediaPipeCounter:
-    """Number of faces in an image: MediaPipe's face detector without the mesh."""
+class MediaPipeFinder:
+    """MediaPipe's face detector without the mesh, as a `FaceFinder`."""
 
-    def __init__(self, model_path: Path | str | None = None) -> None:
-        """Load the network; `model_path` and errors as for `MediaPipeDetector`."""
+    def __init__(self, *, small: bool = False, model_path: Path | str | None = None) -> None:
+        """Load the network.
+
+        Args:
+            small: use a network that also finds small faces, if MediaPipe has one.
+            model_path: as for `MediaPipeDetector`, and so are the errors.
+        """
         mediapipe = _import_mediapipe()
         with muted:
-            self._counter = _open_counter(mediapipe, model_path)
-            self._counter.count(np.zeros((64, 64, 3), np.uint8))
+            self._finder = _open_finder(mediapipe, model_path, small=small)
+            self._finder.boxes(np.zeros((64, 64, 3), np.uint8))
+        self.smallest_tile: int = self._finder.smallest_tile
 
-    def count(self, image: UInt8[np.ndarray, "height width 3"]) -> int:
-        """Return the number of faces in an RGB image; often one too many, seldom one too few."""
-        return self._counter.count(image)
+    def boxes(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
+        """Return the faces in an RGB image; often one too many, seldom one too few."""
+        return self._finder.boxes(image)
 
     def close(self) -> None:
         """Free the network's memory."""
         with muted:
-            self._counter.close()
+            self._finder.close()
 
 
 def describe_detector() -> str:
@@ -172,11 +206,13 @@ def _open_mesh(
     return TasksFaceMesh(mediapipe, find_model(model_path).path, follow=follow, max_faces=max_faces)
 
 
-def _open_counter(mediapipe: Any, model_path: Path | str | None) -> SolutionsFaceCounter | TasksFaceCounter:
+def _open_finder(
+    mediapipe: Any, model_path: Path | str | None, *, small: bool = False
+) -> SolutionsFaceFinder | TasksFaceFinder:
     solutions = _solutions(mediapipe, model_path)
     if solutions is not None:
-        return SolutionsFaceCounter(solutions)
-    return TasksFaceCounter(mediapipe, find_model(model_path).path)
+        return SolutionsFaceFinder(solutions, small=small)
+    return TasksFaceFinder(mediapipe, find_model(model_path).path)
 
 
 def _solutions(mediapipe: Any, model_path: Path | str | None) -> Any | None:

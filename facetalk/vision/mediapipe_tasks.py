@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from facetalk.core.errors import MissingAssetError
+from facetalk.vision.face_finder import FaceBox, roll_deg
 
 _STEP_MS = 10**8
 """Time from one frame to the next as the Tasks API is told. With one face it smooths the points in time by a one-euro
@@ -58,8 +59,10 @@ class TasksFaceMesh:
         self._landmarker.close()
 
 
-class TasksFaceCounter:
-    """Face detector without the mesh: the first of the networks in the model file."""
+class TasksFaceFinder:
+    """Face detector without the mesh: the first of the networks in the model file; see `FaceFinder`."""
+
+    smallest_tile = 160
 
     def __init__(self, mediapipe: Any, model_path: Path) -> None:
         """Load the network; arguments as for `TasksFaceMesh`."""
@@ -75,9 +78,16 @@ class TasksFaceCounter:
         except (KeyError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
             raise _unreadable(model_path, error) from None
 
-    def count(self, image: UInt8[np.ndarray, "height width 3"]) -> int:
-        """Return the number of faces."""
-        return len(self._detector.detect(_wrap(self._mediapipe, image)).detections)
+    def boxes(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
+        """Return the faces in an image."""
+        height, width = image.shape[:2]
+        boxes = []
+        for face in self._detector.detect(_wrap(self._mediapipe, image)).detections:
+            box = face.bounding_box
+            x, y = box.origin_x + box.width / 2, box.origin_y + box.height / 2
+            roll = roll_deg(np.array([(mark.x * width, mark.y * height) for mark in face.keypoints]))
+            boxes.append(FaceBox(x, y, max(box.width, box.height), face.categories[0].score, roll))
+        return boxes
 
     def close(self) -> None:
         """Free the network's memory."""

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from facetalk.core.errors import UsageError
-from facetalk.fitters.detect import detect_landmarks
+from facetalk.fitters.detect import detect_landmarks, source_notes
 from facetalk.vision.face_tracks import Person
+from facetalk.vision.orientation import OrientationTest
 from tests.fitters.toy import write_clip
 
 
@@ -32,6 +33,19 @@ class TwoFaces:
 
     def close(self) -> None:
         self._count = 0
+
+
+class UpsideDown(OrientationTest):
+    """Says after the third frame that a video must be turned."""
+
+    def __init__(self, turn: int) -> None:
+        self._turn = turn
+
+    def add(self, number: int, image: np.ndarray, faces: list[np.ndarray]) -> int | None:
+        return self._turn if number >= 2 else None
+
+    def close_poll(self) -> int:
+        return self._turn
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +84,19 @@ def test_a_person_is_described_in_words() -> None:
 def test_a_person_who_is_not_there_is_an_error(path: Path) -> None:
     with pytest.raises(UsageError, match=r"--face 3: .*two\.mp4 shows 2 faces; give a number from 1 to 2"):
         detect_landmarks(path, detector=TwoFaces(), face=3)
+
+
+@pytest.mark.parametrize(("turn", "size"), [(1, (120, 160)), (2, (160, 120)), (3, (120, 160))])
+def test_a_video_on_its_head_or_side_is_turned_with_a_warning(
+    path: Path, turn: int, size: tuple[int, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    found = detect_landmarks(path, detector=TwoFaces(), orientation=UpsideDown(turn))
+    assert (found.turn, found.image_size, len(found.times)) == (turn, size, 12)
+    np.testing.assert_allclose(found.points[:][:, 0, 0].numpy() / size[0], 0.7, atol=0.01)
+    assert "two.mp4: the faces" in caplog.text and "it was turned by" in caplog.text
+    assert source_notes(found)["source_turn"] == turn
+
+
+def test_nothing_is_said_of_a_video_that_is_upright(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = detect_landmarks(path, detector=TwoFaces(), orientation=UpsideDown(0))
+    assert found.turn == 0 and not caplog.records and "source_turn" not in source_notes(found)

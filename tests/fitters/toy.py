@@ -54,6 +54,7 @@ def write_clip(path: Path, brightness: int, size: tuple[int, int] = SIZE) -> Pat
 def use_fake_detector(monkeypatch: pytest.MonkeyPatch, head: HeadModel) -> None:
     """Replace MediaPipe in this process."""
     monkeypatch.setattr(detect, "MediaPipeFollower", lambda: nullcontext(WholeFollower(FakeDetector(head))))
+    monkeypatch.setattr(detect, "mediapipe_orientation", lambda: nullcontext(None))
     monkeypatch.setattr(detect, "FOLLOWERS", 1)
     monkeypatch.setattr(landmarks, "RenderedReader", lambda head: None)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.io.ffmpeg import ffmpeg_program
-from facetalk.io.video import VideoReader, read_video_info
+from facetalk.io.video import Region, VideoReader, read_video_info
 from facetalk.io.video_writer import VideoWriter
 
 SIZE = (64, 48)
@@ -63,6 +64,25 @@ def test_a_clip_can_be_read_twice_left_early_and_made_smaller(tmp_path: Path) ->
         break
     video.close()
     assert len(list(video)) == 12
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_frames_are_turned_and_cut_on_request(tmp_path: Path, turn: int) -> None:
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:16, :32], image[32:] = 200, 90
+    with VideoWriter(tmp_path / "a.mp4", (64, 48), 25.0) as writer:
+        writer.write(image)
+    with VideoReader(tmp_path / "a.mp4", turn=turn) as video:
+        ((_, turned),) = video
+    assert video.info.size == video.size == np.rot90(image, turn).shape[1::-1]
+    np.testing.assert_allclose(turned.astype(int), np.rot90(image, turn), atol=25)
+    region = Region(8, 6, 24, 36)
+    with VideoReader(tmp_path / "a.mp4", turn=turn, region=region, max_side=18) as part:
+        ((_, small),) = part
+    assert part.size == (12, 18) == small.shape[1::-1] and part.info.size == video.info.size
+    expected = np.asarray(Image.fromarray(turned[6:42, 8:32]).resize((12, 18), Image.Resampling.BICUBIC))
+    assert np.abs(small.astype(int) - expected).mean() < 6
+    np.testing.assert_allclose(part.to_shown(np.array([[0.0, 0, 0], [12, 18, 6]])), [[8, 6, 0], [32, 42, 12]])
 
 
 def test_odd_sides_are_made_even(tmp_path: Path) -> None:

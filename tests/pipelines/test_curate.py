@@ -2,6 +2,7 @@
 
 import csv
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,8 @@ def write_video(path: Path, shades: list[int]) -> Path:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, head: HeadModel) -> None:
-    monkeypatch.setattr(scan, "MediaPipeDetector", lambda max_faces: FakeDetector(head))
+    monkeypatch.setattr(scan, "MediaPipeDetector", lambda max_faces, small_faces: FakeDetector(head))
+    monkeypatch.setattr(scan, "mediapipe_orientation", lambda: nullcontext(None))
     monkeypatch.setattr(curate_video, "load_head", lambda name: head)
     monkeypatch.setattr(audio_cues, "load", load_without_laughter)
     monkeypatch.setattr(landmarks, "RenderedReader", lambda head: None)

@@ -107,6 +107,26 @@ def test_the_original_lies_behind_the_head(tmp_path: Path, toy_head: HeadModel) 
     np.testing.assert_allclose(frames(path)[:, :4, :4].mean((1, 2, 3)), 20 + 20 * np.arange(10), atol=3)
 
 
+@pytest.mark.parametrize("turn", [1, 2, 3])
+def test_an_original_that_was_turned_for_the_fit_is_turned_behind_the_head_too(
+    tmp_path: Path, toy_head: HeadModel, turn: int
+) -> None:
+    upright = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    upright[:12, :12] = 240
+    stored = np.rot90(upright, -turn)
+    with VideoWriter(tmp_path / "source.mp4", stored.shape[1::-1], 25.0) as writer:
+        for _ in range(4):
+            writer.write(stored)
+    motion = fitted(toy_motion(4)).replace(meta={"source_turn": turn})
+    path = render(motion, tmp_path / "a.mp4", head=toy_head, camera="tracked", over=tmp_path / "source.mp4")
+    corners = [
+        frames(path)[0, rows, columns].mean()
+        for rows in (slice(6), slice(-6, None))
+        for columns in (slice(6), slice(-6, None))
+    ]
+    assert corners[0] > 200 and max(corners[1:]) < 40
+
+
 @pytest.mark.parametrize("num_frames", [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
 def test_blocks_pose_every_frame_once(toy_head: HeadModel, num_frames: int) -> None:
     motion = toy_motion(num_frames)

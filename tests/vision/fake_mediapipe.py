@@ -61,7 +61,14 @@ def make_mediapipe(faces: list[np.ndarray], error: Exception | None = None) -> t
             calls.images.append(image.data)
             shown = faces if image.data.any() else []
             points = [[SimpleNamespace(x=x, y=y, z=z) for x, y, z in face] for face in shown]
-            return SimpleNamespace(face_landmarks=points, detections=shown)
+            # Right eye, left eye, nose, mouth of an upright face.
+            marks = [SimpleNamespace(x=x, y=y) for x, y in ((0.4, 0.3), (0.6, 0.3), (0.5, 0.4), (0.5, 0.5))]
+            detection = SimpleNamespace(
+                bounding_box=SimpleNamespace(origin_x=10, origin_y=20, width=30, height=40),
+                keypoints=marks,
+                categories=[SimpleNamespace(score=0.9)],
+            )
+            return SimpleNamespace(face_landmarks=points, detections=[detection] * len(shown))
 
     def options(running_mode: RunningMode = RunningMode.IMAGE, **others: object) -> SimpleNamespace:
         return SimpleNamespace(running_mode=running_mode, **others)

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from facetalk.io.video import VideoReader
-from facetalk.vision.landmark_detector import MediaPipeCounter, MediaPipeDetector, describe_detector
+from facetalk.vision.landmark_detector import MediaPipeDetector, MediaPipeFinder, describe_detector
 from facetalk.vision.mediapipe_solutions import read_landmarks
 
 pytestmark = pytest.mark.usefixtures("landmark_networks")
@@ -46,20 +47,47 @@ def test_landmarks_are_read_from_their_bytes() -> None:
         read_landmarks(face.SerializeToString())
 
 
-def test_no_face_is_counted_where_there_is_none() -> None:
-    counter = MediaPipeCounter()
-    assert counter.count(np.full((120, 160, 3), 90, np.uint8)) == 0
-    counter.close()
+@pytest.mark.parametrize("small", [False, True])
+def test_no_face_is_located_where_there_is_none(small: bool) -> None:
+    finder = MediaPipeFinder(small=small)
+    assert finder.boxes(np.full((120, 160, 3), 90, np.uint8)) == []
+    finder.close()
 
 
 @pytest.mark.data
-def test_people_are_counted(data_dir: Path) -> None:
-    counter = MediaPipeCounter()
+def test_people_are_located(data_dir: Path) -> None:
+    finder = MediaPipeFinder()
     with VideoReader(data_dir / "robust" / "short" / "short_0s4.mp4") as video:
         _, image = next(iter(video))
-    assert counter.count(image) == 1
-    assert counter.count(np.concatenate([image, image], 1)) == 2
-    counter.close()
+    assert len(finder.boxes(image)) == 1
+    boxes = sorted(finder.boxes(np.concatenate([image, image], 1)))
+    assert len(boxes) == 2
+    assert boxes[1].x - boxes[0].x == pytest.approx(image.shape[1], abs=10)
+    assert all(abs(box.roll_deg) < 15 for box in boxes)
+    finder.close()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("size", [110, 70])
+def test_small_faces_are_found_at_the_right_place(data_dir: Path, size: int) -> None:
+    with VideoReader(data_dir / "robust" / "delay" / "audio_late_200ms.mp4") as video:
+        images = [image for (_, image), _ in zip(video, range(12), strict=False)]
+    with MediaPipeDetector() as detector:
+        rows = np.stack([detector.detect(image) for image in images])
+    factor = size / float(np.median(np.ptp(rows[..., 1], axis=1)))
+    frames = [np.full((720, 1280, 3), 110, np.uint8) for _ in images]
+    for frame, image in zip(frames, images, strict=True):
+        side = round(factor * len(image))
+        frame[100 : 100 + side, 900 : 900 + side] = Image.fromarray(image).resize((side, side), Image.Resampling.BOX)
+    with MediaPipeDetector() as plain:
+        assert all(plain.detect(frame) is None for frame in frames)
+    with MediaPipeDetector(small_faces=1) as detector:
+        found = [detector.detect(frame) for frame in frames]
+    assert all(points is not None for points in found)
+    points = (np.stack(found) - (900, 100, 0)) / factor
+    eyes = np.linalg.norm(rows[:, 33] - rows[:, 263], axis=-1)
+    error = np.linalg.norm((points - rows)[..., :2], axis=-1).mean(1) / eyes
+    assert error.mean() < 0.03
 
 
 def test_the_description_names_the_api_that_is_installed() -> None:

@@ -13,7 +13,7 @@ import pytest
 from facetalk.core.errors import MissingAssetError
 from facetalk.io.video import VideoReader
 from facetalk.vision.face_landmarker_model import MODEL_FILE, MODEL_VARIABLE, packaged_model
-from facetalk.vision.landmark_detector import MediaPipeCounter, MediaPipeDetector, describe_detector, detector_name
+from facetalk.vision.landmark_detector import MediaPipeDetector, MediaPipeFinder, describe_detector, detector_name
 from tests.vision.fake_mediapipe import Calls, RunningMode, make_mediapipe
 
 FACES = [np.random.default_rng(seed).uniform(0.2, 0.8, (478, 3)) for seed in range(2)]
@@ -85,15 +85,18 @@ def test_the_model_is_the_one_that_was_given(calls: Calls, model_path: Path, tmp
     assert [options.base_options.model_asset_path for options in calls.options] == [str(other), str(model_path)]
 
 
-def test_faces_are_counted_by_the_first_network_of_the_model(calls: Calls) -> None:
-    counter = MediaPipeCounter()
-    assert (counter.count(IMAGE), counter.count(np.zeros_like(IMAGE))) == (2, 0)
-    counter.close()
+def test_faces_are_located_by_the_first_network_of_the_model(calls: Calls) -> None:
+    finder = MediaPipeFinder()
+    assert [len(finder.boxes(image)) for image in (IMAGE, np.zeros_like(IMAGE))] == [2, 0]
+    box = finder.boxes(IMAGE)[0]
+    assert (box.x, box.y, box.side, box.score) == (25, 40, 40, 0.9)
+    assert box.roll_deg == pytest.approx(0, abs=1e-6)
+    finder.close()
     assert calls.options[0].base_options.model_asset_buffer == b"finds faces"
     assert calls.closed == 1
 
 
-@pytest.mark.parametrize("kind", [MediaPipeDetector, MediaPipeCounter])
+@pytest.mark.parametrize("kind", [MediaPipeDetector, MediaPipeFinder])
 def test_a_file_that_is_no_model_is_named(
     kind: type, model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +110,7 @@ def test_a_bundle_without_a_face_detector_counts_nothing(calls: Calls, tmp_path:
     empty = tmp_path / "empty.task"
     zipfile.ZipFile(empty, "w").close()
     with pytest.raises(MissingAssetError, match=r"empty\.task is no face landmarker"):
-        MediaPipeCounter(empty)
+        MediaPipeFinder(model_path=empty)
 
 
 def test_the_description_names_the_api_the_version_and_the_model(calls: Calls, model_path: Path) -> None:

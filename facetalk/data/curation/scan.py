@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing, nullcontext
+import logging
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +26,10 @@ from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.face_measures import bounding_boxes, face_angles, face_centers
 from facetalk.vision.landmark_detector import ManyFacesDetector, MediaPipeDetector
 from facetalk.vision.mouth import mouth_curves
+from facetalk.vision.orientation import OrientationTest, mediapipe_orientation, turned_message
 from facetalk.vision.scenes import CutFinder
+
+_log = logging.getLogger(__name__)
 
 _TABLE, _POINTS = "scan.npz", "points.f32"
 
@@ -45,6 +49,8 @@ class VideoScan:
     """Columns `MEASURES`."""
     image_size: tuple[int, int]
     fps: float
+    turn: int = 0
+    """Counterclockwise quarter turns that bring the video upright; points and size belong to the turned frames."""
 
     @property
     def num_frames(self) -> int:
@@ -93,6 +99,7 @@ def scan_video(
     face: FaceRules,
     *,
     detector: ManyFacesDetector | None = None,
+    orientation: OrientationTest | None = None,
     progress: Progress = no_progress,
 ) -> VideoScan:
     """Detect the cuts and faces of a video in one pass.
@@ -103,17 +110,23 @@ def scan_video(
         scenes: what counts as a cut.
         face: number of faces that are followed.
         detector: MediaPipe if None.
+        orientation: finds out whether the video is upright; MediaPipe's if None and `detector` is None too.
         progress: called with the number of frames done and expected.
     """
     if (folder / _TABLE).is_file():
         return read_scan(folder)
     folder.mkdir(exist_ok=True)
-    own = closing(MediaPipeDetector(max_faces=face.max_faces)) if detector is None else nullcontext(detector)
-    with own as used, VideoReader(path, max_side=DETECTION_SIDE) as video, (folder / _POINTS).open("wb") as file:
-        found = _detect_frames(video, used, CutFinder(scenes.cut_ratio, scenes.cut_change), file, progress)
+    with ExitStack() as stack:
+        if orientation is None and detector is None:
+            orientation = stack.enter_context(mediapipe_orientation())
+        found = _look(path, folder, scenes, face, detector, progress, orientation=orientation)
+        turn = 0 if orientation is None else orientation.close_poll()
+        if turn:
+            _log.warning("%s", turned_message(path, turn))
+            found = _look(path, folder, scenes, face, detector, progress, turn=turn)
     if not found.rows:
         raise NoFaceError(path, len(found.times))
-    _write_table(folder / _TABLE, found, video)
+    _write_table(folder / _TABLE, found)
     return read_scan(folder)
 
 
@@ -121,6 +134,7 @@ def scan_video(
 class _Found:
     """Findings of one pass over a video."""
 
+    video: VideoReader
     times: list[float]
     rows: list[tuple[int, int]]
     """Frame and track of each detected face."""
@@ -128,14 +142,44 @@ class _Found:
     cuts: CutFinder
 
 
-def _detect_frames(
-    video: VideoReader, detector: ManyFacesDetector, cuts: CutFinder, points_file: BinaryIO, progress: Progress
+def _look(
+    path: Path,
+    folder: Path,
+    scenes: SceneRules,
+    face: FaceRules,
+    detector: ManyFacesDetector | None,
+    progress: Progress,
+    *,
+    turn: int = 0,
+    orientation: OrientationTest | None = None,
 ) -> _Found:
-    found, linker = _Found([], [], [], cuts), FaceLinker()
+    """Detect cuts and faces; ends early once the orientation is clear and the video must be turned."""
+    cuts = CutFinder(scenes.cut_ratio, scenes.cut_change)
+    own = (
+        closing(MediaPipeDetector(max_faces=face.max_faces, small_faces=face.max_faces))
+        if detector is None
+        else nullcontext(detector)
+    )
+    video = VideoReader(path, max_side=DETECTION_SIDE, turn=turn)
+    with own as used, video, (folder / _POINTS).open("wb") as file:
+        return _detect_frames(video, used, cuts, file, orientation, progress)
+
+
+def _detect_frames(
+    video: VideoReader,
+    detector: ManyFacesDetector,
+    cuts: CutFinder,
+    points_file: BinaryIO,
+    orientation: OrientationTest | None,
+    progress: Progress,
+) -> _Found:
+    found, linker = _Found(video, [], [], [], cuts), FaceLinker()
     for time_s, image in video:
         cuts.add(image)
         faces = np.array(detector.detect_all(image), np.float32).reshape(-1, NUM_MESH_POINTS, 3)
-        points = faces * video.scale_to_shown
+        if orientation is not None and orientation.add(len(found.times), image, list(faces)):
+            break
+        points = video.to_shown(faces)
         measures = measure_faces(points)
         found.rows.extend((len(found.times), track) for track in linker.link(measures[:, :4], time_s))
         found.measures.extend(measures)
@@ -145,7 +189,7 @@ def _detect_frames(
     return found
 
 
-def _write_table(path: Path, found: _Found, video: VideoReader) -> None:
+def _write_table(path: Path, found: _Found) -> None:
     cuts = np.array(found.cuts.cuts, np.int64)
     frame, linked = np.array(found.rows, np.int64).T
     # Cuts are known several frames late, when faces have been followed across them already.
@@ -159,8 +203,9 @@ def _write_table(path: Path, found: _Found, video: VideoReader) -> None:
             frame=frame,
             track=track.reshape(-1),
             measures=np.stack(found.measures).astype(np.float32),
-            image_size=np.array(video.info.size),
-            fps=np.array(video.fps),
+            image_size=np.array(found.video.info.size),
+            fps=np.array(found.video.fps),
+            turn=np.array(found.video.turn),
         )
 
 
@@ -169,7 +214,8 @@ def read_scan(folder: Path) -> VideoScan:
     with np.load(folder / _TABLE, allow_pickle=False) as table:
         values = dict(table)
     width, height = values.pop("image_size")
-    return VideoScan(folder, image_size=(int(width), int(height)), fps=float(values.pop("fps")), **values)
+    fps, turn = float(values.pop("fps")), int(values.pop("turn", 0))
+    return VideoScan(folder, image_size=(int(width), int(height)), fps=fps, turn=turn, **values)
 
 
 def measure_faces(points: Float[np.ndarray, "faces 478 3"]) -> Float[np.ndarray, "faces measures"]:

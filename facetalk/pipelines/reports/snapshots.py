@@ -53,7 +53,8 @@ def snapshots(motion: Motion, head: HeadModel, with_original: bool) -> list[Snap
         time_s = frame / motion.fps
         original = None
         if with_original:
-            original = _cut(read_image(motion.source, start_s + time_s, camera.image_size), box, scale)
+            whole = read_image(motion.source, start_s + time_s, camera.image_size, motion.source_turn)
+            original = _cut(whole, box, scale)
         found.append(Snapshot(time_s, original, _cut(renderer.render(mesh), box, scale)))
     return found
 
