@@ -61,6 +61,16 @@ class Motion:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, columns in (("expression", None), *dict.fromkeys((*POSES, "transl"), 3).items()):
+            rows = getattr(self, name)
+            if not isinstance(rows, Tensor) or rows.ndim != 2 or columns not in (None, rows.shape[1]):
+                raise ValueError(f"{name} must be a tensor (frames, {columns or 'channels'}), not {_kind(rows)}")
+        if not isinstance(self.betas, Tensor) or self.betas.ndim != 1:
+            raise ValueError(f"betas must be a tensor of one dimension, not {_kind(self.betas)}")
+        for name in ("fit_error", "confidence"):
+            rows = getattr(self, name)
+            if rows is not None and (not isinstance(rows, Tensor) or rows.shape != (self.num_frames,)):
+                raise ValueError(f"{name} must be a tensor of {self.num_frames} numbers, not {_kind(rows)}")
         if len(self.expression_names) != self.expression.shape[1]:
             raise ValueError(f"{len(self.expression_names)} names for {self.expression.shape[1]} expression columns")
         for name in (*POSES, "transl"):
@@ -145,6 +155,11 @@ class Motion:
 def resampled_frames(motion: Motion, fps: float) -> int:
     """Number of frames that a motion has at another frame rate, at least one."""
     return max(1, round(motion.num_frames / exact_rate(motion.fps) * exact_rate(fps)))
+
+
+def _kind(value: object) -> str:
+    """What an argument is, for a message."""
+    return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def check_values(motion: Motion) -> None:

@@ -44,12 +44,13 @@ def parse_yaml(text: str, where: str) -> Any:
         raise FacetalkError(f"{where} is not valid YAML: {str(error)[:100]!r}") from None
 
 
-def parse_json(text: str, where: str) -> Any:
+def parse_json(text: str, where: str, *, allow_nan: bool = False) -> Any:
     """Values in JSON; NaN, infinity and integers of more than twenty digits are refused.
 
     Args:
         text: JSON.
         where: file and entry, for errors.
+        allow_nan: read NaN and infinity, which Python writes although they are not JSON.
 
     Raises:
         FacetalkError: the text is not JSON, or exceeds the bounds.
@@ -61,7 +62,8 @@ def parse_json(text: str, where: str) -> Any:
     if _levels(text) > _MOST_JSON_LEVELS:
         raise FacetalkError(f"{where} is JSON of more than {_MOST_JSON_LEVELS} levels")
     try:
-        return json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant)
+        constant = float if allow_nan else _refuse_constant
+        return json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=constant)
     except (ValueError, RecursionError) as error:
         raise FacetalkError(f"{where} is not valid JSON: {str(error)[:100]}") from None
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError
 from facetalk.io.files import replacing
+from facetalk.io.npy import ArrayFileError, read_npz
 from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.crop import FACE_SCALE, cut, face_boxes, fill_gaps, landmarks_68, mouth_boxes, to_gray
 
@@ -77,11 +78,10 @@ def cut_frames(path: Path, track: CropTrack) -> Iterator[tuple[np.ndarray, np.nd
         kept = track.face_boxes.numpy() * scale * np.array([1, 1, KEPT_SCALE / FACE_SCALE], np.float32)
         small = track.mouth_boxes.numpy() * scale
         count = 0
-        for count, (_, image) in enumerate(video, 1):
-            if count <= len(kept):
-                face, mouth = kept[count - 1], small[count - 1]
-                yield cut(image, face, FACE_PIXELS), to_gray(cut(image, mouth, MOUTH_PIXELS))
-    if count != len(kept):
+        for (_, image), face, mouth in zip(video, kept, small, strict=False):  # a track may end before the video
+            count += 1
+            yield cut(image, face, FACE_PIXELS), to_gray(cut(image, mouth, MOUTH_PIXELS))
+    if count < len(kept):
         raise FacetalkError(f"{path} has {count} frames now, {len(kept)} were tracked; fit it again")
 
 
@@ -114,9 +114,11 @@ def read_crops(folder: Path, name: str) -> FaceCrops:
     path = folder / f"{name}.track.npz"
     if not path.is_file():
         raise FacetalkError(f"no crops of the clip {name} in {folder}; training makes them from the dataset's videos")
-    with np.load(path, allow_pickle=False) as stored:
-        values = {key: torch.from_numpy(stored[key]) for key in stored.files}
-    width, height = values.pop("image_size").tolist()
-    track = CropTrack(image_size=(width, height), **values)
-    faces, mouths = (np.load(folder / f"{name}.{kind}.npy", mmap_mode="r") for kind in ("face", "mouth"))
+    try:
+        values = {key: torch.from_numpy(array) for key, array in read_npz(path).items()}
+        width, height = values.pop("image_size").tolist()
+        track = CropTrack(image_size=(width, height), **values)
+        faces, mouths = (np.load(folder / f"{name}.{kind}.npy", mmap_mode="r") for kind in ("face", "mouth"))
+    except (ArrayFileError, LookupError, TypeError, ValueError, EOFError) as error:
+        raise FacetalkError(f"the crops of the clip {name} in {folder} are damaged ({error}); remove them") from None
     return FaceCrops(track, faces, mouths)

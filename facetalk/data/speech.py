@@ -29,6 +29,7 @@ from facetalk.core.timing import SAMPLE_RATE, frame_times, resample
 from facetalk.data.manifest import MANIFEST, Clip
 from facetalk.io.audio import read_waveform
 from facetalk.io.files import replacing
+from facetalk.io.npy import ArrayFileError, read_npy
 
 LABEL_RATE = 100.0
 """Rows of phoneme labels and articulation per second."""
@@ -122,8 +123,8 @@ def teacher_path(clip: Clip, teacher: str) -> Path:
 def read_teacher(path: Path) -> Float[Tensor, "steps components"]:
     """Features of a teacher, in half precision."""
     try:
-        rows = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        rows = read_npy(path)
+    except ArrayFileError as error:
         raise FacetalkError(
             f"{path} is not a numpy file: {error}; run facetalk.workshop.speech.teachers again"
         ) from None

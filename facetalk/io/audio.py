@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import soundfile
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.errors import InvalidValueError
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.files import replacing
 from facetalk.io.streamed_audio import BLOCK, StreamedAudio
@@ -31,6 +33,24 @@ def read_waveform(path: Path | str) -> Float[Tensor, " samples"]:
     """
     with StreamedAudio(path) as audio:
         return audio[:]
+
+
+def checked_waveform(waveform: object) -> Waveform:
+    """The waveform, if it is one; streamed audio was checked when it was read.
+
+    Raises:
+        InvalidValueError: it is no tensor of one dimension, is empty, or has values that are not finite.
+    """
+    if isinstance(waveform, StreamedAudio):
+        return waveform
+    if not isinstance(waveform, Tensor) or waveform.ndim != 1 or not waveform.is_floating_point():
+        what = f"a tensor {tuple(waveform.shape)}" if isinstance(waveform, Tensor) else type(waveform).__name__
+        raise InvalidValueError(f"a waveform is a tensor of floating-point samples in one dimension, not {what}")
+    if len(waveform) == 0:
+        raise InvalidValueError("the waveform is empty")
+    if not bool(torch.isfinite(waveform).all()):
+        raise InvalidValueError("the waveform has samples that are not finite")
+    return waveform
 
 
 def write_wav(path: Path | str, waveform: Waveform, sample_rate: int = SAMPLE_RATE) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.folders import data_dir
+from facetalk.core.text_values import parse_json
 from facetalk.io.files import make_folder, replacing
 
 _RECORD = "head.json"
@@ -53,13 +54,21 @@ def installed_heads() -> dict[str, InstalledHead]:
     found = {}
     for record in sorted(heads_dir().glob(f"*/{_RECORD}")):
         try:
-            values = json.loads(record.read_text("utf-8"))
+            values = parse_json(record.read_text("utf-8"), str(record))
             # Records of version 0.1.0 spell the keys `licence` and `licence_text`.
             head = InstalledHead(**{key.replace("licence", "license"): value for key, value in values.items()})
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+            _check_record(head)
+        except (OSError, ValueError, TypeError, AttributeError, FacetalkError) as error:
             raise FacetalkError(f"{record} cannot be read ({error}); remove its folder and install again") from None
         found[head.name] = head
     return found
+
+
+def _check_record(head: InstalledHead) -> None:
+    if not all(isinstance(value, str) for value in asdict(head).values()) or not _NAME.fullmatch(head.name):
+        raise ValueError("its entries are not texts, or its name is none")
+    if Path(head.file).name != head.file and head.file != ".":
+        raise ValueError(f"its file is {head.file[:80]!r}")
 
 
 def write_installed(head: InstalledHead, files: Sequence[Path], overwrite: bool = False) -> InstalledHead:

@@ -9,7 +9,9 @@ inter-ocular units, `confidence (T,)`, `source` and `source_fps`.
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,7 @@ def write_motion(path: Path | str, motion: Motion) -> None:
         "head": motion.head,
         "fps": np.float64(motion.fps),
         "expression_names": np.array(motion.expression_names, dtype=np.str_),
-        "meta": json.dumps({**motion.meta, "facetalk_version": __version__}),
+        "meta": json.dumps(_without_nan({**motion.meta, "facetalk_version": __version__})),
     }
     tensors: dict[str, Tensor | None] = {
         name: getattr(motion, name) for name in ("expression", *POSES, "transl", "betas", "fit_error", "confidence")
@@ -225,6 +227,15 @@ def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     if not isinstance(meta, dict):
         raise FacetalkError(f"{path}: 'meta' is not a JSON object")
     return meta
+
+
+def _without_nan(value: Any) -> Any:
+    """The value with null in place of numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _float32(values: Tensor) -> np.ndarray:

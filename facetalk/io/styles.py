@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,6 +17,8 @@ from facetalk.io.weights import read_tensors, write_tensors
 
 FORMAT = "facetalk-style"
 SUFFIX = ".safetensors"
+_LARGEST = 1e3
+"""Codes of styles have values of about 1; further out, every talker leaves its range."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
@@ -63,7 +66,12 @@ def read_style_file(path: Path) -> SavedStyle:
     tensors, about = read_tensors(path)
     if about.get("format") != FORMAT or "style_code" not in tensors:
         raise FacetalkError(f"{path} is not a saved style; facetalk styles save makes one from a video")
-    return SavedStyle(tensors["style_code"].float(), about.get("talker", ""), about.get("source", ""))
+    code = tensors["style_code"].float()
+    if code.ndim != 1 or not tensors["style_code"].is_floating_point():
+        raise FacetalkError(f"{path} is not a saved style: its code is {code.ndim}-dimensional or holds no numbers")
+    if not bool(torch.isfinite(code).all()) or (len(code) and float(code.abs().max()) > _LARGEST):
+        raise FacetalkError(f"{path} is not a saved style: its code is not finite, or has values beyond {_LARGEST:g}")
+    return SavedStyle(code, about.get("talker", "")[:100], about.get("source", "")[:4096])
 
 
 def remove_style(name: str) -> None:

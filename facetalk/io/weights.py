@@ -41,7 +41,10 @@ def bundled(name: str) -> Path:
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and text metadata of a safetensors file."""
     metadata = read_metadata(path)
-    return load_file(path), metadata
+    try:
+        return load_file(path), metadata
+    except (safetensors.SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        raise _unreadable(path, error) from None
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -51,8 +54,13 @@ def read_metadata(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except FileNotFoundError:
         raise MissingAssetError(f"no weights at {path}") from None
-    except safetensors.SafetensorError as error:
-        raise FacetalkError(f"{path} is not a readable safetensors file ({error}); fetch it again") from None
+    except (safetensors.SafetensorError, OSError, ValueError, OverflowError, MemoryError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: BaseException) -> FacetalkError:
+    reason = " ".join(str(error).split())[:150]
+    return FacetalkError(f"{path} is not a readable safetensors file ({reason}); fetch it again")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:

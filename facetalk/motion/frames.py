@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from facetalk.core.camera import Camera
-from facetalk.core.errors import UsageError
+from facetalk.core.errors import InvalidValueError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.head.model import HeadModel
 from facetalk.motion.heads import load_head
@@ -107,7 +107,16 @@ def matching_head(motion: Motion, head: HeadModel | None) -> tuple[Motion, HeadM
         from facetalk.motion.retarget import retarget  # only motions of other heads need it
 
         motion = retarget(motion, head)
+    check_identity(motion, head)
     return motion, head
+
+
+def check_identity(motion: Motion, head: HeadModel) -> None:
+    """Refuse a motion with more identity coefficients than its head has; missing ones are zero."""
+    if len(motion.betas) > head.num_betas:
+        raise InvalidValueError(
+            f"the motion has {len(motion.betas)} betas; the head {head.name!r} has {head.num_betas}"
+        )
 
 
 def fitted_camera(motion: Motion) -> Camera:

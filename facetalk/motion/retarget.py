@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.errors import InvalidValueError
 from facetalk.core.landmarks import IBUG_OUTER_EYE_CORNERS, IBUG_RIGID
 from facetalk.core.motion import Motion
 from facetalk.core.rotations import axis_angle_to_matrix
@@ -43,6 +44,10 @@ def retarget(motion: Motion, head: HeadModel | str, source: HeadModel | None = N
     source = source or load_head(motion.head)
     if motion.head != source.name or motion.expression_names != source.shape.expression_names:
         raise ValueError(f"a motion for head {motion.head!r} was given with head {source.name!r}")
+    if len(motion.betas) > source.num_betas:
+        raise InvalidValueError(
+            f"the motion has {len(motion.betas)} betas; the head {source.name!r} has {source.num_betas}"
+        )
     expression, jaw_pose = _retarget_expression(motion, source, target)
     retargeted = motion.replace(
         head=target.name,

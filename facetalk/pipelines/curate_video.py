@@ -17,6 +17,7 @@ from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
 from facetalk.core.spans import Span
+from facetalk.core.text_values import parse_json
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS
 from facetalk.data.curation.scan import VideoScan, scan_video
@@ -25,7 +26,7 @@ from facetalk.data.curation.settings import CurationRules
 from facetalk.data.curation.spans import Rejection
 from facetalk.data.curation.speaker import mouth_offset
 from facetalk.data.curation.tracks import MeasuredFace
-from facetalk.data.manifest import manifest_row
+from facetalk.data.manifest import CURATED_COLUMNS, REJECTED_COLUMNS, manifest_row
 from facetalk.fitters.detect import Detections
 from facetalk.fitters.landmarks import fit_detections
 from facetalk.head.model import HeadModel
@@ -77,10 +78,10 @@ class CurationJob:
     def read_record(self) -> dict[str, Any]:
         """The content of `record_path`, if it is one that `curate_video` writes."""
         try:
-            record = json.loads(self.record_path.read_text(encoding="utf-8"))
-            complete = all(isinstance(record[key], list) for key in ("clips", "rejected")) and "rules" in record
+            record = parse_json(self.record_path.read_text(encoding="utf-8"), str(self.record_path), allow_nan=True)
+            complete = _is_record(record)
             names = [clip["name"] for clip in record["clips"]]
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (FacetalkError, ValueError, KeyError, TypeError, AttributeError):
             complete, record, names = False, {}, []
         if not complete:
             raise FacetalkError(f"{self.record_path} is damaged; remove it, and the video is curated again")
@@ -88,6 +89,23 @@ class CurationJob:
             if not checked_name(name, self.record_path).startswith(f"{self.name}_"):
                 raise FacetalkError(f"{self.record_path} names the clip {name!r:.80}, which belongs to another video")
         return record
+
+
+def _is_record(record: Any) -> bool:
+    """Whether values read from a file are a record as `curate_video` writes it."""
+    numbers = [row[key] for row in record["clips"] for key in ("start_s", "end_s")]
+    known = {"clips": {*CURATED_COLUMNS}, "rejected": {*REJECTED_COLUMNS}}
+    return (
+        "rules" in record
+        and all(isinstance(value, int | float) for value in (record["duration_s"], *numbers))
+        and all(
+            isinstance(row, dict)
+            and set(row) <= columns
+            and all(isinstance(v, str | int | float) for v in row.values())
+            for key, columns in known.items()
+            for row in record[key]
+        )
+    )
 
 
 def curate_video(job: CurationJob) -> dict[str, Any]:

@@ -15,12 +15,17 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
+from facetalk.io.npy import ArrayFileError, read_npy
 from facetalk.metrics.registry import METRICS, FacePair
 from facetalk.motion.frames import posed
 from facetalk.motion.heads import load_head
 
 SUFFIXES = (".npz", ".npy")
 """Motion files, and vertex files `(frames, vertices, 3)` in meters."""
+
+MOST_VERTEX_BYTES = 16 << 30
+"""Of a vertex file, which is as large on disk."""
+LARGEST_M = 1e4
 
 _MAX_LENGTH_DIFFERENCE = 0.1
 """Clips whose lengths differ by more than this share are not of the same speech."""
@@ -149,17 +154,17 @@ def _read(path: Path, head: HeadModel) -> Motion | Tensor:
 
 def _read_vertices(path: Path, num_vertices: int) -> Float[Tensor, "frames vertices 3"]:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise FacetalkError(f"{path} is not a vertex file: {str(error).splitlines()[0]}") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        array = read_npy(path, MOST_VERTEX_BYTES)
+    except ArrayFileError as error:
+        raise FacetalkError(f"{path} is not a vertex file: {error}") from None
+    if array.dtype.kind not in "fiu":
         raise FacetalkError(f"{path} is not a vertex file: it must be one array of numbers")
     if array.ndim == 2 and array.shape[1] == 3 * num_vertices:
         array = array.reshape(len(array), num_vertices, 3)
     if array.ndim != 3 or array.shape[1:] != (num_vertices, 3) or len(array) == 0:
         raise FacetalkError(f"{path} has shape {array.shape}; it must be (frames, {num_vertices}, 3), in meters")
-    if not np.isfinite(array).all():
-        raise FacetalkError(f"{path} contains values that are not finite (NaN or infinite)")
+    if not np.isfinite(array).all() or np.abs(array).max() > LARGEST_M:
+        raise FacetalkError(f"{path} contains values that are not finite, or vertices beyond {LARGEST_M:g} m")
     return torch.from_numpy(array.astype(np.float32))
 
 

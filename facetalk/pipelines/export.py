@@ -11,9 +11,9 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
 from facetalk.core.interruption import was_interrupted
-from facetalk.core.motion import Motion
+from facetalk.core.motion import Motion, check_values
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import unicode_name
 from facetalk.data.sources import refuse_same_names
@@ -72,7 +72,9 @@ def export(
         UsageError: the suffix or format is unknown, or an option does not apply to the format.
         FacetalkError: the path exists already.
     """
-    name = format_of(path) if format is None else format_named(format)
+    if not isinstance(motion, Motion):
+        raise InvalidValueError(f"export takes a Motion, not {type(motion).__name__}; read_motion reads a file")
+    name = format_of(path) if format is None else _format_for(Path(path), format)
     options = ExportOptions(fps=fps, size=size, audio=audio, backend=backend, camera=camera, over=over)
     check_options(name, options.given())
     path = free_path(path, overwrite)
@@ -81,6 +83,15 @@ def export(
     make_folder(path.parent)
     export_formats(motion, {name: path}, head=_head_of(motion, head, look), options=options, progress=progress)
     return path
+
+
+def _format_for(path: Path, format: str) -> str:
+    """The format, unless the path's suffix is that of another one."""
+    name = format_named(format)
+    others = [other for other, entry in FORMATS.items() if path.name.lower().endswith(entry.suffix)]
+    if others and name not in others:
+        raise UsageError(f"{path.name} has the suffix of {others[0]}, and the format is {name}; change one of them")
+    return name
 
 
 def _refuse_input(path: Path, source: object) -> None:
@@ -107,6 +118,7 @@ def export_formats(
         progress: called after every frame of the video, or of a single format.
     """
     options = options or ExportOptions()
+    check_values(motion)
     if options.camera == "front":  # the tracked camera has its own frame rate
         motion = at_frame_rate(motion, options)
     matched = motion if all(FORMATS[name].needs_arkit for name in targets) else matching_head(motion, head)[0]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.motion import Motion
+from facetalk.core.motion import Motion, check_values
 from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
@@ -34,7 +34,7 @@ DEFAULT_HEAD = "facetalk"
 
 
 def resolve_style(
-    reference: str | Path,
+    reference: str | Path | Motion,
     talker: Talker,
     *,
     head: HeadModel | None = None,
@@ -44,7 +44,7 @@ def resolve_style(
 
     Args:
         reference: a video, a motion file, a style file, the name of a saved or bundled style, or a mixture
-            `A:0.4,B:0.6` of these.
+            `A:0.4,B:0.6` of these; or a motion.
         talker: encodes the references.
         head: fits videos; the bundled one if omitted.
         progress: called while a video is fitted.
@@ -54,6 +54,8 @@ def resolve_style(
         FacetalkError: a part is neither a file nor the name of a style.
     """
     styled = _styled(talker)
+    if isinstance(reference, Motion):
+        return styled.encode_style(_with_arkit(reference, head))
     parts = [(str(reference), 1.0)] if Path(reference).exists() else parse_mixture(str(reference))
     codes = [_resolve_part(part, styled, head, progress) for part, _ in parts]
     return mix_styles(codes, [weight for _, weight in parts])
@@ -84,11 +86,16 @@ def read_style(path: Path, head: HeadModel | None = None, progress: Progress = n
 
         own = head if head is not None and head.shape.is_arkit else DEFAULT_HEAD
         motion = fit(path, head=own, progress=progress)
-    if motion.expression_names != ARKIT_NAMES:
-        from facetalk.motion.retarget import to_arkit
+    return _with_arkit(motion, head)
 
-        motion = to_arkit(motion, head if head is not None and motion.head == head.name else None)
-    return motion
+
+def _with_arkit(motion: Motion, head: HeadModel | None) -> Motion:
+    check_values(motion)
+    if motion.expression_names == ARKIT_NAMES:
+        return motion
+    from facetalk.motion.retarget import to_arkit
+
+    return to_arkit(motion, head if head is not None and motion.head == head.name else None)
 
 
 def list_styles(talker: str = "styletalk") -> list[StyleEntry]:
@@ -101,7 +108,7 @@ def list_styles(talker: str = "styletalk") -> list[StyleEntry]:
 
 
 def save_style(
-    reference: str | Path,
+    reference: str | Path | Motion,
     target: str | Path,
     *,
     talker: str = "styletalk",
@@ -130,6 +137,9 @@ def save_style(
         >>> save_style("host.mp4:0.8,happy:0.2", "host")
         >>> animate("speech.wav", style="host")
     """
+    if Path(target).suffix not in ("", SUFFIX) and Path(target).is_file():
+        raise UsageError(f"{target} is a file, not a name for a style; the reference comes first, then the name")
+    source = (reference.source or "a motion") if isinstance(reference, Motion) else str(reference)
     path = Path(target) if str(target).endswith(SUFFIX) else style_path(str(target))
     taken = {entry.name for entry in list_styles(talker) if entry.kind == "bundled"}
     if str(target) in taken:
@@ -139,7 +149,7 @@ def save_style(
     styled = _styled(load_talker(talker))
     code = resolve_style(reference, styled, head=load_head(DEFAULT_HEAD), progress=progress)
     code = strengthened(code, styled.neutral_style, strength)
-    write_style(path, SavedStyle(code, styled.fingerprint(), str(reference)), overwrite)
+    write_style(path, SavedStyle(code, styled.fingerprint(), source), overwrite)
     return path
 
 

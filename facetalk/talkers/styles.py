@@ -141,6 +141,10 @@ def style_named(name: str, talker: StyledTalker) -> Float[Tensor, " style"]:
         return talker.neutral_style
     if name in talker.styles:
         return talker.styles[name].to(talker.neutral_style)
+    if Path(name).is_file():
+        raise UsageError(
+            f"{name} is a file; a talker takes what is in it: style=facetalk.resolve_style({name!r}, talker)"
+        )
     known = ", ".join(entry.name for entry in style_entries(talker.styles))
     raise FacetalkError(f"no such style reference: {name}; it is neither a file nor one of the styles {known}")
 
@@ -171,7 +175,11 @@ def saved_style(path: Path, talker: StyledTalker) -> Float[Tensor, " style"]:
 def bundled_styles(folder: Path) -> dict[str, Float[Tensor, " style"]]:
     """Return the named styles in a talker's folder; none if it has no file of styles."""
     path = folder / BUNDLED_FILE
-    return {name: code.float() for name, code in read_tensors(path)[0].items()} if path.is_file() else {}
+    codes = {name: code.float() for name, code in read_tensors(path)[0].items()} if path.is_file() else {}
+    for name, code in codes.items():
+        if code.ndim != 1 or not bool(torch.isfinite(code).all()) or not name.isprintable():
+            raise FacetalkError(f"{path} holds no style codes: {name[:40]!r} is not a list of finite numbers")
+    return codes
 
 
 def style_entries(bundled: Collection[str]) -> list[StyleEntry]:

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from facetalk.audio.visemes import BILABIAL, LABIODENTAL
 from facetalk.core.config import build
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, streamed_windows
 from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, indices
-from facetalk.io.audio import Waveform
+from facetalk.io.audio import Waveform, checked_waveform
 from facetalk.io.weights import CONFIG_FILE
 from facetalk.motion.heads import identity_names
 from facetalk.networks.registry import describe, load, load_speech
@@ -132,6 +132,7 @@ class StyleTalk:
         """See `facetalk.talkers.base.Talker.speak`; there are no random choices."""
         direction = direction or Direction()
         reject_unsupported(self.name, direction, self.supported)
+        waveform = checked_waveform(waveform)
         code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
         expression = self._decode_blocks(feature_blocks(self.speech, waveform), num_frames, code)
@@ -145,6 +146,10 @@ class StyleTalk:
             return self.encode_style(style)
         if isinstance(style, str):
             return mixture_named(style, self)
+        if not isinstance(style, Tensor):
+            raise UsageError(f"a style is a motion, a style code or a name, not {type(style).__name__}")
+        if not bool(torch.isfinite(style).all()):
+            raise InvalidValueError("the style code has values that are not finite")
         if style.shape != self.neutral_style.shape:
             raise UsageError(
                 f"a style code of {self.name} has {len(self.neutral_style)} numbers, not the shape {tuple(style.shape)}"

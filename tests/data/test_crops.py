@@ -56,8 +56,8 @@ def test_a_video_is_cut_where_its_face_is(tmp_path: Path) -> None:
     assert crops.mouths[:, 44:52, 44:52].min() > 200 and crops.mouths[:, :10].max() < 40
     with pytest.raises(FacetalkError, match="4 frames now, 6 were tracked"):
         cut_video(tmp_path / "a.mp4", crop_track(points(6), torch.arange(6) / 25, (256, 256)))
-    with pytest.raises(FacetalkError, match="4 frames now, 3 were tracked"):
-        cut_video(tmp_path / "a.mp4", crop_track(points(3), torch.arange(3) / 25, (256, 256)))
+    short = cut_video(tmp_path / "a.mp4", crop_track(points(3), torch.arange(3) / 25, (256, 256)))
+    assert short.faces.shape == (3, 128, 128, 3), "a track may end before its video, as with data.max_frames"
 
 
 def test_clips_are_spread_over_the_dataset() -> None:

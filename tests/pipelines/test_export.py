@@ -49,6 +49,29 @@ def test_the_format_can_be_given_where_the_name_does_not_say_it(tmp_path: Path, 
     assert len(list((tmp_path / "meshes").glob("*.ply"))) == 3
 
 
+def test_a_format_and_a_suffix_that_disagree_are_refused(tmp_path: Path, motion: Motion) -> None:
+    with pytest.raises(UsageError, match=r"b\.mp4 has the suffix of mp4, and the format is glb"):
+        export(motion, tmp_path / "b.mp4", format="glb")
+    export(motion, tmp_path / "b.glb", format="glb")
+
+
+@pytest.mark.parametrize("format", ["glb", "usd", "csv", "npz"])
+def test_a_motion_beyond_any_face_is_not_written(tmp_path: Path, motion: Motion, format: str) -> None:
+    path = tmp_path / f"a.{format}"
+    for changed, reason in (
+        (motion.replace(expression=motion.expression * torch.nan), "not finite in expression"),
+        (motion.replace(transl=motion.transl + 1e9), "transl of the motion reaches"),
+        (motion.replace(betas=torch.zeros(300)), "300 betas; the head 'toy' has 3"),
+        (motion.replace(fps=1e-9), "fps of the motion is 1e-09"),
+        (motion.cut(0, 0), "no frames"),
+    ):
+        if format in ("csv", "npz") and "betas" in reason:
+            continue
+        with pytest.raises(FacetalkError, match=reason):
+            export(changed, path, format=format)
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_a_motion_of_another_head_is_retargeted_but_its_curves_are_kept(tmp_path: Path) -> None:
     expression = torch.rand(3, 52, generator=torch.Generator().manual_seed(0))
     motion = still_motion("facetalk", expression, ARKIT_NAMES, 30, load_head().num_betas)

@@ -10,7 +10,7 @@ import torch
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import still_motion
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.io.motion import write_motion
+from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.weights import write_tensors
 from facetalk.pipelines import styles
 from facetalk.pipelines.reports import style_map
@@ -85,6 +85,42 @@ def test_what_cannot_be_a_style_is_refused() -> None:
         resolve("glad", talker, strength=-1.0)
 
 
+def test_a_motion_is_a_reference_too() -> None:
+    talker = toy_talker()
+    motion = read_motion(write_reference(Path("calm.npz"), 0.1))
+    torch.testing.assert_close(styles.resolve_style(motion, talker), styles.resolve_style("calm.npz", talker))
+    styles.save_style(motion, "mine")
+    torch.testing.assert_close(resolve("mine", talker), resolve("calm.npz", talker))
+    with pytest.raises(FacetalkError, match="not finite in expression"):
+        styles.resolve_style(motion.replace(expression=motion.expression * torch.nan), talker)
+
+
+def test_swapped_arguments_are_recognized() -> None:
+    write_reference(Path("calm.npz"), 0.1)
+    with pytest.raises(UsageError, match="the reference comes first, then the name"):
+        styles.save_style("calm", "calm.npz")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (torch.full((24,), torch.nan), "not finite"),
+        (torch.full((24,), 1e30), "beyond 1000"),
+        (torch.zeros(24, 1), "2-dimensional"),
+        (torch.zeros(()), "0-dimensional"),
+        (torch.zeros(24, dtype=torch.int32), "holds no numbers"),
+        (torch.zeros(7), "was saved for another talker"),
+    ],
+)
+def test_a_style_file_with_anything_but_a_code_is_refused(code: torch.Tensor, reason: str) -> None:
+    talker = toy_talker()
+    about = {"format": "facetalk-style", "talker": talker.fingerprint(), "source": "x"}
+    write_tensors(Path("bad.safetensors"), {"style_code": code}, about)
+    with pytest.raises(FacetalkError, match=reason) as caught:
+        styles.resolve_style("bad.safetensors", talker)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_style_of_another_talker_is_refused() -> None:
     write_reference(Path("a.npz"), 0.1)
     styles.save_style("a.npz", "mine")
@@ -95,12 +131,21 @@ def test_a_style_of_another_talker_is_refused() -> None:
         resolve("mine", other)
 
 
+def test_a_map_takes_a_folder_without_a_manifest() -> None:
+    for index in range(3):
+        write_reference(Path(f"folder/{index}.npz"), 0.1 * index)
+    assert style_map.plot_styles([Path("folder")], Path("map.png")).names == ["0.npz", "1.npz", "2.npz"]
+    Path("empty").mkdir()
+    with pytest.raises(UsageError, match="no motion or video files found in empty"):
+        style_map.plot_styles([Path("empty")], Path("other.png"))
+
+
 def test_a_map_is_an_image_and_a_page_with_every_name() -> None:
     references = [write_reference(Path(f"clip<{index}>.npz"), 0.1 * index) for index in range(5)]
     made = style_map.plot_styles(references, Path("map.png"), by="speaker")
     assert made.picture.read_bytes()[1:4] == b"PNG"
     page = made.page.read_text("utf-8")
-    assert all(f'"clip<{index}>.npz"' in page for index in range(5))
+    assert all(f'"clip\\u003c{index}>.npz"' in page for index in range(5))
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page
     with pytest.raises(FacetalkError, match="exists already"):
         style_map.plot_styles(references, Path("map.png"))

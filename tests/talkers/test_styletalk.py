@@ -12,6 +12,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.head.channels import ARKIT_NAMES, indices
+from facetalk.io.audio import checked_waveform
 from facetalk.io.weights import write_model
 from facetalk.networks.styletalk import IDLE_NAMES, StyleTalkGenerator
 from facetalk.talkers import styletalk
@@ -47,6 +48,33 @@ def reference(level: float = 0.1, num_frames: int = 90, **channels: float) -> Mo
     for name, value in channels.items():
         rows[:, ARKIT_NAMES.index(name)] = value
     return still_motion("toy", rows, ARKIT_NAMES, 30.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("waveform", "reason"),
+    [
+        (torch.zeros(0), "is empty"),
+        (torch.full((8000,), torch.nan), "not finite"),
+        (torch.zeros(1, 8000), r"not a tensor \(1, 8000\)"),
+        (torch.zeros(8000, dtype=torch.int16), "floating-point samples"),
+        ([0.0] * 8000, "not list"),
+        ("speech.wav", "not str"),
+    ],
+)
+def test_what_is_no_waveform_is_refused(talker: StyleTalk, waveform: object, reason: str) -> None:
+    with pytest.raises((ValueError, FacetalkError), match=reason):
+        checked_waveform(waveform)
+    if isinstance(waveform, torch.Tensor) and waveform.ndim == 1 and waveform.is_floating_point():
+        with pytest.raises(FacetalkError, match=reason):
+            talker.speak(waveform)
+
+
+def test_what_is_no_style_is_refused(talker: StyleTalk, tmp_path: Path) -> None:
+    (tmp_path / "ref.mp4").write_bytes(b"a video")
+    with pytest.raises(UsageError, match=r"ref\.mp4 is a file; .*resolve_style"):
+        talker.style_code(str(tmp_path / "ref.mp4"))
+    with pytest.raises(FacetalkError, match="values that are not finite"):
+        talker.style_code(torch.full_like(talker.neutral_style, torch.inf))
 
 
 @pytest.mark.parametrize("num_frames", [1, 20, 61, 150])

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from facetalk.core.errors import NoFaceError
+from facetalk.core.errors import FacetalkError, NoFaceError
 from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.spans import Span
@@ -22,6 +22,7 @@ from facetalk.data.curation.settings import FaceRules, SceneRules
 from facetalk.data.curation.spans import scene_spans
 from facetalk.data.curation.tracks import MEASURES, FaceLinker, MeasuredFace, measured_face, split_rows
 from facetalk.io.files import replacing
+from facetalk.io.npy import ArrayFileError, read_npz
 from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.face_measures import bounding_boxes, face_angles, face_centers
 from facetalk.vision.landmark_detector import ManyFacesDetector, MediaPipeDetector
@@ -211,11 +212,13 @@ def _write_table(path: Path, found: _Found) -> None:
 
 def read_scan(folder: Path) -> VideoScan:
     """A scan that `scan_video` completed."""
-    with np.load(folder / _TABLE, allow_pickle=False) as table:
-        values = dict(table)
-    width, height = values.pop("image_size")
-    fps, turn = float(values.pop("fps")), int(values.pop("turn", 0))
-    return VideoScan(folder, image_size=(int(width), int(height)), fps=fps, turn=turn, **values)
+    try:
+        values = read_npz(folder / _TABLE)
+        width, height = values.pop("image_size")
+        fps, turn = float(values.pop("fps")), int(values.pop("turn", 0))
+        return VideoScan(folder, image_size=(int(width), int(height)), fps=fps, turn=turn, **values)
+    except (ArrayFileError, LookupError, TypeError, ValueError) as error:
+        raise FacetalkError(f"{folder / _TABLE} is damaged ({error}); remove {folder}") from None
 
 
 def measure_faces(points: Float[np.ndarray, "faces 478 3"]) -> Float[np.ndarray, "faces measures"]:

@@ -12,6 +12,7 @@ import torch
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.manifest import MANIFEST, Clip, read_manifest
+from facetalk.data.sources import VIDEO_SUFFIXES, find_media
 from facetalk.io.files import make_folder, replacing
 from facetalk.metrics.tsne import tsne
 from facetalk.pipelines.reports.html import document
@@ -46,8 +47,8 @@ def plot_styles(
     """Draw a t-SNE map of the style codes of clips: `OUT.png`, and `OUT.html` next to it.
 
     Args:
-        references: videos and motion files; for a dataset folder all clips, with the speakers and emotions of its
-            manifest.
+        references: videos, motion files, and folders of these; for a dataset folder all clips, with the speakers and
+            emotions of its manifest.
         out_path: the image; the page gets the same name.
         by: `speaker` or `emotion`: the groups with colors in the image. The page can switch.
         talker: the talker whose style encoder is used.
@@ -91,8 +92,11 @@ def _places(clips: Sequence[Clip], talker: str, progress: Progress) -> torch.Ten
 def _clips(reference: Path) -> list[Clip]:
     if (reference / MANIFEST).is_file():
         return list(read_manifest(reference))
+    if reference.is_dir():
+        found = find_media([reference], (".npz", *VIDEO_SUFFIXES), "motion or video")
+        return [clip for path in found for clip in _clips(path)]
     if not reference.is_file():
-        raise FacetalkError(f"no such reference: {reference}; give videos, motion files or a dataset folder")
+        raise FacetalkError(f"no such reference: {reference}; give videos, motion files or a folder of these")
     return [Clip(reference.parent, reference.name, speaker=reference.stem)]
 
 
