@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,9 @@ from jaxtyping import Float, Int, Shaped
 from scipy.ndimage import distance_transform_edt
 
 from facetalk.rendering.rasterizer import cover, set_up
+
+_CHUNK = 1 << 17
+"""Texels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +28,13 @@ class Texels:
     """Rows of any table per face corner, flattened: three for each face."""
     shares: Float[np.ndarray, "texels 3"]
     """Barycentric coordinates."""
+
+    def chunks(self) -> Iterator[Texels]:
+        """The same texels in portions, so that what is computed at each takes little memory at a time."""
+        for start in range(0, len(self.rows), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            fields = (values[part] for values in (self.rows, self.columns, self.corners, self.shares))
+            yield Texels(self.height, self.width, *fields)
 
     def interpolate(self, values: Float[np.ndarray, "faces 3 width"]) -> Float[np.ndarray, "texels width"]:
         """Values per face corner at the texels."""
@@ -62,7 +73,7 @@ def covered_texels(corners: Float[np.ndarray, "faces 3 2"], width: int, height: 
     nearness, triangle = np.empty((height, width), np.float32), np.empty((height, width), np.int32)
     count = set_up(pixels, faces, width, height, face_of, planes, boxes)
     cover(count, planes, boxes, nearness, triangle)
-    rows, columns = np.nonzero(triangle >= 0)
+    rows, columns = (places.astype(np.int32) for places in np.nonzero(triangle >= 0))
     if len(rows) == 0:
         raise ValueError(f"none of {len(corners)} faces covers a texel of {width} x {height}")
     found = triangle[rows, columns]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import torch
@@ -24,6 +23,9 @@ ROTATION_COLUMNS = tuple(
 # The app lists right before left in these two pairs; everything else is in Apple's order.
 _SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
 COLUMN_CHANNELS = tuple(_SWAPPED.get(name, name) for name in ARKIT_NAMES)
+
+_BLOCK = 4096
+"""Frames that are formatted together, so that memory does not grow with the clip."""
 
 
 def write(
@@ -47,16 +49,21 @@ def write(
 
         motion = to_arkit(motion, head if motion.head == head.name else None)
     columns = [motion.expression_names.index(name) for name in COLUMN_CHANNELS]
+    names = [name[0].upper() + name[1:] for name in COLUMN_CHANNELS] + list(ROTATION_COLUMNS)
+    line = f"%s,{len(names)}," + ",".join(["%.6f"] * len(names)) + "\n"
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
+        file.write(",".join(["Timecode", "BlendShapeCount", *names]) + "\n")
+        for start in range(0, motion.num_frames, _BLOCK):
+            part = motion.cut(start, start + _BLOCK)
+            rows = torch.cat([part.expression[:, columns], _angles(part)], 1).tolist()
+            file.writelines(line % (timecode(start + row, motion.fps), *values) for row, values in enumerate(rows))
+
+
+def _angles(motion: Motion) -> Float[Tensor, "frames 9"]:
+    """Yaw, pitch and roll of the head and both eyes, radians."""
     turned = axis_angle_to_matrix(motion.global_orient) @ axis_angle_to_matrix(motion.neck_pose)
     eyes = [axis_angle_to_matrix(pose) for pose in (motion.leye_pose, motion.reye_pose)]
-    angles = torch.cat([yaw_pitch_roll(rotation) for rotation in (turned, *eyes)], 1)
-    table = torch.cat([motion.expression[:, columns], angles], 1).tolist()
-    names = [name[0].upper() + name[1:] for name in COLUMN_CHANNELS]
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["Timecode", "BlendShapeCount", *names, *ROTATION_COLUMNS])
-        for frame, row in enumerate(table):
-            writer.writerow([timecode(frame, motion.fps), len(row), *(f"{value:.6f}" for value in row)])
+    return torch.cat([yaw_pitch_roll(rotation) for rotation in (turned, *eyes)], 1)
 
 
 def timecode(frame: int, fps: float) -> str:

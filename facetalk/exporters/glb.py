@@ -205,13 +205,14 @@ def _animation(file: GlbFile, head: HeadModel, motion: Motion, shapes: list[list
         if keep.tobytes() not in inputs:
             inputs[keep.tobytes()] = file.accessor(times.astype(np.float32))
         channels.append({"sampler": len(samplers), "target": {"node": node, "path": path}})
-        output = _output(file, path, values[keep])
+        output = _output(file, path, values if keep.all() else values[keep])
         samplers.append({"input": inputs[keep.tobytes()], "interpolation": "LINEAR", "output": output})
 
     weights = shape_weights(head.shape, motion)
     for node, numbers in enumerate(shapes):
         if numbers:
-            animate(node, "weights", weights[:, numbers], WEIGHT_TOLERANCE)
+            own = weights if len(numbers) == weights.shape[1] else weights[:, numbers]
+            animate(node, "weights", own, WEIGHT_TOLERANCE)
     places, rotations = joint_places(head, motion), joint_rotations(motion)
     for joint in range(len(JOINT_NAMES)):
         if joint == 0 or np.ptp(places[:, joint], axis=0).any():
@@ -223,9 +224,20 @@ def _animation(file: GlbFile, head: HeadModel, motion: Motion, shapes: list[list
 def _output(file: GlbFile, path: str, values: np.ndarray) -> int:
     """Values of a sampler: as integers where these cover their range, as the standard allows."""
     if path == "rotation":
-        return file.accessor(np.rint(values.clip(-1, 1) * 32767).astype(np.int16), normalized=True)
+        return file.accessor(_rounded(values.clip(-1, 1), np.int16), normalized=True)
     if path == "weights":
-        values = values.ravel()
-        if values.min() >= 0 and values.max() <= 1:
-            return file.accessor(np.rint(values * 255).astype(np.uint8), normalized=True)
-    return file.accessor(values.astype(np.float32))
+        fits = values.min() >= 0 and values.max() <= 1
+        return (
+            file.accessor(_rounded(values, np.uint8).ravel(), normalized=True)
+            if fits
+            else file.accessor(values.ravel())
+        )
+    return file.accessor(values)
+
+
+def _rounded(values: np.ndarray, kind: type[np.integer[Any]]) -> np.ndarray:
+    """Values up to 1 as integers of which the largest means 1; portion by portion."""
+    whole = np.empty(values.shape, kind)
+    for start in range(0, len(values), 4096):
+        whole[start : start + 4096] = np.rint(values[start : start + 4096] * np.float32(np.iinfo(kind).max))
+    return whole

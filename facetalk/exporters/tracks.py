@@ -19,6 +19,9 @@ from facetalk.head.correctives import blend_shape_dirs, blend_shape_names, blend
 from facetalk.head.model import HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS, joint_transforms, pose_features
 
+_BLOCK = 4096
+"""Frames that are computed together, so that intermediate values do not grow with the clip."""
+
 
 def shape_names(shape: HeadShape) -> tuple[str, ...]:
     """Names of all blend shapes."""
@@ -38,18 +41,24 @@ def shape_dirs(shape: HeadShape) -> Iterator[Float[np.ndarray, "vertices 3"]]:
 
 def shape_weights(shape: HeadShape, motion: Motion) -> Float[np.ndarray, "frames n_shapes"]:
     """Weights of all blend shapes."""
-    weights = blend_shape_weights(shape, motion.expression)
-    if shape.pose_dirs is not None:
-        weights = torch.cat([weights, pose_features(motion.poses, len(shape.pose_dirs))], 1)
-    return weights.numpy()
+    weights = np.empty((motion.num_frames, len(shape_names(shape))), np.float32)
+    for start in range(0, motion.num_frames, _BLOCK):
+        part = motion.cut(start, start + _BLOCK)
+        rows = weights[start : start + _BLOCK]
+        linear = blend_shape_weights(shape, part.expression).numpy()
+        rows[:, : linear.shape[1]] = linear
+        if shape.pose_dirs is not None:
+            rows[:, linear.shape[1] :] = pose_features(part.poses, len(shape.pose_dirs)).numpy()
+    return weights
 
 
 def joint_rotations(motion: Motion) -> Float[np.ndarray, "frames 5 4"]:
     """Rotations relative to the parent as w, x, y, z, with signs that keep neighboring frames close."""
-    quaternions = matrix_to_quaternion(axis_angle_to_matrix(motion.poses)).numpy()
+    parts = [motion.cut(start, start + _BLOCK).poses for start in range(0, motion.num_frames, _BLOCK)]
+    quaternions = torch.cat([matrix_to_quaternion(axis_angle_to_matrix(part)) for part in parts]).numpy()
     same_side = (quaternions[1:] * quaternions[:-1]).sum(2) >= 0
-    signs = np.cumprod(np.concatenate([np.ones((1, 5)), np.where(same_side, 1.0, -1.0)]), 0)
-    return (quaternions * signs[..., None]).astype(np.float32)
+    steps = np.concatenate([np.ones((1, 5), np.int8), np.where(same_side, 1, -1).astype(np.int8)])
+    return quaternions * np.cumprod(steps, 0, dtype=np.int8)[..., None].astype(np.float32)
 
 
 def joint_places(head: HeadModel, motion: Motion) -> Float[np.ndarray, "frames 5 3"]:

@@ -27,8 +27,8 @@ _SMALLEST_MOVE_M = 2e-6
 """Displacements below two micrometers are omitted from a blend shape."""
 _SMALLEST_TURN = 2e-3
 """Changes of a unit normal below this are omitted."""
-_DECIMALS = 3
-"""Of a weight; a fourth would be less than a tenth of a millimeter."""
+_THOUSANDTHS = [f"{number / 1000:g}" for number in range(1001)]
+"""Weights as text; a fourth decimal would be less than a tenth of a millimeter."""
 
 
 def document(head: HeadModel, motion: Motion, texture_folder: str) -> Iterator[str]:
@@ -106,8 +106,11 @@ def _skeleton(head: HeadModel, joints: np.ndarray, motion: Motion) -> Iterator[s
 
 
 def _weights(row: np.ndarray) -> str:
-    # Without spaces: an hour has eight million weights, most of them zero.
-    return "[" + ",".join(f"{value:g}" for value in row.astype(np.float64).round(_DECIMALS).tolist()) + "]"
+    # Without spaces, and from a table: an hour has eight million weights.
+    thousandths = np.rint(row * 1000).astype(np.int64)
+    if thousandths.min() >= 0 and thousandths.max() <= 1000:
+        return "[" + ",".join([_THOUSANDTHS[value] for value in thousandths.tolist()]) + "]"
+    return "[" + ",".join([f"{value / 1000:g}" for value in thousandths.tolist()]) + "]"
 
 
 def _mesh(assets: HeadAssets, template: np.ndarray) -> Iterator[str]:

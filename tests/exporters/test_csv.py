@@ -81,3 +81,13 @@ def test_a_head_without_arkit_channels_is_converted(
     assert float(rows_of(tmp_path / "a.csv")[3]["JawOpen"]) == pytest.approx(
         float(motion.channel("jawOpen")[3]), abs=1e-6
     )
+
+
+def test_blocks_of_frames_join_without_a_seam(
+    tmp_path: Path, toy_assets: HeadAssets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    motion = lively_motion(toy_assets, num_frames=9)
+    csv_exporter.write(tmp_path / "whole.csv", motion, HeadModel(toy_assets))
+    monkeypatch.setattr(csv_exporter, "_BLOCK", 4)
+    csv_exporter.write(tmp_path / "blocks.csv", motion, HeadModel(toy_assets))
+    assert (tmp_path / "blocks.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
