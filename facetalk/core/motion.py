@@ -6,7 +6,7 @@ the viewer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -112,6 +112,11 @@ class Motion:
     def cut(self, start: int, stop: int) -> Motion:
         """Return the frames from `start` up to but not including `stop`."""
         return self._per_frame(lambda rows: rows[start:stop])
+
+    def pick(self, frames: Sequence[int]) -> Motion:
+        """Return some frames, in the given order."""
+        rows = torch.tensor(frames, dtype=torch.long)
+        return self._per_frame(lambda values: values[rows])
 
     def to_fps(self, fps: float) -> Motion:
         """Return the motion sampled at another frame rate; 29.97 stands for 30000/1001 (see `exact_rate`).

@@ -42,7 +42,7 @@ class ExportOptions:
     camera: str = "front"
     """`front` looks at the head's usual place from in front; `tracked` is the camera of the fitted video."""
     over: Path | str | None = None
-    """Video that is shown behind the head instead of a plain wall; needs the tracked camera."""
+    """Video over which the face is drawn, instead of a plain wall; needs the tracked camera."""
 
     def __post_init__(self) -> None:
         check_fps(self.fps)

@@ -14,6 +14,7 @@ from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.motion.frames import fitted_camera, make_renderer, posed, rendered
 from facetalk.motion.framing import framed
 from facetalk.motion.head_surface import head_surface
+from facetalk.motion.overlay import overlay_renderer
 
 
 def write(
@@ -35,9 +36,10 @@ def write(
         (motion, view), fps = framed(motion, head, options.size), options.fps or motion.fps
     motion = at_frame_rate(motion, fps)
     fps = motion.fps
-    renderer = make_renderer(options.backend, head_surface(head.assets), view)
-    backgrounds = None
-    if options.over is not None:
+    if options.over is None:
+        renderer, backgrounds = make_renderer(options.backend, head_surface(head.assets), view), None
+    else:
+        renderer = overlay_renderer(options.backend, head, motion, view, options.over)
         backgrounds = video_frames(options.over, motion.num_frames, fps, view.image_size, turn=motion.source_turn)
     with VideoWriter(path, view.image_size, fps, options.audio) as writer:
         for image in rendered(renderer, posed(head, motion), backgrounds):

@@ -61,7 +61,7 @@ def export(
         backend: `cpu`, or `pyrender` where OpenGL is installed.
         camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, image size
             and frame rate of the video that the motion was fitted to.
-        over: video that is shown behind the head instead of a plain wall; needs the tracked camera.
+        over: video over which the face is drawn, instead of a plain wall; needs the tracked camera.
         overwrite: replace an existing file.
         progress: called after every frame.
 

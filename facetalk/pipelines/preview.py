@@ -15,8 +15,8 @@ from facetalk.io.files import free_path
 from facetalk.io.video import VideoReader, video_frames
 from facetalk.io.video_writer import VideoWriter
 from facetalk.motion.frame_rate import at_frame_rate
-from facetalk.motion.frames import fitted_camera, make_renderer, matching_head, posed, rendered
-from facetalk.motion.head_surface import head_surface
+from facetalk.motion.frames import fitted_camera, matching_head, posed, rendered
+from facetalk.motion.overlay import overlay_renderer
 from facetalk.motion.retarget import to_arkit
 from facetalk.rendering.camera import resized_camera
 from facetalk.vision.curve_panel import CurvePanel, Graph
@@ -71,7 +71,7 @@ def render_preview(
     motion, head = matching_head(motion, head)
     view, fps = _shown_camera(fitted_camera(motion)), motion.source_fps or motion.fps
     motion = at_frame_rate(motion, fps)
-    renderer = make_renderer(backend, head_surface(head.assets), view)
+    renderer = overlay_renderer(backend, head, motion, view, video_path)
     with VideoReader(video_path) as video:
         audio = Path(video_path) if video.has_audio else None
     originals, backdrops = tee(

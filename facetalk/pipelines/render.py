@@ -52,7 +52,7 @@ def render(
         size: side of the front camera's square image, pixels.
         fps: frames a second; the motion's own in front, the fitted video's for the tracked camera.
         audio: audio or video file whose audio goes with the frames, or mono samples at 16 kHz.
-        over: video that is shown behind the head instead of a plain wall; needs the tracked camera.
+        over: video over which the face is drawn, instead of a plain wall; needs the tracked camera.
         overwrite: replace an existing file.
         progress: called after every frame.
 
