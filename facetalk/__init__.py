@@ -17,11 +17,13 @@ The public names load on first use, so that `import facetalk` is instant.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from facetalk.core.version import __version__
 
+TYPE_CHECKING = False  # as in typing, which takes its time to load
 if TYPE_CHECKING:
+    from typing import Any
+
     from facetalk.core.camera import Camera
     from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
     from facetalk.core.motion import Motion

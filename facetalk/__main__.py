@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import sys
 
-from facetalk.core.interruption import handle_signals, interruption_code, leave, was_interrupted
-from facetalk.core.streams import prepare_streams
+from facetalk.core.interruption import acknowledge, handle_signals, interruption_code, leave, was_interrupted
 
 
 def main() -> None:
     """Run the command line; nothing slow is imported before signals are handled."""
-    prepare_streams()
     handle_signals()
+    arguments = sys.argv[1:]
     try:
+        from facetalk.core.streams import prepare_streams
+
+        prepare_streams()
         from facetalk.cli.app import run
 
-        code = run(sys.argv[1:])
+        code = run(arguments)
     except BaseException:
         # An interrupted import may end in any error.
         if not was_interrupted():
             raise
-        sys.stderr.write("interrupted\n")
         code = interruption_code()
     if was_interrupted():
-        leave(code)
+        if not acknowledge():  # before the command had begun
+            sys.stderr.write("interrupted\n")
+            if {"--json", "--json-lines"} & set(arguments):
+                sys.stdout.write(f'{{"error": "interrupted", "exit_code": {interruption_code()}}}\n')
+        leave(interruption_code())
     sys.exit(code)
 
 

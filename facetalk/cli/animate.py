@@ -70,10 +70,10 @@ def animate(
     json_lines: JsonLinesFlag = False,
 ) -> None:
     """Turn speech into a talking head: a video with audio, a motion file and an animated mesh."""
-    from facetalk.head.looks import Look
-    from facetalk.pipelines import animate as pipeline
-
     with batch_report("animate", as_json, json_lines) as report, progress_display() as show:
+        from facetalk.head.looks import Look
+        from facetalk.pipelines import animate as pipeline
+
         options = pipeline.AnimateOptions(
             style=style,
             style_strength=style_strength,

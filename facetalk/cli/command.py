@@ -13,7 +13,7 @@ from facetalk.cli.options import ProgressChoice, QuietFlag, VerboseFlag
 from facetalk.cli.output import json_text, print_json, print_text, printed
 from facetalk.cli.progress import Messages, ProgressMode, say, use_messages
 from facetalk.core.errors import USER_ERRORS, UsageError, user_error
-from facetalk.core.interruption import interruption_code
+from facetalk.core.interruption import acknowledge, interruption_code
 
 READER_ENDED = 141
 """Exit code where the program that reads stdout has ended: that of a program that SIGPIPE ends."""
@@ -60,6 +60,7 @@ def _checked(function: Callable[..., None], options: dict[str, Any], contradicti
         say(f"error: {reason}")
         raise typer.Exit(reason.exit_code) from None
     except KeyboardInterrupt:
+        acknowledge()
         _print_end(options, "interrupted", interruption_code())
         say("interrupted")
         raise typer.Exit(interruption_code()) from None

@@ -56,11 +56,11 @@ def export(
     json_lines: JsonLinesFlag = False,
 ) -> None:
     """Write motion files as video, mesh, curve or motion files."""
-    from facetalk.exporters.base import ExportOptions
-    from facetalk.head.looks import Look
-    from facetalk.pipelines import export as pipeline
-
     with batch_report("export", as_json, json_lines) as report, progress_display() as show:
+        from facetalk.exporters.base import ExportOptions
+        from facetalk.head.looks import Look
+        from facetalk.pipelines import export as pipeline
+
         pipeline.export_all(
             motions,
             out,

@@ -77,9 +77,9 @@ def fit(
     reason for each that failed. With --curate the folder holds the clips of the videos that are worth training on, and
     rejected.csv the reason for every other second.
     """
-    from facetalk.pipelines.fit_command import FitRequest, run_fit
-
     with batch_report("fit", as_json, json_lines) as results, progress_display() as show:
+        from facetalk.pipelines.fit_command import FitRequest, run_fit
+
         request = FitRequest(
             videos=videos,
             out=out,

@@ -62,10 +62,10 @@ def render(
     json_lines: JsonLinesFlag = False,
 ) -> None:
     """Render a motion file as a video."""
-    from facetalk.head.looks import Look
-    from facetalk.pipelines import render as pipeline
-
     with batch_report("render", as_json, json_lines) as report, progress_display() as show:
+        from facetalk.head.looks import Look
+        from facetalk.pipelines import render as pipeline
+
         pipeline.render_file(
             motion_path,
             out or Path(f"{motion_path.stem}.mp4"),

@@ -1,17 +1,19 @@
-"""Ctrl-C, SIGTERM and SIGHUP end a run in the same way: clean up, report, leave within two seconds."""
+"""Ctrl-C, SIGTERM and SIGHUP end a run in the same way: clean up, report, leave within two seconds.
+
+The program loads this module before all others and handles signals from then on, so it imports as little as possible.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
-from facetalk.core.leftovers import discard_leftovers
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 GRACE_S = 1.5
 """How long a run may take to end by itself; a thread or a library that does not return is then left behind."""
@@ -25,6 +27,7 @@ class Interruption(KeyboardInterrupt):
 
 
 _received: list[int] = []
+_acknowledged: list[bool] = []
 _before_leaving: list[Callable[[], None]] = []
 
 
@@ -46,6 +49,13 @@ def interruption_code() -> int:
     return 128 + _received[0] if _received else INTERRUPTED
 
 
+def acknowledge() -> bool:
+    """Note that the user has been told about the interruption; returns whether that was so before."""
+    known = bool(_acknowledged)
+    _acknowledged.append(True)
+    return known
+
+
 def before_leaving(action: Callable[[], None]) -> None:
     """Call this also where the run does not end by itself in time, such as to print what was done."""
     _before_leaving.append(action)
@@ -53,10 +63,14 @@ def before_leaving(action: Callable[[], None]) -> None:
 
 def leave(code: int) -> None:
     """End the process now, without waiting for threads."""
+    from facetalk.core.leftovers import discard_leftovers
+
     discard_leftovers()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        try:  # noqa: SIM105
             stream.flush()
+        except (OSError, ValueError):
+            pass
     os._exit(code)
 
 
@@ -64,6 +78,8 @@ def _interrupt(number: int, frame: object) -> None:
     if _received:
         return  # it is being dealt with
     _received.append(number)
+    import threading
+
     threading.Thread(target=_leave_in_time, daemon=True).start()
     raise Interruption
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
@@ -78,7 +78,9 @@ class _Worker(Generic[Item]):
         self.jobs, its_jobs = context.Pipe()
         its_parent, self._stop = context.Pipe(duplex=False)
         self._process = context.Process(target=serve, args=(its_jobs, its_parent), daemon=True)
-        # Ctrl-C reaches all processes of a terminal; this one decides what becomes of the others.
+        # Ctrl-C reaches all processes of a terminal; this one decides what becomes of the others. The tracker of
+        # multiprocessing, which the first process would start, unblocks the signal.
+        resource_tracker.ensure_running()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process.start()
