@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from facetalk.core.errors import FacetalkError
+from facetalk.core.leftovers import started
 
 _PACKAGES = Path(__file__).resolve().parent.parent.parent
 _START = "import json,sys; sys.path[:]=json.loads(sys.argv[1]); from facetalk.io.sandbox import serve; serve()"
@@ -84,7 +85,7 @@ def run_confined(reader: Callable[..., Any], path: Path, *arguments: Any, limits
         )
     except OSError as error:
         raise FacetalkError(f"{path} cannot be read: no process can be started for it ({error.strerror})") from None
-    with child as process:
+    with started(child) as process:
         watchdog = threading.Timer(limits.wall_s, process.kill)
         watchdog.start()
         try:
