@@ -31,6 +31,9 @@ _LARGEST = {"expression": 1e3, "transl": 1e4, "betas": 1e3} | dict.fromkeys(POSE
 """Largest absolute value; meters and radians, and standard deviations or weights near 1. Far beyond any face, and far
 below what single precision no longer distinguishes."""
 
+_BLOCK = 4096
+"""Frames that are resampled together."""
+
 
 @dataclass(frozen=True, eq=False)
 class Motion:
@@ -142,7 +145,12 @@ class Motion:
         right = (left + (blend > 0)).clamp(max=self.num_frames - 1)
 
         def linear(rows: Tensor) -> Tensor:
-            return torch.lerp(rows[left], rows[right], blend.reshape(-1, *[1] * (rows.ndim - 1)).to(rows))
+            result = rows.new_empty(len(left), *rows.shape[1:])
+            for start in range(0, len(left), _BLOCK):  # an hour of rows would be copied several times otherwise
+                part = slice(start, start + _BLOCK)
+                share = blend[part].reshape(-1, *[1] * (rows.ndim - 1)).to(rows)
+                result[part] = torch.lerp(rows[left[part]], rows[right[part]], share)
+            return result
 
         def turned(rows: Tensor) -> Tensor:
             ends = (axis_angle_to_quaternion(rows[ends]) for ends in (left, right))

@@ -41,6 +41,10 @@ _STRAY = (0.06, 0.06, 0.10)
 view at the head, and in depth as a share of the distance."""
 
 
+_BLOCK = 4096
+"""Frames whose rotations are held as matrices at a time."""
+
+
 class Framing(NamedTuple):
     """What a camera in front of the head shows."""
 
@@ -80,9 +84,13 @@ def head_path(motion: Motion, head: HeadModel, members: Int[Tensor, " members"])
     """
     template, joints = head.shaped(motion.betas)
     center = (template[members].amin(0) + template[members].amax(0)) / 2
-    turn, nod = axis_angle_to_matrix(motion.global_orient), axis_angle_to_matrix(motion.neck_pose)
-    inner = nod @ (center - joints[1]) + joints[1] - joints[0]
-    return (turn @ inner[..., None]).squeeze(-1) + joints[0] + motion.transl
+    path = torch.empty_like(motion.transl)
+    for start in range(0, motion.num_frames, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        turn, nod = (axis_angle_to_matrix(pose[part]) for pose in (motion.global_orient, motion.neck_pose))
+        inner = nod @ (center - joints[1]) + joints[1] - joints[0]
+        path[part] = (turn @ inner[..., None]).squeeze(-1) + joints[0] + motion.transl[part]
+    return path
 
 
 def _face(head: HeadModel) -> Int[Tensor, " members"]:
