@@ -110,7 +110,7 @@ class MediaPipeDetector:
             return self._large_faces(image)
         followed = self._small.are_followed
         large = [] if followed else self._large_faces(image)
-        with nullcontext() if followed or self._had_large else muted:  # networks may be loaded
+        with nullcontext() if followed or (large and self._had_large) else muted:  # networks may be loaded
             if large and (self._had_large or self._small.confirm(image, large)):
                 self._small.forget()
                 small = []
