@@ -5,11 +5,25 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from facetalk.core.text import one_line
+
+LONGEST_MESSAGE = 1000
+"""Characters."""
+
 
 class FacetalkError(Exception):
     """An input cannot be used; the message says what is wrong, what was found and what to do."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        """Make the message one line that a terminal shows as it is, whatever a file's name and content put into it.
+
+        Args:
+            message: one sentence.
+        """
+        text = one_line(message)
+        super().__init__(text if len(text) <= LONGEST_MESSAGE else f"{text[:700]} ... {text[-200:]}")
 
 
 class UsageError(FacetalkError):

@@ -84,7 +84,9 @@ def read_npz(path: Path, names: Collection[str] | None = None, most_bytes: int =
         try:
             _check_directory(file)
             with zipfile.ZipFile(file) as archive:
-                members = {name: entry for name, entry in _members(archive).items() if names is None or name in names}
+                members = _members(archive)
+                for name in [name for name in members if names is not None and name not in names]:
+                    _check_member(archive, members.pop(name))
                 total = sum(entry.file_size for entry in members.values())
                 if total > most_bytes:
                     raise ArrayFileError(f"it unpacks to {total >> 20} MiB; at most {most_bytes >> 20} are read")
@@ -124,6 +126,12 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return members
 
 
+def _check_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    """Refuse an array that is not read, but whose header lies: the file is damaged, or was made to do damage."""
+    with archive.open(entry) as file:
+        _check_size(*_read_header(file), entry.file_size)
+
+
 def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(entry) as file:
         return _read_array(file, entry.file_size)
@@ -137,10 +145,7 @@ def _read_array(file: io.BufferedIOBase, size: int) -> np.ndarray:
         size: number of bytes in it; more are not read.
     """
     header, length = _read_header(file)
-    count = math.prod(header.shape)
-    num_bytes = count * header.dtype.itemsize
-    if num_bytes > size - length:
-        raise ArrayFileError(f"its header states {num_bytes} bytes of data, there are {max(0, size - length)}")
+    num_bytes = _check_size(header, length, size)
     memory = np.empty(num_bytes, np.uint8)  # the system provides it page by page, as data arrives
     room, done = memory.data, 0
     while done < num_bytes:
@@ -152,6 +157,14 @@ def _read_array(file: io.BufferedIOBase, size: int) -> np.ndarray:
     if header.dtype.kind == "U":
         check_characters(array)
     return np.asarray(array.view(np.uint8) != 0) if header.dtype.kind == "b" else array
+
+
+def _check_size(header: _Header, length: int, size: int) -> int:
+    """Number of bytes of an array's data, if there are so many."""
+    num_bytes = math.prod(header.shape) * header.dtype.itemsize
+    if num_bytes > size - length:
+        raise ArrayFileError(f"its header states {num_bytes} bytes of data, there are {max(0, size - length)}")
+    return num_bytes
 
 
 def _read_header(file: io.BufferedIOBase) -> tuple[_Header, int]:

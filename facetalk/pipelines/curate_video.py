@@ -93,18 +93,17 @@ class CurationJob:
 
 def _is_record(record: Any) -> bool:
     """Whether values read from a file are a record as `curate_video` writes it."""
-    numbers = [row[key] for row in record["clips"] for key in ("start_s", "end_s")]
-    known = {"clips": {*CURATED_COLUMNS}, "rejected": {*REJECTED_COLUMNS}}
+    clips, rejected = record["clips"], record["rejected"]
+    numbers = [row[key] for row in clips for key in ("start_s", "end_s", "duration_s", "laughter_s")]
+    texts = [row[key] for row in clips for key in ("name", "source")] + [row["reason"] for row in rejected]
+    values = [value for row in (*clips, *rejected) for value in row.values()]
     return (
         "rules" in record
         and all(isinstance(value, int | float) for value in (record["duration_s"], *numbers))
-        and all(
-            isinstance(row, dict)
-            and set(row) <= columns
-            and all(isinstance(v, str | int | float) for v in row.values())
-            for key, columns in known.items()
-            for row in record[key]
-        )
+        and all(isinstance(value, str) for value in texts)
+        and all(isinstance(value, str | int | float) for value in values)
+        and all(set(row) <= {*CURATED_COLUMNS} for row in clips)
+        and all({"start_s", "end_s"} <= set(row) <= {*REJECTED_COLUMNS} for row in rejected)
     )
 
 

@@ -79,6 +79,14 @@ def test_pickled_objects_are_named_as_such(tmp_path: Path) -> None:
         read_npz(tmp_path / "a.npz")
 
 
+def test_an_array_that_is_not_asked_for_may_not_lie_either(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", a=np.arange(3))
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("more.npy", npy(described(shape="(12000000000,)")))
+    with pytest.raises(ArrayFileError, match="states 48000000000 bytes of data, there are 0"):
+        read_npz(tmp_path / "a.npz", names=("a",))
+
+
 def test_the_total_of_an_archive_is_limited_before_anything_is_unpacked(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "a.npz", a=np.zeros(1 << 18, np.uint8), b=np.zeros(1 << 20, np.uint8))
     with pytest.raises(ArrayFileError, match="it unpacks to 1 MiB; at most 1 are read"):
