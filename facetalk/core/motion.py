@@ -153,8 +153,9 @@ class Motion:
             return result
 
         def turned(rows: Tensor) -> Tensor:
-            ends = (axis_angle_to_quaternion(rows[ends]) for ends in (left, right))
-            return torch.where((left == right)[:, None], rows[left], quaternion_to_axis_angle(slerp(*ends, blend)))
+            first, second = (axis_angle_to_quaternion(rows[end]) for end in (left, right))
+            between = quaternion_to_axis_angle(slerp(first, second, blend))
+            return torch.where((left == right)[:, None], rows[left], between)
 
         poses = {name: turned(getattr(self, name)) for name in POSES}
         return self._per_frame(linear).replace(fps=fps, **poses)

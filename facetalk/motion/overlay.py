@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from scipy.spatial import cKDTree
 
 from facetalk.core.camera import Camera
 from facetalk.core.motion import Motion
@@ -101,13 +100,15 @@ def overlay_renderer(
 
 def head_opacity(assets: HeadAssets) -> Float[np.ndarray, " vertices"]:
     """Opacity of each vertex: 1 on the face, 0 on neck and shoulders, in between next to them."""
+    from scipy.spatial import KDTree  # takes a quarter of a second to import, which videos without overlay do not need
+
     template = assets.shape.template.numpy()
     opacity = np.ones(len(template), np.float32)
     away = np.zeros(len(template), bool)
     away[assets.points.regions["neck"].numpy()] = True
     away |= hair(assets)
     if away.any() and not away.all():
-        distance, _ = cKDTree(template[away]).query(template)
+        distance, _ = KDTree(template[away]).query(template)
         opacity = np.clip(distance / FADE_M, 0, 1).astype(np.float32)
         opacity = opacity * opacity * (3 - 2 * opacity)
     return opacity
@@ -161,7 +162,7 @@ def with_video_tone(surface: Surface, head: HeadModel, motion: Motion, camera: C
             surface,
             colors=linear_to_srgb(srgb_to_linear(surface.colors) * factor).astype(np.float32),
             # In a darker room, highlights are darker too.
-            gloss=surface.gloss * np.float32([min(1.0, brightness), 1.0]),
+            gloss=surface.gloss * np.array([min(1.0, brightness), 1.0], np.float32),
         )
     return surface
 

@@ -41,7 +41,7 @@ class SpeechFeatures(Protocol):
         """
         ...
 
-    def encode(self, waveform: Waveform) -> Float[Tensor, "frames features"]:
+    def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames features"]:
         """Return the features of mono audio at 16 kHz."""
         ...
 

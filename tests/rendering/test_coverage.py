@@ -35,4 +35,7 @@ def test_the_edge_is_soft() -> None:
 
 
 def test_what_lies_outside_of_the_image_covers_nothing() -> None:
-    assert Coverage(FACES, np.ones(4, np.float32), CAMERA, blur_m=0.02).of(SQUARE + np.float32([9, 0, 0])).max() == 0
+    assert (
+        Coverage(FACES, np.ones(4, np.float32), CAMERA, blur_m=0.02).of(SQUARE + np.array([9, 0, 0], np.float32)).max()
+        == 0
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from facetalk.io.audio import read_waveform, write_wav
+from facetalk.io.audio import Waveform, read_waveform, write_wav
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.motion.gestures.registry import add_gestures
 from facetalk.networks import speech_encoder
@@ -65,7 +65,7 @@ def test_only_the_samples_in_work_are_read(recording: Path, monkeypatch: pytest.
 
 def test_features_that_need_the_whole_recording_get_it(recording: Path) -> None:
     class Whole(ToyEncoder):
-        def encode(self, waveform: torch.Tensor) -> torch.Tensor:
+        def encode(self, waveform: Waveform) -> torch.Tensor:
             assert isinstance(waveform, torch.Tensor)
             return super().encode(waveform)
 
@@ -77,8 +77,8 @@ def test_features_that_need_the_whole_recording_get_it(recording: Path) -> None:
 
 def test_features_with_too_few_rows_are_refused() -> None:
     class Short(ToyEncoder):
-        def encode(self, waveform: torch.Tensor) -> torch.Tensor:
-            return super().encode(waveform)[:-3]
+        def encode(self, waveform: Waveform) -> torch.Tensor:
+            return super().encode(waveform[:])[:-3]
 
     talker = toy_talker()
     talker.speech = Short()
