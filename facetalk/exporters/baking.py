@@ -56,17 +56,25 @@ class Texels:
         return number[rows, columns]
 
 
-def covered_texels(corners: Float[np.ndarray, "faces 3 2"], width: int, height: int) -> Texels:
+def covered_texels(
+    corners: Float[np.ndarray, "faces 3 2"],
+    width: int,
+    height: int,
+    depth: Float[np.ndarray, "faces 3"] | None = None,
+) -> Texels:
     """Find the texels whose centers lie in a face.
 
     Args:
         corners: texels to the right and up from the lower left corner of the texture.
         width: of the texture, texels.
         height: of the texture, texels.
+        depth: where faces lie on each other, the least one is seen; between 1 and 2.
     """
     pixels = np.ones((len(corners) * 3, 3))
     pixels[:, 0] = corners[..., 0].ravel()
     pixels[:, 1] = height - corners[..., 1].ravel()
+    if depth is not None:
+        pixels *= depth.reshape(-1, 1)
     faces = np.arange(len(pixels), dtype=np.int32).reshape(-1, 3)
     face_of = np.empty(len(faces), np.int32)
     planes, boxes = np.empty((len(faces), 9), np.float32), np.empty((len(faces), 8), np.int32)
@@ -74,8 +82,6 @@ def covered_texels(corners: Float[np.ndarray, "faces 3 2"], width: int, height: 
     count = set_up(pixels, faces, width, height, face_of, planes, boxes)
     cover(count, planes, boxes, nearness, triangle)
     rows, columns = (places.astype(np.int32) for places in np.nonzero(triangle >= 0))
-    if len(rows) == 0:
-        raise ValueError(f"none of {len(corners)} faces covers a texel of {width} x {height}")
     found = triangle[rows, columns]
     plane = planes[found].reshape(-1, 3, 3)
     right, down = (step.astype(np.float32)[:, None] for step in (columns - boxes[found, 0], rows - boxes[found, 2]))

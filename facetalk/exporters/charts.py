@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from facetalk.exporters.baking import covered_texels
 from facetalk.head.bare_mesh import fit_eyeball
 
-MARGIN = 2
+MARGIN = 4
 """Free texels around each chart, so that filtering never mixes neighbors."""
 
 # Direction of view, then the chart's axes to the right and up, seen from outside.
@@ -35,7 +36,9 @@ _STEEPEST = 0.25
 """Least cosine between a face and the direction that it is projected along, unless no direction fits better."""
 _COMPANY = 0.2
 """Bonus of a direction for each neighbor that looks the same way: fewer, larger charts."""
-_LEAST_ROOM = 0.3
+_TEXELS_TO_TELL, _MOST_TEXELS = 32, 1024
+"""Size of a face, and of the image, in which is seen which faces lie on others."""
+_LEAST_ROOM = 0.15
 """Scale of the charts with the largest triangles: colors at vertices have no more detail than that."""
 _BACK_RAD = 0.75 * np.pi
 """Faces of an eyeball farther from the gaze than this are not part of the disc."""
@@ -68,17 +71,45 @@ def charts_of(
     triangles = vertices[faces[members]].astype(np.float64)
     neighbors = _neighbors(faces[members])
     view = _views(_unit_normals(triangles), neighbors)
-    first, second = neighbors[:, view[neighbors[0]] == view[neighbors[1]]]
-    graph = coo_matrix((np.ones(len(first)), (first, second)), (len(members), len(members)))
-    _, group = connected_components(graph, directed=False)
-    order = np.argsort(group, kind="stable")
     side = np.linalg.norm(triangles[:, 1] - triangles[:, 0], axis=1)
     usual, charts = float(np.median(side)), []
-    for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+    waiting = _connected(neighbors[:, view[neighbors[0]] == view[neighbors[1]]], np.arange(len(members)))
+    while waiting:
+        rows = waiting.pop()
+        seen = triangles[rows] @ _VIEWS[view[rows[0]]].T
+        hidden = _hidden(seen[..., 1:], -seen[..., 0])
+        if hidden.any() and not hidden.all():
+            pairs = neighbors[:, view[neighbors[0]] == view[neighbors[1]]]
+            waiting += _connected(pairs, rows[hidden]) + _connected(pairs, rows[~hidden])
+            continue
         room = np.clip(usual / max(float(np.median(side[rows])), 1e-9), _LEAST_ROOM, 1)
-        flat = triangles[rows] @ _VIEWS[view[rows[0]], 1:].T
-        charts.append(_chart(members[rows], room * flat))
+        charts.append(_chart(members[rows], room * seen[..., 1:]))
     return charts
+
+
+def _connected(pairs: Int[np.ndarray, "2 pairs"], rows: Int[np.ndarray, " rows"]) -> list[Int[np.ndarray, " group"]]:
+    """Groups of rows that are connected by pairs of them."""
+    place = np.full(max(int(pairs.max(initial=0)), int(rows.max())) + 1, -1)
+    place[rows] = np.arange(len(rows))
+    first, second = place[pairs[:, (place[pairs] >= 0).all(0)]]
+    graph = coo_matrix((np.ones(len(first)), (first, second)), (len(rows), len(rows)))
+    _, group = connected_components(graph, directed=False)
+    order = np.argsort(group, kind="stable")
+    return [rows[part] for part in np.split(order, np.flatnonzero(np.diff(group[order])) + 1)]
+
+
+def _hidden(
+    corners: Float[np.ndarray, "members 3 2"], depth: Float[np.ndarray, "members 3"]
+) -> Bool[np.ndarray, " members"]:
+    """Faces that lie under others, such as the hollow of an ear under its rim, by how little of them is seen."""
+    areas = _double_areas(corners) / 2
+    low, size = corners.reshape(-1, 2).min(0), np.ptp(corners.reshape(-1, 2), axis=0).max()
+    scale = min(np.sqrt(_TEXELS_TO_TELL / max(float(np.median(areas)), 1e-15)), _MOST_TEXELS / max(float(size), 1e-9))
+    width, height = (int(length) for length in np.ceil(np.ptp(corners.reshape(-1, 2), axis=0) * scale) + 1)
+    nearness = (depth - depth.min()) / max(float(np.ptp(depth)), 1e-9)
+    texels = covered_texels((corners - low) * scale, width, height, 1 + nearness)
+    seen = np.bincount(texels.corners[:, 0] // 3, minlength=len(corners))
+    return seen < 0.5 * areas * scale**2 - 2
 
 
 def eye_charts(

@@ -11,7 +11,7 @@ from facetalk.head.assets import HeadAssets
 from facetalk.head.translucency import mouth_exposure
 from facetalk.rendering.color import BYTE_TO_LINEAR, LINEAR_TO_BYTE, TONE_STEPS, srgb_to_linear
 
-_COLOR, _PLACE, _LIPS, _INSIDE, _AT = slice(0, 3), slice(3, 6), 6, 7, slice(8, 10)
+_COLOR, _PLACE, _LIPS, _INSIDE, _HOLLOW, _AT = slice(0, 3), slice(3, 6), 6, 7, 8, slice(9, 11)
 """Columns of the table per vertex."""
 
 
@@ -28,7 +28,10 @@ class PaintedSurface:
         place_mm = 1000 * assets.shape.template.numpy()
         inside = _membership(assets, "mouth_lining")
         lips = _membership(assets, "lips") * (1 - inside)
-        table = np.hstack([painted, place_mm, lips, inside])[faces]
+        # With a texture, the colors at the vertices are the skin's share of the light, which is small in hollows.
+        shade = look.colors.numpy().mean(1, keepdims=True) if look.texture is not None else np.ones_like(lips)
+        hollow = ((0.65 - shade) / 0.3).clip(0, 1)
+        table = np.hstack([painted, place_mm, lips, inside, hollow])[faces]
         self._image: np.ndarray | None = None
         if look.texture is not None:
             rows, columns = look.texture.shape[:2]
@@ -42,9 +45,14 @@ class PaintedSurface:
         self._table = table.astype(np.float32)
 
     def at(
-        self, texels: Texels
+        self, texels: Texels, texel_mm: Float[np.ndarray, " texels"]
     ) -> tuple[UInt8[np.ndarray, "texels 3"], UInt8[np.ndarray, " texels"], Float[np.ndarray, " texels"]]:
-        """Color (sRGB), roughness times 255, and elevation above the mesh in millimeters."""
+        """Color (sRGB), roughness times 255, and elevation above the mesh in millimeters.
+
+        Args:
+            texels: where.
+            texel_mm: longer side of each texel on the mesh.
+        """
         values = texels.interpolate(self._table)
         color, place_mm, lips, inside = values[:, _COLOR], values[:, _PLACE], values[:, _LIPS], values[:, _INSIDE]
         hair = strands = np.zeros(len(values), np.float32)
@@ -55,10 +63,10 @@ class PaintedSurface:
                 lips, hair, strands = seen[:, 3] * (1 - inside), seen[:, 4], seen[:, 5]
         roughness = np.full(len(values), ROUGHNESS[self.part])
         if self.part == "skin":
-            roughness = skin_roughness(place_mm, lips, hair, inside)
+            roughness = skin_roughness(place_mm, lips, hair, inside, values[:, _HOLLOW], texel_mm)
         elevation_mm = np.zeros(len(values), np.float32)
         if self.has_relief:
-            elevation_mm = relief_mm(self.part, place_mm, lips, hair, strands).astype(np.float32)
+            elevation_mm = relief_mm(self.part, place_mm, lips, hair, strands, texel_mm).astype(np.float32)
         rooted = np.rint(np.sqrt(color.clip(0, 1)) * (TONE_STEPS - 1)).astype(np.int64)
         return LINEAR_TO_BYTE[rooted], np.rint(255 * roughness.clip(0, 1)).astype(np.uint8), elevation_mm
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
+from facetalk.core.errors import FacetalkError
 from facetalk.exporters.baking import Texels, covered_texels
 from facetalk.exporters.head_mesh import part_faces
 from facetalk.exporters.painted_surface import PaintedSurface
@@ -23,6 +24,8 @@ from facetalk.rendering.color import BYTE_TO_LINEAR, linear_to_srgb
 
 _QUALITY = 90
 """Of the JPEG files."""
+_STEEPEST = 0.7
+"""Largest slope of a relief; only where a layout crowds its texels, as at the crown, would there be more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,11 @@ def encoded(image: UInt8[np.ndarray, "height width *channels"]) -> bytes:
 def _textured(assets: HeadAssets, name: str, members: np.ndarray) -> TexturedPart:
     corners, (width, height) = texture_layout(assets, name, members)
     texels, surface = covered_texels(corners, width, height), PaintedSurface(assets, name, members)
-    portions = [surface.at(chunk) for chunk in texels.chunks()]
+    if len(texels.rows) == 0:
+        raise FacetalkError(f"the {name} of the head {assets.name!r} has no area to paint; check its mesh")
+    across_mm, up_mm = _texel_sizes(assets, members, corners)
+    coarse_mm = np.maximum(across_mm, up_mm)
+    portions = [surface.at(chunk, coarse_mm[chunk.corners[:, 0] // 3]) for chunk in texels.chunks()]
     color, roughness, elevation_mm = (np.concatenate(values) for values in zip(*portions, strict=True))
     uv_coords = (corners.reshape(-1, 2) / [width, height]).astype(np.float32)
     uv_coords, rows = np.unique(uv_coords, axis=0, return_inverse=True)
@@ -95,19 +102,18 @@ def _textured(assets: HeadAssets, name: str, members: np.ndarray) -> TexturedPar
         uv_faces=rows.reshape(-1, 3),
         color=texels.image(color),
         roughness=np.asarray(Image.fromarray(texels.image(roughness)).reduce(2)),
-        relief=_relief(assets, members, corners, texels, elevation_mm) if surface.has_relief else None,
+        relief=_relief(texels, elevation_mm, across_mm, up_mm) if surface.has_relief else None,
     )
 
 
 def _relief(
-    assets: HeadAssets, members: np.ndarray, corners: np.ndarray, texels: Texels, elevation_mm: np.ndarray
+    texels: Texels, elevation_mm: np.ndarray, across_mm: np.ndarray, up_mm: np.ndarray
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Normals of an elevation on the mesh, in tangent space, from [-1, 1] to [0, 255]."""
     elevation, face = texels.image(elevation_mm), texels.image(texels.corners[:, 0] // 3)
-    across_mm, up_mm = (size.astype(np.float32) for size in _texel_sizes(assets, members, corners))
     # Rows grow downwards, the second axis of tangent space upwards.
-    right = np.gradient(elevation, axis=1) / across_mm[face]
-    up = -np.gradient(elevation, axis=0) / up_mm[face]
+    right = (np.gradient(elevation, axis=1) / across_mm[face]).clip(-_STEEPEST, _STEEPEST)
+    up = (-np.gradient(elevation, axis=0) / up_mm[face]).clip(-_STEEPEST, _STEEPEST)
     length = np.sqrt(1 + right**2 + up**2)
     return np.stack([np.rint(127.5 + 127.5 * axis / length).astype(np.uint8) for axis in (-right, -up, 1.0)], 2)
 
@@ -119,4 +125,4 @@ def _texel_sizes(assets: HeadAssets, members: np.ndarray, corners: np.ndarray) -
     steps = np.stack([corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]], 1)
     per_texel = np.linalg.pinv(steps) @ sides
     length = np.linalg.norm(per_texel, axis=2).clip(1e-3)
-    return length[:, 0], length[:, 1]
+    return length[:, 0].astype(np.float32), length[:, 1].astype(np.float32)

@@ -13,11 +13,11 @@ from facetalk.head.assets import HeadAppearance
 
 ROUGHNESS = {"skin": 0.52, "eyes": 0.07, "teeth": 0.28, "tongue": 0.42}
 """Perceptual roughness of each part."""
-_LIPS, _HAIR, _MOUTH = 0.36, 0.62, 0.75
-"""Roughness of lips, hair, and the inside of the mouth, which no light reaches that could be reflected."""
+_LIPS, _HAIR, _HOLLOW = 0.36, 0.62, 0.8
+"""Roughness of lips, hair, and hollows such as the mouth, which no light reaches that could be reflected."""
 _UNEVEN = 0.035
 """Standard deviation of the skin's roughness."""
-_OCTAVES = {"skin": ((0.8, 0.018), (2.6, 0.035)), "tongue": ((0.7, 0.05), (1.6, 0.08))}
+_OCTAVES = {"skin": ((0.8, 0.018), (2.6, 0.035)), "tongue": ((0.7, 0.03), (1.6, 0.05))}
 """Size of the cells and depth of each octave of noise, millimeters."""
 _FURROWS_MM, _STRANDS_MM = 0.07, 0.12
 """Depth of the lips' furrows and of the strands of hair."""
@@ -40,6 +40,7 @@ def relief_mm(
     lips: Float[np.ndarray, " texels"],
     hair: Float[np.ndarray, " texels"],
     strands: Float[np.ndarray, " texels"],
+    texel_mm: Float[np.ndarray, " texels"],
 ) -> Float[np.ndarray, " texels"]:
     """Elevation above the mesh.
 
@@ -49,8 +50,10 @@ def relief_mm(
         lips: share of lips.
         hair: share of hair.
         strands: light and dark of the hair, unit variance.
+        texel_mm: longer side of the texel; what is hardly larger would turn into streaks and fades out.
     """
-    skin = sum(depth * noise(place_mm / cell, seed) for seed, (cell, depth) in enumerate(_OCTAVES[part]))
+    octaves = enumerate(_OCTAVES[part])
+    skin = sum(depth * _fade(cell, texel_mm) * noise(place_mm / cell, seed) for seed, (cell, depth) in octaves)
     furrows = noise(place_mm * _FURROWS_PER_MM, 7) if lips.any() else 0.0
     return skin * (1 - hair) * (1 - 0.7 * lips) + _FURROWS_MM * lips * furrows + _STRANDS_MM * hair * strands
 
@@ -60,6 +63,8 @@ def skin_roughness(
     lips: Float[np.ndarray, " texels"],
     hair: Float[np.ndarray, " texels"],
     inside: Float[np.ndarray, " texels"],
+    hollow: Float[np.ndarray, " texels"],
+    texel_mm: Float[np.ndarray, " texels"],
 ) -> Float[np.ndarray, " texels"]:
     """Roughness of the skin and of what grows on it or continues it.
 
@@ -68,11 +73,18 @@ def skin_roughness(
         lips: share of lips.
         hair: share of hair.
         inside: share of the mouth's lining.
+        hollow: how deep in a hollow such as a nostril, from 0 to 1.
+        texel_mm: longer side of the texel.
     """
-    roughness = ROUGHNESS["skin"] + _UNEVEN * noise(place_mm / _OCTAVES["skin"][0][0], 0)
-    for share, value in ((lips, _LIPS), (hair, _HAIR), (inside, _MOUTH)):
+    cell, _ = _OCTAVES["skin"][0]
+    roughness = ROUGHNESS["skin"] + _UNEVEN * _fade(cell, texel_mm) * noise(place_mm / cell, 0)
+    for share, value in ((lips, _LIPS), (hair, _HAIR), (np.maximum(inside, hollow), _HOLLOW)):
         roughness += share * (value - roughness)
     return roughness
+
+
+def _fade(cell_mm: float, texel_mm: Float[np.ndarray, " texels"]) -> Float[np.ndarray, " texels"]:
+    return (cell_mm / (2 * texel_mm) - 0.5).clip(0, 1)
 
 
 def hair_strands(look: HeadAppearance) -> Float[np.ndarray, "height width"]:
