@@ -15,6 +15,9 @@ from facetalk.core.text_values import parse_yaml
 
 T = TypeVar("T")
 
+MOST_ITEMS = 1000
+"""Largest number of values in a list that describes something."""
+
 
 def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
     """Build a configuration from plain values; unknown names and wrong types are reported with their path.
@@ -38,6 +41,25 @@ def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
         return cls(**values)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{where or 'configuration'}: {error}") from None
+
+
+def check_ranges(config: Any, **ranges: tuple[float, float]) -> None:
+    """Refuse a configuration with numbers that make no sense; called by `__post_init__`.
+
+    Args:
+        config: a dataclass.
+        ranges: smallest and largest value of each field; of a tuple, every value is checked.
+
+    Raises:
+        ValueError: names the field.
+    """
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        values = value if isinstance(value, tuple) else (value,)
+        if not all(low <= number <= high for number in values):
+            raise ValueError(f"{name}={value!r:.80} must lie between {low:g} and {high:g}")
+        if isinstance(value, tuple) and not 1 <= len(value) <= MOST_ITEMS:
+            raise ValueError(f"{name} has {len(value)} values; it must have 1 to {MOST_ITEMS}")
 
 
 def plain(config: Any) -> Any:
@@ -118,6 +140,8 @@ def _plain_value(hint: Any, value: Any, where: str) -> Any:
             value = float(value)  # YAML reads 1e-4 as text
         except ValueError:
             raise UsageError(f"{where} must be a number, not {_short(value)}") from None
+    if hint is int and isinstance(value, int) and not 0 <= value < 1 << 63:
+        raise UsageError(f"{where} must be a whole number from 0 on, not {_short(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{where} must be a finite number, not {value}")
     if hint in (int, float, bool, str) and not (isinstance(value, hint) and (hint is bool) == isinstance(value, bool)):

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from facetalk.audio.resample import resample_waveform
+from facetalk.core.config import check_ranges
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frame_times, frames_for, resample
@@ -66,6 +67,12 @@ class DataConfig:
             raise ValueError("speeds must contain 1.0")
         if self.length < 12:
             raise ValueError(f"length={self.length} is shorter than one window of 11 frames")
+        check_ranges(self, speeds=(0.25, 4), batch_size=(1, 100_000), length=(12, 100_000), own_share=(0, 1))
+        check_ranges(self, reference_frames=(1, 100_000), min_confidence=(0, 1), unsynced_weight=(0, 1))
+        if not self.sync_floor < self.sync_full or self.reference_frames[0] > self.reference_frames[1]:
+            raise ValueError("sync_floor must be below sync_full, and reference_frames rise")
+        if any(share < 0 for share in self.shares.values()):
+            raise ValueError("shares must not be negative")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from facetalk.core.config import check_ranges
 from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import frame_times, resample
 from facetalk.data.crops import FACE_PIXELS, KEPT_SCALE, CropTrack, FaceCrops, read_crops
@@ -53,6 +54,10 @@ class FaceDataConfig:
     """Most clips of a speaker in validation; 0 for all."""
     max_clips: int = 0
     """Most clips that are used, evenly spread over the dataset; 0 for all."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, max_frames=(1, 1e6), clip_frames=(1, 1e5), batch_size=(1, 1e5), min_confidence=(0, 1))
+        check_ranges(self, scales=(0.1, 10))
 
 
 @dataclass(frozen=True, eq=False)

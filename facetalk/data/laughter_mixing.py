@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from facetalk.audio.augment import AugmentConfig
 from facetalk.audio.laughter_synthesis import laugh_from_bursts, synthesize_laugh, voiced_bursts
+from facetalk.core.config import check_ranges
 from facetalk.core.errors import FacetalkError
 from facetalk.core.spans import runs
 from facetalk.core.timing import FPS, SAMPLE_RATE
@@ -50,6 +51,10 @@ class LaughterDataConfig:
     speed: float = 0.3
     """Largest change of speed and pitch together, natural log."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, frames=(1, 1e5), batch_size=(1, 1e5), pool_batches=(1, 1e5), num_generated=(1, 1e5))
+        check_ranges(self, laugh_share=(0, 1), recorded_share=(0, 1), quiet_share=(0, 1), speed=(0, 2))
 
 
 class LaughterBatch(NamedTuple):

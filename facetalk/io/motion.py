@@ -166,7 +166,8 @@ def _floats(
         raise FacetalkError(f"{path}: {name!r} holds {array.dtype}, not numbers")
     if finite and not _finite(array):
         raise FacetalkError(f"{path}: {name!r} holds values that are not finite (NaN or infinite)")
-    return torch.from_numpy(np.ascontiguousarray(array, np.float32))
+    with np.errstate(over="ignore", invalid="ignore"):  # what single precision does not hold is refused later
+        return torch.from_numpy(np.ascontiguousarray(array, np.float32))
 
 
 def _number(path: Path, arrays: dict[str, np.ndarray], name: str) -> float:

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from facetalk.core.config import check_ranges
+
 SYNC_FRAMES = 5
 """Frames that the sync critic compares: the mouth at t-2..t+2 against the speech at t-2..t+2."""
 
@@ -23,6 +25,9 @@ class SyncCriticConfig:
     width: int = 128
     """Length of the embeddings that are compared."""
     dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_ranges(self, point_widths=(1, 8192), width=(1, 8192), dropout=(0, 0.99))
 
 
 class SyncCritic(nn.Module):
@@ -82,6 +87,9 @@ class PatchCriticConfig:
     widths: tuple[int, ...] = (64, 96, 128)
     """Channels after each convolution that halves the number of frames."""
     dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_ranges(self, widths=(1, 8192), dropout=(0, 0.99))
 
 
 class MotionPatches(nn.Module):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from facetalk.core.config import check_ranges
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.networks.backbones import Bottleneck, ResNet
 
@@ -20,6 +21,9 @@ class ExpressionNetConfig:
     width: int = 16
     image_size: int = 112
     dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_ranges(self, width=(1, 1024), image_size=(16, 4096), dropout=(0, 0.99))
 
 
 class ExpressionNet(nn.Module):

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from facetalk.core.config import check_ranges
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.networks.backbones import MobileNetV2, ResNet
 from facetalk.networks.experts import frozen
@@ -56,6 +57,9 @@ class FaceEncoderConfig:
     """The channel that a correction may only increase."""
 
     def __post_init__(self) -> None:
+        check_ranges(self, num_betas=(0, 10_000), coarse_width=(1, 1024), coarse_hidden=(1, 8192))
+        check_ranges(self, marks_hidden=(1, 8192), perceptual_width=(0.01, 10), perceptual_features=(1, 100_000))
+        check_ranges(self, perceptual_hidden=(1, 8192))
         if self.perceptual not in ("mobilenet", "resnet"):
             raise ValueError(f"perceptual={self.perceptual!r} must be mobilenet or resnet")
 

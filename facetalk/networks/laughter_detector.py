@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from facetalk.audio.level import recording_level
 from facetalk.audio.spectrogram import LogMel
+from facetalk.core.config import check_ranges
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.networks.speech_encoder import ResidualLayer, at_frames
 
@@ -31,8 +32,7 @@ class LaughterDetectorConfig:
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.num_mels < 1 or self.width < 1 or not self.dilations:
-            raise ValueError(f"num_mels={self.num_mels}, width={self.width}, dilations={self.dilations} are too small")
+        check_ranges(self, num_mels=(1, 1024), width=(1, 8192), dilations=(1, 10_000), dropout=(0, 0.99))
 
 
 class LaughterDetector(nn.Module):

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from facetalk.audio.articulation import ARTICULATORS
 from facetalk.audio.phonemes import PHONEMES
+from facetalk.core.config import check_ranges
 from facetalk.networks.backbones import ResNetTrunk
 
 MEAN, STD = 0.421, 0.165
@@ -33,6 +34,7 @@ class LipReaderConfig:
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
+        check_ranges(self, width=(1, 1024), hidden=(1, 8192), dilations=(1, 10_000), dropout=(0, 0.99))
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation={self.activation!r}; known: {', '.join(ACTIVATIONS)}")
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from facetalk.core.config import check_ranges
 from facetalk.networks.attention import Attention
 
 
@@ -21,6 +22,10 @@ class DecoderConfig:
     num_experts: int = 8
     """Weight sets that a style mixes."""
     dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_ranges(self, width=(1, 8192), num_layers=(1, 100), num_heads=(1, 256), num_experts=(1, 256))
+        check_ranges(self, dropout=(0, 0.99))
 
 
 class StyleMixer(nn.Module):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from facetalk.audio import phoneme_features
 from facetalk.audio.phoneme_features import PhonemeFeatures
@@ -53,6 +56,10 @@ NETWORKS: dict[str, tuple[NetworkType, ...]] = {
     "style-critic": (NetworkType("style-critic", PatchCriticConfig, StyleCritic, ("num_channels", "num_styles")),),
 }
 """By kind, which each `config.yaml` names together with the method."""
+
+
+_LARGEST_SIZE = 1_000_000
+"""Of an input of a network."""
 
 
 class Described(NamedTuple):
@@ -127,22 +134,52 @@ def load(kind: str, name: str | Path = "") -> nn.Module:
     if str(entries.get("method")) not in known:
         raise FacetalkError(f"{folder} was made by {entries.get('method')!r}; known for {kind}: {', '.join(known)}")
     chosen = known[entries["method"]]
+    state = read_state(folder)
     try:
         config = build(chosen.config, entries["network"], f"{folder / CONFIG_FILE}: network")
-        network = chosen.network(config=config, **{key: entries[key] for key in chosen.inputs})
+        with _at_most(sum(value.numel() for value in state.values())):
+            network = chosen.network(config=config, **{key: _size(key, entries[key]) for key in chosen.inputs})
     except KeyError as error:
         raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {error} is missing") from None
     except UsageError as error:  # nobody typed these options
         raise FacetalkError(str(error)) from None
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {reason:.200}") from None
     try:
-        network.load_state_dict(read_state(folder))
+        network.load_state_dict(state)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise FacetalkError(f"{folder / MODEL_FILE} does not fit its {CONFIG_FILE}: {reason:.200}") from None
     return frozen(network)
+
+
+def _size(name: str, value: object) -> int:
+    if not isinstance(value, int) or not 1 <= value <= _LARGEST_SIZE:
+        raise ValueError(f"{name} is {value!r:.40}, not a size")
+    return value
+
+
+@contextmanager
+def _at_most(num_values: int) -> Iterator[None]:
+    """Stop a network that grows beyond the values that its file holds, before memory is filled for it.
+
+    A description of a hundred bytes may ask for a network of any size.
+    """
+    thread, count = threading.get_ident(), 0
+
+    def counted(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal count
+        if parameter is not None and threading.get_ident() == thread:
+            count += parameter.numel()
+            if count > num_values:
+                raise ValueError(f"it describes more than the {num_values} values of {MODEL_FILE}")
+
+    hook = register_module_parameter_registration_hook(counted)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def load_speech(name: str) -> SpeechFeatures:

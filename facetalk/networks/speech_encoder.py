@@ -15,6 +15,7 @@ from facetalk.audio.articulation import ARTICULATORS, MOUTH_CURVES
 from facetalk.audio.level import recording_level, running_level
 from facetalk.audio.phonemes import PHONEMES, phoneme_columns
 from facetalk.audio.spectrogram import NUM_MELS, LogMel, num_rows, pieces
+from facetalk.core.config import check_ranges
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.io.audio import Waveform
 
@@ -40,8 +41,7 @@ class SpeechEncoderConfig:
     ahead, with which the beginning of a recording does not depend on what follows."""
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.hidden < 1 or not self.dilations:
-            raise ValueError(f"width={self.width}, hidden={self.hidden}, dilations={self.dilations} must not be empty")
+        check_ranges(self, width=(1, 8192), hidden=(1, 8192), dilations=(1, 10_000), dropout=(0, 0.99))
         if self.level not in LEVELS:
             raise ValueError(f"level={self.level!r} must be one of {', '.join(LEVELS)}")
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from facetalk.core.config import check_ranges
 from facetalk.networks.attention import EncoderLayer, sinusoid_code
 
 
@@ -22,6 +23,10 @@ class StyleEncoderConfig:
     dropout: float = 0.1
     max_frames: int = 256
     """Longest segment that is encoded at once; longer references are cut into segments of equal length."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, width=(1, 8192), num_layers=(1, 100), num_heads=(1, 256), dropout=(0, 0.99))
+        check_ranges(self, max_frames=(1, 100_000))
 
 
 class StyleEncoder(nn.Module):

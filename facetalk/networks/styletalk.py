@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from facetalk.core.config import check_ranges
 from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.io.audio import Waveform
 from facetalk.networks.attention import EncoderLayer, LocalBias
@@ -81,6 +82,7 @@ class GeneratorConfig:
     upper: DecoderConfig = field(default_factory=lambda: DecoderConfig(num_layers=1))
 
     def __post_init__(self) -> None:
+        check_ranges(self, num_layers=(1, 100), reach=(1, 1000), dropout=(0, 0.99), feature_dropout=(0, 0.99))
         if self.lower.width != self.upper.width:
             raise ValueError(f"both decoders read the same speech: widths {self.lower.width} and {self.upper.width}")
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from facetalk.core.config import check_ranges
 from facetalk.core.errors import FacetalkError
 from facetalk.core.progress import TrainingProgress, no_training_progress
 from facetalk.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
@@ -36,6 +37,7 @@ class LoopConfig:
         for name in ("num_steps", "log_every", "validate_every", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        check_ranges(self, num_threads=(0, 1024))
 
 
 @runtime_checkable

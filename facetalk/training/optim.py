@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from facetalk.core.config import check_ranges
+
 
 @dataclass(frozen=True)
 class OptimConfig:
@@ -35,6 +37,7 @@ class OptimConfig:
             raise ValueError(f"learning_rate={self.learning_rate} must be positive")
         if not 0 <= self.average < 1:
             raise ValueError(f"average={self.average} must lie in [0, 1)")
+        check_ranges(self, learning_rate=(0, 10), weight_decay=(0, 10), final_share=(0, 1), clip_norm=(1e-9, 1e9))
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:

@@ -24,8 +24,8 @@ class Outer:
     inner: Inner = field(default_factory=Inner)
 
     def __post_init__(self) -> None:
-        if self.steps < 0:
-            raise ValueError(f"steps={self.steps} must not be negative")
+        if self.steps > 10**6:
+            raise ValueError(f"steps={self.steps} must not be so many")
 
 
 def test_a_config_survives_the_way_to_plain_values_and_back() -> None:
@@ -50,7 +50,8 @@ def test_missing_sections_keep_their_defaults_and_numbers_may_be_written_as_yaml
         ({"inner": {"rate": "quick"}}, "inner.rate must be a number"),
         ({"inner": {"sizes": 3}}, "inner.sizes must be a list"),
         ({"inner": {"span": [1, 2, 3]}}, "inner.span needs 2 values, found 3"),
-        ({"steps": -1}, "steps=-1 must not be negative"),
+        ({"steps": -1}, "steps must be a whole number from 0 on, not -1"),
+        ({"steps": 10**9}, "steps=1000000000 must not be so many"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_place(options: dict, message: str) -> None:

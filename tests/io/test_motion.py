@@ -108,6 +108,7 @@ def change(path: Path, **values: np.ndarray | str | None) -> None:
         ({"meta": '{"seed": NaN}'}, "NaN is not a JSON value"),
         ({"meta": "[" * 100_000}, "more than 100 levels"),
         ({"expression": np.full((7, 3), 1e30)}, "expression of the motion reaches 1e\\+30"),
+        ({"expression": np.full((7, 3), 1e300)}, "not finite in expression"),
         ({"transl": np.full((7, 3), 1e20)}, "transl of the motion reaches"),
         ({"betas": np.full(4, -1e9)}, "betas of the motion reaches"),
         ({"fps": np.float64(1e-9)}, "fps of the motion is 1e-09; it must be 1 to 1000"),

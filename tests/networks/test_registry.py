@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from facetalk.core.config import plain
@@ -53,6 +55,32 @@ def test_the_face_encoder_is_put_together_from_both_encoders() -> None:
     for part, kind in ((encoder.coarse, "coarse-encoder"), (encoder.perceptual, "perceptual-encoder")):
         expected = load(kind).state_dict()
         assert all(torch.equal(value, expected[name]) for name, value in part.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        ({"width": -1}, "whole number from 0 on"),
+        ({"width": 0}, "width=0 must lie between 1"),
+        ({"width": 10**12}, "width=1000000000000 must lie between"),
+        ({"width": 8192}, "describes more than the .* values of"),
+        ({"num_mels": 9}, "does not fit its|describes more"),
+        ({"dilations": [1] * 2000}, "dilations has 2000 values"),
+        ({"dilations": [1] * 900}, "describes more than"),
+        ({"dropout": float("nan")}, "finite"),
+        ({"dropout": 7.0}, r"dropout=7\.0 must lie"),
+    ],
+)
+def test_a_description_that_asks_for_another_network_is_refused_at_once(
+    tmp_path: Path, network: dict[str, object], reason: str
+) -> None:
+    write_detector(tmp_path / "run")
+    described = {"kind": "laughter-detector", "method": "laughter", "network": plain(SMALL) | network}
+    (tmp_path / "run" / CONFIG_FILE).write_text(yaml.safe_dump(described))
+    start = time.perf_counter()
+    with pytest.raises(FacetalkError, match=reason) as found:
+        load("laughter-detector", tmp_path / "run")
+    assert "\n" not in str(found.value) and time.perf_counter() - start < 10
 
 
 def test_a_folder_of_another_kind_is_refused_in_one_line(tmp_path: Path) -> None:
