@@ -15,7 +15,8 @@ from facetalk.core.errors import FacetalkError, NoFaceError, UsageError
 from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.data.crops import CropTrack, crop_track, cut_video, write_crops
 from facetalk.data.faces import FaceDataConfig, FaceExample, crops_dir, first_of_each, read_face_example, spread_over
-from facetalk.data.manifest import Clip, read_manifest, split_by_speaker
+from facetalk.data.manifest import Clip, read_manifest
+from facetalk.data.split import split_clips
 from facetalk.io.motion import read_motion
 from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.landmark_detector import LandmarkDetector, MediaPipeDetector
@@ -39,7 +40,7 @@ def read_corpus(data_dir: Path | None, config: FaceDataConfig, method: str) -> F
     """
     if data_dir is None:
         raise UsageError(f"{method} is trained on videos: give --data DIR, which facetalk fit VIDEO... -o DIR writes")
-    train, validation = split_by_speaker(read_manifest(data_dir), config.dev_speakers)
+    train, validation = split_clips(read_manifest(data_dir), config.dev_speakers)
     validation = first_of_each(validation, config.validation_clips_per_speaker)
     train, validation = spread_over(train, config.max_clips), spread_over(validation, config.max_clips)
     make_crops([*train, *validation], config.max_frames)

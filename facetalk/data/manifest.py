@@ -61,6 +61,8 @@ class Clip:
     """The video that the motion was fitted to."""
     av_offset_ms: float = 0.0
     """How much later than the audio the mouth moves; 0 where that is not known."""
+    duration_s: float | None = None
+    """Length; None where the manifest does not state it."""
 
     @property
     def motion_path(self) -> Path:
@@ -163,7 +165,10 @@ def read_manifest(folder: Path) -> tuple[Clip, ...]:
     for row in rows:
         notes = {key: row.get(key) or "" for key in ("speaker", "label", "source")}
         av_corr, av_offset_ms = _number(row, "av_corr", path), _number(row, "av_offset_ms", path) or 0.0
-        clips.append(Clip(folder, row["name"], av_corr=av_corr, av_offset_ms=av_offset_ms, **notes))
+        duration_s = _number(row, "duration_s", path)
+        clips.append(
+            Clip(folder, row["name"], av_corr=av_corr, av_offset_ms=av_offset_ms, duration_s=duration_s, **notes)
+        )
     return tuple(clips)
 
 

@@ -16,8 +16,9 @@ from facetalk.audio.augment import augment_mel, augment_waveform
 from facetalk.audio.spectrogram import LogMel
 from facetalk.core.config import plain
 from facetalk.core.errors import UsageError
-from facetalk.data.manifest import read_manifest, split_by_speaker
+from facetalk.data.manifest import read_manifest
 from facetalk.data.speech import SpeechExample, read_speech
+from facetalk.data.split import split_clips
 from facetalk.io.weights import write_model
 from facetalk.losses.speech import mouth_disagreement
 from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig, SpeechHeads, leveled
@@ -133,7 +134,7 @@ def make_task(config: SpeechTrainingConfig, data_dir: Path | None) -> SpeechEnco
         raise UsageError(
             "speech-encoder is trained on recordings: give --data DIR, a speech folder (see facetalk/data/speech.py)"
         )
-    train, validation = split_by_speaker(read_manifest(data_dir), config.data.dev_speakers)
+    train, validation = split_clips(read_manifest(data_dir), config.data.dev_speakers)
     encoder = SpeechEncoder(config.encoder)
     return SpeechEncoderTask(
         config, encoder, [read_speech(clip) for clip in train], [read_speech(clip) for clip in validation]

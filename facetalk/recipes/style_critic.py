@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError
 from facetalk.data.dataset import DataConfig, Example, read_motion_example
-from facetalk.data.manifest import read_clips, split_by_speaker
+from facetalk.data.manifest import read_clips
 from facetalk.data.sampling import random_index
+from facetalk.data.split import split_clips
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.weights import write_model
 from facetalk.networks.critics import PatchCriticConfig, StyleCritic
@@ -101,7 +102,7 @@ class StyleCriticTask:
 
 def make_task(config: StyleCriticTrainingConfig, data_dir: Path | None) -> StyleCriticTask:
     """Read the motions of the training speakers, with or without audio."""
-    train, _ = split_by_speaker(read_clips(data_dir, "style-critic"), config.data.dev_speakers)
+    train, _ = split_clips(read_clips(data_dir, "style-critic"), config.data.dev_speakers)
     return StyleCriticTask(config, [read_motion_example(clip, config.data) for clip in train])
 
 

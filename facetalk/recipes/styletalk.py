@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from facetalk.core.config import plain
 from facetalk.data.dataset import Batch, DataConfig, Example, Sampler, pad, read_example, read_motion_example
-from facetalk.data.manifest import read_clips, split_by_speaker
+from facetalk.data.manifest import read_clips
+from facetalk.data.split import split_clips
 from facetalk.head.channels import ARKIT_NAMES, indices
 from facetalk.io.weights import write_model, write_tensors
 from facetalk.losses.critics import hinge_error, sync_error, triplet_error
@@ -282,7 +283,7 @@ def make_task(config: StyleTalkConfig, data_dir: Path | None) -> StyleTalkTask:
     clips = read_clips(data_dir, "styletalk")
     assets = load_head_assets(config.head)
     speech = load_speech(config.speech)
-    train, validation = split_by_speaker(clips, config.data.dev_speakers)
+    train, validation = split_clips(clips, config.data.dev_speakers)
     talking = [read_example(clip, speech.encode, config.data) for clip in train if clip.has_audio]
     motion_only = [read_motion_example(clip, config.data) for clip in train if not clip.has_audio]
     kept = [read_example(clip, speech.encode, config.data) for clip in validation if clip.has_audio]

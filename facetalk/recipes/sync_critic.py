@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from facetalk.core.config import plain
 from facetalk.data.dataset import DataConfig, Example, Sampler, read_example
-from facetalk.data.manifest import read_clips, split_by_speaker
+from facetalk.data.manifest import read_clips
 from facetalk.data.sampling import random_index
+from facetalk.data.split import split_clips
 from facetalk.io.weights import write_model
 from facetalk.losses.critics import match_error
 from facetalk.losses.geometry import MouthVertices
@@ -142,7 +143,7 @@ def make_task(config: SyncCriticTrainingConfig, data_dir: Path | None) -> SyncCr
     """Read the dataset and build the critic with initial weights."""
     clips = [clip for clip in read_clips(data_dir, "sync-critic") if clip.has_audio]
     speech = load_speech(config.speech)
-    parts = split_by_speaker(clips, config.data.dev_speakers)
+    parts = split_clips(clips, config.data.dev_speakers)
     train, validation = ([read_example(clip, speech.encode, config.data) for clip in part] for part in parts)
     mouth = MouthVertices(load_head_assets(config.head), config.num_vertices)
     return SyncCriticTask(config, SyncCritic(speech.width, config.critic), mouth, train, validation)

@@ -43,14 +43,16 @@ def evaluate_talker(talker: StyleTalk, examples: Sequence[Example], geometry: Li
     """Mean figures over clips, in the neutral style: the style of a clip itself could reveal its motion.
 
     Returns:
-        The figures of `compare_mouths`, and the same as `shuffled_*` with the audio of another clip.
+        The figures of `compare_mouths`, and with several clips the same as `shuffled_*` with the audio of another clip.
     """
     long = [example for example in examples if example.num_frames >= MIN_FRAMES]
     synced = [example for example in long if example.clip.av_corr is None or example.clip.av_corr >= MIN_SYNC]
     figures: dict[str, list[float]] = defaultdict(list)
     for index, example in enumerate(synced):
-        wrong = features_of_other_clip(synced, index)
-        for prefix, features in (("", example.features[0]), ("shuffled_", wrong)):
+        heard = {"": example.features[0]}
+        if len(synced) > 1:
+            heard["shuffled_"] = features_of_other_clip(synced, index)
+        for prefix, features in heard.items():
             predicted = talker.decode(features, talker.neutral_style)
             for name, value in compare_mouths(predicted, example.expression[0], geometry).items():
                 figures[prefix + name].append(value)
