@@ -22,6 +22,10 @@ _IDENTITY_PRIOR = 0.02
 """Cost of an identity coefficient, relative to a mean squared error of one square millimeter per point."""
 
 
+_BLOCK = 256
+"""Frames that are posed together."""
+
+
 def retarget(motion: Motion, head: HeadModel | str, source: HeadModel | None = None) -> Motion:
     """Convert a motion to another head.
 
@@ -88,9 +92,14 @@ def _follow_points(motion: Motion, source: HeadModel, target: HeadModel) -> tupl
     poses = torch.zeros(motion.num_frames + 1, 5, 3)
     poses[1:, JAW] = motion.jaw_pose
     expression = torch.cat([torch.zeros_like(motion.expression[:1]), motion.expression])
+    parts = []
     with torch.no_grad():
-        vertices = source(expression, poses, torch.zeros(len(poses), 3), torch.zeros(source.num_betas))
-    rows = compared(source.assets, numbers, vertices)
+        for start in range(0, len(poses), _BLOCK):  # all vertices of a long motion would take gigabytes
+            part = slice(start, start + _BLOCK)
+            still = torch.zeros(len(poses[part]), 3)
+            vertices = source(expression[part], poses[part], still, torch.zeros(source.num_betas))
+            parts.append(compared(source.assets, numbers, vertices))
+    rows = torch.cat(parts)
     scale = basis.scale / point_basis(source, numbers, basis.weights).scale
     bounds = target.shape.expression_bounds
     limits = torch.tensor([0.0, 1.0]).repeat(len(target.shape.expression_names), 1) if bounds is None else bounds
