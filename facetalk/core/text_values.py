@@ -21,7 +21,7 @@ _MOST_LEVELS = 20
 _MOST_DIGITS = 20
 _MOST_JSON_CHARACTERS = 1 << 22
 _MOST_JSON_LEVELS = 100
-_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_JSON_SIGNS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 
 def parse_yaml(text: str, where: str) -> Any:
@@ -87,9 +87,13 @@ def parse_number(text: str, where: str) -> float:
 def _levels(text: str) -> int:
     """Largest number of brackets inside one another."""
     depth = deepest = 0
-    for bracket in re.findall(r"[\[{\]}]", _JSON_TEXT.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
+    in_text = False
+    for sign in _JSON_SIGNS.findall(text):
+        if sign == '"':
+            in_text = not in_text
+        elif not in_text and len(sign) == 1:
+            depth += 1 if sign in "[{" else -1
+            deepest = max(deepest, depth)
     return deepest
 
 

@@ -22,6 +22,8 @@ import numpy as np
 MAGIC = b"\x93NUMPY"
 MOST_BYTES = 768 << 20
 """Limit for all arrays of a file: three times the largest published head."""
+_UNPACKED_BYTES, _MOST_RATIO = 64 << 20, 100
+"""What any archive may unpack to, and by how much larger ones may be compressed: numbers of a face hardly are."""
 _MOST_HEADER_BYTES = 10_000
 _MOST_DIRECTORY_BYTES = 1 << 20
 _END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
@@ -29,8 +31,9 @@ _LONGEST_COMMENT = 65_535
 _FIELDS = {
     "descr": re.compile(r"'descr' *: *'([^']{1,20})' *[,}]"),
     "fortran_order": re.compile(r"'fortran_order' *: *(True|False) *[,}]"),
-    "shape": re.compile(r"'shape' *: *\(((?: *\d{1,12}L? *,?){0,8}) *\) *[,}]"),
+    "shape": re.compile(r"'shape' *: *\(([\dL ,]{0,200})\) *[,}]"),
 }
+_SIZE = re.compile(r" *(\d{1,12})L? *")
 _DTYPE = re.compile(r"[<>|=]?(?:b1|i[1248]|u[1248]|f[248]|c8|c16|[SU][1-9]\d{0,6})")
 _OBJECTS = re.compile(r"[|<>=]?O\d?")
 
@@ -88,6 +91,7 @@ def read_npz(path: Path, names: Collection[str] | None = None, most_bytes: int =
                 for name in [name for name in members if names is not None and name not in names]:
                     _check_member(archive, members.pop(name))
                 total = sum(entry.file_size for entry in members.values())
+                most_bytes = min(most_bytes, max(_UNPACKED_BYTES, _MOST_RATIO * path.stat().st_size))
                 if total > most_bytes:
                     raise ArrayFileError(f"it unpacks to {total >> 20} MiB; at most {most_bytes >> 20} are read")
                 return {name: _read_member(archive, entry) for name, entry in members.items()}
@@ -191,13 +195,22 @@ def _read_header(file: io.BufferedIOBase) -> tuple[_Header, int]:
     if not _DTYPE.fullmatch(descr):
         raise ArrayFileError(f"its array has values of the kind {descr!r}")
     try:
-        sizes = tuple(int(part) for part in re.findall(r"\d+", shape))
+        sizes = _sizes(shape)
         header = _Header(np.dtype(descr), order == "True", sizes)
     except (TypeError, ValueError) as error:
         raise ArrayFileError(f"its array's header is damaged ({_one_line(error)})") from None
     if math.prod(max(size, 1) for size in sizes) > 1 << 40:  # NumPy multiplies them even if one of them is zero
         raise ArrayFileError(f"its array has the shape {sizes}")
     return header, len(start) + len(field) + length
+
+
+def _sizes(shape: str) -> tuple[int, ...]:
+    """The numbers of a tuple; Python 2 wrote them with an L."""
+    parts = shape.rstrip().removesuffix(",").split(",") if shape.strip() else []
+    found = [_SIZE.fullmatch(part) for part in parts]
+    if len(parts) > 8 or any(match is None for match in found):
+        raise ValueError(f"its shape is ({shape[:40]})")
+    return tuple(int(match[1]) for match in found if match is not None)
 
 
 def check_characters(array: np.ndarray) -> None:

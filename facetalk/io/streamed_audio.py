@@ -32,6 +32,9 @@ COMPLETE_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF", "AU", "CAF")
 """Formats that soundfile reads to their end. In MP3 without a length header, in joined MP3 and in chained Ogg it stops
 early without an error."""
 
+MOST_HOURS = 24
+"""Silence is compressed so well that a small file may hold years of it."""
+
 SAMPLE_RATES = (1000, 768_000)
 """Lowest and highest sample rate that is taken for real, Hz."""
 
@@ -101,6 +104,7 @@ class StreamedAudio:
         statistics = _Statistics(first.shape[1])
         samples = itertools.chain([first], (block for _, block in blocks))
         for block in resample_blocks(map(statistics.add, samples), rate):
+            _check_length(self.path, statistics.samples, rate)
             self._file.write(np.ascontiguousarray(block.T.numpy(), np.float32).tobytes())
         if statistics.samples == 0:
             raise FacetalkError(f"{self.path} holds no audio samples")
@@ -171,6 +175,7 @@ def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         if file.format not in COMPLETE_FORMATS or file.frames == 0:
             raise _IncompleteError
         _check_rate(path, file.samplerate)
+        _check_length(path, file.frames, file.samplerate)
         size = max(1, min(10 * file.samplerate, _BLOCK_SAMPLES // file.channels))
         while len(block := file.read(size, dtype="float32", always_2d=True)):
             yield file.samplerate, block
@@ -180,6 +185,11 @@ def _check_rate(path: Path, rate: int) -> None:
     low, high = SAMPLE_RATES
     if not low <= rate <= high:
         raise FacetalkError(f"{path} states a sample rate of {rate} Hz; {low} to {high} Hz can be read")
+
+
+def _check_length(path: Path, samples: int, rate: int) -> None:
+    if samples > MOST_HOURS * 3600 * rate:
+        raise FacetalkError(f"{path} holds more than {MOST_HOURS} hours of audio; cut it into parts")
 
 
 def _ffmpeg_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:

@@ -49,6 +49,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def read_metadata(path: Path) -> dict[str, str]:
     """Text metadata of a safetensors file."""
+    if path.exists() and not path.is_file():
+        raise FacetalkError(f"{path} is {'a folder' if path.is_dir() else 'not a file'}, not a safetensors file")
     try:
         with safetensors.safe_open(path, "pt") as file:
             return dict(file.metadata() or {})
@@ -96,13 +98,13 @@ def write_model(folder: Path, model: nn.Module, kind: str, method: str, sections
 
 def read_config(path: Path) -> dict[str, Any]:
     """A YAML file that holds one mapping of plain values."""
+    if path.exists() and not path.is_file():
+        raise FacetalkError(f"{path} is {'a folder' if path.is_dir() else 'not a file'}, not a configuration file")
     try:
         with path.open("rb") as file:
             text = file.read(4 * MOST_CHARACTERS + 1).decode("utf-8")
     except FileNotFoundError:
         raise FacetalkError(f"no configuration file at {path}") from None
-    except IsADirectoryError:
-        raise FacetalkError(f"{path} is a folder, not a configuration file") from None
     except UnicodeDecodeError:
         raise FacetalkError(f"{path} is not valid YAML: it is not a text in UTF-8") from None
     value = parse_yaml(text, str(path))

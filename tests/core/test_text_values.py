@@ -72,6 +72,22 @@ def test_plain_json_comes_back_and_brackets_in_texts_are_no_levels() -> None:
     assert parse_json('{"a": [1, 2.5, "[[[' + "[" * 200 + '\\"[", null]}', "x")["a"][:2] == [1, 2.5]
 
 
+@pytest.mark.parametrize("text", ['"' + '\\"' * 1_000_000, '"' * 2_000_001, "[]" * 1_000_000, "\\" * 2_000_000])
+def test_the_time_for_json_grows_with_its_length(text: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises(FacetalkError):
+        parse_json(text, "x")
+    assert time.perf_counter() - start < 10
+
+
+@pytest.mark.parametrize("text", ["a: 1" + ":1" * 100_000, "a: " + "1" * 200_000, "a: " + "1_" * 100_000 + ":"])
+def test_the_time_for_yaml_grows_with_its_length(text: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises(FacetalkError):
+        parse_yaml(text, "x")
+    assert time.perf_counter() - start < 10
+
+
 @pytest.mark.parametrize("text", ["nan", "1e999", "-inf", "", "x", "9" * 100_000])
 def test_what_is_no_finite_number_is_refused(text: str) -> None:
     assert parse_number(" 1.5 ", "x") == 1.5

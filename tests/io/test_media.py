@@ -158,6 +158,17 @@ def test_a_sample_rate_that_nothing_records_at_is_refused(tmp_path: Path) -> Non
         read_waveform(path)
 
 
+def test_days_of_silence_in_a_small_file_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "days.wav"
+    soundfile.write(path, np.zeros(100), 1000)
+    with path.open("r+b") as file:  # a sparse file of 26 hours
+        file.seek(40)
+        file.write((26 * 3600 * 2000).to_bytes(4, "little"))
+        file.truncate(44 + 26 * 3600 * 2000)
+    with pytest.raises(FacetalkError, match="more than 24 hours of audio"):
+        read_waveform(path)
+
+
 def encoded_audio(path: Path, audio: Path) -> torch.Tensor:
     with VideoWriter(path, (16, 16), 25.0, audio) as writer:
         for _ in range(25):

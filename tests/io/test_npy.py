@@ -50,6 +50,10 @@ def described(descr: str = "'<f4'", order: Any = False, shape: str = "(3,)") -> 
         (npy("{" * 3000), "header is damaged"),
         (npy("-" * 9000 + "1"), "header is damaged"),
         (npy(described(shape="(True, 3)")), "header is damaged"),
+        (npy(described(shape="(" + "9" * 5000 + ")")), "header is damaged"),
+        (npy(described(shape="(" + "9" * 190 + ")")), "header is damaged"),
+        (npy(described(shape="(3 3)")), "header is damaged"),
+        (npy(described(shape="(1,1,1,1,1,1,1,1,1)")), "header is damaged"),
         (npy(described(shape="(-1, 3)")), "header is damaged"),
         (npy(described(shape="(1000000, 1000000)")), "states 4000000000000 bytes of data, there are 0"),
         (npy(described(shape="(0, 999999999999, 999999999999)")), "the shape"),
@@ -73,6 +77,12 @@ def test_a_header_that_lies_is_refused_before_memory_is_filled(tmp_path: Path, c
         read_npz(tmp_path / "a.npz")
 
 
+def test_headers_as_other_programs_write_them_are_read(tmp_path: Path) -> None:
+    for shape in ("(3,)", "(3L,)", "( 3 , )", "(3)", "(1L, 3L)", "(1,3,)"):
+        (tmp_path / "a.npy").write_bytes(npy(f"{{'shape':{shape},'descr':'<f4','fortran_order':False}}", bytes(12)))
+        assert read_npy(tmp_path / "a.npy").size == 3
+
+
 def test_pickled_objects_are_named_as_such(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", a=np.array([{}], object))
     with pytest.raises(PickledArrayError):
@@ -92,6 +102,12 @@ def test_the_total_of_an_archive_is_limited_before_anything_is_unpacked(tmp_path
     with pytest.raises(ArrayFileError, match="it unpacks to 1 MiB; at most 1 are read"):
         read_npz(tmp_path / "a.npz", most_bytes=1 << 20)
     assert read_npz(tmp_path / "a.npz", names=("a",), most_bytes=1 << 20)["a"].size == 1 << 18
+
+
+def test_what_is_compressed_beyond_any_motion_is_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", a=np.zeros(65 << 20, np.uint8))
+    with pytest.raises(ArrayFileError, match="it unpacks to 65 MiB; at most 64 are read"):
+        read_npz(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])

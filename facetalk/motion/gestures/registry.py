@@ -11,7 +11,7 @@ import torch
 from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
-from facetalk.io.audio import Waveform
+from facetalk.io.audio import Waveform, checked_waveform
 from facetalk.motion.gestures.base import Gesture
 
 GESTURES = {"idle": "facetalk.motion.gestures.idle:Idle"}
@@ -83,6 +83,8 @@ def add_gestures(
         >>> motion = add_gestures(load_talker().speak(waveform), waveform, seed=3, head_motion=0.5)
     """
     check_seed(seed)
+    if waveform is not None:
+        waveform = checked_waveform(waveform)
     if generator is None:
         if seed is None:
             seed = 0 if waveform is None else recording_seed(waveform)
