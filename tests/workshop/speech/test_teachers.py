@@ -72,7 +72,8 @@ def test_features_of_several_teachers_stand_side_by_side(tmp_path: Path) -> None
     write_teacher(teacher_path(clip, "whisper"), torch.zeros(50, 2))
     example = read_speech(clip)
     assert example.teachers.keys() == {"moonshine", "whisper"} and len(example.mouth) == 0
-    assert teachers_at(example, ("whisper", "moonshine"), times).tolist() == [[0, 0, 1, 1, 1]] * 2
+    together = teachers_at(example, ("whisper", "moonshine"), times)
+    assert together is not None and together.tolist() == [[0, 0, 1, 1, 1]] * 2
 
 
 def test_the_components_of_a_corpus_are_written_for_every_recording(corpus: Path) -> None:
