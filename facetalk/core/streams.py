@@ -27,7 +27,7 @@ def prepare_streams() -> None:
     codecs.register_error(_ENCODING_ERRORS, _escaped)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # replaced by a test or a notebook
-            stream.reconfigure(errors=_ENCODING_ERRORS)
+            stream.reconfigure(errors=_ENCODING_ERRORS)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -117,7 +117,8 @@ def read_crops(folder: Path, name: str) -> FaceCrops:
     try:
         values = {key: torch.from_numpy(array) for key, array in read_npz(path).items()}
         width, height = values.pop("image_size").tolist()
-        track = CropTrack(image_size=(width, height), **values)
+        turn = int(values.pop("turn", 0))
+        track = CropTrack(image_size=(width, height), turn=turn, **values)
         faces, mouths = (np.load(folder / f"{name}.{kind}.npy", mmap_mode="r") for kind in ("face", "mouth"))
     except (ArrayFileError, LookupError, TypeError, ValueError, EOFError) as error:
         raise FacetalkError(f"the crops of the clip {name} in {folder} are damaged ({error}); remove them") from None

@@ -52,7 +52,9 @@ class Texels:
     def _nearest(self) -> Int[np.ndarray, "height width"]:
         number = np.full((self.height, self.width), -1, np.int32)
         number[self.rows, self.columns] = np.arange(len(self.rows))
-        rows, columns = distance_transform_edt(number < 0, return_distances=False, return_indices=True)
+        found = distance_transform_edt(number < 0, return_distances=False, return_indices=True)
+        assert found is not None  # the distances are not asked for, the indices are
+        rows, columns = found
         return number[rows, columns]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.head.flame import (
     NUM_IDENTITY,
     NUM_POSE_FEATURES,

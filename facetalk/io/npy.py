@@ -7,7 +7,6 @@ memory is filled only as data arrives. That bounds time and memory, so no other 
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import struct
@@ -15,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -102,7 +101,7 @@ def read_npz(path: Path, names: Collection[str] | None = None, most_bytes: int =
             raise ArrayFileError(f"its archive is damaged ({_one_line(error)})") from None
 
 
-def _check_directory(file: io.BufferedIOBase) -> None:
+def _check_directory(file: IO[bytes]) -> None:
     """Refuse an archive with a directory of many files before it is read."""
     size = file.seek(0, 2)
     file.seek(max(0, size - _END_OF_DIRECTORY.size - _LONGEST_COMMENT))
@@ -141,7 +140,7 @@ def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray
         return _read_array(file, entry.file_size)
 
 
-def _read_array(file: io.BufferedIOBase, size: int) -> np.ndarray:
+def _read_array(file: IO[bytes], size: int) -> np.ndarray:
     """The array in a stream.
 
     Args:
@@ -171,7 +170,7 @@ def _check_size(header: _Header, length: int, size: int) -> int:
     return num_bytes
 
 
-def _read_header(file: io.BufferedIOBase) -> tuple[_Header, int]:
+def _read_header(file: IO[bytes]) -> tuple[_Header, int]:
     """The header, and the number of bytes up to its end."""
     start = file.read(len(MAGIC) + 2)
     if len(start) < len(MAGIC) + 2 or not start.startswith(MAGIC):

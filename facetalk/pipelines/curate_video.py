@@ -150,8 +150,8 @@ def _curate(job: CurationJob, audio: StreamedAudio | None) -> dict[str, Any]:
             rejected.append(_rejected_row(job, kept.face, Rejection(kept.span, "poor fit", error, limit)))
             continue
         name = f"{job.name}_{len(clips) + 1:03d}"
+        moved_ms = shift_ms + offset_ms if job.rules.speaker.fix_sync else 0.0
         if audio is not None:
-            moved_ms = shift_ms + offset_ms if job.rules.speaker.fix_sync else 0.0
             write_wav(job.out_dir / f"{name}.wav", audio_of(audio, kept.span, moved_ms / 1000))
         write_motion(job.out_dir / f"{name}.npz", motion)
         clips.append(_clip_row(job, name, kept, motion, audio is not None))
