@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,13 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 def print_path(path: Path | str) -> None:
     """Print the path of a result: as it is for programs, without control characters on a terminal."""
-    print_text(one_line(str(path)) if sys.stdout.isatty() else str(path))
+    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+        print_text(one_line(str(path)))
+        return
+    with _writing():  # a program that reads it wants the bytes of the name, whatever the encoding
+        sys.stdout.flush()
+        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+        sys.stdout.buffer.flush()
 
 
 def print_text(text: str) -> None:
@@ -47,9 +54,15 @@ def print_text(text: str) -> None:
         BrokenPipeError: the program that reads them has ended.
         FacetalkError: they cannot be written.
     """
-    try:
+    with _writing():
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         _drop_stdout()
         if isinstance(error, BrokenPipeError):

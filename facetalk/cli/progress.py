@@ -147,8 +147,9 @@ class PlainProgress(ProgressDisplay):
     """A line every few seconds."""
 
     def _show(self, what: str, done: int, total: int, figures: Mapping[str, float], due: bool) -> None:
-        if self._is_time(PLAIN_EVERY_S):
-            print(one_line(self.line(what, done, total, figures)), file=sys.stderr, flush=True)
+        line = self.line(what, done, total, figures)
+        if line and self._is_time(PLAIN_EVERY_S):
+            print(one_line(line), file=sys.stderr, flush=True)
 
     def line(self, what: str, done: int, total: int, figures: Mapping[str, float]) -> str:
         """Inputs, step, figures and time left, as far as they are known."""

@@ -16,6 +16,20 @@ def unicode_name(path: Path | str) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
+def is_unicode(text: Path | str) -> bool:
+    """Whether a name is text; on Linux it may be any bytes."""
+    try:
+        str(text).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def table_name(name: str) -> str:
+    r"""A name for tables and documents in UTF-8: bytes that are no text, `\xe9`, become `%e9`."""
+    return name if is_unicode(name) else unicode_name(name).replace("\\x", "%")
+
+
 def one_line(text: str) -> str:
     r"""Text that cannot steer a terminal: control characters and bytes that are no text become `\n`, `\x1b`, `\xe9`."""
     return "".join(map(_visible, text))

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from facetalk.core.errors import UsageError
-from facetalk.core.text import unicode_name
 
 _log = logging.getLogger(__name__)
 
@@ -77,11 +76,6 @@ def _folders(top: Path) -> Iterator[Path]:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
-
-
-def table_name(name: str) -> str:
-    r"""A clip's name as it is listed in a table in UTF-8: bytes that are no text, `\xe9`, become `%e9`."""
-    return unicode_name(name).replace("\\x", "%") if any("\udc80" <= letter <= "\udcff" for letter in name) else name
 
 
 def refuse_same_names(files: Iterable[Path], command: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
+from facetalk.core.text import table_name
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
 from facetalk.exporters.head_mesh import refuse_other_files
 from facetalk.exporters.part_textures import encoded, textured_parts
@@ -28,7 +29,7 @@ def write(
     The textures of `clip.usda` are in the folder `clip_textures`, which only an earlier export makes way for.
     """
     check_same_head(motion, head)
-    motion, folder = at_frame_rate(motion, options), path.with_name(f"{path.stem}_textures")
+    motion, folder = at_frame_rate(motion, options), path.with_name(f"{table_name(path.stem)}_textures")
     refuse_other_files(folder, (".jpg",))
     with replacing(path) as temporary, replacing(folder) as textures:
         textures.mkdir()

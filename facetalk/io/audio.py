@@ -57,7 +57,8 @@ def write_wav(path: Path | str, waveform: Waveform, sample_rate: int = SAMPLE_RA
     """Write mono 16-bit audio; samples beyond [-1, 1] are clipped."""
     with (
         replacing(Path(path)) as temporary,
-        soundfile.SoundFile(temporary, "w", sample_rate, 1, format="WAV", subtype="PCM_16") as file,
+        temporary.open("wb") as opened,  # libsndfile wants names in Unicode
+        soundfile.SoundFile(opened, "w", sample_rate, 1, format="WAV", subtype="PCM_16") as file,
     ):
         for start in range(0, len(waveform), BLOCK):
             file.write(waveform[start : start + BLOCK].detach().cpu().clamp(-1, 1).numpy())

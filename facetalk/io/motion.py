@@ -22,6 +22,7 @@ from torch import Tensor
 from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError, InvalidValueError
 from facetalk.core.motion import POSES, Motion, check_values
+from facetalk.core.text import unicode_name
 from facetalk.core.text_values import parse_json
 from facetalk.core.version import __version__
 from facetalk.io.files import replacing
@@ -117,7 +118,7 @@ def write_motion(path: Path | str, motion: Motion) -> None:
         arrays["camera_K"] = _float32(motion.camera.K)
         arrays["image_size"] = np.array(motion.camera.image_size, np.int64)
     if motion.source:
-        arrays["source"] = motion.source
+        arrays["source"] = unicode_name(motion.source)
         arrays["source_fps"] = np.float64(motion.source_fps)
     with replacing(Path(path)) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)

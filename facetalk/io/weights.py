@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.core.text import is_unicode, unicode_name
 from facetalk.core.text_values import MOST_CHARACTERS, parse_yaml
 from facetalk.io.files import replacing
 
@@ -42,7 +45,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and text metadata of a safetensors file."""
     metadata = read_metadata(path)
     try:
-        return load_file(path), metadata
+        with _named_in_unicode(path) as opened:
+            return load_file(opened), metadata
     except (safetensors.SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
         raise _unreadable(path, error) from None
 
@@ -52,12 +56,24 @@ def read_metadata(path: Path) -> dict[str, str]:
     if path.exists() and not path.is_file():
         raise FacetalkError(f"{path} is {'a folder' if path.is_dir() else 'not a file'}, not a safetensors file")
     try:
-        with safetensors.safe_open(path, "pt") as file:
+        with _named_in_unicode(path) as opened, safetensors.safe_open(opened, "pt") as file:
             return dict(file.metadata() or {})
     except FileNotFoundError:
         raise MissingAssetError(f"no weights at {path}") from None
     except (safetensors.SafetensorError, OSError, ValueError, OverflowError, MemoryError) as error:
         raise _unreadable(path, error) from None
+
+
+@contextmanager
+def _named_in_unicode(path: Path) -> Iterator[Path]:
+    """The file under a name that safetensors takes, which wants Unicode."""
+    if is_unicode(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "tensors"
+        link.symlink_to(path.absolute())
+        yield link
 
 
 def _unreadable(path: Path, error: BaseException) -> FacetalkError:
@@ -69,7 +85,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """Write a safetensors file in one step."""
     with replacing(path) as temporary:
         # Not save_file, which hides the file from other users.
-        temporary.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}, dict(metadata or {})))
+        described = {name: unicode_name(text) for name, text in (metadata or {}).items()}
+        temporary.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}, described))
 
 
 def read_state(folder: Path) -> dict[str, Tensor]:

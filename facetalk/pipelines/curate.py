@@ -14,10 +14,11 @@ from typing import Any
 
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
 from facetalk.core.progress import Progress, no_progress
+from facetalk.core.text import table_name
 from facetalk.data.curation.settings import CurationRules
 from facetalk.data.manifest import CURATED_COLUMNS, MANIFEST, REJECTED, REJECTED_COLUMNS, write_rows
 from facetalk.data.notes import checked_match, match_notes, read_laugh_times, read_notes
-from facetalk.data.sources import clip_names, find_videos, table_name
+from facetalk.data.sources import clip_names, find_videos
 from facetalk.io.files import make_folder
 from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, failed, no_report, run_batch
 from facetalk.pipelines.curate_video import WORK_DIR, CurationJob, curate_video

@@ -11,10 +11,10 @@ from pathlib import Path
 from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
-from facetalk.core.text import unicode_name
+from facetalk.core.text import table_name, unicode_name
 from facetalk.data.manifest import COLUMNS, FAILED_COLUMNS, MANIFEST, REJECTED, manifest_row, write_rows
 from facetalk.data.notes import NOTE_COLUMNS, checked_match, read_notes
-from facetalk.data.sources import clip_names, find_videos, table_name
+from facetalk.data.sources import clip_names, find_videos
 from facetalk.fitters.registry import check_method, load_fitter
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import write_wav
