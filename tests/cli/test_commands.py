@@ -111,6 +111,20 @@ def test_animate_prints_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monkey
     assert all(Path(name).exists() for name in printed)
 
 
+def test_frame_rate_and_seed_are_options_and_the_seed_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_toys(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    make_speech(tmp_path / "hello.wav")
+    arguments = ("animate", "hello.wav", "--format", "npz", "--fps", "29.97", "--json", "-o")
+    derived = json.loads(run(*arguments, "derived").stdout)["done"][0]
+    motion = read_motion(derived["files"]["npz"])
+    assert motion.fps == 30_000 / 1001 and motion.meta["seed"] == derived["seed"]
+    assert json.loads(run(*arguments, "given", "--seed", "7").stdout)["done"][0]["seed"] == 7
+    assert f"seed {derived['seed']}" in run("animate", "hello.wav", "--format", "npz", "-v", "-o", "said").output
+
+
 def test_export_takes_the_format_from_the_suffix_or_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     head = load_head()
