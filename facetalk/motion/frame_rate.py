@@ -38,8 +38,8 @@ CLOSED_LIPS = 0.06
 CLOSED_LIDS = 0.3
 """Lids that are open by less than this share count as closed."""
 
-NEGLIGIBLE = 0.002
-"""Differences of the opening that nobody sees."""
+NEGLIGIBLE = 0.004
+"""Differences of the opening that nobody sees, 0.15 mm: noise must not move frames about."""
 
 
 def at_frame_rate(motion: Motion, fps: float) -> Motion:
