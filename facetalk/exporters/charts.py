@@ -87,6 +87,11 @@ def charts_of(
     return charts
 
 
+def islands(faces: Int[np.ndarray, "faces 3"]) -> list[Int[np.ndarray, " group"]]:
+    """Groups of faces that are connected by their edges."""
+    return _connected(_neighbors(faces), np.arange(len(faces))) if len(faces) else []
+
+
 def _connected(pairs: Int[np.ndarray, "2 pairs"], rows: Int[np.ndarray, " rows"]) -> list[Int[np.ndarray, " group"]]:
     """Groups of rows that are connected by pairs of them."""
     place = np.full(max(int(pairs.max(initial=0)), int(rows.max())) + 1, -1)

@@ -28,6 +28,7 @@ class PaintedSurface:
         place_mm = 1000 * assets.shape.template.numpy()
         inside = _membership(assets, "mouth_lining")
         lips = _membership(assets, "lips") * (1 - inside)
+        self._gloss = float(np.median(look.gloss.numpy()[np.unique(faces), 0]))
         # With a texture, the colors at the vertices are the skin's share of the light, which is small in hollows.
         shade = look.colors.numpy().mean(1, keepdims=True) if look.texture is not None else np.ones_like(lips)
         hollow = ((0.65 - shade) / 0.3).clip(0, 1)
@@ -63,7 +64,7 @@ class PaintedSurface:
                 lips, hair, strands = seen[:, 3] * (1 - inside), seen[:, 4], seen[:, 5]
         roughness = np.full(len(values), ROUGHNESS[self.part])
         if self.part == "skin":
-            roughness = skin_roughness(place_mm, lips, hair, inside, values[:, _HOLLOW], texel_mm)
+            roughness = skin_roughness(place_mm, lips, hair, inside, values[:, _HOLLOW], self._gloss, texel_mm)
         elevation_mm = np.zeros(len(values), np.float32)
         if self.has_relief:
             elevation_mm = relief_mm(self.part, place_mm, lips, hair, strands, texel_mm).astype(np.float32)

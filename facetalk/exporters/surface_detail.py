@@ -17,7 +17,9 @@ _LIPS, _HAIR, _HOLLOW = 0.36, 0.62, 0.8
 """Roughness of lips, hair, and hollows such as the mouth, which no light reaches that could be reflected."""
 _UNEVEN = 0.035
 """Standard deviation of the skin's roughness."""
-_OCTAVES = {"skin": ((0.8, 0.018), (2.6, 0.035)), "tongue": ((0.7, 0.03), (1.6, 0.05))}
+_USUAL_GLOSS, _MATTE = 0.10, 0.25
+"""Specular strength of light skin, and how much rougher skin without any is."""
+_OCTAVES = {"skin": ((0.8, 0.018), (2.6, 0.02)), "tongue": ((0.7, 0.03), (1.6, 0.05))}
 """Size of the cells and depth of each octave of noise, millimeters."""
 _FURROWS_MM, _STRANDS_MM = 0.07, 0.12
 """Depth of the lips' furrows and of the strands of hair."""
@@ -64,6 +66,7 @@ def skin_roughness(
     hair: Float[np.ndarray, " texels"],
     inside: Float[np.ndarray, " texels"],
     hollow: Float[np.ndarray, " texels"],
+    gloss: float,
     texel_mm: Float[np.ndarray, " texels"],
 ) -> Float[np.ndarray, " texels"]:
     """Roughness of the skin and of what grows on it or continues it.
@@ -74,10 +77,12 @@ def skin_roughness(
         hair: share of hair.
         inside: share of the mouth's lining.
         hollow: how deep in a hollow such as a nostril, from 0 to 1.
+        gloss: specular strength of the skin; on dark skin the same highlight would be more visible.
         texel_mm: longer side of the texel.
     """
     cell, _ = _OCTAVES["skin"][0]
-    roughness = ROUGHNESS["skin"] + _UNEVEN * _fade(cell, texel_mm) * noise(place_mm / cell, 0)
+    matte = _MATTE * float(np.clip(1 - gloss / _USUAL_GLOSS, 0, 1))
+    roughness = ROUGHNESS["skin"] + matte + _UNEVEN * _fade(cell, texel_mm) * noise(place_mm / cell, 0)
     for share, value in ((lips, _LIPS), (hair, _HAIR), (np.maximum(inside, hollow), _HOLLOW)):
         roughness += share * (value - roughness)
     return roughness

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from facetalk.exporters.charts import MARGIN, Chart, charts_of, eye_charts, packed
+from facetalk.exporters.charts import MARGIN, Chart, charts_of, eye_charts, islands, packed
 from facetalk.exporters.head_mesh import EYEBALLS
 from facetalk.head.assets import HeadAssets
 
@@ -19,6 +19,8 @@ _LARGEST = 1024
 """Longest side of such a texture, texels."""
 _STRIP = 256
 """Least height of the strip below a given layout, texels."""
+_SMALLEST_ISLAND = 0.05
+"""Share of the largest group of connected faces that a group needs to stay where it is."""
 _SMALLEST_TEXELS = 0.01
 """Twice the area below which a given layout has no room for a face."""
 
@@ -57,14 +59,24 @@ def _own_size(name: str, num_faces: int) -> tuple[int, int]:
 def _given_layout(
     assets: HeadAssets, members: np.ndarray
 ) -> tuple[Float[np.ndarray, "members 3 2"], Bool[np.ndarray, " members"]]:
-    """Corners of faces in the texture that comes with the head, and which faces have room in it."""
+    """Corners of faces in the texture that comes with the head, and which faces have room of their own in it.
+
+    Small islands have not: the bottom of a nostril fills the hole that the nostril leaves in the layout, and filtering
+    would mix it with the skin around.
+    """
     look = assets.appearance
     if look.texture is None:
         return np.zeros((len(members), 3, 2)), np.zeros(len(members), bool)
     rows, width = look.texture.shape[:2]
     corners = look.uv_coords.numpy()[look.uv_faces.numpy()[members]].astype(np.float64) * [width, rows]
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    return corners, first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] > _SMALLEST_TEXELS
+    roomy = np.flatnonzero(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] > _SMALLEST_TEXELS)
+    kept = np.zeros(len(members), bool)
+    groups = islands(assets.shape.faces.numpy()[members[roomy]])
+    largest = max(map(len, groups), default=0)
+    for group in groups:
+        kept[roomy[group]] = len(group) >= _SMALLEST_ISLAND * largest
+    return corners, kept
 
 
 def _charts(assets: HeadAssets, name: str, members: np.ndarray) -> list[Chart]:

@@ -11,11 +11,13 @@ import torch
 from facetalk.core.errors import FacetalkError
 from facetalk.exporters.baking import covered_texels
 from facetalk.exporters.part_textures import TexturedPart, textured_parts, vertex_colors
-from facetalk.exporters.surface_detail import noise
+from facetalk.exporters.surface_detail import noise, skin_roughness
+from facetalk.exporters.texture_layout import texture_layout
 from facetalk.head.assets import HeadAssets
 from facetalk.head.looks import Look
 from facetalk.motion.heads import load_head_assets
 from facetalk.rendering.color import linear_to_srgb, srgb_to_linear
+from tests.conftest import make_toy_head
 from tests.exporters.test_glb import parted_head
 
 
@@ -42,11 +44,12 @@ def test_the_texture_of_the_head_keeps_its_layout_and_details(bundled: HeadAsset
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     painted = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] > 1e-7
     shift = own[painted][..., 1] * len(skin.color) - corners[painted][..., 1] * height
-    np.testing.assert_allclose(shift, np.round(shift.flat[0]), atol=2e-2)
-    assert painted.mean() > 0.6
+    rows_below = round(float(np.median(shift)))
+    moved = np.abs(shift - rows_below).max(1) > 2e-2
+    assert painted.mean() > 0.6 and moved.mean() < 0.02, "all but the bottoms of the nostrils"
     # In the brows, where vertices are far apart, the texture is that of the head but for the vertices' shade.
     rows, columns = slice(210, 240), slice(320, 440)
-    offset = len(skin.color) - height - round(float(shift.flat[0]))
+    offset = len(skin.color) - height - rows_below
     mine, theirs = (image[rows, columns].mean(2).ravel() for image in (np.roll(skin.color, -offset, 0), texture))
     assert np.corrcoef(mine, theirs)[0, 1] > 0.98
 
@@ -146,3 +149,36 @@ def test_a_part_without_area_is_an_error_of_one_line() -> None:
     flat = replace(assets, shape=replace(assets.shape, template=torch.zeros(40, 3)))
     with pytest.raises(FacetalkError, match="has no area to paint"):
         textured_parts(flat)
+
+
+def test_a_small_island_of_a_layout_moves_to_the_strip_below() -> None:
+    assets = make_toy_head()
+    columns, rows = np.meshgrid(np.arange(6), np.arange(6))
+    place = np.stack([columns.ravel(), rows.ravel()], 1) / 5
+    corner = np.array([6 * row + column for row in range(5) for column in range(5)])
+    sheet = np.concatenate(
+        [np.stack([corner, corner + 1, corner + 7], 1), np.stack([corner, corner + 7, corner + 6], 1)]
+    )
+    faces = torch.from_numpy(np.concatenate([sheet, [[36, 37, 38]]]))
+    uv = torch.rand(40, 2) * 0
+    uv[:36] = torch.from_numpy(0.1 + 0.8 * place).float()
+    uv[36:39] = torch.tensor([[0.45, 0.45], [0.55, 0.45], [0.45, 0.55]])
+    template = torch.cat([0.1 * uv, torch.zeros(40, 1)], 1)
+    assets = replace(
+        assets,
+        shape=replace(assets.shape, faces=faces, template=template),
+        appearance=replace(
+            assets.appearance, uv_coords=uv, uv_faces=faces, texture=np.full((64, 64, 3), 200, np.uint8)
+        ),
+    )
+    corners, (width, height) = texture_layout(assets, "skin", np.arange(len(faces)))
+    assert width == 64 and height % 64 == 0 and height >= 64 + 256 - 6
+    moved = corners - 64 * uv[faces].numpy()
+    np.testing.assert_allclose(moved[:-1], moved[0, 0] + np.zeros((50, 3, 2)), atol=1e-4)
+    assert corners[-1, :, 1].max() < corners[:-1, :, 1].min()
+
+
+def test_skin_without_gloss_is_rougher() -> None:
+    place, none = np.zeros((1, 3), np.float32), np.zeros(1)
+    values = [skin_roughness(place, none, none, none, none, gloss, np.ones(1)) for gloss in (0.1, 0.05, 0.0)]
+    assert values[0] < values[1] < values[2]
