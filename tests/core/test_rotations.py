@@ -7,10 +7,13 @@ import torch
 
 from facetalk.core.rotations import (
     axis_angle_to_matrix,
+    axis_angle_to_quaternion,
     continuous_axis_angle,
     matrix_to_axis_angle,
     matrix_to_quaternion,
+    quaternion_to_axis_angle,
     skew,
+    slerp,
 )
 
 
@@ -53,3 +56,29 @@ def test_turns_past_the_half_stay_continuous() -> None:
     wrapped = matrix_to_axis_angle(axis_angle_to_matrix(steady))
     assert wrapped.diff(dim=0).abs().max() > 1
     torch.testing.assert_close(continuous_axis_angle(wrapped), steady, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-4, 1.0, 3.1, 6.0])
+def test_quaternions_turn_as_the_axis_angle_does(angle: float) -> None:
+    axis = torch.tensor([[0.6, 0.0, -0.8]], dtype=torch.float64)
+    back = quaternion_to_axis_angle(axis_angle_to_quaternion(angle * axis))
+    torch.testing.assert_close(axis_angle_to_matrix(back), axis_angle_to_matrix(angle * axis), atol=1e-9, rtol=0)
+
+
+def test_slerp_turns_at_constant_speed_by_the_shorter_way() -> None:
+    blend = torch.linspace(0, 1, 11, dtype=torch.float64)
+    for first, second in ((0.2, 1.4), (-2.8, 2.9), (0.5, 0.5), (0.0, 1e-7)):
+        ends = [torch.tensor([[0.0, angle, 0.0]], dtype=torch.float64).expand(11, 3) for angle in (first, second)]
+        for sign in (1, -1):  # the same rotations
+            start, stop = (axis_angle_to_quaternion(end) for end in ends)
+            between = quaternion_to_axis_angle(slerp(start, sign * stop, blend))
+            way = (second - first + torch.pi) % (2 * torch.pi) - torch.pi
+            expected = torch.stack([0 * blend, first + way * blend, 0 * blend], 1)
+            torch.testing.assert_close(axis_angle_to_matrix(between), axis_angle_to_matrix(expected), atol=1e-9, rtol=0)
+
+
+def test_slerp_gives_unit_quaternions() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = torch.nn.functional.normalize(torch.randn(2, 100, 4, generator=generator), dim=2)
+    between = slerp(first, second, torch.rand(100, generator=generator))
+    torch.testing.assert_close(between.norm(dim=1), torch.ones(100))
