@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,10 +17,16 @@ from facetalk.core.errors import InvalidValueError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.head.model import HeadModel
 from facetalk.motion.heads import load_head
+from facetalk.rendering.camera import resized_camera
 from facetalk.rendering.surface import Surface
 
 BACKENDS = ("cpu", "pyrender")
 CAMERAS = ("front", "tracked")
+
+MAX_TRACKED_SIDE = 4096
+"""Longest side of frames that are rendered, pixels. The memory for 8K would be four gigabytes."""
+
+_log = logging.getLogger(__name__)
 
 BLOCK = 32
 """Frames that are posed together: enough for full speed, few enough that memory does not grow with the clip."""
@@ -120,7 +127,13 @@ def check_identity(motion: Motion, head: HeadModel) -> None:
 
 
 def fitted_camera(motion: Motion) -> Camera:
-    """The camera of the video that a motion was fitted to."""
+    """The camera of the video that a motion was fitted to; frames beyond 4K are made smaller, and reported."""
     if motion.camera is None:
         raise UsageError("this motion was not fitted to a video, so it has no tracked camera; use --camera front")
-    return motion.camera
+    width, height = motion.camera.image_size
+    shrink = MAX_TRACKED_SIDE / max(width, height)
+    if shrink >= 1:
+        return motion.camera
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    _log.warning("the video has %d x %d pixels; it is rendered with %d x %d", width, height, *size)
+    return resized_camera(motion.camera, size)

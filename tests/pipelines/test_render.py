@@ -14,7 +14,7 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.video import VideoReader
 from facetalk.io.video_writer import VideoWriter
-from facetalk.motion.frames import BLOCK, make_renderer, posed, rendered
+from facetalk.motion.frames import BLOCK, fitted_camera, make_renderer, posed, rendered
 from facetalk.motion.head_surface import head_surface
 from facetalk.pipelines.render import render
 from facetalk.rendering.camera import project
@@ -191,3 +191,14 @@ def test_what_lies_in_the_mouth_gets_less_light(toy_head: HeadModel) -> None:
     )
     assert (surface.exposure[outside] == 1).all()
     assert set(np.unique(surface.translucency)) <= {np.float32(x) for x in (0, 0.2, 0.8, 1)}
+
+
+def test_frames_beyond_4k_are_rendered_smaller_and_reported(caplog: pytest.LogCaptureFixture) -> None:
+    motion = fitted(toy_motion(), size=(7680, 4320))
+    with caplog.at_level("WARNING"):
+        camera = fitted_camera(motion)
+    assert camera.image_size == (4096, 2304) and "7680 x 4320 pixels; it is rendered with 4096 x 2304" in caplog.text
+    point = torch.tensor([[0.03, 0.02, -0.6]])
+    assert motion.camera is not None
+    torch.testing.assert_close(project(point, camera), project(point, motion.camera) * 4096 / 7680)
+    assert fitted_camera(fitted(toy_motion())).image_size == SIZE
