@@ -17,7 +17,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError
 from facetalk.io.files import replacing
-from facetalk.io.npy import ArrayFileError, read_npz
+from facetalk.io.npy import ArrayFileError, npz_bytes, read_npz
 from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.crop import FACE_SCALE, cut, face_boxes, fill_gaps, landmarks_68, mouth_boxes, to_gray
 
@@ -97,16 +97,16 @@ def write_crops(folder: Path, name: str, crops: FaceCrops) -> None:
         with replacing(folder / f"{name}.{kind}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, pixels)
     track = crops.track
-    with replacing(folder / f"{name}.track.npz") as temporary, temporary.open("wb") as file:
-        np.savez(
-            file,
-            times=track.times.numpy(),
-            landmarks=track.landmarks.numpy(),
-            found=track.found.numpy(),
-            image_size=np.array(track.image_size),
-            face_boxes=track.face_boxes.numpy(),
-            mouth_boxes=track.mouth_boxes.numpy(),
-        )
+    arrays = {
+        "times": track.times.numpy(),
+        "landmarks": track.landmarks.numpy(),
+        "found": track.found.numpy(),
+        "image_size": np.array(track.image_size),
+        "face_boxes": track.face_boxes.numpy(),
+        "mouth_boxes": track.mouth_boxes.numpy(),
+    }
+    with replacing(folder / f"{name}.track.npz") as temporary:
+        temporary.write_bytes(npz_bytes(arrays))
 
 
 def read_crops(folder: Path, name: str) -> FaceCrops:

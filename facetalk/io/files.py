@@ -56,7 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
             _put(partial, path)
         except OSError as error:
             _check_parent(path)
-            if error.filename == str(partial):
+            if error.filename is None or str(error.filename) == str(partial):
                 error.filename, error.filename2 = str(path), None
             raise
 

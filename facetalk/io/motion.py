@@ -26,7 +26,7 @@ from facetalk.core.text import unicode_name
 from facetalk.core.text_values import parse_json
 from facetalk.core.version import __version__
 from facetalk.io.files import replacing
-from facetalk.io.npy import ArrayFileError, read_npz
+from facetalk.io.npy import ArrayFileError, npz_bytes, read_npz
 
 FORMAT = "facetalk-motion"
 VERSION = 1
@@ -120,8 +120,8 @@ def write_motion(path: Path | str, motion: Motion) -> None:
     if motion.source:
         arrays["source"] = unicode_name(motion.source)
         arrays["source_fps"] = np.float64(motion.source_fps)
-    with replacing(Path(path)) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(npz_bytes(arrays))
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -7,12 +7,13 @@ memory is filled only as data arrives. That bounds time and memory, so no other 
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -99,6 +100,13 @@ def read_npz(path: Path, names: Collection[str] | None = None, most_bytes: int =
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error,
                 OverflowError, OSError) as error:  # fmt: skip
             raise ArrayFileError(f"its archive is damaged ({_one_line(error)})") from None
+
+
+def npz_bytes(arrays: Mapping[str, np.ndarray | str]) -> bytes:
+    """A compressed archive, to be written in one piece: an archive that is written to a full disk cannot be closed."""
+    archive = io.BytesIO()
+    np.savez_compressed(archive, **arrays)  # type: ignore[arg-type]
+    return archive.getvalue()
 
 
 def _check_directory(file: IO[bytes]) -> None:
