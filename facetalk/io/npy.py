@@ -15,9 +15,12 @@ import zipfile
 import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeAlias
 
 import numpy as np
+
+Stream: TypeAlias = IO[bytes] | io.BufferedIOBase
+"""An open file, or a member of an archive, which lacks some methods of a file."""
 
 MAGIC = b"\x93NUMPY"
 MOST_BYTES = 768 << 20
@@ -148,7 +151,7 @@ def _read_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray
         return _read_array(file, entry.file_size)
 
 
-def _read_array(file: IO[bytes], size: int) -> np.ndarray:
+def _read_array(file: Stream, size: int) -> np.ndarray:
     """The array in a stream.
 
     Args:
@@ -178,7 +181,7 @@ def _check_size(header: _Header, length: int, size: int) -> int:
     return num_bytes
 
 
-def _read_header(file: IO[bytes]) -> tuple[_Header, int]:
+def _read_header(file: Stream) -> tuple[_Header, int]:
     """The header, and the number of bytes up to its end."""
     start = file.read(len(MAGIC) + 2)
     if len(start) < len(MAGIC) + 2 or not start.startswith(MAGIC):
