@@ -163,7 +163,7 @@ def _read_array(file: Stream, size: int) -> np.ndarray:
     memory = np.empty(num_bytes, np.uint8)  # the system provides it page by page, as data arrives
     room, done = memory.data, 0
     while done < num_bytes:
-        got = file.readinto(room[done : done + (1 << 24)])
+        got = file.readinto(room[done : done + (1 << 24)])  # type: ignore[attr-defined]
         if not got:
             raise ArrayFileError(f"it ends after {done} of {num_bytes} bytes of data")
         done += got
