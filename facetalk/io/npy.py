@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import IO, NamedTuple, TypeAlias
+from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -105,10 +105,10 @@ def read_npz(path: Path, names: Collection[str] | None = None, most_bytes: int =
             raise ArrayFileError(f"its archive is damaged ({_one_line(error)})") from None
 
 
-def npz_bytes(arrays: Mapping[str, np.ndarray | str]) -> bytes:
+def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
     """A compressed archive, to be written in one piece: an archive that is written to a full disk cannot be closed."""
     archive = io.BytesIO()
-    np.savez_compressed(archive, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(archive, **arrays)
     return archive.getvalue()
 
 
