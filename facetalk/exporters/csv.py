@@ -24,7 +24,7 @@ ROTATION_COLUMNS = tuple(
 _SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
 COLUMN_CHANNELS = tuple(_SWAPPED.get(name, name) for name in ARKIT_NAMES)
 
-_BLOCK = 4096
+_BLOCK = 512
 """Frames that are formatted together, so that memory does not grow with the clip."""
 
 
