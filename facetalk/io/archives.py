@@ -18,6 +18,8 @@ from facetalk.io.sandbox import Limits, run_confined
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 MOST_BYTES = 2 << 30
 """Total size of all unpacked files of an archive."""
+_UNPACKED_BYTES, _MOST_RATIO = 256 << 20, 100
+"""What any archive may unpack to, and by how much larger ones may be compressed: meshes as text are ten times."""
 _MOST_ENTRIES = 20_000
 """Files and folders."""
 _MOST_LEVELS = 20
@@ -56,6 +58,7 @@ def extract(path: Path, folder: str, most_bytes: int) -> None:
         folder: destination.
         most_bytes: limit for all files together.
     """
+    most_bytes = min(most_bytes, max(_UNPACKED_BYTES, _MOST_RATIO * path.stat().st_size))
     remaining = most_bytes
     entries = _zip_entries(path) if path.name.lower().endswith(".zip") else _tar_entries(path)
     try:

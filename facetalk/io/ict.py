@@ -17,6 +17,9 @@ from facetalk.io.pickles import read_arrays
 NUM_IDENTITY = 30
 """Identity modes that are used, of 100 published."""
 
+_MOST_OBJ_BYTES = 64 << 20
+"""Ten times the largest published file."""
+
 NEUTRAL = "generic_neutral_mesh.obj"
 HOW_TO_GET = "clone https://github.com/ICT-VGL/ICT-FaceKit (MIT) and give its folder FaceXModel as --head ict:PATH"
 
@@ -134,7 +137,7 @@ def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
     """
     vertices, uv, polygons, polygon_uv = [], [], [], []
     try:
-        for line in path.read_text("ascii").splitlines():
+        for line in _read_text(path).splitlines():
             kind, *words = line.split() or [""]
             if kind == "v":
                 vertices.append([float(word) for word in words[:3]])
@@ -159,12 +162,19 @@ def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
     )
 
 
+def _read_text(path: Path) -> str:
+    """Text of an OBJ file, if it is no larger than one may be: as numbers, its lines take ten times the memory."""
+    if path.stat().st_size > _MOST_OBJ_BYTES:
+        raise FacetalkError(f"{path} has {path.stat().st_size >> 20} MiB; at most {_MOST_OBJ_BYTES >> 20} are read")
+    return path.read_text("ascii")
+
+
 def _read_vertices(path: Path, count: int) -> np.ndarray:
     """Vertices of a shape, whose faces are those of the neutral mesh."""
     from trimesh.exchange.obj import load_obj  # only a folder that is not in the cache needs it
 
     try:
-        lines = [line for line in path.read_text("ascii").splitlines() if line.startswith("v ")]
+        lines = [line for line in _read_text(path).splitlines() if line.startswith("v ")]
         vertices = load_obj(StringIO("\n".join(lines))).get("vertices", np.zeros((0, 3)))
     except (ValueError, IndexError, UnicodeDecodeError) as error:
         raise FacetalkError(f"{path} is not an OBJ file ({error}); fetch it again") from None

@@ -69,6 +69,11 @@ def evaluate(
     Raises:
         UsageError: a metric is unknown, or nothing can be paired.
     """
+    for path in (predicted_path, reference_path):
+        if not isinstance(path, str | Path):
+            raise UsageError(
+                f"evaluate compares files and folders, not {type(path).__name__}; write_motion makes a file"
+            )
     metrics = metrics.split(",") if isinstance(metrics, str) else metrics
     unknown = [name for name in metrics if name not in METRICS]
     if unknown:

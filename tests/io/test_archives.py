@@ -93,6 +93,13 @@ def test_headers_of_any_length_do_not_fill_the_memory(tmp_path: Path, monkeypatc
             unpack(path, tmp_path / "out")
 
 
+@pytest.mark.slow
+def test_what_is_compressed_beyond_any_mesh_is_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.zip", ("a", bytes(300 << 20)))
+    with pytest.raises(FacetalkError, match="unpacks to more than 256 MiB"):
+        unpack(path, tmp_path / "out")
+
+
 def test_folders_count_as_files_do(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for number in range(20_001):
