@@ -101,7 +101,8 @@ def test_many_files_go_to_a_folder_and_bad_ones_do_not_stop_them(tmp_path: Path,
     bad.write_text("text")
     batch = export_all([paths[0], bad, paths[1]], tmp_path / "out", formats=("glb", "usda"))
     assert set(batch.done) == set(paths) and set(batch.failed) == {bad}
-    assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == ["a.glb", "a.usda", "b.glb", "b.usda"]
+    files = sorted(path.name for path in (tmp_path / "out").glob("[!.]*"))
+    assert files == ["a.glb", "a.usda", "a_textures", "b.glb", "b.usda", "b_textures"]
     again = export_all(paths, tmp_path / "out", formats=("glb",))
     assert set(again.failed) == set(paths) and "exists already" in str(again.failed[paths[0]])
 
