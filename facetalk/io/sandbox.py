@@ -15,6 +15,7 @@ it, so that even a child that was taken over could only send plain values.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import math
@@ -160,7 +161,8 @@ def _limit(limits: Limits) -> None:
     ):
         highest = resource.getrlimit(kind)[1]
         amount = amount if highest == resource.RLIM_INFINITY else min(amount, highest)
-        resource.setrlimit(kind, (amount, amount))
+        with contextlib.suppress(ValueError, OSError):  # a system may not have this limit
+            resource.setrlimit(kind, (amount, amount))
 
 
 def _encoded(value: Any, arrays: list[Any]) -> Any:
