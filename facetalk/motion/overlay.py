@@ -44,7 +44,7 @@ _LEAST_POINTS = 50
 _ROUNDS = 3
 """The first one ignores that highlights and the tone curve do not follow the color; the others correct for it."""
 _GAINS = (0.05, 4.0)
-_COUNTED = (0.45, 0.9)
+_COUNTED = (0.35, 0.8)
 """Quantiles of the brightness between which points count."""
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
@@ -184,11 +184,13 @@ def _images(video: Path | str, frames: Sequence[int], motion: Motion, camera: Ca
 
 
 def _skin_points(assets: HeadAssets) -> Bool[np.ndarray, " vertices"]:
-    """Vertices of plain skin above the lips, where few people have a beard; without eyes, brows and hair."""
-    regions, height = assets.points.regions, assets.shape.template.numpy()[:, 1]
+    """Vertices of nose, cheeks and the skin between the brows: what is seldom hidden by a beard, hair or a hat."""
+    regions, (across, height, _) = assets.points.regions, assets.shape.template.numpy().T
+    lips, eyes, brows = (regions[name].numpy() for name in ("lips", "eyes", "brows"))
     plain = np.zeros(len(height), bool)
     plain[regions["skin"].numpy()] = True
-    plain &= height > height[regions["lips"].numpy()].max(initial=-np.inf)
+    plain &= (height > height[lips].max()) & (height < height[brows].max())
+    plain &= (across > across[eyes].min()) & (across < across[eyes].max())
     for name in ("neck", "lips", "eyes", "brows"):
         plain[regions[name].numpy()] = False
     if assets.appearance.texture_layers is not None:
