@@ -85,7 +85,10 @@ def covered_texels(
     cover(count, planes, boxes, nearness, triangle)
     rows, columns = (places.astype(np.int32) for places in np.nonzero(triangle >= 0))
     found = triangle[rows, columns]
-    plane = planes[found].reshape(-1, 3, 3)
-    right, down = (step.astype(np.float32)[:, None] for step in (columns - boxes[found, 0], rows - boxes[found, 2]))
-    shares = (plane[..., 0] * right + plane[..., 1] * down + plane[..., 2]).clip(0, None)
-    return Texels(height, width, rows, columns, faces[face_of[found]], shares / shares.sum(1, keepdims=True))
+    right, down = (columns - boxes[found, 0]).astype(np.float32), (rows - boxes[found, 2]).astype(np.float32)
+    shares = np.empty((len(rows), 3), np.float32)
+    for corner in range(3):
+        across, along, start = (planes[:, 3 * corner + axis][found] for axis in range(3))
+        shares[:, corner] = (across * right + along * down + start).clip(0, None)
+    shares /= shares.sum(1, keepdims=True)
+    return Texels(height, width, rows, columns, faces[face_of[found]], shares)

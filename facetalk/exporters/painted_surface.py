@@ -39,10 +39,12 @@ class PaintedSurface:
             uv = look.uv_coords.numpy()[look.uv_faces.numpy()[members]]
             at = np.stack([uv[..., 0] * columns - 0.5, (1 - uv[..., 1]) * rows - 0.5], 2)
             table = np.concatenate([table, at], 2)
-            image = [BYTE_TO_LINEAR[look.texture]]
-            if look.texture_layers is not None and self.has_relief:
-                image += [look.texture_layers[..., 1:] / np.float32(255), hair_strands(look)[..., None]]
-            self._image = np.concatenate(image, 2)
+            layers = look.texture_layers if self.has_relief else None
+            self._image = np.empty((rows, columns, 3 if layers is None else 6), np.float32)
+            self._image[..., :3] = BYTE_TO_LINEAR[look.texture]
+            if layers is not None:
+                self._image[..., 3:5] = layers[..., 1:] / np.float32(255)
+                self._image[..., 5] = hair_strands(look)
         self._table = table.astype(np.float32)
 
     def at(
