@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from facetalk.data.manifest import read_rows
+from facetalk.io.video import VideoReader
+from facetalk.io.video_writer import VideoWriter
 from tests.pipelines.test_animate import make_speech
 
 PROGRAM = (sys.executable, "-m", "facetalk")
@@ -174,3 +179,39 @@ def _wait_for(condition: object, timeout_s: float = 60) -> None:
     while not condition():
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("landmark_networks")
+def test_an_interrupted_dataset_keeps_and_lists_what_is_finished(tmp_path: Path) -> None:
+    videos = tmp_path / "in"
+    videos.mkdir()
+    write_short(ROOT / "examples/ref.mp4", videos / "a.mp4", frames=5)
+    for name in ("b", "c", "d"):
+        shutil.copy(ROOT / "examples/ref.mp4", videos / f"{name}.mp4")
+    out = tmp_path / "set"
+    words = ("fit", videos, "-o", out, "--jobs", "2", "--skip-existing", "--json")
+    process = start(*words, cwd=tmp_path)
+    _wait_for(lambda: (out / "a.npz").exists(), 180)
+    os.killpg(process.pid, signal.SIGINT)
+    start_s = time.monotonic()
+    stdout, stderr = process.communicate(timeout=30)
+    assert time.monotonic() - start_s < 3
+    assert process.returncode == 130 and "Traceback" not in stderr
+    assert json.loads(stdout)["status"] == "interrupted"
+    finished = sorted(path.stem for path in out.glob("[!.]*.npz"))
+    assert "a" in finished and [row["name"] for row in read_rows(out / "manifest.csv")] == finished
+    assert not list(out.glob(".*"))
+    resumed = subprocess.run(
+        [*PROGRAM, *map(str, words)], cwd=tmp_path, env=_environment({}), capture_output=True, check=True
+    )
+    document = json.loads(resumed.stdout)
+    assert len(document["skipped"]) == len(finished) and len(document["done"]) == 4 - len(finished)
+    assert [row["name"] for row in read_rows(out / "manifest.csv")] == ["a", "b", "c", "d"]
+
+
+def write_short(source: Path, path: Path, frames: int) -> None:
+    """Write the first frames of a video."""
+    with VideoReader(source) as video, VideoWriter(path, video.size, video.fps) as writer:
+        for _, image in itertools.islice(video, frames):
+            writer.write(image)
