@@ -25,9 +25,10 @@ def main() -> None:
         code = interruption_code()
     if was_interrupted():
         if not acknowledge():  # before the command had begun
+            from facetalk.cli.output import print_early_error
+
             sys.stderr.write("interrupted\n")
-            if {"--json", "--json-lines"} & set(arguments):
-                sys.stdout.write(f'{{"error": "interrupted", "exit_code": {interruption_code()}}}\n')
+            print_early_error(arguments, "interrupted", interruption_code())
         leave(interruption_code())
     sys.exit(code)
 

@@ -15,6 +15,7 @@ from facetalk.cli.evaluate import evaluate
 from facetalk.cli.export import export
 from facetalk.cli.fit import fit
 from facetalk.cli.heads import heads
+from facetalk.cli.output import print_early_error
 from facetalk.cli.render import render
 from facetalk.cli.styles import styles
 from facetalk.cli.train import train
@@ -56,7 +57,15 @@ def facetalk(
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        app(list(arguments), prog_name="facetalk")
+        code = app(list(arguments), prog_name="facetalk", standalone_mode=False)
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+        code = end.code
+    except Exception as error:
+        # Typer's errors about arguments; some of its versions have click's classes, some their own.
+        show, tell = getattr(error, "show", None), getattr(error, "format_message", None)
+        if show is None or tell is None:
+            raise
+        show()
+        code = getattr(error, "exit_code", 2)
+        print_early_error(arguments, tell(), code)
+    return code if isinstance(code, int) else int(code is not None)

@@ -25,6 +25,14 @@ def print_json(value: Any) -> None:
     print_text(json_text(value, indent=2))
 
 
+def print_early_error(arguments: Sequence[str], error: str, code: int) -> None:
+    """Print an error that comes before its command has begun as JSON, if the arguments ask for that."""
+    if "--json" in arguments:
+        print_json({"error": error, "exit_code": code})
+    elif "--json-lines" in arguments:
+        print_text(json_text({"event": "summary", "error": error, "exit_code": code}))
+
+
 def json_text(value: Any, indent: int | None = None) -> str:
     """A value as JSON; in ASCII unless stdout takes all of it as UTF-8, the encoding of JSON."""
     text = json.dumps(value, indent=indent, default=str, ensure_ascii=False)

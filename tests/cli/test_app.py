@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 import facetalk
 from facetalk.cli.app import app
+from facetalk.cli.app import run as main_run
 from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
 
 COMMANDS = ("fit", "train", "animate", "render", "evaluate", "heads", "weights", "doctor", "config")
@@ -98,6 +99,24 @@ def test_unknown_commands_and_options_are_wrong_usage() -> None:
     assert run("animate", "a.wav", "--volume", "11").exit_code == 2
     assert run("animate").exit_code == 2
     assert run("animate", "a.wav", "--size", "3").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("animate a.wav --size 3", 2), ("animate --style x", 2), ("sing", 2), ("--version", 0), ("", 2), ("train -h", 0)],
+)
+def test_arguments_that_make_no_sense_are_a_document_too(
+    words: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main_run(words.split()) == code
+    plain = capsys.readouterr()
+    if code == 0 or words in ("", "sing"):
+        assert plain.out or plain.err
+        return
+    assert plain.out == "" and plain.err
+    assert main_run([*words.split(), "--json"]) == code
+    document = json.loads(capsys.readouterr().out)
+    assert document["exit_code"] == code and document["error"]
 
 
 def test_main_is_the_entry_point() -> None:
