@@ -99,6 +99,11 @@ def checked_name(name: object, where: Path) -> str:
     return name
 
 
+def what_is(path: Path) -> str:
+    """What is at a path that is no file, for an error."""
+    return "a folder" if path.is_dir() else "a pipe or a device"
+
+
 def free_path(path: Path | str, overwrite: bool) -> Path:
     """The path, if it does not exist or may be overwritten."""
     path = Path(path)

@@ -25,7 +25,7 @@ from facetalk.core.motion import POSES, Motion, check_values
 from facetalk.core.text import unicode_name
 from facetalk.core.text_values import parse_json
 from facetalk.core.version import __version__
-from facetalk.io.files import replacing
+from facetalk.io.files import replacing, what_is
 from facetalk.io.npy import ArrayFileError, npz_bytes, read_npz
 
 FORMAT = "facetalk-motion"
@@ -129,7 +129,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise FacetalkError(f"no motion file at {path}")
     what = "facetalk fit and animate write motion files"
     if not path.is_file():
-        raise FacetalkError(f"{path} is not a motion file: it is {'a folder' if path.is_dir() else 'no file'}; {what}")
+        raise FacetalkError(f"{path} is not a motion file: it is {what_is(path)}; {what}")
     try:
         return read_npz(path, _ARRAYS, _MOST_BYTES)
     except ArrayFileError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.io.files import what_is
 from facetalk.io.npy import MAGIC, ArrayFileError, PickledArrayError, read_npy, read_npz
 from facetalk.io.sandbox import Limits, run_confined
 from facetalk.io.torch_files import TensorUnpickler
@@ -25,7 +26,7 @@ def read_arrays(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise MissingAssetError(f"no file at {path}")
     if not path.is_file():
-        raise FacetalkError(f"{path} is {'a folder' if path.is_dir() else 'not a file'}, not a file with arrays")
+        raise FacetalkError(f"{path} is {what_is(path)}, not a file with arrays")
     with path.open("rb") as file:
         start = file.read(len(MAGIC))
     try:

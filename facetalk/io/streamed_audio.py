@@ -20,7 +20,7 @@ from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.ffmpeg import no_audio, source, start_decoding
 from facetalk.io.media import checked_file, probe
-from facetalk.io.timeline import audio_filter
+from facetalk.io.timeline import audio_filter, longest_pause
 
 MIN_SECONDS = 0.1
 """Anything shorter cannot hold a syllable."""
@@ -196,8 +196,9 @@ def _ffmpeg_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     media = probe(path)
     if media.audio is None:
         raise no_audio(path)
+    filters = audio_filter(longest_pause(media))
     # AU carries rate and channels in a header that may leave the length open, which a pipe needs.
-    arguments = ["-v", "error", *source(path), "-map", f"0:{media.audio.index}", "-af", audio_filter(),
+    arguments = ["-v", "error", *source(path), "-map", f"0:{media.audio.index}", "-af", filters,
                  "-f", "au", "-c:a", "pcm_f32be", "pipe:1", *media.clock()]  # fmt: skip
     with tempfile.TemporaryFile() as messages:
         process = start_decoding(arguments, messages)

@@ -1,16 +1,26 @@
 """Times of audio and video frames, without the hours that a single wrong timestamp makes of a file of seconds.
 
 A late start and a pause of one track are kept, so that audio and video stay in step. A jump is closed where it is
-longer than everything that the track has shown, plus a minute; so is a jump back. What is decoded is therefore in
-proportion to what the file holds.
+longer than everything that the track has shown, plus a minute, unless the other track goes on during it, as where a
+microphone was muted; so is a jump back. What is decoded is therefore in proportion to what the file holds.
 """
 
 from __future__ import annotations
+
+import re
+import tempfile
+from functools import lru_cache
+from itertools import pairwise
+
+from facetalk.io.ffmpeg import source, start_decoding
+from facetalk.io.media import Media
 
 LONGEST_START_S = 600.0
 """Longest time that a track may start late."""
 LONGEST_PAUSE_S = 60.0
 """Longest pause of a track that has hardly begun."""
+_COVERED = 0.5
+"""A pause is real if the other track has packets in this share of its seconds."""
 _BACK_S = 10.0
 """Smaller steps back are disorder, which their readers put right; larger ones are another count of time."""
 _USUAL_S = 1.0
@@ -20,13 +30,14 @@ _USUAL_S = 1.0
 class Timeline:
     """Follows the frames of one track and returns the time at which each is shown."""
 
-    def __init__(self, frame_s: float) -> None:
+    def __init__(self, frame_s: float, longest_pause_s: float = LONGEST_PAUSE_S) -> None:
         """Start before the first frame.
 
         Args:
             frame_s: usual length of a frame, seconds.
+            longest_pause_s: see `longest_pause`.
         """
-        self._frame_s = frame_s
+        self._frame_s, self._longest_s = frame_s, longest_pause_s
         self._count = 0
         self._expected_s = self._closed_s = self._paused_s = 0.0
 
@@ -37,7 +48,7 @@ class Timeline:
             stated_s: its time in the file.
         """
         gap = stated_s - self._expected_s
-        longest = LONGEST_PAUSE_S if self._count else LONGEST_START_S
+        longest = self._longest_s if self._count else max(self._longest_s, LONGEST_START_S)
         if gap > longest + self._count * self._frame_s - self._paused_s or gap < -_BACK_S:
             self._closed_s += gap
         else:
@@ -47,13 +58,69 @@ class Timeline:
         return stated_s - self._closed_s
 
 
-def audio_filter() -> str:
+def longest_pause(media: Media) -> float:
+    """Return how long a track may pause, seconds: a minute, or as long as one does while the other goes on.
+
+    Args:
+        media: a file; one with audio and video is read once more, without decoding it.
+    """
+    if media.video is None or media.audio is None:
+        return LONGEST_PAUSE_S
+    state = media.path.stat()
+    return _longest_covered(media, (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=16)
+def _longest_covered(media: Media, state: tuple[int, int]) -> float:
+    assert media.video is not None and media.audio is not None
+    seconds = _seconds_with_packets(media, (media.video.index, media.audio.index))
+    longest = LONGEST_PAUSE_S
+    for track, other in (seconds, seconds[::-1]):
+        ordered = [0, *sorted(track)]
+        for before, after in pairwise(ordered):
+            if after - before > longest:
+                covered = sum(1 for second in other if before < second < after)
+                longest = after - before + 1.0 if covered > _COVERED * (after - before) else longest
+    return longest
+
+
+def _seconds_with_packets(media: Media, streams: tuple[int, int]) -> tuple[set[int], set[int]]:
+    """Whole seconds in which each of two streams has a packet."""
+    maps = [argument for index in streams for argument in ("-map", f"0:{index}")]
+    found: tuple[set[int], set[int]] = (set(), set())
+    bases = [0.0, 0.0]
+    with tempfile.TemporaryFile() as messages:
+        process = start_decoding(["-v", "error", *source(media.path), *maps, "-c", "copy", "-f", "framecrc", "pipe:1"],
+                                 messages)  # fmt: skip
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if (base := _TIME_BASE.match(line)) is not None:
+                    bases[int(base[1])] = int(base[2]) / int(base[3])
+                elif (packet := _PACKET.match(line)) is not None:
+                    stream = int(packet[1])
+                    found[stream].add(int(int(packet[2]) * bases[stream]))
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+    return found
+
+
+_TIME_BASE = re.compile(rb"#tb ([01]): (\d{1,9})/(\d{1,12})")
+_PACKET = re.compile(rb"([01]), *-?\d+, *(-?\d{1,18}),")
+
+
+def audio_filter(longest_pause_s: float = LONGEST_PAUSE_S) -> str:
     """Return ffmpeg's filters that do the same to audio, and fill the pauses that remain with silence.
 
     The expression counts in variables of its own: 0 the seconds that were closed, 1 those of pauses, 2 the time that is
     expected for the frame, 3 its gap.
+
+    Args:
+        longest_pause_s: see `longest_pause`.
     """
-    longest = f"if(N,{LONGEST_PAUSE_S},{LONGEST_START_S})+NB_CONSUMED_SAMPLES/SR-ld(1)"
+    longest = f"if(N,{longest_pause_s},{max(longest_pause_s, LONGEST_START_S)})+NB_CONSUMED_SAMPLES/SR-ld(1)"
     jump = f"gt(ld(3),{longest})+lt(ld(3),-{_BACK_S})"
     count = f"if({jump},st(0,ld(0)+ld(3)),st(1,ld(1)+max(ld(3)-{_USUAL_S},0)))"
     shown = f"if(isnan(T),NAN,st(3,T-ld(2));{count};st(2,T+S/SR);(T-ld(0))/TB)"

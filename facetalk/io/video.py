@@ -21,7 +21,7 @@ from PIL import Image
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.ffmpeg import TURNS, source, start_decoding
 from facetalk.io.media import Media, Stream, checked_file, probe
-from facetalk.io.timeline import Timeline
+from facetalk.io.timeline import Timeline, longest_pause
 
 _log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class VideoReader:
         self.turn = turn % 4
         self.info = replace(stated, size=stated.size[::-1]) if self.turn % 2 else stated
         self.region = region or Region(0, 0, *self.info.size)
-        self._clock = media.clock()
+        self._media, self._clock = media, media.clock()
         width, height = self.region.width, self.region.height
         shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
         self.size = max(1, round(width * shrink)), max(1, round(height * shrink))
@@ -215,7 +215,7 @@ class VideoReader:
         listener.start()
         try:
             count, time_s = 0, 0.0
-            timeline = Timeline(1 / self.fps)
+            timeline = Timeline(1 / self.fps, longest_pause(self._media))
             while True:
                 image = np.empty((height, width, 3), np.uint8)
                 if not _fill(process.stdout, image):

@@ -18,7 +18,7 @@ from facetalk.io.ffmpeg import Encoding, no_audio, source
 from facetalk.io.files import replacing
 from facetalk.io.media import Stream, checked_file, probe
 from facetalk.io.streamed_audio import sample_blocks
-from facetalk.io.timeline import audio_filter
+from facetalk.io.timeline import audio_filter, longest_pause
 
 PRESET, QUALITY = "veryfast", "18"
 """x264's speed and constant rate factor: visually lossless at 2 ms per frame of 512x512."""
@@ -151,7 +151,7 @@ def _audio_source(path: Path, encoded: list[str]) -> list[str]:
     media = probe(checked_file(path, "an audio file"))
     if media.audio is None:
         raise no_audio(path)
-    filters = [audio_filter()]
+    filters = [audio_filter(longest_pause(media))]
     if media.audio.line.startswith("pcm_f"):
         peak = max((float(abs(block).max(initial=0)) for _, block in sample_blocks(path)), default=0.0)
         if peak > 1:

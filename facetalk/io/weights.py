@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.core.text import is_unicode, unicode_name
 from facetalk.core.text_values import MOST_CHARACTERS, parse_yaml
-from facetalk.io.files import replacing
+from facetalk.io.files import replacing, what_is
 
 MODEL_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
 """What a folder of weights holds: tensors, and a description of the network that they belong to."""
@@ -54,7 +54,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def read_metadata(path: Path) -> dict[str, str]:
     """Text metadata of a safetensors file."""
     if path.exists() and not path.is_file():
-        raise FacetalkError(f"{path} is {'a folder' if path.is_dir() else 'not a file'}, not a safetensors file")
+        raise FacetalkError(f"{path} is {what_is(path)}, not a safetensors file")
     try:
         with _named_in_unicode(path) as opened, safetensors.safe_open(opened, "pt") as file:
             return dict(file.metadata() or {})
@@ -116,7 +116,7 @@ def write_model(folder: Path, model: nn.Module, kind: str, method: str, sections
 def read_config(path: Path) -> dict[str, Any]:
     """A YAML file that holds one mapping of plain values."""
     if path.exists() and not path.is_file():
-        raise FacetalkError(f"{path} is {'a folder' if path.is_dir() else 'not a file'}, not a configuration file")
+        raise FacetalkError(f"{path} is {what_is(path)}, not a configuration file")
     try:
         with path.open("rb") as file:
             text = file.read(4 * MOST_CHARACTERS + 1).decode("utf-8")

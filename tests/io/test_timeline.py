@@ -12,7 +12,8 @@ import soundfile
 
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.audio import read_waveform
-from facetalk.io.timeline import Timeline
+from facetalk.io.media import probe
+from facetalk.io.timeline import LONGEST_PAUSE_S, Timeline, longest_pause
 from facetalk.io.video import VideoReader
 from facetalk.io.video_writer import VideoWriter
 from tests.io.test_media import make, tone
@@ -118,3 +119,26 @@ def test_the_audio_of_a_written_video_has_no_hours_either(tmp_path: Path) -> Non
             writer.write(np.zeros((16, 16, 3), np.uint8))
     assert len(read_waveform(tmp_path / "b.mp4")) / SAMPLE_RATE == pytest.approx(2.0, abs=0.1)
     assert time.perf_counter() - start < 20
+
+
+def test_a_track_that_pauses_while_the_other_goes_on_stays_in_step(tmp_path: Path) -> None:
+    """As in recordings of calls, where the audio of a muted microphone is not stored."""
+    wav, path = tmp_path / "a.wav", tmp_path / "call.mkv"
+    soundfile.write(wav, tone(3.0), SAMPLE_RATE)
+    # Three seconds of audio of which the last begins two minutes later; the video goes on for all of it.
+    make(
+        path, "-f", "lavfi", "-i", "testsrc=size=16x16:rate=2:duration=125", "-i", str(wav), "-c:v", "mpeg4",
+        "-af", "asetpts='PTS+gt(T,2)*120/TB'", "-c:a", "pcm_s16le", "-fps_mode", "passthrough",
+    )  # fmt: skip
+    waveform = read_waveform(path)
+    late = waveform[round(110 * SAMPLE_RATE) :]
+    assert len(waveform) / SAMPLE_RATE == pytest.approx(123.0, abs=0.3)
+    assert (waveform[4 * SAMPLE_RATE : 100 * SAMPLE_RATE] == 0).all() and late.abs().max() > 0.1
+    assert 115 < longest_pause(probe(path)) < 125
+
+
+def test_a_pause_during_which_nothing_goes_on_is_not_real(tmp_path: Path) -> None:
+    path = flv(tmp_path / "a.flv")
+    change_times(path, AUDIO, lambda number, stamp: stamp + (HOURS_MS if number == 40 else 0))
+    assert longest_pause(probe(path)) == LONGEST_PAUSE_S
+    assert longest_pause(probe(path.with_suffix(".wav"))) == LONGEST_PAUSE_S
