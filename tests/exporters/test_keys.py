@@ -13,17 +13,20 @@ def interpolated(values: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(frames, frames[keep], column[keep]) for column in values.T], 1)
 
 
+def line_between(values: np.ndarray, start: int, end: int) -> np.ndarray:
+    share = np.linspace(0, 1, end - start + 1)[:, None]
+    return values[start] + share * (values[end] - values[start])
+
+
 def slow_keys(values: np.ndarray, tolerance: float) -> np.ndarray:
     """Try the ends of each segment one by one, farthest first, against every frame between."""
     keep = np.zeros(len(values), bool)
     keep[0] = True
     start = 0
     while start < len(values) - 1:
-        for end in range(len(values) - 1, start, -1):
-            share = np.linspace(0, 1, end - start + 1)[:, None]
-            line = values[start] + share * (values[end] - values[start])
-            if np.abs(line - values[start : end + 1]).max() <= tolerance:
-                break
+        end = len(values) - 1
+        while np.abs(line_between(values, start, end) - values[start : end + 1]).max() > tolerance:
+            end -= 1
         keep[end] = True
         start = end
     return keep
