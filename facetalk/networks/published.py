@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from facetalk.core.errors import FacetalkError
 from facetalk.networks.expression_net import PublishedExpressionNet
+from facetalk.networks.growth import at_most
 from facetalk.networks.lip_reader import LipFrontEnd
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -31,15 +32,14 @@ def published_lip_reader(tensors: Mapping[str, Tensor]) -> LipFrontEnd:
         if bare.startswith(("frontend3D.", "trunk.")):
             kept[bare] = value
     stem = kept.get("frontend3D.0.weight")
-    if stem is None or stem.ndim != 5:
+    if stem is None or stem.ndim != 5 or 0 in stem.shape:
         raise FacetalkError(
             "these weights are not a lip reader: no five-dimensional frontend3D.0.weight among "
             f"{len(tensors)} tensors such as {_some(tensors)}"
         )
     if any(name.endswith((".relu1.weight", ".relu2.weight")) or name == "frontend3D.2.weight" for name in kept):
         raise FacetalkError("this lip reader uses PReLU; give one of the releases with Swish or ReLU")
-    reader = LipFrontEnd(stem.shape[0], "swish")
-    return _filled(reader, kept, "lip reader")
+    return _filled(lambda: LipFrontEnd(stem.shape[0], "swish"), kept, "lip reader")
 
 
 def published_expression_net(tensors: Mapping[str, Tensor]) -> PublishedExpressionNet:
@@ -51,20 +51,21 @@ def published_expression_net(tensors: Mapping[str, Tensor]) -> PublishedExpressi
         if bare.startswith(parts):
             kept[f"backbone.{bare}"] = value
     stem = kept.get("backbone.conv1.weight")
-    if stem is None or "backbone.layer1.0.conv3.weight" not in kept:
+    if stem is None or stem.ndim != 4 or 0 in stem.shape or "backbone.layer1.0.conv3.weight" not in kept:
         raise FacetalkError(
             "these weights are not a ResNet-50: no conv1 and layer1.0.conv3 among "
             f"{len(tensors)} tensors such as {_some(tensors)}"
         )
-    blocks = [1 + max(_block(name, stage) for name in kept) for stage in range(1, 5)]
-    net = PublishedExpressionNet(stem.shape[0], (blocks[0], blocks[1], blocks[2], blocks[3]))
-    return _filled(net, kept, "emotion network")
+    first, second, third, fourth = (1 + max(_block(name, stage) for name in kept) for stage in range(1, 5))
+    return _filled(
+        lambda: PublishedExpressionNet(stem.shape[0], (first, second, third, fourth)), kept, "emotion network"
+    )
 
 
 def _block(name: str, stage: int) -> int:
     """Index of the block that a parameter belongs to; -1 if it is in another stage."""
-    start = f"backbone.layer{stage}."
-    return int(name[len(start) :].split(".")[0]) if name.startswith(start) else -1
+    number = name.removeprefix(f"backbone.layer{stage}.").split(".")[0]
+    return int(number) if number.isdecimal() and len(number) < 4 else -1
 
 
 def _without(name: str, prefixes: tuple[str, ...]) -> str:
@@ -76,8 +77,14 @@ def _without(name: str, prefixes: tuple[str, ...]) -> str:
         name = shorter
 
 
-def _filled(network: Network, kept: dict[str, Tensor], what: str) -> Network:
+def _filled(build: Callable[[], Network], kept: dict[str, Tensor], what: str) -> Network:
     """The network with these weights; every tensor must have its place."""
+    try:
+        # Room for tensors that are missing, which are named below.
+        with at_most(2 * sum(value.numel() for value in kept.values()) + 1_000_000):
+            network = build()
+    except (ValueError, RuntimeError, ArithmeticError) as error:
+        raise FacetalkError(f"the {what} does not have the published layout: {str(error)[:200]}") from None
     wanted = network.state_dict()
     counters = {name: torch.tensor(0) for name in wanted if name.endswith("num_batches_tracked")}
     missing, extra = sorted(wanted.keys() - kept.keys() - counters.keys()), sorted(kept.keys() - wanted.keys())

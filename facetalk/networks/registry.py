@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
 from torch import nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from facetalk.audio import phoneme_features
 from facetalk.audio.phoneme_features import PhonemeFeatures
@@ -22,6 +19,7 @@ from facetalk.networks.critics import PatchCriticConfig, StyleCritic, SyncCritic
 from facetalk.networks.experts import ExpressionReader, LipReader, frozen
 from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.networks.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig, PerceptualEncoder
+from facetalk.networks.growth import at_most
 from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
 from facetalk.networks.published import published_expression_net, published_lip_reader
@@ -137,7 +135,7 @@ def load(kind: str, name: str | Path = "") -> nn.Module:
     state = read_state(folder)
     try:
         config = build(chosen.config, entries["network"], f"{folder / CONFIG_FILE}: network")
-        with _at_most(sum(value.numel() for value in state.values())):
+        with at_most(sum(value.numel() for value in state.values())):
             network = chosen.network(config=config, **{key: _size(key, entries[key]) for key in chosen.inputs})
     except KeyError as error:
         raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {error} is missing") from None
@@ -158,28 +156,6 @@ def _size(name: str, value: object) -> int:
     if not isinstance(value, int) or not 1 <= value <= _LARGEST_SIZE:
         raise ValueError(f"{name} is {value!r:.40}, not a size")
     return value
-
-
-@contextmanager
-def _at_most(num_values: int) -> Iterator[None]:
-    """Stop a network that grows beyond the values that its file holds, before memory is filled for it.
-
-    A description of a hundred bytes may ask for a network of any size.
-    """
-    thread, count = threading.get_ident(), 0
-
-    def counted(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
-        nonlocal count
-        if parameter is not None and threading.get_ident() == thread:
-            count += parameter.numel()
-            if count > num_values:
-                raise ValueError(f"it describes more than the {num_values} values of {MODEL_FILE}")
-
-    hook = register_module_parameter_registration_hook(counted)
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 def load_speech(name: str) -> SpeechFeatures:

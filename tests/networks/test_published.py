@@ -98,6 +98,20 @@ def test_weights_that_do_not_fit_are_refused_with_what_is_wrong() -> None:
         published_expression_net(published_reader(""))
 
 
+def test_weights_that_describe_a_larger_network_are_refused_before_it_is_built() -> None:
+    wide = published_reader("") | {"frontend3D.0.weight": torch.zeros(1024, 1, 1, 1, 1)}
+    with pytest.raises(FacetalkError, match="describes more than"):
+        published_lip_reader(wide)
+    deep = published_resnet50("") | {f"layer3.{number}.conv1.weight": torch.zeros(1) for number in (99, 10**9)}
+    deep["conv1.weight"] = torch.zeros(512, 3, 7, 7)
+    with pytest.raises(FacetalkError, match="describes more than"):
+        published_expression_net(deep)
+    for stem in (torch.zeros(()), torch.zeros(0, 3, 7, 7)):
+        with pytest.raises(FacetalkError) as caught:
+            published_expression_net(published_resnet50("") | {"conv1.weight": stem})
+        assert "\n" not in str(caught.value)
+
+
 def test_files_are_read_through_the_restricted_reader(tmp_path: Path) -> None:
     torch.save({"state_dict": published_reader("encoder.frontend."), "epoch": 3}, tmp_path / "reader.pth")
     assert load_lip_reader(str(tmp_path / "reader.pth")).features(torch.rand(1, 2, 88, 88)).shape == (1, 2, 32)
