@@ -104,11 +104,11 @@ def refuse_other_files(folder: Path, suffixes: Sequence[str]) -> None:
     """Refuse to replace a folder that holds more than an earlier export.
 
     Args:
-        folder: where meshes are to be written; it may not exist yet.
-        suffixes: of the files that an export writes.
+        folder: where an export is to be written; it may not exist yet.
+        suffixes: of the files that an export writes, or their whole names.
     """
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        if path.is_dir() or path.suffix not in suffixes:
+        if path.is_dir() or not {path.suffix, path.name} & set(suffixes):
             raise FacetalkError(f"{folder} holds {path.name}, which no export wrote; choose another folder")

@@ -11,7 +11,7 @@ from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, chec
 from facetalk.exporters.head_mesh import refuse_other_files
 from facetalk.exporters.part_textures import encoded, textured_parts
 from facetalk.exporters.usd_document import document
-from facetalk.exporters.usd_materials import texture_images, texture_name
+from facetalk.exporters.usd_materials import TEXTURE_NAMES, texture_images, texture_name
 from facetalk.head.assets import HeadAssets
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
@@ -30,7 +30,8 @@ def write(
     """
     check_same_head(motion, head)
     motion, folder = at_frame_rate(motion, options), path.with_name(f"{table_name(path.stem)}_textures")
-    refuse_other_files(folder, (".jpg",))
+    # By name, not by suffix: the user did not name this folder and may keep photos in it.
+    refuse_other_files(folder, TEXTURE_NAMES)
     with replacing(path) as temporary, replacing(folder) as textures:
         textures.mkdir()
         for name, data in texture_files(head.assets):

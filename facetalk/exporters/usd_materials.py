@@ -6,20 +6,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from facetalk.exporters.head_mesh import PARTS
 from facetalk.exporters.part_textures import TexturedPart, is_plain
 from facetalk.exporters.usd_text import asset
 
 SCOPE = "/Head/Materials"
+SHADERS = ("Color", "Roughness", "Normal")
+TEXTURE_NAMES = tuple(f"{part}_{shader.lower()}.jpg" for part in PARTS for shader in SHADERS)
+"""File names of all textures that a head can have."""
 
 
 def texture_images(part: TexturedPart) -> dict[str, np.ndarray]:
     """Images of a part by the name of their shader; plain roughness needs none."""
-    images = {"Color": part.color}
-    if not is_plain(part.roughness):
-        images["Roughness"] = part.roughness
-    if part.relief is not None:
-        images["Normal"] = part.relief
-    return images
+    roughness = None if is_plain(part.roughness) else part.roughness
+    images = zip(SHADERS, (part.color, roughness, part.relief), strict=True)
+    return {shader: image for shader, image in images if image is not None}
 
 
 def texture_name(part: TexturedPart, shader: str) -> str:

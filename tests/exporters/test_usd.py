@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facetalk.core.errors import FacetalkError
 from facetalk.exporters import usd, usdz
 from facetalk.exporters.usd_text import asset, quoted
 from facetalk.head.assets import HeadAssets
@@ -157,3 +158,17 @@ def test_any_name_is_written_so_that_it_is_read_back(value: str) -> None:
     )
     prim = layer.GetPrimAtPath("/a")
     assert (prim.attributes["x"].default.path, prim.attributes["y"].default) == (value, value)
+
+
+@pytest.mark.parametrize("mine", ["holiday.jpg", "notes.txt"])
+def test_a_folder_of_textures_with_other_files_is_never_replaced(tmp_path: Path, mine: str) -> None:
+    assets = make_toy_head()
+    (tmp_path / "a_textures").mkdir()
+    (tmp_path / "a_textures" / mine).write_text("mine")
+    with pytest.raises(FacetalkError, match=mine):
+        usd.write(tmp_path / "a.usda", lively_motion(assets, num_frames=1), HeadModel(assets))
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["a_textures", mine]
+    (tmp_path / "a_textures" / mine).unlink()
+    for _ in range(2):
+        usd.write(tmp_path / "a.usda", lively_motion(assets, num_frames=1), HeadModel(assets))
+    assert (tmp_path / "a_textures" / "skin_color.jpg").is_file()
