@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from torch import Tensor
 from facetalk.audio.phonemes import AlignmentError, Phoneme, align_words, normalize_words, phone_loop, recognize_words
 from facetalk.audio.sampa import parse_lablaut
 from facetalk.core.errors import FacetalkError
+from facetalk.core.parallel import each_in_parallel
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.data.manifest import MANIFEST
 from facetalk.data.speech import MOUTH_RATE, read_mouth, write_mouth, write_phonemes
@@ -51,31 +53,56 @@ ALIGNED, RECOGNIZED, GUESSED = 1.0, 0.9, 0.5
 """Trust in labels from a transcript, from recognised words, and from the phone loop."""
 
 
-def build_corpus(pack_dir: Path, out_dir: Path) -> int:
-    """Write the speech folder; returns the number of recordings."""
+@dataclass(frozen=True)
+class _Recording:
+    """One recording of the pack."""
+
+    pack_dir: Path
+    row: Mapping[str, str]
+    """Of the pack's manifest."""
+    out_dir: Path
+
+    @property
+    def name(self) -> str:
+        """In the speech folder."""
+        return str(Path(self.row["path"]).with_suffix("")).replace("/", "__")
+
+
+def build_corpus(pack_dir: Path, out_dir: Path, jobs: int | None = None) -> int:
+    """Write the speech folder; returns the number of recordings.
+
+    Args:
+        pack_dir: the recordings.
+        out_dir: the speech folder.
+        jobs: recordings at the same time; one per core if None.
+    """
     with (pack_dir / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["kind"] in KINDS and row["has_audio"] == "1"]
     out_dir.mkdir(parents=True, exist_ok=True)
-    kept: list[tuple[str, str, str]] = []
-    estimates: dict[Path, AvOffset | None] = {}
-    for row in rows:
-        name = _name(row["path"])
-        try:
-            _add(pack_dir, row, out_dir / name)
-        except FacetalkError as error:
-            print(f"skipped: {error}", file=sys.stderr)
-            continue
-        kept.append((row["path"], row["speaker"], "" if row["path"].startswith(UNLABELED) else row["av_corr"]))
-        if row["kind"] == "video":
-            estimates[Path(row["path"])] = mouth_offset(out_dir, name)
-    offsets = offsets_by_folder(estimates)
-    rows = [("name", "speaker", "av_corr", "av_offset_ms")]
-    for path, speaker, av_corr in kept:
-        offset = offsets.get(Path(path))
-        rows.append((_name(path), speaker, av_corr, "" if offset is None else f"{offset:.0f}"))
+    recordings = [_Recording(pack_dir, row, out_dir) for row in rows]
+    estimates: dict[str, AvOffset | None] = {}
+    for recording, result in each_in_parallel(_prepare, recordings, jobs):
+        if isinstance(result, FacetalkError):
+            print(f"skipped: {result}", file=sys.stderr)
+        else:
+            estimates[recording.name] = result
+    kept = [recording for recording in recordings if recording.name in estimates]
+    videos = {Path(r.row["path"]): estimates[r.name] for r in kept if r.row["kind"] == "video"}
+    offsets = offsets_by_folder(videos)
     with replacing(out_dir / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
+        table = csv.writer(file)
+        table.writerow(("name", "speaker", "av_corr", "av_offset_ms"))
+        for recording in kept:
+            path, offset = recording.row["path"], offsets.get(Path(recording.row["path"]))
+            av_corr = "" if path.startswith(UNLABELED) else recording.row["av_corr"]
+            table.writerow((recording.name, recording.row["speaker"], av_corr, "" if offset is None else round(offset)))
     return len(kept)
+
+
+def _prepare(recording: _Recording) -> AvOffset | None:
+    """Write the files of a recording, and return the offset of its mouth if it has one."""
+    _add(recording.pack_dir, recording.row, recording.out_dir / recording.name)
+    return mouth_offset(recording.out_dir, recording.name) if recording.row["kind"] == "video" else None
 
 
 def mouth_offset(out_dir: Path, name: str) -> AvOffset | None:
@@ -113,11 +140,6 @@ def measure_mouth(video_path: Path) -> tuple[Tensor, Tensor]:
     if len(points) < 2:
         raise FacetalkError(f"{video_path}: only {len(points)} frames with a face")
     return torch.tensor(times), torch.from_numpy(mouth_curves(np.stack(points)))
-
-
-def _name(path: str) -> str:
-    """Name of a recording in the speech folder."""
-    return str(Path(path).with_suffix("")).replace("/", "__")
 
 
 def _add(pack_dir: Path, row: Mapping[str, str], target: Path) -> None:
