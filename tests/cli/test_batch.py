@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,25 @@ def test_names_of_files_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[st
     result = animate("\x1b[31mred\n.wav", "[bold]b.wav", "--format", "npz")
     assert "\x1b" not in result.stderr and r"\x1b[31mred\n.wav" in result.stderr
     assert "[bold]b.wav" in result.stderr
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"ok\xe9"), "a" * 240, "ü 中", "[red]"])
+def test_names_that_other_programs_find_hard(name: str) -> None:
+    make_speech(Path("a.wav"), seconds=0.3).rename(f"{name}.wav")
+    document = json.loads(animate(f"{name}.wav", "--format", "npz,csv", "-o", "out", "--json").stdout)
+    assert document["done"][0]["files"]["csv"] == f"out/{name}/{name}.csv"
+    motion = read_motion(f"out/{name}/{name}.npz")
+    assert motion.source.encode("utf-8") == motion.meta["speech"].encode("utf-8")
+    again = animate(f"{name}.wav", "--format", "npz,csv", "-o", "out", "--json", "--skip-existing")
+    assert json.loads(again.stdout)["skipped"] == [f"{name}.wav"]
+    animate(f"{name}.wav", "-v", "--format", "npz").stderr.encode("utf-8")
+
+
+def test_a_full_disk_is_an_error_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_bytes(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    result = animate("a.wav", "--format", "npz", "-o", "out")
+    assert (result.exit_code, result.stderr) == (1, "error: out/a/a.npz: No space left on device\n")
+    assert not list(Path("out/a").iterdir())

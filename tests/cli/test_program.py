@@ -215,3 +215,28 @@ def write_short(source: Path, path: Path, frames: int) -> None:
     with VideoReader(source) as video, VideoWriter(path, video.size, video.fps) as writer:
         for _, image in itertools.islice(video, frames):
             writer.write(image)
+
+
+STUBBORN = """
+import time
+from facetalk.core.interruption import before_leaving, handle_signals
+handle_signals()
+before_leaving(lambda: print("what was done", flush=True))
+print("ready", flush=True)
+while True:
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        pass  # as some libraries do
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_does_not_end_by_itself_is_left_behind() -> None:
+    command = [sys.executable, "-c", STUBBORN]
+    with subprocess.Popen(command, env=_environment({}), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        start_s = time.monotonic()
+        process.terminate()
+        assert process.stdout.read() == "what was done\n"
+        assert process.wait() == 143 and time.monotonic() - start_s < 3

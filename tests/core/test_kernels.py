@@ -24,11 +24,11 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file/cache"))
     monkeypatch.delenv(kernels.VARIABLE, raising=False)
     monkeypatch.setattr(folders.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
-    before = numba.config.CACHE_DIR
+    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
     for function in (kernels.kernel_cache, kernels._used_cache):
         function.cache_clear()
     yield
-    numba.config.CACHE_DIR = before
+    numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
     os.environ.pop(kernels.VARIABLE, None)
     for function in (kernels.kernel_cache, kernels._used_cache):
         function.cache_clear()
