@@ -20,10 +20,18 @@ from facetalk.tracking.energy import FaceEnergy, Observation, State
 from facetalk.tracking.eyes import EyeModel, calibrate, estimate_gaze, eye_model
 from facetalk.tracking.face_basis import FaceBasis, reduce_head
 from facetalk.tracking.identity import fit_identity, personal_offsets, pick_frames
-from facetalk.tracking.observation import EvenFrames, Rows, estimate_camera, interocular_px, observe, with_focal_length
+from facetalk.tracking.observation import (
+    INTEROCULAR_M,
+    EvenFrames,
+    Rows,
+    estimate_camera,
+    interocular_px,
+    observe,
+    with_focal_length,
+)
 from facetalk.tracking.read_back import MIN_IMAGES, ReadBack, apply_reading
 from facetalk.tracking.refine import refine
-from facetalk.tracking.settings import HALF_CONFIDENCE_ERROR, FitSettings
+from facetalk.tracking.settings import HALF_CONFIDENCE_ERROR, FitSettings, at_resolution
 
 _SAMPLE = 1000
 """Number of evenly spread frames from which camera and identity are estimated."""
@@ -117,6 +125,7 @@ def fit_clip(
 ) -> ClipModel:
     """Camera, identity and eyes of a clip from evenly spread frames."""
     basis = reduce_head(head)
+    settings = at_resolution(settings, INTEROCULAR_M / float(interocular_px(points).median()))
     camera = estimate_camera(points, image_size, settings)
     _, guess = observe(points, camera, basis)
     picks = points[pick_frames(confidence, guess.rotation, settings.identity_frames)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES
 
@@ -33,6 +34,9 @@ class FitSettings:
 
     point_sigma_m: float = 0.0015
     """Error of a point of weight 1."""
+    point_noise_px: float = 0.5
+    """Noise of a point in the image, which adds to this error: little on large faces, as much as the error with 30
+    pixels between the eye corners, where the lips would otherwise follow the noise."""
     depth_sigma_m: float = 0.008
     """Error of MediaPipe's depth, an estimate that is right on average only."""
     robust_m: float = 0.006
@@ -81,6 +85,17 @@ class FitSettings:
     def __post_init__(self) -> None:
         if self.window <= 2 * self.margin:
             raise ValueError(f"window={self.window} must be longer than two margins of {self.margin}")
+
+
+def at_resolution(settings: FitSettings, meters_per_px: float) -> FitSettings:
+    """The settings for a face of a given size in the image.
+
+    Args:
+        settings: for a large face.
+        meters_per_px: length at the face that a pixel shows.
+    """
+    noise_m = settings.point_noise_px * meters_per_px
+    return replace(settings, point_sigma_m=math.hypot(settings.point_sigma_m, noise_m), point_noise_px=0.0)
 
 
 def channel_priors(names: tuple[str, ...] = ARKIT_NAMES) -> list[float]:
