@@ -12,7 +12,7 @@ from facetalk.rendering.kernels import kernel
 WEIGHT_TOLERANCE = 0.002
 """Largest error of a blend shape's weight."""
 ROTATION_TOLERANCE = 2e-4
-"""Largest error of a quaternion's component; 0.02 degrees."""
+"""Largest error of a quaternion's component: at most 0.05 degrees."""
 TRANSLATION_TOLERANCE_M = 5e-5
 
 

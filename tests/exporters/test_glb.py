@@ -334,6 +334,16 @@ def test_an_animation_is_stored_in_few_bytes(tmp_path: Path) -> None:
     assert (sizes[1] - sizes[0]) / 200 < 4 * 52 + 5 * 8 + 12 + 9 * 4 + 8
 
 
+def test_a_single_frame_is_a_pose_with_one_key(tmp_path: Path) -> None:
+    assets = parted_head()
+    motion = lively_motion(assets, num_frames=1)
+    glb.write(tmp_path / "a.glb", motion, HeadModel(assets))
+    reader = Reader(tmp_path / "a.glb")
+    for sampler in reader.file.animations[0].samplers:
+        np.testing.assert_array_equal(reader.array(sampler.input), [[0]])
+    check_animation(reader, motion)
+
+
 def test_rate_and_source_are_in_the_extras(tmp_path: Path) -> None:
     assets = make_toy_head()
     motion = lively_motion(assets, fps=30000 / 1001).replace(source="/home/me/private/take 3.wav")
