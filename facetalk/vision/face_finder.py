@@ -59,7 +59,18 @@ def roll_deg(keypoints: Float[np.ndarray, "points 2"]) -> float:
 
 
 def find_boxes(finder: FaceFinder, image: Image, *, tiles: bool = True) -> list[FaceBox]:
-    """Return the faces in an image, the largest first; where there is none, those in tiles of half its side, and so on.
+    """Return the faces in an image, the largest first; where there is none, those in its tiles, see `search_levels`.
+
+    Args:
+        finder: looks at the image and its tiles.
+        image: RGB.
+        tiles: whether to look at tiles.
+    """
+    return next((boxes for boxes in search_levels(finder, image, tiles=tiles) if boxes), [])
+
+
+def search_levels(finder: FaceFinder, image: Image, *, tiles: bool = True) -> Iterator[list[FaceBox]]:
+    """Yield the faces in an image, the largest first, then those in tiles of half its side, of a quarter, and so on.
 
     Args:
         finder: looks at the image and its tiles.
@@ -67,12 +78,18 @@ def find_boxes(finder: FaceFinder, image: Image, *, tiles: bool = True) -> list[
         tiles: whether to look at tiles.
     """
     height, width = image.shape[:2]
-    boxes = finder.boxes(image)
-    while tiles and not boxes and min(height, width) // 2 >= finder.smallest_tile:
+    yield _distinct(finder.boxes(image))
+    while tiles and min(height, width) // 2 >= finder.smallest_tile:
         height, width = height // 2, width // 2
-        for left, top in tile_corners((image.shape[1], image.shape[0]), (width, height)):
+        boxes = []
+        for left, top in tile_corners(image.shape[1::-1], (width, height)):
             inside = finder.boxes(np.ascontiguousarray(image[top : top + height, left : left + width]))
             boxes += [box._replace(x=box.x + left, y=box.y + top) for box in inside]
+        yield _distinct(boxes)
+
+
+def _distinct(boxes: Sequence[FaceBox]) -> list[FaceBox]:
+    """The largest first, without those of the same face in neighboring tiles."""
     kept: list[FaceBox] = []
     for box in sorted(boxes, key=lambda box: -box.side):
         if all(max(abs(box.x - other.x), abs(box.y - other.y)) > 0.5 * other.side for other in kept):

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image as PillowImage
 
-from facetalk.vision.face_finder import FaceBox, FaceFinder, Image, Part, find_boxes
+from facetalk.vision.face_finder import FaceBox, FaceFinder, Image, Part, find_boxes, search_levels
 
 LARGEST_SHARE = 0.18
 """Side of a small face over the longer side of the frame; larger ones are left to the mesh itself."""
@@ -32,7 +32,7 @@ _FACE_PX = 192
 
 _SEARCH_EVERY = 5
 """Frames without a face from one search of the whole frame to the next."""
-_TILES_EVERY = 30
+_TILES_EVERY = 20
 """The same for the search of its tiles."""
 _LOOK_EVERY = 15
 """Frames with small faces from one attempt to find a large one to the next."""
@@ -125,16 +125,8 @@ class SmallFaces:
         self._followed = kept
         return found
 
-    def _loaded_finder(self) -> FaceFinder:
-        if self._finder is None:
-            self._finder = self._open_finder()
-        return self._finder
-
-    def _search(self, image: Image) -> list[Float32[np.ndarray, "478 3"]]:
-        missing, self._missing = self._missing, self._missing + 1
-        if missing % _SEARCH_EVERY:
-            return []
-        boxes = find_boxes(self._loaded_finder(), image, tiles=missing % _TILES_EVERY == 0)
+    def _start(self, image: Image, boxes: Sequence[FaceBox]) -> list[Float32[np.ndarray, "478 3"]]:
+        """Follow the faces in small boxes, and return their points."""
         largest = LARGEST_SHARE * max(image.shape[:2])
         found: list[Float32[np.ndarray, "478 3"]] = []
         for box in boxes:
@@ -147,6 +139,23 @@ class SmallFaces:
                 continue
             self._followed.append(face)
             found.append(points)
+        return found
+
+    def _loaded_finder(self) -> FaceFinder:
+        if self._finder is None:
+            self._finder = self._open_finder()
+        return self._finder
+
+    def _search(self, image: Image) -> list[Float32[np.ndarray, "478 3"]]:
+        missing, self._missing = self._missing, self._missing + 1
+        if missing % _SEARCH_EVERY:
+            return []
+        found: list[Float32[np.ndarray, "478 3"]] = []
+        # A box in which the mesh sees no face, as in a pattern, does not end the search.
+        for boxes in search_levels(self._loaded_finder(), image, tiles=missing % _TILES_EVERY == 0):
+            found = self._start(image, boxes)
+            if found:
+                break
         if found:
             self._missing = self._frames = 0
         return found

@@ -161,3 +161,14 @@ def test_tiles_cover_the_image_and_share_a_third(size: tuple[int, int], parts: i
     assert seen.min() >= 1
     columns = sorted({left for left, _ in tile_corners(size, tile)})
     assert np.diff(columns).max() <= tile[0] * 2 / 3 + 1
+
+
+def test_a_pattern_that_the_finder_takes_for_a_face_does_not_end_the_search() -> None:
+    class Mistaken(SquareFinder):
+        def boxes(self, image: np.ndarray) -> list[FaceBox]:
+            pattern = [FaceBox(100.0, 100.0, 60.0, 0.9, 0.0)] if image.shape[:2] == FRAME else []
+            return pattern + super().boxes(image)
+
+    small = SmallFaces(Mistaken, SquareMesh, 2)
+    (points,) = small.faces(frame((500, 310, 12)))
+    assert corners(points)[:2] == pytest.approx([500, 310], abs=2)
