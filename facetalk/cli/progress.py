@@ -192,7 +192,10 @@ class BarProgress(ProgressDisplay):
         from rich.progress import BarColumn, Progress, TextColumn
 
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[state]}"))
-        self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
+        # What is printed on the same terminal goes above the bars; what goes to a file or a pipe must not.
+        self._bars = Progress(
+            *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+        )
         self._bars.start()
         self._tasks: dict[str, Any] = {}
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from facetalk.cli import progress
+from facetalk.cli.output import print_text
 from facetalk.cli.progress import Messages, ProgressMode, duration, note, progress_display, say, use_messages
 from facetalk.core.progress import INPUTS
 
@@ -80,8 +81,10 @@ def test_the_bar_shows_inputs_and_the_step(capsys: pytest.CaptureFixture[str], m
     with use_messages(Messages(progress=ProgressMode.bar)), progress_display() as show:
         show(INPUTS, 12, 30)
         show("rendering [red]a.wav", 1, 2)
-    printed = capsys.readouterr().err
-    assert "12 of 30" in printed and "rendering [red]a.wav" in printed
+        print_text("a result")
+    printed = capsys.readouterr()
+    assert "12 of 30" in printed.err and "rendering [red]a.wav" in printed.err
+    assert printed.out == "a result\n", "results in a pipe stay there"
 
 
 def test_a_bar_needs_a_terminal() -> None:
