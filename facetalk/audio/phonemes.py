@@ -172,9 +172,16 @@ def _decode(decoder: Any, pcm: bytes) -> None:
     decoder.end_utt()
 
 
-@lru_cache(maxsize=3)
 def _decoder(task: str) -> Any:
-    """pocketsphinx set up for one task, with the English model of its own package."""
+    """pocketsphinx set up for one task, as if it had heard nothing yet: a result does not depend on those before."""
+    decoder = _loaded(task)
+    decoder.reinit_feat()
+    return decoder
+
+
+@lru_cache(maxsize=3)
+def _loaded(task: str) -> Any:
+    """The decoder of a task, with the English model of pocketsphinx' own package."""
     from pocketsphinx import Decoder, get_model_path
 
     if task == "loop":
