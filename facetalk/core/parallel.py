@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
@@ -22,7 +22,7 @@ END_S = 1.0
 
 def each_in_parallel(
     work: Callable[[Item], Result], items: Sequence[Item], jobs: int | None
-) -> Iterator[tuple[Item, Result | FacetalkError]]:
+) -> Generator[tuple[Item, Result | FacetalkError], None, None]:
     """Process items in parallel; yields each item and its result, or what is wrong with it, in order of completion.
 
     A worker that dies, because memory runs out for example, costs the item that it had. All workers end with this

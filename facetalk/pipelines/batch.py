@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -85,8 +85,10 @@ def run_batch(
     for outcome in known:
         settle(outcome)
     sources = {id(job): source for source, job in jobs.items()}
-    for job, result in each_in_parallel(work, list(jobs.values()), processes):
-        settle(failed(sources[id(job)], result) if isinstance(result, FacetalkError) else result)
+    # Closed at once, also where reporting fails, so that workers end before the caller goes on.
+    with closing(each_in_parallel(work, list(jobs.values()), processes)) as results:
+        for job, result in results:
+            settle(failed(sources[id(job)], result) if isinstance(result, FacetalkError) else result)
     return outcomes
 
 
