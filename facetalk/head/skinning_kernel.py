@@ -6,10 +6,10 @@ from typing import no_type_check
 
 import numpy as np
 
-from facetalk.core.kernels import compiled
+from facetalk.core.kernels import FINITE_MATH, compiled
 
 
-@compiled(nogil=True, fastmath=True, inline="always")
+@compiled(nogil=True, fastmath=FINITE_MATH, inline="always")
 @no_type_check
 def _blend(turns, column, w0, w1, w2, w3, w4):
     return (
@@ -21,7 +21,7 @@ def _blend(turns, column, w0, w1, w2, w3, w4):
     )
 
 
-@compiled(nogil=True, fastmath=True)
+@compiled(nogil=True, fastmath=FINITE_MATH)
 @no_type_check
 def skin_frames(rest: np.ndarray, transforms: np.ndarray, skin_weights: np.ndarray, out: np.ndarray) -> None:
     """Skin the vertices of some frames.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facetalk.core.kernels import compiled
+from facetalk.core.kernels import FINITE_MATH, compiled
 
-kernel = compiled(nogil=True, fastmath=True, error_model="numpy")
+kernel = compiled(nogil=True, fastmath=FINITE_MATH, error_model="numpy")
 """Compile a function of NumPy arrays. Use it above `@no_type_check`, which turns off run-time shape checks."""

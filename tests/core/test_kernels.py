@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, no_type_check
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from facetalk.core import folders, kernels
-from facetalk.core.kernels import compiled, kernel_cache
+from facetalk.core.kernels import FINITE_MATH, compiled, kernel_cache
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +108,12 @@ def compile_double() -> Any:
         return 2 * values
 
     return double
+
+
+@pytest.mark.parametrize(
+    "name", ["facetalk.rendering.shading", "facetalk.rendering.antialias", "facetalk.head.skinning_kernel"]
+)
+def test_no_kernel_may_reorder_sums_which_would_depend_on_the_cache(name: str) -> None:
+    found = [value for value in vars(import_module(name)).values() if hasattr(value, "targetoptions")]
+    assert found
+    assert all(kernel.targetoptions.get("fastmath", False) in (False, FINITE_MATH) for kernel in found)
