@@ -82,7 +82,7 @@ def search_levels(finder: FaceFinder, image: Image, *, tiles: bool = True) -> It
     while tiles and min(height, width) // 2 >= finder.smallest_tile:
         height, width = height // 2, width // 2
         boxes = []
-        for left, top in tile_corners(image.shape[1::-1], (width, height)):
+        for left, top in tile_corners((image.shape[1], image.shape[0]), (width, height)):
             inside = finder.boxes(np.ascontiguousarray(image[top : top + height, left : left + width]))
             boxes += [box._replace(x=box.x + left, y=box.y + top) for box in inside]
         yield _distinct(boxes)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +40,13 @@ class UpsideDown(OrientationTest):
     """Says after the third frame that a video must be turned."""
 
     def __init__(self, turn: int) -> None:
-        self._turn = turn
+        self._wanted = turn
 
-    def add(self, number: int, image: np.ndarray, faces: list[np.ndarray]) -> int | None:
-        return self._turn if number >= 2 else None
+    def add(self, number: int, image: np.ndarray, faces: Sequence[np.ndarray]) -> int | None:
+        return self._wanted if number >= 2 else None
 
     def close_poll(self) -> int:
-        return self._turn
+        return self._wanted
 
 
 @pytest.fixture(scope="module")

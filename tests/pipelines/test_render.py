@@ -114,7 +114,7 @@ def test_an_original_that_was_turned_for_the_fit_is_turned_behind_the_head_too(
     upright = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
     upright[:12, :12] = 240
     stored = np.rot90(upright, -turn)
-    with VideoWriter(tmp_path / "source.mp4", stored.shape[1::-1], 25.0) as writer:
+    with VideoWriter(tmp_path / "source.mp4", (stored.shape[1], stored.shape[0]), 25.0) as writer:
         for _ in range(4):
             writer.write(stored)
     motion = fitted(toy_motion(4)).replace(meta={"source_turn": turn})
