@@ -26,10 +26,11 @@ def write(
 ) -> None:
     """Write the head with one identity and one motion as USD text, and its textures, see `Exporter`.
 
-    The textures of `clip.usda` are in the folder `clip_textures`, which only an earlier export makes way for.
+    The textures of `clip.usda` are in the folder `clip.usda_textures`, so that no two files share one; only that of
+    an earlier export makes way.
     """
     check_same_head(motion, head)
-    motion, folder = at_frame_rate(motion, options), path.with_name(f"{table_name(path.stem)}_textures")
+    motion, folder = at_frame_rate(motion, options), path.with_name(f"{table_name(path.name)}_textures")
     # By name, not by suffix: the user did not name this folder and may keep photos in it.
     refuse_other_files(folder, TEXTURE_NAMES)
     with replacing(path) as temporary, replacing(folder) as textures:

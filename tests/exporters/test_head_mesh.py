@@ -44,7 +44,8 @@ def test_tangents_point_where_the_texture_coordinates_grow() -> None:
     vertices = (uv[:, :1] * along + uv[:, 1:] * up).astype(np.float32)
     normals = np.tile(np.cross(along, up) / np.linalg.norm(np.cross(along, up)), (30, 1)).astype(np.float32)
     faces = np.array([generator.permutation(30)[:3] for _ in range(60)] + [[0, 1, 1]])
-    area = np.cross(uv[faces[:, 1]] - uv[faces[:, 0]], uv[faces[:, 2]] - uv[faces[:, 0]])
+    one, other = uv[faces[:, 1]] - uv[faces[:, 0]], uv[faces[:, 2]] - uv[faces[:, 0]]
+    area = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
     faces[area < 0] = faces[area < 0][:, ::-1]
     used = np.unique(faces[:-1])
     tangents = vertex_tangents(vertices, normals, uv, faces)

@@ -121,7 +121,8 @@ def test_texels_are_found_where_their_centers_lie_in_a_face() -> None:
     for row in range(20):
         for column in range(20):
             place = np.array([column + 0.5, 20 - row - 0.5])
-            sides = [np.cross(corners[0, (i + 1) % 3] - corners[0, i], place - corners[0, i]) for i in range(3)]
+            edges = [(corners[0, (i + 1) % 3] - corners[0, i], place - corners[0, i]) for i in range(3)]
+            sides = [edge[0] * inner[1] - edge[1] * inner[0] for edge, inner in edges]
             if min(sides) >= 0:
                 wanted.add((row, column))
     assert found == wanted and len(found) > 10

@@ -81,7 +81,7 @@ COUNT_FRAMES: dict[str, Callable[[Path], int]] = {
     "usd": frames_in_usd,
     "usdz": frames_in_usd,
 }
-BESIDE = {"usd": {"clip_textures"}}
+BESIDE = {"usd": {"clip.usda_textures"}}
 """What a format writes beside its file."""
 
 

@@ -160,15 +160,24 @@ def test_any_name_is_written_so_that_it_is_read_back(value: str) -> None:
     assert (prim.attributes["x"].default.path, prim.attributes["y"].default) == (value, value)
 
 
+def test_two_files_of_one_name_have_textures_of_their_own(tmp_path: Path) -> None:
+    assets = make_toy_head()
+    for name in ("a.usd", "a.usda"):
+        usd.write(tmp_path / name, lively_motion(assets, num_frames=1), HeadModel(assets))
+    folders = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
+    assert folders == ["a.usd_textures", "a.usda_textures"]
+    assert "./a.usd_textures/" in (tmp_path / "a.usd").read_text() and "a.usda" not in (tmp_path / "a.usd").read_text()
+
+
 @pytest.mark.parametrize("mine", ["holiday.jpg", "notes.txt"])
 def test_a_folder_of_textures_with_other_files_is_never_replaced(tmp_path: Path, mine: str) -> None:
     assets = make_toy_head()
-    (tmp_path / "a_textures").mkdir()
-    (tmp_path / "a_textures" / mine).write_text("mine")
+    (tmp_path / "a.usda_textures").mkdir()
+    (tmp_path / "a.usda_textures" / mine).write_text("mine")
     with pytest.raises(FacetalkError, match=mine):
         usd.write(tmp_path / "a.usda", lively_motion(assets, num_frames=1), HeadModel(assets))
-    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["a_textures", mine]
-    (tmp_path / "a_textures" / mine).unlink()
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["a.usda_textures", mine]
+    (tmp_path / "a.usda_textures" / mine).unlink()
     for _ in range(2):
         usd.write(tmp_path / "a.usda", lively_motion(assets, num_frames=1), HeadModel(assets))
-    assert (tmp_path / "a_textures" / "skin_color.jpg").is_file()
+    assert (tmp_path / "a.usda_textures" / "skin_color.jpg").is_file()

@@ -102,7 +102,7 @@ def test_many_files_go_to_a_folder_and_bad_ones_do_not_stop_them(tmp_path: Path,
     batch = export_all([paths[0], bad, paths[1]], tmp_path / "out", formats=("glb", "usda"))
     assert set(batch.done) == set(paths) and set(batch.failed) == {bad}
     files = sorted(path.name for path in (tmp_path / "out").glob("[!.]*"))
-    assert files == ["a.glb", "a.usda", "a_textures", "b.glb", "b.usda", "b_textures"]
+    assert files == ["a.glb", "a.usda", "a.usda_textures", "b.glb", "b.usda", "b.usda_textures"]
     again = export_all(paths, tmp_path / "out", formats=("glb",))
     assert set(again.failed) == set(paths) and "exists already" in str(again.failed[paths[0]])
 
