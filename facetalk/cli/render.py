@@ -63,12 +63,13 @@ def render(
 ) -> None:
     """Render a motion file as a video."""
     with batch_report("render", as_json, json_lines) as report, progress_display() as show:
+        from facetalk.data.sources import output_name
         from facetalk.head.looks import Look
         from facetalk.pipelines import render as pipeline
 
         pipeline.render_file(
             motion_path,
-            out or Path(f"{motion_path.stem}.mp4"),
+            out or Path(f"{output_name(motion_path)}.mp4"),
             head=head,
             look=Look(skin, eyes, hair),
             backend=backend,

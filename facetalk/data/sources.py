@@ -78,18 +78,31 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
 
 
+def output_name(file: Path | str) -> str:
+    """The name that outputs of a file get: its stem.
+
+    Raises:
+        UsageError: the stem is `.` or `..`, which as a folder's name leads to another folder.
+    """
+    stem = Path(file).stem
+    if stem in (".", ".."):
+        raise UsageError(f"{file} without its suffix is {stem!r}, which cannot name its outputs; rename the file")
+    return stem
+
+
 def refuse_same_names(files: Iterable[Path], command: str) -> None:
     """Refuse files that would share an output because it is named after both of them."""
     owners: dict[str, Path] = {}
     for file in files:
-        other = owners.setdefault(file.stem, file)
+        name = output_name(file)
+        other = owners.setdefault(name, file)
         if other != file:
-            raise UsageError(f"{other} and {file} would both go to {file.stem}; {command} them with different -o")
+            raise UsageError(f"{other} and {file} would both go to {name}; {command} them with different -o")
 
 
 def clip_names(videos: Sequence[Path]) -> dict[Path, str]:
     """A unique name for each video: its stem, after as many folder names as it takes to be unique."""
-    absolute = {video: video.absolute().with_suffix("").parts for video in videos}
+    absolute = {video: (*video.absolute().parent.parts, output_name(video)) for video in videos}
     names = {video: parts[-1] for video, parts in absolute.items()}
     for depth in range(2, max((len(parts) for parts in absolute.values()), default=0) + 1):
         taken = Counter(names.values())

@@ -16,7 +16,7 @@ from facetalk.core.interruption import was_interrupted
 from facetalk.core.motion import Motion, check_values
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import unicode_name
-from facetalk.data.sources import refuse_same_names
+from facetalk.data.sources import output_name, refuse_same_names
 from facetalk.exporters.base import ExportOptions, at_frame_rate
 from facetalk.exporters.registry import FORMATS, check_options, format_named, format_of, formats_named, load_exporter
 from facetalk.head.looks import Look
@@ -230,7 +230,8 @@ def plan(motion_paths: Sequence[Path], out: Path | str | None, formats: Sequence
     refuse_same_names(motion_paths, "export")
     names = formats_named(formats)
     return {
-        path: {name: Path(out or ".") / f"{path.stem}{FORMATS[name].suffix}" for name in names} for path in motion_paths
+        path: {name: Path(out or ".") / f"{output_name(path)}{FORMATS[name].suffix}" for name in names}
+        for path in motion_paths
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from facetalk.core.errors import UsageError
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.curation.settings import read_rules
+from facetalk.data.sources import output_name
 from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, no_report, run_batch
 from facetalk.pipelines.curate import CurationSummary, curate_videos
 from facetalk.pipelines.fit import FitOptions, FitSummary, figures, fit_to_file, fit_videos, made_with
@@ -58,7 +59,7 @@ class FitRequest:
     @property
     def motion_path(self) -> Path:
         """The single motion file."""
-        return self.out or Path(f"{self.videos[0].stem}.npz")
+        return self.out or Path(f"{output_name(self.videos[0])}.npz")
 
     def __post_init__(self) -> None:
         if (self.rules or self.laughs or self.fix_sync) and not self.curate:

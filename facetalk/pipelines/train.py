@@ -15,6 +15,7 @@ import yaml
 from facetalk.core.config import override, plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import TrainingProgress, no_training_progress
+from facetalk.data.sources import output_name
 from facetalk.io.files import replacing
 from facetalk.recipes.registry import load_recipe, read_training_config
 from facetalk.training.loop import run
@@ -55,7 +56,7 @@ def train(
         FacetalkError: unreadable data, or a `run_dir` that is in use.
     """
     options = override(read_training_config(config), settings)
-    folder = Path(run_dir) if run_dir is not None else Path("runs") / Path(config).stem
+    folder = Path(run_dir) if run_dir is not None else Path("runs") / output_name(config)
     method = options.pop("method", None)
     try:
         recipe = load_recipe(method)

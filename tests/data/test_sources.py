@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from facetalk.core.errors import UsageError
-from facetalk.data.sources import clip_names, find_speech, find_videos
+from facetalk.data.sources import clip_names, find_speech, find_videos, output_name, refuse_same_names
 
 
 def test_names_are_stems_and_include_folders_only_where_needed() -> None:
@@ -50,3 +50,11 @@ def test_a_folder_is_searched_for_files_only_and_without_hidden_ones(tmp_path: P
     (tmp_path / "none").mkdir()
     with pytest.raises(UsageError, match=r"no audio files found in .*none"):
         find_speech([tmp_path / "none"])
+
+
+@pytest.mark.parametrize("name", ["..wav", "...wav"])
+def test_a_file_whose_outputs_would_lead_to_another_folder_is_refused(tmp_path: Path, name: str) -> None:
+    for named in (clip_names, lambda files: refuse_same_names(files, "animate")):
+        with pytest.raises(UsageError, match="rename the file"):
+            named([tmp_path / "a.wav", tmp_path / name])
+    assert output_name("....wav") == "..."
