@@ -17,6 +17,8 @@ def make_folder(path: Path) -> None:
     """Make a folder with its parents."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise FacetalkError(f"{path} is a file; give a folder") from None
     except OSError as error:
         raise FacetalkError(f"cannot make the folder {path}: {error.strerror}") from None
 

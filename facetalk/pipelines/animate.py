@@ -24,7 +24,15 @@ from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options, found_speech, plan, sorted_out
-from facetalk.pipelines.batch import Outcome, OutputFolder, Report, check_batch_flags, no_report, run_batch
+from facetalk.pipelines.batch import (
+    Outcome,
+    OutputFolder,
+    Report,
+    check_batch_flags,
+    check_output_folder,
+    no_report,
+    run_batch,
+)
 from facetalk.pipelines.export import export_formats
 from facetalk.pipelines.records import write_record
 from facetalk.pipelines.styles import check_style, resolve_style
@@ -177,6 +185,7 @@ def animate_all(
     """
     options = options or AnimateOptions()
     check_batch_flags(skip_existing, overwrite)
+    check_output_folder(out)
     targets = plan(found_speech(speeches), out, formats_named(options.formats))
     timings: dict[str, float] = {}
     with one_torch_thread():

@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeVar
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.parallel import each_in_parallel
 from facetalk.core.progress import INPUTS, Progress
+from facetalk.data.sources import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+from facetalk.exporters.registry import FORMATS
 from facetalk.io.files import keeping, make_folder
 
 State = Literal["done", "skipped", "failed"]
@@ -92,6 +94,36 @@ def run_batch(
     return outcomes
 
 
+OUTPUT_SUFFIXES = frozenset(
+    {
+        *(entry.suffix for entry in FORMATS.values() if not entry.is_sequence),
+        *(f".{alias}" for entry in FORMATS.values() for alias in entry.aliases),
+        *AUDIO_SUFFIXES, *VIDEO_SUFFIXES,
+        *(".obj", ".ply", ".usdc", ".gltf", ".fbx", ".gif", ".png", ".jpg", ".jpeg"),
+        *(".txt", ".json", ".jsonl", ".html", ".yaml", ".yml", ".zip", ".safetensors"),
+    }
+)  # fmt: skip
+"""Endings by which a user means a file."""
+
+
+def check_output_folder(out: Path | str | None, takes: str = "a folder") -> None:
+    """Refuse a file where a folder is meant: one that exists, or a name that is a file's.
+
+    Args:
+        out: as given; None is any default.
+        takes: what may be given, for the message.
+
+    Raises:
+        UsageError: it names a file.
+    """
+    if out is None or Path(out).is_dir():
+        return
+    if Path(out).exists():
+        raise UsageError(f"{out} is a file; -o takes {takes}")
+    if Path(out).suffix.lower() in OUTPUT_SUFFIXES:
+        raise UsageError(f"{out} is the name of a file; -o takes {takes}")
+
+
 class OutputFolder:
     """The folder of a run. It is made once: where it disappears during the run, what is left of the run fails."""
 
@@ -108,6 +140,10 @@ class OutputFolder:
             raise FacetalkError(f"the output folder {self.root} does not exist any more")
         try:
             folder.mkdir(exist_ok=True)
+        except FileExistsError:
+            raise FacetalkError(
+                f"{folder} is a file; the outputs need a folder of this name, choose another -o"
+            ) from None
         except OSError as error:
             raise FacetalkError(f"cannot make the folder {folder}: {error.strerror}") from None
         with keeping(self.root):

@@ -25,7 +25,15 @@ from facetalk.io.files import free_path, make_folder
 from facetalk.io.motion import read_motion
 from facetalk.motion.frames import matching_head
 from facetalk.motion.heads import load_head
-from facetalk.pipelines.batch import Outcome, OutputFolder, Report, check_batch_flags, no_report, run_batch
+from facetalk.pipelines.batch import (
+    Outcome,
+    OutputFolder,
+    Report,
+    check_batch_flags,
+    check_output_folder,
+    no_report,
+    run_batch,
+)
 from facetalk.pipelines.records import fingerprint, wanted_targets, write_record
 from facetalk.pipelines.speech_audio import speech_of
 
@@ -227,6 +235,7 @@ def plan(motion_paths: Sequence[Path], out: Path | str | None, formats: Sequence
         if out is None or len(motion_paths) != 1:
             raise UsageError("give one motion file and -o OUT with a suffix, or --format and a folder as -o")
         return {motion_paths[0]: {format_of(out): Path(out)}}
+    check_output_folder(out, "a folder where --format is given")
     refuse_same_names(motion_paths, "export")
     names = formats_named(formats)
     return {

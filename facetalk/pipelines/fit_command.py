@@ -10,7 +10,7 @@ from facetalk.core.errors import UsageError
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.curation.settings import read_rules
 from facetalk.data.sources import output_name
-from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, no_report, run_batch
+from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, check_output_folder, no_report, run_batch
 from facetalk.pipelines.curate import CurationSummary, curate_videos
 from facetalk.pipelines.fit import FitOptions, FitSummary, figures, fit_to_file, fit_videos, made_with
 from facetalk.pipelines.records import wanted_targets
@@ -76,6 +76,7 @@ class FitRequest:
         if self.out is not None and self.out.suffix == ".npz":
             inputs = "--curate makes a dataset" if self.curate else f"there are {len(self.videos)} inputs"
             raise UsageError(f"{self.out} is one file, but {inputs}: give a folder")
+        check_output_folder(self.out, "a folder" if self.curate else "a folder, or for one video a .npz file")
 
 
 @dataclass(frozen=True, eq=False)

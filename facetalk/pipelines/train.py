@@ -17,6 +17,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import TrainingProgress, no_training_progress
 from facetalk.data.sources import output_name
 from facetalk.io.files import replacing
+from facetalk.pipelines.batch import check_output_folder
 from facetalk.recipes.registry import load_recipe, read_training_config
 from facetalk.training.loop import run
 
@@ -55,6 +56,7 @@ def train(
         UsageError: an unknown configuration or option, or missing data.
         FacetalkError: unreadable data, or a `run_dir` that is in use.
     """
+    check_output_folder(run_dir)
     options = override(read_training_config(config), settings)
     folder = Path(run_dir) if run_dir is not None else Path("runs") / output_name(config)
     method = options.pop("method", None)

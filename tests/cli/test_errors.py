@@ -156,6 +156,19 @@ def test_a_folder_that_cannot_be_written_to() -> None:
     refused(animate("a.wav", "--format", "npz", "-o", "/proc/nobody"), 1, "/proc/nobody")
 
 
+def test_a_file_where_a_folder_is_meant() -> None:
+    make_speech(Path("a.wav"))
+    write_motion(Path("m.npz"), lively_motion(make_toy_head()))
+    Path("file").touch()
+    for command in (["animate", "a.wav", "--format", "npz"], ["export", "m.npz", "--format", "csv"]):
+        for out, found in (("file", "file is a file"), ("x.mp4", "x.mp4 is the name of a file"), ("y.GLB", "-o takes")):
+            refused(CliRunner().invoke(app, [*command, "-o", out]), 2, found)
+    Path("a").touch()
+    refused(animate("a.wav", "--format", "npz"), 1, "a is a file; the outputs need a folder of this name")
+    Path("v1.mp4").mkdir()
+    assert animate("a.wav", "--format", "npz", "-o", "v1.mp4").exit_code == 0, "a folder of any name"
+
+
 def test_a_motion_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def forbid(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))

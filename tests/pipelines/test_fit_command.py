@@ -41,6 +41,9 @@ def test_a_folder_many_videos_and_curation_become_a_dataset(tmp_path: Path) -> N
         ({"curate": True, "out": Path("a.npz")}, "--curate makes a dataset: give a folder"),
         ({"videos": [VIDEO, VIDEO], "out": Path("a.npz")}, "there are 2 inputs: give a folder"),
         ({"videos": [VIDEO, VIDEO], "face": 1}, "give one video"),
+        ({"out": Path("a.txt")}, "a.txt is the name of a file; -o takes a folder, or for one video a .npz file"),
+        ({"curate": True, "out": Path("a.MP4")}, "-o takes a folder"),
+        ({"out": Path(__file__)}, "is a file; -o takes a folder"),
     ],
 )
 def test_requests_that_contradict_themselves_are_refused(options: dict[str, Any], message: str) -> None:
