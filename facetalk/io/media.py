@@ -49,6 +49,10 @@ class Media:
     """Length, if the file states one."""
     videos: tuple[Stream, ...]
     audios: tuple[Stream, ...]
+    start_s: float = 0.0
+    """When the first track starts. Some containers count it in their length."""
+    is_estimated: bool = False
+    """Whether the length was concluded from the size of the file and the bit rate."""
 
     @property
     def video(self) -> Stream | None:
@@ -90,13 +94,15 @@ def probe(path: Path | str) -> Media:
         for match, end in zip(found, ends, strict=True)
     ]
     container = re.search(r"^Input #0, ([\w,]+)", report, re.MULTILINE)
-    length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", report)
+    length = re.search(r"Duration: (\d+):(\d+):([\d.]+)(?:, start: ([\d.]+))?", report)
     return Media(
         path=path,
         container=container[1].rstrip(",") if container else "",
         duration_s=int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else None,
         videos=tuple(stream for kind, stream in streams if kind == "Video"),
         audios=tuple(stream for kind, stream in streams if kind == "Audio"),
+        start_s=float(length[4] or 0) if length else 0.0,
+        is_estimated="Estimating duration from bitrate" in report,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import re
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -18,9 +20,10 @@ from torch import Tensor
 from facetalk.audio.resample import channel_signs, resample_blocks
 from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import SAMPLE_RATE
-from facetalk.io.ffmpeg import no_audio, source, start_decoding
-from facetalk.io.media import checked_file, probe
-from facetalk.io.timeline import audio_filter, longest_pause
+from facetalk.io.ffmpeg import last_line, no_audio, source, start_decoding
+from facetalk.io.media import Media, checked_file, probe
+from facetalk.io.stated_length import cut_factor, is_sample_file, stated_seconds
+from facetalk.io.timeline import audio_filter, last_second, longest_pause
 
 MIN_SECONDS = 0.1
 """Anything shorter cannot hold a syllable."""
@@ -44,8 +47,16 @@ speech features were trained on audio of ordinary level."""
 
 _BLOCK_SAMPLES = 2**22
 """Largest number of values that are decoded at a time, in all channels together."""
+_MOST_MESSAGE_BYTES = 1 << 20
 _IN_MEMORY = 8 * 2**20
 """Bytes: a minute in stereo."""
+_MISSING_S, _MISSING = 0.3, 0.02
+"""Audio ends early if more than this is missing, in seconds and as a share of what the header states."""
+_MISSING_TRACKS_S = 1.5
+"""The same for files with video, whose end is known to a second."""
+_HARMLESS = re.compile(r"Header missing|non monoton|Invalid PCM packet|Last message repeated|^\[[ai]ist#|^\[dec:")
+"""Messages of ffmpeg that joined and streamed files also cause, and those that repeat what the decoder has said."""
+_log = logging.getLogger(__name__)
 _AU_HEADER = struct.Struct(">4sIIIII")
 
 
@@ -92,14 +103,18 @@ class StreamedAudio:
 
     def _decode(self) -> None:
         try:
-            self._store(_soundfile_blocks(self.path))
+            seconds = self._store(_soundfile_blocks(self.path))
+            _warn_if_short(self.path, stated_seconds(self.path), seconds)
         except (soundfile.SoundFileError, _IncompleteError):
             self._file.seek(0)
             self._file.truncate()
-            self._store(_ffmpeg_blocks(self.path))
+            messages: list[str] = []
+            seconds = self._store(_ffmpeg_blocks(self.path, messages))
+            if not _warn_if_short(self.path, _stated_by(probe(self.path), seconds), seconds) and messages:
+                _log.warning("%s is damaged (%s); what can be decoded of it is used", self.path, last_line(messages[0]))
 
-    def _store(self, blocks: Iterator[tuple[int, np.ndarray]]) -> None:
-        """Keep every channel at 16 kHz, and find out how to mix them."""
+    def _store(self, blocks: Iterator[tuple[int, np.ndarray]]) -> float:
+        """Keep every channel at 16 kHz, and find out how to mix them; returns the length in seconds."""
         rate, first = next(blocks, (SAMPLE_RATE, np.zeros((0, 1), np.float32)))
         statistics = _Statistics(first.shape[1])
         samples = itertools.chain([first], (block for _, block in blocks))
@@ -118,6 +133,7 @@ class StreamedAudio:
         self._signs = channel_signs(statistics.products).float() / first.shape[1]
         self._length = self._file.tell() // self._row_bytes
         self._gain = _gain(max(self._peak(start) for start in range(0, self._length, BLOCK)))
+        return seconds
 
     @property
     def _row_bytes(self) -> int:
@@ -161,6 +177,24 @@ def _gain(peak: float) -> float:
     return 1 / max(1.0, peak)
 
 
+def _stated_by(media: Media, seconds: float) -> float:
+    """Length that a file for ffmpeg states; `seconds`, those decoded, if it states none or says nothing about audio."""
+    if media.duration_s is None or media.is_estimated:
+        return seconds * cut_factor(media.path) if is_sample_file(media.path) else seconds
+    stated = media.duration_s - media.start_s
+    if media.video is None:
+        return stated
+    # Audio may be shorter than its video, but one of the two lasts to the end.
+    return stated if stated - last_second(media) > _MISSING_TRACKS_S else seconds
+
+
+def _warn_if_short(path: Path, stated_s: float, seconds: float) -> bool:
+    is_short = stated_s - seconds > max(_MISSING_S, _MISSING * stated_s)
+    if is_short:
+        _log.warning("%s ends early: its header states %.2f s, the audio ends at %.2f s", path, stated_s, seconds)
+    return is_short
+
+
 def sample_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     """Sample rate and samples (samples, channels) of any audio or video file, block by block, as they are stored."""
     try:
@@ -170,6 +204,8 @@ def sample_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    if not is_sample_file(path):  # libsndfile prints messages of its own about MP3
+        raise _IncompleteError
     # Opened by number: from the name `.raw` soundfile would conclude that there is no header.
     with path.open("rb") as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
         if file.format not in COMPLETE_FORMATS or file.frames == 0:
@@ -192,7 +228,8 @@ def _check_length(path: Path, samples: int, rate: int) -> None:
         raise FacetalkError(f"{path} holds more than {MOST_HOURS} hours of audio; cut it into parts")
 
 
-def _ffmpeg_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+def _ffmpeg_blocks(path: Path, heard: list[str] | None = None) -> Iterator[tuple[int, np.ndarray]]:
+    """Sample rate and samples of a file, and in `heard` what was wrong with it although it could be decoded."""
     media = probe(path)
     if media.audio is None:
         raise no_audio(path)
@@ -218,9 +255,12 @@ def _ffmpeg_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
             process.kill()
             process.stdout.close()
             process.wait()
+        messages.seek(0)
+        message = messages.read(_MOST_MESSAGE_BYTES).decode(errors="replace").strip()
         if code != 0:
-            messages.seek(0)
-            raise _failure(path, messages.read().decode(errors="replace").strip(), code)
+            raise _failure(path, message, code)
+        if heard is not None:
+            heard += [line for line in message.splitlines() if line.strip() and not _HARMLESS.search(line.strip())]
 
 
 def _failure(path: Path, message: str, code: int) -> FacetalkError:

@@ -66,12 +66,22 @@ def longest_pause(media: Media) -> float:
     """
     if media.video is None or media.audio is None:
         return LONGEST_PAUSE_S
+    return _tracks(media)[0]
+
+
+def last_second(media: Media) -> float:
+    """Return when the last packet of the audio and video of a file with both has ended at the latest, seconds."""
+    return _tracks(media)[1]
+
+
+def _tracks(media: Media) -> tuple[float, float]:
     state = media.path.stat()
-    return _longest_covered(media, (state.st_mtime_ns, state.st_size))
+    return _packets_of(media, (state.st_mtime_ns, state.st_size))
 
 
 @lru_cache(maxsize=16)
-def _longest_covered(media: Media, state: tuple[int, int]) -> float:
+def _packets_of(media: Media, state: tuple[int, int]) -> tuple[float, float]:
+    """The longest pause of a track, and the end of both."""
     assert media.video is not None and media.audio is not None
     seconds = _seconds_with_packets(media, (media.video.index, media.audio.index))
     longest = LONGEST_PAUSE_S
@@ -81,7 +91,7 @@ def _longest_covered(media: Media, state: tuple[int, int]) -> float:
             if after - before > longest:
                 covered = sum(1 for second in other if before < second < after)
                 longest = after - before + 1.0 if covered > _COVERED * (after - before) else longest
-    return longest
+    return longest, 1.0 + max(seconds[0] | seconds[1], default=0)
 
 
 def _seconds_with_packets(media: Media, streams: tuple[int, int]) -> tuple[set[int], set[int]]:
