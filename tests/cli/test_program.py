@@ -222,9 +222,11 @@ import time
 from facetalk.core.interruption import before_leaving, handle_signals
 handle_signals()
 before_leaving(lambda: print("what was done", flush=True))
-print("ready", flush=True)
+words = ["ready"]
 while True:
     try:
+        while words:
+            print(words.pop(), flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         pass  # as some libraries do

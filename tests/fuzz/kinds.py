@@ -202,7 +202,7 @@ def _read_config(path: Path, out: Path) -> None:
     from facetalk.recipes.registry import load_recipe, read_training_config
 
     options = read_training_config(path)
-    load_recipe(options.pop("method", None)).read_config(options)
+    load_recipe(str(options.pop("method", ""))).read_config(options)
 
 
 def _read_manifest(path: Path, out: Path) -> None:
