@@ -46,7 +46,9 @@ def export(
     eyes: EyesName = None,
     hair: HairName = None,
     fps: FpsOption = None,
-    size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Side of the video's image, pixels.")] = 512,
+    size: Annotated[
+        int | None, typer.Option("--size", min=16, max=4096, help="Side of the video's image, pixels.  [default: 512]")
+    ] = None,
     audio: Annotated[
         Path | None, typer.Option("--audio", help="Audio of the video.  [default: the speech of an animated motion]")
     ] = None,

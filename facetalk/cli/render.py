@@ -40,8 +40,9 @@ def render(
         ),
     ] = "front",
     size: Annotated[
-        int, typer.Option("--size", min=16, max=4096, help="Side of the front camera's image, pixels.")
-    ] = 512,
+        int | None,
+        typer.Option("--size", min=16, max=4096, help="Side of the front camera's image, pixels.  [default: 512]"),
+    ] = None,
     fps: FpsOption = None,
     audio: Annotated[
         Path | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from numbers import Real
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -18,12 +19,21 @@ from facetalk.motion.frames import BACKENDS, CAMERAS
 
 MIN_SIZE, MAX_SIZE = 16, 4096
 """Pixels."""
+DEFAULT_SIZE = 512
 
 
 def check_fps(fps: float | None) -> None:
     """Refuse frame rates that no program plays; None stands for the motion's own."""
-    if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
-        raise UsageError(f"fps is {fps:g}; it must be between {MIN_FPS:g} and {MAX_FPS:g}, such as 24, 29.97 or 60")
+    if fps is not None and not (isinstance(fps, Real) and MIN_FPS <= fps <= MAX_FPS):
+        raise UsageError(
+            f"fps is {fps}; it must be a number between {MIN_FPS:g} and {MAX_FPS:g}, such as 24, 29.97 or 60"
+        )
+
+
+def check_size(size: int) -> None:
+    """Refuse sizes of an image that cannot be rendered."""
+    if not isinstance(size, int) or not MIN_SIZE <= size <= MAX_SIZE:
+        raise UsageError(f"size is {size}; it must be a whole number between {MIN_SIZE} and {MAX_SIZE}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +43,8 @@ class ExportOptions:
     fps: float | None = None
     """Frames a second; the motion's own if not given, with the tracked camera those of the fitted video. 23.976, 29.97
     and 59.94 stand for 24000/1001, 30000/1001 and 60000/1001."""
-    size: int = 512
-    """Side of the front camera's square image, pixels."""
+    size: int | None = None
+    """Side of the front camera's square image, pixels; 512 if not given. The tracked camera has the video's size."""
     audio: Path | str | Float[Tensor, " samples"] | None = None
     """Audio or video file whose audio goes with the frames, or mono samples at 16 kHz."""
     backend: str = "cpu"
@@ -46,14 +56,16 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         check_fps(self.fps)
-        if not isinstance(self.size, int) or not MIN_SIZE <= self.size <= MAX_SIZE:
-            raise UsageError(f"size is {self.size}; it must be a whole number between {MIN_SIZE} and {MAX_SIZE}")
+        if self.size is not None:
+            check_size(self.size)
         if self.camera not in CAMERAS:
             raise UsageError(f"unknown camera {self.camera!r}; there are: {', '.join(CAMERAS)}")
         if self.backend not in BACKENDS:
             raise UsageError(f"unknown backend {self.backend!r}; there are: {', '.join(BACKENDS)}")
         if self.over is not None and self.camera != "tracked":
-            raise UsageError("a video can be shown behind the head only with the tracked camera (--camera tracked)")
+            raise UsageError("--over needs --camera tracked: only that camera shows what the video's did")
+        if self.size is not None and self.camera == "tracked":
+            raise UsageError("--camera tracked takes no --size: the image has the size of the fitted video")
 
     def given(self) -> list[str]:
         """Names of the options that differ from their defaults."""

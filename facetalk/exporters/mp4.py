@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
-from facetalk.exporters.base import DEFAULTS, ExportOptions, check_same_head
+from facetalk.exporters.base import DEFAULT_SIZE, DEFAULTS, ExportOptions, check_same_head
 from facetalk.head.model import HeadModel
 from facetalk.io.video import video_frames
 from facetalk.io.video_writer import VideoWriter
@@ -33,7 +33,7 @@ def write(
     if options.camera == "tracked":
         view, fps = fitted_camera(motion), options.fps or motion.source_fps or motion.fps
     else:
-        (motion, view), fps = framed(motion, head, options.size), options.fps or motion.fps
+        (motion, view), fps = framed(motion, head, options.size or DEFAULT_SIZE), options.fps or motion.fps
     motion = at_frame_rate(motion, fps)
     fps = motion.fps
     if options.over is None:

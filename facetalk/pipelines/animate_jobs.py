@@ -10,13 +10,14 @@ from pathlib import Path
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
 from facetalk.core.text import unicode_name
 from facetalk.data.sources import clip_names, find_speech, refuse_same_names
-from facetalk.exporters.base import check_fps
+from facetalk.exporters.base import check_fps, check_size
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.io.media import checked_file
 from facetalk.motion.gestures.registry import check_factors, check_seed
 from facetalk.pipelines.batch import Outcome, failed
 from facetalk.pipelines.records import fingerprint, is_output, wanted_targets
+from facetalk.talkers.base import check_strength
 from facetalk.talkers.styles import parse_mixture
 
 
@@ -51,6 +52,8 @@ class AnimateOptions:
         check_factors(self.head_motion, self.blinks)
         check_seed(self.seed)
         check_fps(self.fps)
+        check_size(self.size)
+        check_strength(self.style_strength)
 
 
 @dataclass(frozen=True)

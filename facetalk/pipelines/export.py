@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
@@ -15,9 +16,9 @@ from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
 from facetalk.core.interruption import was_interrupted
 from facetalk.core.motion import Motion, check_values
 from facetalk.core.progress import Progress, no_progress
-from facetalk.core.text import unicode_name
+from facetalk.core.text import one_line, unicode_name
 from facetalk.data.sources import output_name, refuse_same_names
-from facetalk.exporters.base import ExportOptions, at_frame_rate
+from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions, at_frame_rate
 from facetalk.exporters.registry import FORMATS, check_options, format_named, format_of, formats_named, load_exporter
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
@@ -37,6 +38,8 @@ from facetalk.pipelines.batch import (
 from facetalk.pipelines.records import fingerprint, wanted_targets, write_record
 from facetalk.pipelines.speech_audio import speech_of
 
+_log = logging.getLogger(__name__)
+
 
 def export(
     motion: Motion,
@@ -46,7 +49,7 @@ def export(
     head: HeadModel | str | None = None,
     look: Look | None = None,
     fps: float | None = None,
-    size: int = 512,
+    size: int | None = None,
     audio: Path | str | Float[Tensor, " samples"] | None = None,
     backend: str = "cpu",
     camera: str = "front",
@@ -64,7 +67,8 @@ def export(
         look: colors of skin, eyes and hair of a head that is given by name.
         fps: frames a second; the motion's own if not given, with the tracked camera the fitted video's. 23.976, 29.97
             and 59.94 stand for 24000/1001, 30000/1001 and 60000/1001.
-        size: side of the front camera's square image, pixels. This and all options up to `over` are for video only.
+        size: side of the front camera's square image, pixels; 512 if not given. This and all options up
+            to `over` are for video only.
         audio: audio or video file whose audio goes with the frames, or mono samples at 16 kHz.
         backend: `cpu`, or `pyrender` where OpenGL is installed.
         camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, image size
@@ -88,6 +92,8 @@ def export(
     path = free_path(path, overwrite)
     for source in (over, audio):
         _refuse_input(path, source)
+    if over is not None:
+        _warn_of_other_video(motion, Path(over))
     make_folder(path.parent)
     export_formats(motion, {name: path}, head=_head_of(motion, head, look), options=options, progress=progress)
     return path
@@ -106,6 +112,14 @@ def _refuse_input(path: Path, source: object) -> None:
     """Refuse to replace a file that goes into the result."""
     if isinstance(source, str | Path) and path.exists() and Path(source).exists() and path.samefile(source):
         raise FacetalkError(f"{path} would be replaced by what is made from it; choose another output")
+
+
+def _warn_of_other_video(motion: Motion, over: Path) -> None:
+    """Say so where the video below the head is not the one that the head was fitted to."""
+    fitted = motion.meta.get("video_fingerprint")
+    if isinstance(fitted, str) and over.is_file() and fingerprint(over) != fitted:
+        name = one_line(str(motion.meta.get("video", "")))
+        _log.warning("the motion was fitted to another video than %s%s", over, f": {name:.200}" if name else "")
 
 
 def export_formats(
@@ -252,7 +266,8 @@ def _made_with(motion_path: Path, head: str, look: Look | None, options: ExportO
         for name, value in values.items()
         if isinstance(value, str | Path) and Path(value).is_file()
     }
-    plain = {name: unicode_name(value) if isinstance(value, Path) else value for name, value in values.items()}
+    plain: dict[str, object] = {"size": DEFAULT_SIZE}
+    plain |= {name: unicode_name(value) if isinstance(value, Path) else value for name, value in values.items()}
     return {
         "command": "export",
         "motion_fingerprint": fingerprint(motion_path),

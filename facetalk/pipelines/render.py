@@ -14,6 +14,7 @@ from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import unicode_name
+from facetalk.exporters.base import DEFAULT_SIZE
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
@@ -32,7 +33,7 @@ def render(
     look: Look | None = None,
     backend: str = "cpu",
     camera: str = "front",
-    size: int = 512,
+    size: int | None = None,
     fps: float | None = None,
     audio: Path | str | Float[Tensor, " samples"] | None = None,
     over: Path | str | None = None,
@@ -49,7 +50,7 @@ def render(
         backend: `cpu`, or `pyrender` where OpenGL is installed.
         camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, image size
             and frame rate of the video that the motion was fitted to.
-        size: side of the front camera's square image, pixels.
+        size: side of the front camera's square image, pixels; 512 if not given.
         fps: frames a second; the motion's own in front, the fitted video's for the tracked camera.
         audio: audio or video file whose audio goes with the frames, or mono samples at 16 kHz.
         over: video over which the face is drawn, instead of a plain wall; needs the tracked camera.
@@ -112,7 +113,8 @@ def render_file(
         motion = read_motion(path)
         audio = options.get("audio") or (own_audio(motion, path, options.get("over")) if with_audio else None)
         used = {**options, "audio": audio}
-        made = {"command": "render", "motion_fingerprint": fingerprint(path), **_recorded(used)}
+        sized = {**used, "size": options.get("size") or DEFAULT_SIZE}
+        made = {"command": "render", "motion_fingerprint": fingerprint(path), **_recorded(sized)}
         wanted, redone = wanted_targets(targets, lambda _: made, overwrite, skip_existing)
         if not wanted:
             return Outcome(path, "skipped", targets)

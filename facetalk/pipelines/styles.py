@@ -15,7 +15,7 @@ from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
 from facetalk.io.styles import SUFFIX, SavedStyle, remove_style, style_path, styles_dir, write_style
 from facetalk.motion.heads import load_head
-from facetalk.talkers.base import Talker
+from facetalk.talkers.base import Talker, check_strength
 from facetalk.talkers.registry import load_talker, talker_folder
 from facetalk.talkers.styles import (
     StyledTalker,
@@ -137,6 +137,7 @@ def save_style(
         >>> save_style("host.mp4:0.8,happy:0.2", "host")
         >>> animate("speech.wav", style="host")
     """
+    check_strength(strength)
     if Path(target).suffix not in ("", SUFFIX) and Path(target).is_file():
         raise UsageError(f"{target} is a file, not a name for a style; the reference comes first, then the name")
     source = (reference.source or "a motion") if isinstance(reference, Motion) else str(reference)

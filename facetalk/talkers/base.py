@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -12,6 +13,15 @@ from torch import Tensor
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.io.audio import Waveform
+
+MAX_STRENGTH = 1.5
+"""Of a style: further out, the decoders see codes unlike any of their training."""
+
+
+def check_strength(strength: float) -> None:
+    """Refuse a strength of a style that is no number in the range."""
+    if not isinstance(strength, Real) or not 0 <= strength <= MAX_STRENGTH:
+        raise UsageError(f"style strength is {strength}; it must be a number between 0 and {MAX_STRENGTH:g}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +45,9 @@ class Direction:
     """How much the face laughs, 0 to 1."""
     person: str | None = None
     """One of the people that the talker was trained on."""
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
 
     def asked_for(self) -> list[str]:
         """Names of the fields that differ from their default."""

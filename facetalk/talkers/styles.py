@@ -19,7 +19,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.io.styles import read_style_file, saved_names, style_path
 from facetalk.io.weights import read_tensors
-from facetalk.talkers.base import Talker
+from facetalk.talkers.base import Talker, check_strength
 
 NEUTRAL = "neutral"
 
@@ -28,8 +28,6 @@ BUNDLED_FILE = "styles.safetensors"
 
 MIN_WEIGHT, MAX_WEIGHT = -0.5, 1.5
 """Bounds of a style's weight in a mixture: further out, the decoders see codes unlike any of their training."""
-
-MAX_STRENGTH = 1.5
 
 
 @runtime_checkable
@@ -124,8 +122,7 @@ def strengthened(
         neutral: the talker's neutral style.
         strength: 0 gives the neutral style, 1 the code itself, 1.5 an exaggeration.
     """
-    if not 0 <= strength <= MAX_STRENGTH:
-        raise UsageError(f"style strength is {strength:g}; it must lie between 0 and {MAX_STRENGTH:g}")
+    check_strength(strength)
     return neutral + strength * (code - neutral)
 
 

@@ -162,6 +162,7 @@ def test_skipping_and_overwriting_exclude_each_other_everywhere(command: str) ->
 def test_wrong_usage_comes_before_existing_outputs() -> None:
     animate("a.wav", "--format", "npz")
     assert animate("a.wav", "--format", "npz", "--talker", "parrot").exit_code == 2
+    assert animate("a.wav", "--format", "npz", "--style-strength", "9").exit_code == 2
     assert animate("a.wav", "--format", "npz").exit_code == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +102,7 @@ def test_all_files_have_the_frame_rate_that_was_asked_for(speech: Path, tmp_path
 
 
 def test_a_frame_rate_that_makes_no_sense_is_refused(speech: Path) -> None:
-    with pytest.raises(UsageError, match="fps is 0; it must be between 1 and 1000"):
+    with pytest.raises(UsageError, match="fps is 0; it must be a number between 1 and 1000"):
         animate(speech, fps=0)
 
 
@@ -160,6 +162,8 @@ def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path, s
         ({"formats": ()}, UsageError, "no format given"),
         ({"style": tmp_path / "none.mp4"}, FacetalkError, "no such style reference"),
         ({"blinks": -1.0}, UsageError, "not negative"),
+        ({"style_strength": 9.0}, UsageError, "style strength is 9.0; it must be a number between 0 and 1.5"),
+        ({"size": 8}, UsageError, "size is 8"),
     ]
     for options, kind, complaint in cases:
         with pytest.raises(kind, match=complaint):
@@ -167,6 +171,28 @@ def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path, s
     with pytest.raises(UsageError, match="would both go to"):
         animate_all([speech, twin])
     assert listed(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_options_of_another_type_are_refused() -> None:
+    """In a process of its own, without the type checks of the tests."""
+    code = """
+from facetalk import AnimateOptions, UsageError
+for option in ({"seed": 1.5}, {"seed": "7"}, {"fps": "30"}, {"blinks": "no"}, {"size": 64.0}, {"style_strength": "1"}):
+    try:
+        AnimateOptions(**option)
+    except UsageError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "the seed is 1.5; it must be a whole number (int)",
+        "the seed is '7'; it must be a whole number (int)",
+        "fps is 30; it must be a number between 1 and 1000, such as 24, 29.97 or 60",
+        "blinks is no; it must be a finite number that is not negative",
+        "size is 64.0; it must be a whole number between 16 and 4096",
+        "style strength is 1; it must be a number between 0 and 1.5",
+    ]
 
 
 def test_a_failing_video_leaves_no_half_written_file(

@@ -16,6 +16,7 @@ from facetalk.io.video import VideoReader
 from facetalk.io.video_writer import VideoWriter
 from facetalk.motion.frames import BLOCK, fitted_camera, make_renderer, posed, rendered
 from facetalk.motion.head_surface import head_surface
+from facetalk.pipelines.records import fingerprint
 from facetalk.pipelines.render import render
 from facetalk.rendering.camera import project
 from facetalk.rendering.renderer import CpuRenderer
@@ -153,6 +154,18 @@ def test_a_frame_that_fails_is_an_error_and_leaves_no_file(tmp_path: Path, toy_h
     assert not list(tmp_path.iterdir())
 
 
+def test_a_face_over_another_video_than_the_fitted_one_is_reported(
+    tmp_path: Path, toy_head: HeadModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    video, other = (write_clip(tmp_path / f"{name}.mp4", frames) for name, frames in (("a", 2), ("b", 3)))
+    motion = fitted(toy_motion(2))
+    motion = motion.replace(meta={**motion.meta, "video": "a.mp4", "video_fingerprint": fingerprint(video)})
+    for over in (video, other):
+        render(motion, tmp_path / "out.mp4", head=toy_head, camera="tracked", over=over, overwrite=True)
+    warnings = [record.getMessage() for record in caplog.records if "another video" in record.getMessage()]
+    assert warnings == [f"the motion was fitted to another video than {other}: a.mp4"]
+
+
 def test_requests_that_make_no_sense_are_refused(tmp_path: Path, toy_head: HeadModel) -> None:
     out, motion = tmp_path / "a.mp4", toy_motion(2)
     with pytest.raises(UsageError, match="no tracked camera"):
@@ -161,8 +174,10 @@ def test_requests_that_make_no_sense_are_refused(tmp_path: Path, toy_head: HeadM
         render(motion, out, head=toy_head, camera="side")
     with pytest.raises(UsageError, match="unknown backend 'cuda'; there are: cpu, pyrender"):
         render(motion, out, head=toy_head, backend="cuda")
-    with pytest.raises(UsageError, match="only with the tracked camera"):
+    with pytest.raises(UsageError, match="--over needs --camera tracked"):
         render(motion, out, head=toy_head, over=out)
+    with pytest.raises(UsageError, match="--camera tracked takes no --size"):
+        render(fitted(motion), out, head=toy_head, camera="tracked", size=64)
     with pytest.raises(UsageError, match="unknown head 'flame'"):
         render(motion.replace(head="flame"), out, head=toy_head)
     with pytest.raises(UsageError, match="unknown head 'nobody'"):

@@ -85,6 +85,8 @@ def test_a_direction_lists_what_it_asks_for() -> None:
     assert Direction(style=torch.zeros(3), strength=1.0).asked_for() == ["style"]
     assert Direction(strength=0.5, level=0.0, person="M003").asked_for() == ["strength", "level", "person"]
     reject_unsupported("any", Direction(), ())
+    with pytest.raises(UsageError, match="style strength is 9"):
+        Direction(strength=9)
 
 
 def test_a_folder_is_loaded_by_the_method_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from pkgutil import resolve_name
 
 import torch
@@ -38,12 +39,14 @@ def load_gesture(name: str, *, head_motion: float = 1.0, blinks: float = 1.0) ->
 def check_factors(head_motion: float, blinks: float) -> None:
     """Refuse factors that are negative, infinite or not numbers."""
     for name, value in (("head motion", head_motion), ("blinks", blinks)):
-        if not (math.isfinite(value) and value >= 0):
-            raise UsageError(f"{name} is {value:g}; it must be a finite number that is not negative")
+        if not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
+            raise UsageError(f"{name} is {value}; it must be a finite number that is not negative")
 
 
 def check_seed(seed: int | None) -> None:
     """Refuse seeds that a generator cannot take; None stands for the recording's own."""
+    if seed is not None and not isinstance(seed, int):
+        raise UsageError(f"the seed is {seed!r:.80}; it must be a whole number (int)")
     if seed is not None and not -(2**63) <= seed < 2**64:
         raise UsageError(f"the seed {seed} is too large; take one below 2^64")
 
