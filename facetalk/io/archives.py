@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from facetalk.core.errors import FacetalkError
+from facetalk.io.reasons import reason_of
 from facetalk.io.sandbox import Limits, run_confined
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
@@ -82,8 +83,9 @@ def extract(path: Path, folder: str, most_bytes: int) -> None:
     except MemoryError:
         raise
     except Exception as error:  # the formats and their compression have many errors of their own
-        reason = " ".join(str(error).split())[:100] or type(error).__name__
-        raise FacetalkError(f"{path} is not an archive that can be unpacked ({reason}); fetch it again") from None
+        reason = reason_of(error, 100)
+        hint = _HINT if "encrypted" in reason else "fetch it again"
+        raise FacetalkError(f"{path} is not an archive that can be unpacked ({reason}); {hint}") from None
 
 
 def _inside(path: Path, folder: Path, name: str) -> Path:

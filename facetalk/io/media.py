@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facetalk.core.errors import FacetalkError
-from facetalk.io.ffmpeg import describe, last_line
+from facetalk.io.ffmpeg import describe
+from facetalk.io.files import what_is
 
 _STREAM = re.compile(r"^\s*Stream #0:(\d+)[^\n]*?: (Video|Audio): ([^\n]*)", re.MULTILINE)
 _STILL_CODECS = ("mjpeg", "png", "bmp", "gif", "webp", "tiff", "ansi")
 """Codecs of thumbnails. A stream of these counts as the video only where there is no other, as from a webcam."""
+_NO_FORMAT = "no known audio or video format was recognized; samples without a header and playlists cannot be read"
+_REASONS = {
+    "moov atom not found": "the index at its end, without which it cannot be decoded, is missing: it was cut off",
+    "Permission denied": "permission denied",
+    "Input #0": "it holds neither audio nor video",
+}
 _SHARED_CLOCK = ("mpegts", "mpeg", "vob")
 """Containers whose streams ffmpeg shifts to zero one by one if it decodes them one by one."""
 
@@ -87,7 +94,7 @@ def probe(path: Path | str) -> Media:
     report = describe(path)
     found = list(_STREAM.finditer(report))
     if not found:
-        raise FacetalkError(f"{path} is not an audio or video file that can be read ({last_line(report)})")
+        raise FacetalkError(f"{path} is not an audio or video file that can be read ({_why(report)})")
     ends = [match.start() for match in found[1:]] + [len(report)]
     streams = [
         (match[2], Stream(int(match[1]), match[3], report[match.end() : end]))
@@ -106,6 +113,14 @@ def probe(path: Path | str) -> Media:
     )
 
 
+def _why(report: str) -> str:
+    """Why ffmpeg found no stream."""
+    for sign, reason in _REASONS.items():
+        if sign in report:
+            return reason
+    return _NO_FORMAT
+
+
 def checked_file(path: Path, wanted: str) -> Path:
     """The path, if it is a file that is not empty.
 
@@ -113,8 +128,10 @@ def checked_file(path: Path, wanted: str) -> Path:
         path: what the user named.
         wanted: what it should be, for the error: `a video`.
     """
+    if not path.exists():
+        raise FacetalkError(f"no such file: {path}")
     if not path.is_file():
-        raise FacetalkError(f"{path} is a folder, not {wanted}" if path.is_dir() else f"no such file: {path}")
+        raise FacetalkError(f"{path} is {what_is(path)}, not {wanted}; give a regular file")
     if path.stat().st_size == 0:
         raise FacetalkError(f"{path} is empty (0 bytes)")
     return path

@@ -19,6 +19,8 @@ from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from facetalk.io.reasons import reason_of
+
 Stream: TypeAlias = IO[bytes] | io.BufferedIOBase
 """An open file, or a member of an archive, which lacks some methods of a file."""
 
@@ -102,7 +104,7 @@ def read_npz(path: Path, names: Collection[str] | None = None, most_bytes: int =
             raise
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error,
                 OverflowError, OSError) as error:  # fmt: skip
-            raise ArrayFileError(f"its archive is damaged ({_one_line(error)})") from None
+            raise ArrayFileError(f"its archive is damaged ({reason_of(error)})") from None
 
 
 def npz_bytes(arrays: Mapping[str, Any]) -> bytes:

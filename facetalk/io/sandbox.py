@@ -131,8 +131,9 @@ def serve() -> None:
     except MemoryError:
         arrays, text = [], _error(f"{path} cannot be read: it takes more memory than a file of its kind; {_HINT}")
     except Exception as error:  # whatever a reader runs into, the file is the reason
-        reason = " ".join(str(error).split())[:150] or type(error).__name__
-        arrays, text = [], _error(f"{path} cannot be read ({reason}); {_HINT}")
+        from facetalk.io.reasons import reason_of
+
+        arrays, text = [], _error(f"{path} cannot be read ({reason_of(error)}); {_HINT}")
     output = sys.stdout.buffer
     output.write(_LENGTH.pack(len(text)) + text)
     for array in arrays:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
 from facetalk.core.parallel import each_in_parallel
 from facetalk.core.progress import INPUTS, Progress
 from facetalk.data.sources import AUDIO_SUFFIXES, VIDEO_SUFFIXES
@@ -90,7 +90,10 @@ def run_batch(
     # Closed at once, also where reporting fails, so that workers end before the caller goes on.
     with closing(each_in_parallel(work, list(jobs.values()), processes)) as results:
         for job, result in results:
-            settle(failed(sources[id(job)], result) if isinstance(result, FacetalkError) else result)
+            source = sources[id(job)]
+            if isinstance(result, InvalidValueError):  # about values in memory: it names no file
+                result = InvalidValueError(f"{source}: {result}")
+            settle(failed(source, result) if isinstance(result, FacetalkError) else result)
     return outcomes
 
 

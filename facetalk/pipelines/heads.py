@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,8 +92,22 @@ def install_head(
         if path.is_file() and is_archive(path):
             root = folder / "unpacked"
             unpack(path, root)
-            path = _model_inside(path, root)
+            archive, path = path, _model_inside(path, root)
+            with _naming(archive, root):
+                return _install(path, root, source, name=name, kind=kind, sha256=sha256, overwrite=overwrite)
         return _install(path, root, source, name=name, kind=kind, sha256=sha256, overwrite=overwrite)
+
+
+@contextmanager
+def _naming(archive: Path, unpacked: Path) -> Iterator[None]:
+    """Within the block, errors name the archive and the file in it instead of the unpacked one."""
+    try:
+        yield
+    except FacetalkError as error:
+        if str(unpacked) not in str(error):
+            raise
+        message = str(error).replace(f"{unpacked}{os.sep}", f"{archive}: ").replace(str(unpacked), str(archive))
+        raise type(error)(message) from None
 
 
 def _install(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +226,19 @@ def test_a_file_that_is_no_media_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("hello")
     with pytest.raises(FacetalkError, match="not an audio or video file"):
         probe(tmp_path / "text.mp4")
+
+
+def test_pipes_and_devices_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "speech.wav")
+    for path in (tmp_path / "speech.wav", Path("/dev/zero")):
+        with pytest.raises(FacetalkError, match="is a pipe or a device, not a media file; give a regular file"):
+            probe(path)
+    with pytest.raises(FacetalkError, match="no such file"):
+        probe(tmp_path / "none.wav")
+
+
+@pytest.mark.parametrize("data", [b"#EXTM3U\n#EXTINF:1,\na.ts\n", b"hello\n", bytes(range(1, 200)) * 40])
+def test_files_of_no_format_say_so(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "pcm.raw").write_bytes(data)
+    with pytest.raises(FacetalkError, match="no known audio or video format was recognized; samples without a header"):
+        probe(tmp_path / "pcm.raw")
