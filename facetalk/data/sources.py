@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from facetalk.core.errors import UsageError
+from facetalk.io.files import what_is
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,10 @@ def find_media(paths: Iterable[Path | str], suffixes: Sequence[str], kind: str) 
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for folder in _folders(path) for file in _files(folder) if file.suffix.lower() in suffixes)
+        folders = list(_folders(path))
+        inside = sorted(file for folder in folders for file in _files(folder) if file.suffix.lower() in suffixes)
+        for folder in folders:
+            _warn_about_others(folder, suffixes)
         if not inside:
             raise UsageError(f"no {kind} files found in {path} (looked for {', '.join(suffixes)})")
         found += inside
@@ -76,6 +80,17 @@ def _folders(top: Path) -> Iterator[Path]:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
+
+
+def _warn_about_others(folder: Path, suffixes: Sequence[str]) -> None:
+    """Name what has the suffix of a media file and is none: it may be a recording that the user counts on."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() not in suffixes or path.is_file() or path.is_dir():
+            continue
+        if path.is_symlink() and not path.exists():
+            _log.warning("%s is skipped: it is a link to %s, which does not exist", path, path.readlink())
+        else:
+            _log.warning("%s is skipped: it is %s", path, what_is(path))
 
 
 def output_name(file: Path | str) -> str:

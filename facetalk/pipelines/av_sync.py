@@ -97,6 +97,12 @@ def av_offset_of(motion: Motion) -> AvOffset | None:
         return None
 
 
+def offset_figures(motion: Motion) -> dict[str, float | bool] | None:
+    """Return the offset in the metadata of a motion for a report, with whether the clip alone tells it (`certain`)."""
+    found = av_offset_of(motion)
+    return None if found is None else {**asdict(found), "certain": found.is_certain}
+
+
 def warn_if_out_of_sync(motion: Motion, video: Path) -> None:
     """Log a warning if the audio of a video is clearly more than 60 ms early or late."""
     found = av_offset_of(motion)

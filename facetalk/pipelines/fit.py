@@ -25,7 +25,13 @@ from facetalk.io.video import read_video_info
 from facetalk.metrics.av_offset import AvOffset
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 from facetalk.motion.heads import load_head
-from facetalk.pipelines.av_sync import av_offset_of, offsets_by_folder, warn_if_out_of_sync, with_av_offset
+from facetalk.pipelines.av_sync import (
+    av_offset_of,
+    offset_figures,
+    offsets_by_folder,
+    warn_if_out_of_sync,
+    with_av_offset,
+)
 from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, failed, no_report, run_batch
 from facetalk.pipelines.preview import render_preview
 from facetalk.pipelines.records import fingerprint, wanted_targets
@@ -136,7 +142,7 @@ def figures(motion: Motion) -> dict[str, object]:
         "fit_error": mean_fit_error(motion),
         "face_frames_ratio": face_frames_ratio(motion),
         "person": motion.meta.get("person"),
-        "av_offset": motion.meta.get("av_offset"),
+        "av_offset": offset_figures(motion),
         "focal_px": None if motion.camera is None else float(motion.camera.K[0, 0]),
     }
     return values | ({"refined": motion.meta["refined"]} if "refined" in motion.meta else {})

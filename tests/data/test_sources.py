@@ -1,3 +1,5 @@
+import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,17 @@ def test_a_file_whose_outputs_would_lead_to_another_folder_is_refused(tmp_path: 
         with pytest.raises(UsageError, match="rename the file"):
             named([tmp_path / "a.wav", tmp_path / name])
     assert output_name("....wav") == "..."
+
+
+def test_broken_links_and_pipes_named_like_media_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/gone.mp4").symlink_to("missing.mp4")
+    (tmp_path / "notes.txt").symlink_to("missing.txt")
+    os.mkfifo(tmp_path / "pipe.mkv")
+    with caplog.at_level(logging.WARNING):
+        assert find_videos([tmp_path]) == [tmp_path / "a.mp4"]
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        f"{tmp_path / 'pipe.mkv'} is skipped: it is a pipe or a device",
+        f"{tmp_path / 'sub/gone.mp4'} is skipped: it is a link to missing.mp4, which does not exist",
+    ]

@@ -18,6 +18,7 @@ from facetalk.pipelines.av_sync import (
     av_offset_of,
     expected_mouth,
     measure_av_offset,
+    offset_figures,
     offsets_by_folder,
     tracked_mouth,
     warn_if_out_of_sync,
@@ -73,6 +74,14 @@ def test_the_offset_is_kept_in_the_metadata(head: HeadModel) -> None:
     assert "av_offset" not in with_av_offset(motion.cut(0, 30), head, audio).meta  # too short
     for odd in ("late", {"ms": "x"}, {"ms": 1.0}, [1]):
         assert av_offset_of(motion.replace(meta={"av_offset": odd})) is None
+
+
+@pytest.mark.parametrize(("sd_ms", "corr", "certain"), [(8.0, 0.6, True), (285.0, 0.6, False), (8.0, 0.1, False)])
+def test_a_report_says_whether_the_offset_is_certain(head: HeadModel, sd_ms: float, corr: float, certain: bool) -> None:
+    stored = {"ms": -120.0, "sd_ms": sd_ms, "corr": corr}
+    motion = mouth(head, torch.zeros(60))
+    assert offset_figures(motion) is None
+    assert offset_figures(motion.replace(meta={"av_offset": stored})) == {**stored, "certain": certain}
 
 
 @pytest.mark.parametrize(
