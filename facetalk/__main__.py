@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from facetalk.core.interruption import acknowledge, handle_signals, interruption_code, leave, was_interrupted
+try:
+    from facetalk.core.interruption import acknowledge, handle_signals, interruption_code, leave, was_interrupted
+except KeyboardInterrupt:  # within the first milliseconds
+    sys.stderr.write("interrupted\n")
+    sys.exit(130)
 
 
 def main() -> None:

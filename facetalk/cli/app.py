@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from facetalk.cli.evaluate import evaluate
 from facetalk.cli.export import export
 from facetalk.cli.fit import fit
 from facetalk.cli.heads import heads
-from facetalk.cli.output import print_early_error
+from facetalk.cli.output import drop_stdout, print_early_error
 from facetalk.cli.render import render
 from facetalk.cli.styles import styles
 from facetalk.cli.train import train
@@ -60,6 +61,10 @@ def run(arguments: Sequence[str]) -> int:
         code = app(list(arguments), prog_name="facetalk", standalone_mode=False)
     except SystemExit as end:
         code = end.code
+    except OSError as error:  # of what typer prints itself: help, version and completion
+        drop_stdout()
+        sys.stderr.write(f"error: the text cannot be written to stdout: {error.strerror}\n")
+        code = 1
     except Exception as error:
         # Typer's errors about arguments; some of its versions have click's classes, some their own.
         show, tell = getattr(error, "show", None), getattr(error, "format_message", None)

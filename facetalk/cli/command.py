@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from facetalk.cli.options import ProgressChoice, QuietFlag, VerboseFlag
 from facetalk.cli.output import json_text, print_json, print_text, printed
 from facetalk.cli.progress import Messages, ProgressMode, say, use_messages
-from facetalk.core.errors import USER_ERRORS, UsageError, user_error
+from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
 from facetalk.core.interruption import acknowledge, interruption_code
 
 READER_ENDED = 141
@@ -51,6 +52,7 @@ def _checked(function: Callable[..., None], options: dict[str, Any], contradicti
     try:
         if contradiction:
             raise UsageError("--quiet and --verbose exclude each other")
+        _check_current_folder()
         function(**options)
     except BrokenPipeError:
         raise typer.Exit(READER_ENDED) from None
@@ -64,6 +66,14 @@ def _checked(function: Callable[..., None], options: dict[str, Any], contradicti
         _print_end(options, "interrupted", interruption_code())
         say("interrupted")
         raise typer.Exit(interruption_code()) from None
+
+
+def _check_current_folder() -> None:
+    """Refuse to work in a folder that was deleted: torch would end the process."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise FacetalkError("the current folder no longer exists; change to another one") from None
 
 
 def _print_end(options: dict[str, Any], error: str, code: int) -> None:

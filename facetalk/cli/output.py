@@ -72,13 +72,13 @@ def _writing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        _drop_stdout()
+        drop_stdout()
         if isinstance(error, BrokenPipeError):
             raise
         raise FacetalkError(f"the results cannot be written to stdout: {error.strerror}") from None
 
 
-def _drop_stdout() -> None:
+def drop_stdout() -> None:
     """Send what is left in the buffer nowhere, so that the end of the program does not fail on it again."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)

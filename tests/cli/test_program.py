@@ -52,6 +52,16 @@ def test_ctrl_c_at_the_start_is_one_line(tmp_path: Path, delay_s: float) -> None
 
 
 @pytest.mark.slow
+def test_ctrl_c_before_signals_are_handled_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "signal.py").write_text("raise KeyboardInterrupt")  # as if it came during this import
+    code = "import sys; sys.modules.pop('signal', None); sys.path.insert(0, '.'); import facetalk.__main__"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=_environment({}), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_during_the_work_leaves_nothing_behind(tmp_path: Path, number: int, code: int) -> None:
     temporary = tmp_path / "tmp"
@@ -96,6 +106,28 @@ def test_results_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
         1,
         "error: the results cannot be written to stdout: No space left on device\n",
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", ["--version", "--help", "fit --help"])
+def test_help_that_cannot_be_written_is_an_error(tmp_path: Path, arguments: str) -> None:
+    command = f"{' '.join(PROGRAM)} {arguments} > /dev/full"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=_environment({}), capture_output=True, text=True, check=False
+    )
+    said = "error: the text cannot be written to stdout: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+@pytest.mark.slow
+def test_a_current_folder_that_was_deleted_is_an_error(tmp_path: Path) -> None:
+    command = f"rmdir {tmp_path}/gone; {' '.join(PROGRAM)} animate {SPEECH} --json"
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path / "gone", env=_environment({}), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "error: the current folder no longer exists; change to another one\n")
+    assert json.loads(done.stdout)["exit_code"] == 1
 
 
 @pytest.mark.slow
