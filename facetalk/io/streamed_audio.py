@@ -47,6 +47,8 @@ speech features were trained on audio of ordinary level."""
 
 _BLOCK_SAMPLES = 2**22
 """Largest number of values that are decoded at a time, in all channels together."""
+_UNKNOWN_FRAMES = 1 << 62
+"""libsndfile states more for FLAC that a program wrote without knowing the length."""
 _MOST_MESSAGE_BYTES = 1 << 20
 _IN_MEMORY = 8 * 2**20
 """Bytes: a minute in stereo."""
@@ -208,7 +210,7 @@ def _soundfile_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         raise _IncompleteError
     # Opened by number: from the name `.raw` soundfile would conclude that there is no header.
     with path.open("rb") as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
-        if file.format not in COMPLETE_FORMATS or file.frames == 0:
+        if file.format not in COMPLETE_FORMATS or not 0 < file.frames < _UNKNOWN_FRAMES:
             raise _IncompleteError
         _check_rate(path, file.samplerate)
         _check_length(path, file.frames, file.samplerate)

@@ -99,3 +99,15 @@ def test_only_ffmpeg_opens_mp3(tmp_path: Path, capfd: pytest.CaptureFixture[str]
     with StreamedAudio(cut(path)):
         pass
     assert "Xing" not in capfd.readouterr().err
+
+
+def test_a_flac_without_a_length_is_read_to_its_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "piped.flac"
+    soundfile.write(path, speech(), 16_000)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0  # the last 36 bits before the checksum are the number of samples
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    assert warnings_of(path, caplog) == []
+    with StreamedAudio(path) as audio:
+        assert len(audio) == len(speech())
