@@ -40,14 +40,20 @@ def retarget(motion: Motion, head: HeadModel | str, source: HeadModel | None = N
 
     Raises:
         UsageError: no head has the given name, or the motion's.
+        InvalidValueError: the motion has other channels or more betas than the head that it names.
         ValueError: `source` is not the motion's head.
     """
     target = load_head(head) if isinstance(head, str) else head
     if motion.head == target.name and motion.expression_names == target.shape.expression_names:
         return motion
     source = source or load_head(motion.head)
-    if motion.head != source.name or motion.expression_names != source.shape.expression_names:
+    if motion.head != source.name:
         raise ValueError(f"a motion for head {motion.head!r} was given with head {source.name!r}")
+    if motion.expression_names != source.shape.expression_names:
+        raise InvalidValueError(
+            f"the motion is for the head {source.name!r} but has other channels than this head; it was made for "
+            "another version of the head, or changed"
+        )
     if len(motion.betas) > source.num_betas:
         raise InvalidValueError(
             f"the motion has {len(motion.betas)} betas; the head {source.name!r} has {source.num_betas}"

@@ -59,7 +59,7 @@ def train(
     check_output_folder(run_dir)
     options = override(read_training_config(config), settings)
     folder = Path(run_dir) if run_dir is not None else Path("runs") / output_name(config)
-    method = options.pop("method", None)
+    method = str(options.pop("method", ""))
     try:
         recipe = load_recipe(method)
     except UsageError as error:

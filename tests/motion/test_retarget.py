@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from facetalk.core.camera import Camera
-from facetalk.core.errors import MissingAssetError
+from facetalk.core.errors import InvalidValueError, MissingAssetError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_pose, gaze_to_channels
@@ -224,3 +224,10 @@ def test_animate_and_render_take_any_head(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     install_head(str(flame_like_path))
     assert render(motion, tmp_path / "own.mp4", head=own, size=64).is_file()
+
+
+def test_a_motion_with_other_channels_than_its_head_is_refused(toy_head: HeadModel) -> None:
+    names = ("unknown", *toy_head.shape.expression_names[1:])
+    motion = still_motion(toy_head.name, torch.zeros(3, len(names)), names, 30.0, toy_head.num_betas)
+    with pytest.raises(InvalidValueError, match="has other channels than this head"):
+        retarget(motion, toy_head, toy_head)
