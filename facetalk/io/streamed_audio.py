@@ -23,7 +23,7 @@ from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.ffmpeg import last_line, no_audio, source, start_decoding
 from facetalk.io.media import Media, checked_file, probe
 from facetalk.io.stated_length import cut_factor, is_sample_file, stated_seconds
-from facetalk.io.timeline import audio_filter, last_second, longest_pause
+from facetalk.io.timeline import LONGEST_PAUSE_S, audio_filter, last_second, longest_pause
 
 MIN_SECONDS = 0.1
 """Anything shorter cannot hold a syllable."""
@@ -184,9 +184,10 @@ def _stated_by(media: Media, seconds: float) -> float:
     if media.duration_s is None or media.is_estimated:
         return seconds * cut_factor(media.path) if is_sample_file(media.path) else seconds
     stated = media.duration_s - media.start_s
-    if media.video is None:
+    if media.video is None and stated - seconds < LONGEST_PAUSE_S:
         return stated
-    # Audio may be shorter than its video, but one of the two lasts to the end.
+    # Audio may be shorter than its video, but one of the two lasts to the end. Where a wrong time made the header state
+    # hours, there is a packet at their end.
     return stated if stated - last_second(media) > _MISSING_TRACKS_S else seconds
 
 

@@ -70,7 +70,7 @@ def longest_pause(media: Media) -> float:
 
 
 def last_second(media: Media) -> float:
-    """Return when the last packet of the audio and video of a file with both has ended at the latest, seconds."""
+    """Return when the last packet of a file's audio or video has ended at the latest, seconds, by its own times."""
     return _tracks(media)[1]
 
 
@@ -82,8 +82,8 @@ def _tracks(media: Media) -> tuple[float, float]:
 @lru_cache(maxsize=16)
 def _packets_of(media: Media, state: tuple[int, int]) -> tuple[float, float]:
     """The longest pause of a track, and the end of both."""
-    assert media.video is not None and media.audio is not None
-    seconds = _seconds_with_packets(media, (media.video.index, media.audio.index))
+    streams = [stream.index for stream in (media.video, media.audio) if stream is not None]
+    seconds = _seconds_with_packets(media, streams)
     longest = LONGEST_PAUSE_S
     for track, other in (seconds, seconds[::-1]):
         ordered = [0, *sorted(track)]
@@ -94,8 +94,8 @@ def _packets_of(media: Media, state: tuple[int, int]) -> tuple[float, float]:
     return longest, 1.0 + max(seconds[0] | seconds[1], default=0)
 
 
-def _seconds_with_packets(media: Media, streams: tuple[int, int]) -> tuple[set[int], set[int]]:
-    """Whole seconds in which each of two streams has a packet."""
+def _seconds_with_packets(media: Media, streams: list[int]) -> tuple[set[int], set[int]]:
+    """Whole seconds in which each of one or two streams has a packet."""
     maps = [argument for index in streams for argument in ("-map", f"0:{index}")]
     found: tuple[set[int], set[int]] = (set(), set())
     bases = [0.0, 0.0]

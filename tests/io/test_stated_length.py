@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from facetalk.io.ffmpeg import ffmpeg_program
+from facetalk.io.media import probe
 from facetalk.io.stated_length import is_sample_file
 from facetalk.io.streamed_audio import StreamedAudio
 
@@ -111,3 +112,19 @@ def test_a_flac_without_a_length_is_read_to_its_end(tmp_path: Path, caplog: pyte
     assert warnings_of(path, caplog) == []
     with StreamedAudio(path) as audio:
         assert len(audio) == len(speech())
+
+
+def test_hours_that_a_wrong_time_makes_of_a_recording_are_not_missing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = "setts=ts=PTS+if(gt(N\\,20)\\,160000000\\,0)"
+    path = encoded(tmp_path, "speech.mka", "-c:a", "aac", "-bsf:a", later)
+    assert (probe(path).duration_s or 0.0) > 9000
+    assert warnings_of(path, caplog) == []
+
+
+def test_the_end_of_a_long_recording_is_missed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = encoded(tmp_path, "speech.mka", "-af", "apad=pad_dur=150", "-c:a", "pcm_s16le")
+    assert warnings_of(path, caplog) == []
+    (message,) = warnings_of(cut(path), caplog)
+    assert "ends early: its header states 153.0" in message
