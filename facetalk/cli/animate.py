@@ -25,7 +25,7 @@ from facetalk.exporters.registry import FORMATS
 
 def animate(
     speech: Annotated[
-        list[Path], typer.Argument(metavar="SPEECH...", help="Audio files, videos with speech, or folders of them.")
+        list[Path], typer.Argument(metavar="SPEECH", help="Audio files, videos with speech, or folders of them.")
     ],
     style: Annotated[
         str | None,

@@ -23,9 +23,7 @@ from facetalk.exporters.registry import FORMATS
 
 
 def export(
-    motions: Annotated[
-        list[Path], typer.Argument(metavar="MOTION...", help="Motion files (.npz), animated or fitted.")
-    ],
+    motions: Annotated[list[Path], typer.Argument(metavar="MOTION", help="Motion files (.npz), animated or fitted.")],
     out: Annotated[
         Path | None,
         typer.Option(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def fit(
-    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO...", help="Videos of one face, or folders of them.")],
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO", help="Videos of one face, or folders of them.")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -117,7 +117,7 @@ def _add_result(outcome: FitOutcome, request: FitRequest, results: BatchReport) 
     result = outcome.result
     if isinstance(result, CurationSummary | FitSummary) and result.num_described is not None:
         results.extra["num_described"] = result.num_described
-        note(f"speakers and labels of {result.num_described} videos come from {request.about}")
+        note(f"videos whose speaker and label come from {request.about}: {result.num_described}")
     if isinstance(result, CurationSummary):
         results.extra.update(curation_figures(result))
         if not messages().quiet:

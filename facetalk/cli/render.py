@@ -52,7 +52,7 @@ def render(
             "in the current folder; with --over the video's]",
         ),
     ] = None,
-    with_audio: Annotated[bool, typer.Option(" /--no-audio", help="Without audio.")] = True,
+    with_audio: Annotated[bool, typer.Option(" /--no-audio", help="Without audio.", show_default=False)] = True,
     over: Annotated[
         Path | None,
         typer.Option("--over", metavar="VIDEO", help="Draw the face over this video (with --camera tracked)."),

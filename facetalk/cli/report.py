@@ -42,7 +42,7 @@ class BatchReport:
             else:
                 self._done.append(_document(outcome))
             if outcome.redone:
-                note(f"{source}: made again, because {outcome.redone}")
+                note(f"{source}: made again: {outcome.redone}")
             if self.json_lines:
                 print_text(json_text({"event": outcome.state, **_document(outcome)}))
             elif not self.as_json and outcome.state == "done":

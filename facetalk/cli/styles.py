@@ -86,9 +86,7 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="A saved sty
 @styles.command()
 @command
 def plot(
-    references: Annotated[
-        list[Path], typer.Argument(metavar="REF...", help="Videos, motion files, or a dataset folder.")
-    ],
+    references: Annotated[list[Path], typer.Argument(metavar="REF", help="Videos, motion files, or a dataset folder.")],
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="OUT.png", help="Image; the page OUT.html is written next to it.")
     ] = (Path("styles.png")),

@@ -63,7 +63,7 @@ class ExportOptions:
         if self.backend not in BACKENDS:
             raise UsageError(f"unknown backend {self.backend!r}; there are: {', '.join(BACKENDS)}")
         if self.over is not None and self.camera != "tracked":
-            raise UsageError("--over needs --camera tracked: only that camera shows what the video's did")
+            raise UsageError("--over needs --camera tracked, the camera of the video")
         if self.size is not None and self.camera == "tracked":
             raise UsageError("--camera tracked takes no --size: the image has the size of the fitted video")
 

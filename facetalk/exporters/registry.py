@@ -76,7 +76,7 @@ def format_of(path: Path | str) -> str:
             continue
         if entry.is_sequence:
             folder = f"{path.stem}{entry.suffix}"
-            raise UsageError(f"an {name} file holds one frame: name a folder, such as {folder}, not {path.name}")
+            raise UsageError(f"{name} files hold one frame each: name a folder, such as {folder}, not {path.name}")
         return name
     suffixes = ", ".join(entry.suffix for entry in FORMATS.values())
     raise UsageError(f"{path}: no format has the suffix {path.suffix!r}; known suffixes: {suffixes}")

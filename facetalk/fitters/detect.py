@@ -178,9 +178,10 @@ def _choose(path: Path | str, tracks: FaceTracks, times: Sequence[float], face: 
     people = tracks.people(len(times))
     if face is not None:
         if not 1 <= face <= len(people):
-            count = "one face" if len(people) == 1 else f"{len(people)} faces"
+            if len(people) == 1:
+                raise UsageError(f"--face {face}: {path} shows one face; omit --face")
             raise UsageError(
-                f"--face {face}: {path} shows {count}; give a number from 1 to {len(people)}, from the left"
+                f"--face {face}: {path} shows {len(people)} faces; give a number from 1 to {len(people)}, from the left"
             )
         return people[face - 1]
     if len(people) == 1:

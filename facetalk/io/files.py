@@ -23,6 +23,16 @@ def make_folder(path: Path) -> None:
         raise FacetalkError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
+def make_data_folder(path: Path) -> None:
+    """Make a folder of the user's data, where a home that cannot be written to is not the end."""
+    try:
+        make_folder(path)
+    except FacetalkError as error:
+        raise FacetalkError(f"{error}; set XDG_DATA_HOME to a writable folder") from None
+    if not os.access(path, os.W_OK):
+        raise FacetalkError(f"{path} cannot be written to; set XDG_DATA_HOME to a writable folder")
+
+
 _kept: list[Path] = []
 
 

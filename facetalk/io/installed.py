@@ -12,7 +12,7 @@ from pathlib import Path
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.folders import data_dir
 from facetalk.core.text_values import parse_json
-from facetalk.io.files import make_folder, replacing
+from facetalk.io.files import make_data_folder, replacing
 
 _RECORD = "head.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -77,7 +77,7 @@ def write_installed(head: InstalledHead, files: Sequence[Path], overwrite: bool 
         raise UsageError(f"{head.name!r} is not a valid name for a head; use letters, digits, dots, dashes")
     if head.folder.exists() and not overwrite:
         raise FacetalkError(f"a head named {head.name!r} is installed already; choose another --name or --overwrite")
-    make_folder(head.folder.parent)
+    make_data_folder(head.folder.parent)
     with replacing(head.folder) as temporary:
         temporary.mkdir()
         for file in files:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.folders import data_dir
-from facetalk.io.files import make_folder
+from facetalk.io.files import make_data_folder, make_folder
 from facetalk.io.weights import read_tensors, write_tensors
 
 FORMAT = "facetalk-style"
@@ -56,6 +56,8 @@ def write_style(path: Path, style: SavedStyle, overwrite: bool = False) -> None:
     """Write a style file; its folder is created if needed."""
     if path.exists() and not overwrite:
         raise FacetalkError(f"{path} exists already; choose another name or --overwrite")
+    if path.parent == styles_dir():
+        make_data_folder(path.parent)
     make_folder(path.parent)
     about = {"format": FORMAT, "talker": style.talker, "source": style.source}
     write_tensors(path, {"style_code": style.code}, about)

@@ -74,8 +74,9 @@ class FitRequest:
         if self.face is not None and (len(self.videos) != 1 or self.videos[0].is_dir()):
             raise UsageError("--face chooses among the people of one video: give one video")
         if self.out is not None and self.out.suffix == ".npz":
-            inputs = "--curate makes a dataset" if self.curate else f"there are {len(self.videos)} inputs"
-            raise UsageError(f"{self.out} is one file, but {inputs}: give a folder")
+            one = f"{self.videos[0]} is a folder" if len(self.videos) == 1 else f"there are {len(self.videos)} inputs"
+            inputs = "--curate makes a dataset" if self.curate else one
+            raise UsageError(f"{self.out} is one file, but {inputs}: give a folder as -o")
         check_output_folder(self.out, "a folder" if self.curate else "a folder, or for one video a .npz file")
 
 

@@ -73,7 +73,7 @@ def why_outdated(path: Path, options: Mapping[str, Any]) -> str:
 
 
 def differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Options with other values, as in `seed was 3, is 7`."""
+    """Options with other values, as in `seed was 3, now 7`."""
     told = []
     for name, value in json.loads(json.dumps(dict(wanted), default=str)).items():
         if name not in made or made[name] == value:
@@ -84,8 +84,12 @@ def differences(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         elif name.endswith("_fingerprint"):
             told.append(f"the file of {name.removesuffix('_fingerprint')} has changed")
         else:
-            told.append(f"{name} was {made[name]}, is {value}")
+            told.append(f"{name} was {_shown(made[name])}, now {_shown(value)}")
     return "; ".join(told)
+
+
+def _shown(value: object) -> object:
+    return "the default" if value is None else value
 
 
 def write_record(outputs: Mapping[Path, Mapping[str, Any]]) -> None:

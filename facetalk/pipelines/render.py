@@ -15,6 +15,7 @@ from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import unicode_name
 from facetalk.exporters.base import DEFAULT_SIZE
+from facetalk.exporters.registry import format_of
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
@@ -136,9 +137,16 @@ def own_audio(motion: Motion, motion_path: Path, over: Path | str | None = None)
 def check_video_path(path: Path) -> None:
     """Refuse to write a video under the name of another format."""
     if path.suffix.lower() != ".mp4":
-        raise UsageError(
-            f"render writes .mp4 files, not {path.name}; `facetalk export MOTION -o {path.name}` writes other formats"
-        )
+        raise UsageError(f"render writes .mp4 files, not {path.name}; {_other_way(path)}")
+
+
+def _other_way(path: Path) -> str:
+    """What to do about a path that is no video's."""
+    try:
+        format_of(path)
+    except UsageError:
+        return f"give {path.stem}.mp4"
+    return f"`facetalk export MOTION -o {path.name}` writes other formats"
 
 
 def _recorded(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,14 +131,14 @@ def test_skip_existing_makes_again_what_other_options_made() -> None:
     assert set(run()[1]["files"]) == {"npz", "csv", "mp4"}
     assert run()[0] == ["a.wav"]
     redone = run("--seed", 5)[1]
-    assert set(redone["files"]) == {"npz", "csv", "mp4"} and redone["redone"] == "chosen_seed was None, is 5"
+    assert set(redone["files"]) == {"npz", "csv", "mp4"} and redone["redone"] == "chosen_seed was the default, now 5"
     assert read_motion("a/a.npz").meta["seed"] == 5
     redone = run("--seed", 5, "--size", 64)[1]
-    assert set(redone["files"]) == {"mp4"} and redone["redone"] == "size was 32, is 64"
+    assert set(redone["files"]) == {"mp4"} and redone["redone"] == "size was 32, now 64"
     make_speech(Path("a.wav"), seconds=0.4, seed=9)
     assert "the file of speech has changed" in run("--seed", 5, "--size", 64)[1]["redone"]
     write_motion("style.npz", lively_motion(make_toy_head(), num_frames=40))
-    assert "style was neutral, is style.npz" in run("--seed", 5, "--size", 64, "--style", "style.npz")[1]["redone"]
+    assert "style was neutral, now style.npz" in run("--seed", 5, "--size", 64, "--style", "style.npz")[1]["redone"]
     write_motion("style.npz", lively_motion(make_toy_head(), num_frames=50))
     assert "the file of style has changed" in run("--seed", 5, "--size", 64, "--style", "style.npz")[1]["redone"]
 
@@ -206,7 +206,7 @@ def test_export_and_render_report_alike(monkeypatch: pytest.MonkeyPatch) -> None
                                          "--skip-existing keeps it"}  # fmt: skip
         assert run(*words, "--skip-existing")["skipped"] == ["m.npz"]
         again = run(*words, "--skip-existing", "--fps", "24")
-        assert "fps was None, is 24" in again["done"][0]["redone"]
+        assert "fps was the default, now 24" in again["done"][0]["redone"]
 
 
 def test_names_of_files_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from facetalk.cli.app import app
+from facetalk.core.errors import FacetalkError
+from facetalk.io.styles import SavedStyle, style_path, write_style
 from facetalk.pipelines import styles
 from facetalk.pipelines.reports import style_map
 from tests.pipelines.test_styles import write_reference
@@ -59,6 +62,13 @@ def test_what_cannot_be_done_is_refused_in_one_line(arguments: tuple[str, ...], 
     result = run(*arguments)
     assert result.exit_code == code
     assert complaint in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_a_home_that_cannot_be_written_to_has_a_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    with pytest.raises(FacetalkError, match=r"cannot make the folder .*; set XDG_DATA_HOME to a writable folder"):
+        write_style(style_path("anna"), SavedStyle(torch.zeros(2), "talker"))
 
 
 def test_a_map_of_motion_files() -> None:

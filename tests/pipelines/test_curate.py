@@ -115,7 +115,7 @@ def test_a_run_continues_and_other_rules_are_applied(tmp_path: Path) -> None:
     other = CurationRules(length=LengthRules(min_s=0.3), speaker=SpeakerRules(check=False))
     outcomes: list[Outcome] = []
     curate_videos(videos[:1], out_dir, rules=other, jobs=1, skip_existing=True, report=outcomes.append)
-    assert [(outcome.state, outcome.redone) for outcome in outcomes] == [("done", "min_s was 0.4, is 0.3")]
+    assert [(outcome.state, outcome.redone) for outcome in outcomes] == [("done", "min_s was 0.4, now 0.3")]
     assert len(curate_videos(videos, out_dir, rules=other, jobs=1, overwrite=True).clips) == 2
     with pytest.raises(UsageError, match="exclude each other"):
         curate_videos(videos, out_dir, skip_existing=True, overwrite=True)

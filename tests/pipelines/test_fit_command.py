@@ -43,6 +43,7 @@ def test_a_folder_many_videos_and_curation_become_a_dataset(tmp_path: Path) -> N
         ({"videos": [VIDEO, VIDEO], "face": 1}, "give one video"),
         ({"out": Path("a.txt")}, "a.txt is the name of a file; -o takes a folder, or for one video a .npz file"),
         ({"curate": True, "out": Path("a.MP4")}, "-o takes a folder"),
+        ({"videos": [Path(__file__).parent], "out": Path("a.npz")}, "pipelines is a folder: give a folder as -o"),
         ({"out": Path(__file__)}, "is a file; -o takes a folder"),
     ],
 )
@@ -84,7 +85,7 @@ def test_an_existing_motion_file_is_skipped_unless_other_options_made_it(
 
     assert state() == ("done", "")
     assert state() == ("skipped", "")
-    assert state(method="spectre") == ("done", "method was landmarks, is spectre")
+    assert state(method="spectre") == ("done", "method was landmarks, now spectre")
     assert state(method="spectre") == ("skipped", "")
     video.write_bytes(b"other frames")
     assert state(method="spectre") == ("done", "the file of video has changed")

@@ -184,6 +184,8 @@ def test_requests_that_make_no_sense_are_refused(tmp_path: Path, toy_head: HeadM
         render(motion.replace(head="nobody"), out)
     with pytest.raises(UsageError, match=r"render writes \.mp4 files, not a\.glb; `facetalk export MOTION -o a\.glb`"):
         render(motion, tmp_path / "a.glb", head=toy_head)
+    with pytest.raises(UsageError, match=r"render writes \.mp4 files, not a\.avi; give a\.mp4$"):
+        render(motion, tmp_path / "a.avi", head=toy_head)
     source = write_clip(tmp_path / "tall.mp4", 2, size=(60, 80))
     with pytest.raises(UsageError, match="is 60x80"):
         render(fitted(motion), out, head=toy_head, camera="tracked", over=source)
