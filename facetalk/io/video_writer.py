@@ -17,7 +17,7 @@ from facetalk.core.timing import SAMPLE_RATE, exact_rate
 from facetalk.io.ffmpeg import Encoding, no_audio, source
 from facetalk.io.files import replacing
 from facetalk.io.media import Stream, checked_file, probe
-from facetalk.io.streamed_audio import sample_blocks
+from facetalk.io.sample_blocks import sample_blocks
 from facetalk.io.timeline import audio_filter, longest_pause
 
 PRESET, QUALITY = "veryfast", "18"

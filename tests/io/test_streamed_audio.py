@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 from facetalk.audio.resample import resample_waveform
-from facetalk.io import streamed_audio
+from facetalk.io import sample_blocks, streamed_audio
 from facetalk.io.audio import read_waveform, write_wav
 from facetalk.io.streamed_audio import StreamedAudio
 
@@ -25,7 +25,7 @@ def test_reading_in_blocks_gives_the_same_as_reading_at_once(
     stereo: tuple[Path, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, channels = stereo
-    monkeypatch.setattr(streamed_audio, "_BLOCK_SAMPLES", 2 * 44_100)
+    monkeypatch.setattr(sample_blocks, "_BLOCK_SAMPLES", 2 * 44_100)
     monkeypatch.setattr(streamed_audio, "BLOCK", 7001)
     whole = resample_waveform((channels[0] - channels[1]) / 2, 44_100)
     assert whole.abs().max() > 1
