@@ -14,7 +14,7 @@ from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import unicode_name
-from facetalk.exporters.base import DEFAULT_SIZE
+from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions
 from facetalk.exporters.registry import format_of
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
@@ -109,6 +109,7 @@ def render_file(
     check_batch_flags(skip_existing, overwrite)
     source, targets = Path(motion_path), {"mp4": Path(out_path)}
     check_video_path(targets["mp4"])
+    ExportOptions(**{name: value for name, value in options.items() if name not in ("head", "look")})  # or it raises
 
     def work(path: Path) -> Outcome:
         motion = read_motion(path)

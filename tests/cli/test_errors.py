@@ -156,6 +156,15 @@ def test_a_folder_that_cannot_be_written_to() -> None:
     refused(animate("a.wav", "--format", "npz", "-o", "/proc/nobody"), 1, "/proc/nobody")
 
 
+def test_options_of_a_video_are_checked_before_its_motion_is_read() -> None:
+    for options, found in (
+        (("--camera", "tracked", "--size", "64"), "--camera tracked takes no --size"),
+        (("--over", "a.mp4"), "--over needs --camera tracked"),
+        (("--camera", "side"), "unknown camera 'side'"),
+    ):
+        refused(CliRunner().invoke(app, ["render", "none.npz", *options]), 2, found)
+
+
 def test_a_file_where_a_folder_is_meant() -> None:
     make_speech(Path("a.wav"))
     write_motion(Path("m.npz"), lively_motion(make_toy_head()))
