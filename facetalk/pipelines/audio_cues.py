@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -38,16 +38,21 @@ def audio_cues(
     """
     encoder, detector = load("speech-encoder"), None if laugh_times is not None else load("laughter-detector")
     parts = []
-    for window in windows(num_frames, _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES):
-        part = audio_of(audio, Span(window.read.start, window.read.stop), delay_s)
+    for part, keep in pieces_of(audio, num_frames, delay_s):
         expected = encoder.encode(part)[:, encoder.slices["mouth"]][:, 0]
         voiced = speech_activity(part)
         # The detector is unreliable near silence: what is not heard is no laugh.
         laughing = torch.zeros_like(expected) if detector is None else detector.probability(part) * voiced
-        parts.append(torch.stack([expected, voiced.float(), laughing])[:, window.keep])
+        parts.append(torch.stack([expected, voiced.float(), laughing])[:, keep])
     expected, voiced, laughing = torch.cat(parts, 1)
     laughs = find_laughs(laughing, rules) if laugh_times is None else laughs_at(laugh_times, num_frames)
     return AudioCues(expected, voiced > 0, laughs)
+
+
+def pieces_of(audio: Waveform, num_frames: int, delay_s: float = 0.0) -> Iterator[tuple[Tensor, slice]]:
+    """Pieces of the audio of a video that overlap, and which of their frames to keep; arguments as for `audio_cues`."""
+    for window in windows(num_frames, _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES):
+        yield audio_of(audio, Span(window.read.start, window.read.stop), delay_s), window.keep
 
 
 def audio_of(audio: Waveform, span: Span, delay_s: float = 0.0) -> Tensor:

@@ -17,18 +17,16 @@ from torch import Tensor
 
 from facetalk.core.landmarks import IBUG_LOWER_INNER_LIP, IBUG_MOUTH_CORNERS, IBUG_UPPER_INNER_LIP
 from facetalk.core.motion import POSES, Motion
-from facetalk.core.spans import Span
-from facetalk.core.timing import FPS, windows
+from facetalk.core.timing import FPS
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import Waveform
 from facetalk.metrics.av_offset import AvOffset, estimate_av_offset, pooled_offsets_ms
 from facetalk.networks.registry import load
-from facetalk.pipelines.audio_cues import audio_of
+from facetalk.pipelines.audio_cues import pieces_of
 
 WARN_MS = 60.0
 """Viewers begin to notice at about this offset (ITU-R BT.1359: 45 ms early, 125 ms late)."""
 
-_PIECE_FRAMES, _MARGIN_FRAMES = 9000, 60
 _POSED_FRAMES = 256
 _log = logging.getLogger(__name__)
 
@@ -42,9 +40,8 @@ def expected_mouth(audio: Waveform, num_frames: int) -> Float[Tensor, "frames 2"
     """
     encoder = load("speech-encoder")
     parts = []
-    for window in windows(num_frames, _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES):
-        features = encoder.encode(audio_of(audio, Span(window.read.start, window.read.stop)))
-        parts.append(features[window.keep, encoder.slices["mouth"]][:, :2])
+    for part, keep in pieces_of(audio, num_frames):
+        parts.append(encoder.encode(part)[keep, encoder.slices["mouth"]][:, :2])
     return torch.cat(parts)
 
 

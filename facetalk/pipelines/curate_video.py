@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.config import plain
@@ -35,10 +36,11 @@ from facetalk.io.files import checked_name, keeping, replacing
 from facetalk.io.motion import write_motion
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import read_video_info
-from facetalk.metrics.av_offset import pooled_offsets_ms
+from facetalk.metrics.av_offset import AvOffset, pooled_offsets_ms
 from facetalk.metrics.fit_quality import mean_fit_error
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.audio_cues import audio_cues, audio_of
+from facetalk.pipelines.av_sync import expected_mouth
 from facetalk.pipelines.records import fingerprint
 
 WORK_DIR = ".curation"
@@ -133,10 +135,10 @@ def _curate(job: CurationJob, audio: StreamedAudio | None) -> dict[str, Any]:
     """Write the clips of a video, and return its record."""
     scan = scan_video(job.video, job.scan_dir, job.rules.scenes, job.rules.face)
     faces = scan.faces()
-    cues = None if audio is None else audio_cues(audio, scan.num_frames, job.rules.laughter, job.laughs)
-    shift_ms = 0.0
-    if audio is not None and cues is not None and job.rules.speaker.fix_sync:
-        shift_ms = _video_offset_ms(faces, cues)
+    cues, shift_ms = None, 0.0
+    if audio is not None:
+        if job.rules.speaker.fix_sync:
+            shift_ms = _video_offset_ms(faces, expected_mouth(audio, scan.num_frames)[:, 0])
         cues = audio_cues(audio, scan.num_frames, job.rules.laughter, job.laughs, shift_ms / 1000)
     selection = select_spans(faces, scan.num_frames, cues, job.rules)
     offsets_ms = _clip_offsets_ms(selection.kept, faces, cues)
@@ -162,9 +164,9 @@ def _curate(job: CurationJob, audio: StreamedAudio | None) -> dict[str, Any]:
     return {**job.made_with(), "duration_s": duration_s, "clips": clips, "rejected": rejected}
 
 
-def _video_offset_ms(faces: Sequence[MeasuredFace], cues: AudioCues) -> float:
+def _video_offset_ms(faces: Sequence[MeasuredFace], expected: Float[Tensor, " frames"]) -> float:
     """How much later than the audio the mouths of a video move: that of the face which follows the voice best."""
-    found = [mouth_offset(*_in_span(face, cues, face.span)) for face in faces]
+    found = [_offset(face, expected, face.span) for face in faces]
     certain = [estimate for estimate in found if estimate is not None and estimate.is_certain]
     return max(certain, key=lambda estimate: estimate.corr).ms if certain else 0.0
 
@@ -174,11 +176,11 @@ def _clip_offsets_ms(kept: Sequence[KeptSpan], faces: Sequence[MeasuredFace], cu
     if cues is None:
         return [0.0] * len(kept)
     by_number = {face.number: face for face in faces}
-    return pooled_offsets_ms([mouth_offset(*_in_span(by_number[row.face], cues, row.span)) for row in kept])
+    return pooled_offsets_ms([_offset(by_number[row.face], cues.expected_mouth, row.span) for row in kept])
 
 
-def _in_span(face: MeasuredFace, cues: AudioCues, span: Span) -> tuple[Tensor, Tensor]:
-    return face.mouth[span.start : span.stop], cues.expected_mouth[span.start : span.stop]
+def _offset(face: MeasuredFace, expected: Float[Tensor, " frames"], span: Span) -> AvOffset | None:
+    return mouth_offset(face.mouth[span.start : span.stop], expected[span.start : span.stop])
 
 
 def _fit(job: CurationJob, scan: VideoScan, kept: KeptSpan, head: HeadModel) -> Motion:

@@ -13,7 +13,7 @@ from torch import Tensor
 from facetalk.core.timing import FPS, resample
 from facetalk.data.curation.settings import SpeakerRules
 from facetalk.data.curation.spans import Check
-from facetalk.metrics.av_offset import AvOffset, estimate_av_offset, syllable_band
+from facetalk.metrics.av_offset import AvOffset, estimate_av_offset, lagged_correlations, syllable_band
 
 
 class Sync(NamedTuple):
@@ -37,19 +37,12 @@ def best_sync(
         fps: frames per second.
     """
     reach = min(round(search_s * fps), len(mouth) // 3)
+    correlations = lagged_correlations(expected[:, None], mouth[:, None], reach)[:, 0].tolist()
     found = Sync(0.0, 0.0)
     for lag in sorted(range(-reach, reach + 1), key=abs):  # of equal correlations the smallest lag counts
-        later = mouth[max(lag, 0) : len(mouth) + min(lag, 0)]
-        corr = _correlation(later, expected[max(-lag, 0) : len(expected) - max(lag, 0)])
-        if corr > found.corr + 1e-6:
-            found = Sync(corr, lag / fps)
+        if correlations[reach + lag] > found.corr + 1e-6:
+            found = Sync(correlations[reach + lag], lag / fps)
     return found
-
-
-def _correlation(first: Tensor, second: Tensor) -> float:
-    first, second = first - first.mean(), second - second.mean()
-    norm = first.norm() * second.norm()
-    return float((first * second).sum() / norm) if norm > 1e-9 else 0.0
 
 
 @dataclass(frozen=True, eq=False)
