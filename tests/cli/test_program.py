@@ -37,7 +37,8 @@ def start(*arguments: object, cwd: Path, **environment: str) -> subprocess.Popen
 
 
 def _environment(changes: dict[str, str]) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]), **changes}
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]  # an empty one means the current folder
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **changes}
 
 
 @pytest.mark.slow
