@@ -106,6 +106,32 @@ class SpeechEncoder(nn.Module):
         """Return the columns that hold the probabilities of these phonemes."""
         return phoneme_columns(names)  # the posteriors come first
 
+    @torch.no_grad()
+    def continue_from(self, trained: SpeechEncoder) -> None:
+        """Start as a trained encoder.
+
+        Layers beyond those of the trained encoder change nothing at first, so that a deeper encoder starts where the
+        trained one ended (Chen et al. 2016, Net2Net). Parts of another size keep their initial weights.
+
+        Args:
+            trained: an encoder of the same width, with the first of this one's dilations.
+
+        Raises:
+            ValueError: the layers do not fit.
+        """
+        depth = len(trained.config.dilations)
+        ours, theirs = self.config, trained.config
+        if theirs.width != ours.width or theirs.dilations != ours.dilations[:depth]:
+            raise ValueError(
+                f"an encoder of width {ours.width} with dilations {list(ours.dilations)} cannot start from one of "
+                f"width {theirs.width} with dilations {list(theirs.dilations)}: the first layers must be the same"
+            )
+        own = self.state_dict()
+        own |= {name: value for name, value in trained.state_dict().items() if value.shape == own[name].shape}
+        self.load_state_dict(own)
+        for parameter in (value for layer in self.layers[depth:] for value in layer.get_submodule("mix").parameters()):
+            nn.init.zeros_(parameter)
+
     def forward(self, mel: Float[Tensor, "batch steps mels"], num_frames: int) -> SpeechHeads:
         """Predictions for the first `num_frames` video frames of level-corrected log-mel rows (see `leveled_mel`)."""
         x = self.stem(((mel - self.mel_mean) / self.mel_std).transpose(1, 2))

@@ -21,6 +21,7 @@ from facetalk.data.speech import SpeechExample, read_speech
 from facetalk.data.split import split_clips
 from facetalk.io.weights import write_model
 from facetalk.losses.speech import mouth_disagreement
+from facetalk.networks.registry import load
 from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig, SpeechHeads, leveled
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.speech_encoder import evaluate_encoder
@@ -42,6 +43,9 @@ class SpeechLossWeights:
 class SpeechTrainingConfig(RunConfig):
     """Configuration of a run."""
 
+    start: str = ""
+    """An encoder to start from, the bundled `speech-encoder` or a folder; its layers come first, and further ones
+    change nothing at first. Initial weights if empty."""
     bfloat16: bool = True
     """Compute the network in bfloat16 in training, which is twice as fast on a CPU that supports it."""
     data: SpeechDataConfig = field(default_factory=SpeechDataConfig)
@@ -74,7 +78,8 @@ class SpeechEncoderTask:
         self.sampler = SpeechSampler(train, config.data, encoder)
         self.validation = validation
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
-        self._set_statistics()
+        if not config.start:
+            self._set_statistics()
 
     def sample(self, generator: torch.Generator) -> AugmentedBatch:
         """Excerpts of the training recordings, augmented; the labels stay those of the clean audio."""
@@ -136,9 +141,18 @@ def make_task(config: SpeechTrainingConfig, data_dir: Path | None) -> SpeechEnco
         )
     train, validation = split_clips(read_manifest(data_dir), config.data.dev_speakers)
     encoder = SpeechEncoder(config.encoder)
+    if config.start:
+        _start(encoder, config.start)
     return SpeechEncoderTask(
         config, encoder, [read_speech(clip) for clip in train], [read_speech(clip) for clip in validation]
     )
+
+
+def _start(encoder: SpeechEncoder, name: str) -> None:
+    try:
+        encoder.continue_from(load("speech-encoder", name))
+    except ValueError as error:
+        raise UsageError(f"start={name}: {error}") from None
 
 
 RECIPE = ConfiguredRecipe(SpeechTrainingConfig, make_task)

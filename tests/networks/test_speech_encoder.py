@@ -52,6 +52,26 @@ def test_the_recording_level_does_not_matter() -> None:
     torch.testing.assert_close(encoder.encode(waveform * 0.3), encoder.encode(waveform), atol=2e-3, rtol=0)
 
 
+def test_a_deeper_encoder_starts_as_the_trained_one() -> None:
+    trained = toy_encoder()
+    for parameter in trained.parameters():
+        parameter.data.add_(0.1)
+    deeper = SpeechEncoder(replace(TOY, dilations=(1, 4, 2), hidden=3)).eval()
+    deeper.continue_from(trained)
+    mel = torch.randn(1, 100, 80)
+    ours, theirs = deeper(mel, 20), trained(mel, 20)
+    torch.testing.assert_close(ours.phonemes, theirs.phonemes)
+    assert ours.hidden.shape[2] == 3
+    ours.phonemes.sum().backward()
+    gradients = [value.grad for value in deeper.layers[2].mix.parameters()]
+    assert all(gradient is not None and bool(gradient.any()) for gradient in gradients)
+
+
+def test_an_encoder_of_other_layers_is_no_start() -> None:
+    with pytest.raises(ValueError, match="the first layers must be the same"):
+        SpeechEncoder(replace(TOY, dilations=(4, 1))).continue_from(toy_encoder())
+
+
 def test_near_silence_is_not_turned_up() -> None:
     encoder = toy_encoder()
     mel = encoder.leveled_mel(torch.randn(1, 16_000) * 1e-4)
