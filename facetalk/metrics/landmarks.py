@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,10 +12,22 @@ from facetalk.core.landmarks import IBUG_OUTER_EYE_CORNERS
 from facetalk.metrics.lips import MM_PER_M
 
 
-def align(
-    source: Float[Tensor, "frames points 3"], target: Float[Tensor, "frames points 3"]
-) -> Float[Tensor, "frames points 3"]:
-    """Align the points of each frame to the target by rotation, translation and scale (Umeyama 1991)."""
+class Similarity(NamedTuple):
+    """Scaling, rotation and translation of the points of each frame."""
+
+    scale: Float[Tensor, " frames"]
+    rotation: Float[Tensor, "frames 3 3"]
+    middle: Float[Tensor, "frames 1 3"]
+    """The point that is moved to `target_middle`."""
+    target_middle: Float[Tensor, "frames 1 3"]
+
+    def apply(self, points: Float[Tensor, "frames points 3"]) -> Float[Tensor, "frames points 3"]:
+        """Move points, also others than those that were aligned."""
+        return self.scale[:, None, None] * ((points - self.middle) @ self.rotation.mT) + self.target_middle
+
+
+def similarity(source: Float[Tensor, "frames points 3"], target: Float[Tensor, "frames points 3"]) -> Similarity:
+    """Find what brings the points of each frame closest to the target (Umeyama 1991)."""
     middle, target_middle = source.mean(1, keepdim=True), target.mean(1, keepdim=True)
     centered, target_centered = source - middle, target - target_middle
     u, spread, vt = torch.linalg.svd(target_centered.mT @ centered)
@@ -22,8 +36,14 @@ def align(
     signs[:, 2] = torch.linalg.det(u @ vt).sign()
     rotation = (u * signs[:, None]) @ vt
     size = centered.square().sum((1, 2)).clamp_min(1e-20)
-    scale = (spread * signs).sum(1) / size
-    return scale[:, None, None] * (centered @ rotation.mT) + target_middle
+    return Similarity((spread * signs).sum(1) / size, rotation, middle, target_middle)
+
+
+def align(
+    source: Float[Tensor, "frames points 3"], target: Float[Tensor, "frames points 3"]
+) -> Float[Tensor, "frames points 3"]:
+    """Align the points of each frame to the target by rotation, translation and scale."""
+    return similarity(source, target).apply(source)
 
 
 def landmark_distance_mm(
