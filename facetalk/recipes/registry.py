@@ -40,10 +40,33 @@ def config_names() -> list[str]:
 
 
 def read_training_config(config: str | Path) -> dict[str, Any]:
-    """The options of a packaged configuration by name, or of a YAML file by path."""
+    """The options of a packaged configuration by name, or of a YAML file by path.
+
+    In a list, "@NAME" stands for the entries of the packaged list of that name (`configs/lists`).
+    """
     path = Path(config)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        return read_config(path)
-    if str(config) not in config_names():
-        raise UsageError(f"no configuration named {str(config)!r}; there are: {', '.join(config_names())}")
-    return read_config(_CONFIGS / f"{config}.yaml")
+    if not (path.suffix in (".yaml", ".yml") or path.is_file()):
+        if str(config) not in config_names():
+            raise UsageError(f"no configuration named {str(config)!r}; there are: {', '.join(config_names())}")
+        path = _CONFIGS / f"{config}.yaml"
+    return _with_lists(read_config(path))
+
+
+def _with_lists(options: Any) -> Any:
+    """The options with the packaged list NAME in place of each "@NAME" in a list."""
+    if isinstance(options, dict):
+        return {key: _with_lists(value) for key, value in options.items()}
+    if not isinstance(options, list):
+        return options
+    found: list[Any] = []
+    for value in options:
+        named = isinstance(value, str) and value.startswith("@")
+        found += _packaged_list(value[1:]) if named else [_with_lists(value)]
+    return found
+
+
+def _packaged_list(name: str) -> list[Any]:
+    known = sorted(path.stem for path in (_CONFIGS / "lists").glob("*.yaml"))
+    if name not in known:
+        raise UsageError(f"no list named @{name}; there are: {', '.join(f'@{list_name}' for list_name in known)}")
+    return list(read_config(_CONFIGS / "lists" / f"{name}.yaml")["names"])

@@ -222,6 +222,17 @@ def test_every_packaged_configuration_is_valid(name: str) -> None:
     assert config.loop.num_steps > 0
 
 
+def test_a_list_is_read_where_a_configuration_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text('data: {dev_speakers: ["@dev-speakers", "Ann"], speeds: [1.0]}')
+    data = read_training_config(path)["data"]
+    assert "GRID:lbax4n" in data["dev_speakers"] and data["dev_speakers"][-1] == "Ann"
+    assert data["speeds"] == [1.0]
+    path.write_text('data: {dev_speakers: ["@nobody"]}')
+    with pytest.raises(UsageError, match="no list named @nobody; there are: @dev-speakers"):
+        read_training_config(path)
+
+
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="method is 'magic'; known methods: coarse-encoder, "):
         load_recipe("magic")
