@@ -87,7 +87,7 @@ def decorrelation(
         weight: of each frame.
         floor: lower bound on standard deviations, in the unit of the curves.
     """
-    centered, true = _centered(predicted, weight), _centered(target, weight)
+    centered, true = centered_over_time(predicted, weight), centered_over_time(target, weight)
     total = weight.sum(1).clamp_min(1e-8)[:, None]
 
     def covariance(a: Tensor, b: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ def spread_error(
     total = weight.sum(1).clamp_min(1e-8)[:, None]
 
     def log_spread(curves: Tensor) -> Tensor:
-        variance = (_centered(curves, weight).square() * weight[..., None]).sum(1) / total
+        variance = (centered_over_time(curves, weight).square() * weight[..., None]).sum(1) / total
         return 0.5 * (variance + floor**2).log()
 
     return _mean_over_clips((log_spread(predicted) - log_spread(target)).square(), weight)
@@ -147,7 +147,9 @@ def closure_error(
     return weighted_mean(entropy + remaining, weight)
 
 
-def _centered(curves: Tensor, weight: Tensor) -> Tensor:
+def centered_over_time(
+    curves: Float[Tensor, "batch frames curves"], weight: Float[Tensor, "batch frames"]
+) -> Float[Tensor, "batch frames curves"]:
     """Curves minus their weighted mean over time."""
     total = weight.sum(1).clamp_min(1e-8)[:, None]
     return curves - ((curves * weight[..., None]).sum(1) / total)[:, None]

@@ -16,6 +16,7 @@ from facetalk.io.audio import Waveform
 from facetalk.networks.attention import EncoderLayer, LocalBias
 from facetalk.networks.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.networks.style_encoder import StyleEncoder, StyleEncoderConfig
+from facetalk.networks.temporal import TemporalConfig, TemporalEnsemble
 
 IDLE_NAMES = BLINK_NAMES + GAZE_NAMES
 """Channels that speech does not drive and idle motion does. The generator holds the lids at the style's level and the
@@ -77,6 +78,7 @@ class GeneratorConfig:
     """Share of the features that are set to zero at random in training, each for a whole clip."""
     spread_range: tuple[float, float] = (0.5, 2.0)
     """Smallest and largest spread of a channel that a style may ask for, relative to the channel's usual spread."""
+    temporal: TemporalConfig = field(default_factory=TemporalConfig)
     style: StyleEncoderConfig = field(default_factory=StyleEncoderConfig)
     lower: DecoderConfig = field(default_factory=DecoderConfig)
     upper: DecoderConfig = field(default_factory=lambda: DecoderConfig(num_layers=1))
@@ -90,7 +92,7 @@ class GeneratorConfig:
     def context(self) -> int:
         """Frames to either side that can change a frame of the result."""
         by_layers = self.reach * (self.num_layers + 2 * max(self.lower.num_layers, self.upper.num_layers))
-        return max(by_layers, DIRECT_DILATION * (DIRECT_TAPS // 2))
+        return max(by_layers, DIRECT_DILATION * (DIRECT_TAPS // 2), self.temporal.reach)
 
 
 class AudioEncoder(nn.Module):
@@ -128,10 +130,20 @@ class Generated(NamedTuple):
     """How far each channel moves in this style."""
     linear: Float[Tensor, "batch frames n_expression"]
     """Movement that the linear map predicts, in units of the spread."""
+    temporal: Float[Tensor, "batch members frames n_expression"]
+    """Movement that each temporal network predicts, in units of the spread."""
+    temporal_share: float
     refinement: Float[Tensor, "batch frames n_expression"]
     """Movement that the decoders add, in units of the spread."""
     closure: Float[Tensor, "batch frames"]
     """Logit of the probability that the lips are closed."""
+
+    @property
+    def base(self) -> Float[Tensor, "batch frames n_expression"]:
+        """Movement that the linear map and the temporal networks predict together, in units of the spread."""
+        if not self.temporal.shape[1]:
+            return self.linear
+        return self.linear.lerp(self.temporal.mean(1), self.temporal_share)
 
     def expression(
         self, refinement_share: float = 1.0, level: Float[Tensor, "batch _ n_expression"] | None = None
@@ -142,7 +154,7 @@ class Generated(NamedTuple):
             refinement_share: how much of what the decoders add is used; all of it in training.
             level: replaces the style's level.
         """
-        moves = self.linear + refinement_share * self.refinement
+        moves = self.base + refinement_share * self.refinement
         return (self.level if level is None else level) + self.spread * moves
 
 
@@ -174,6 +186,7 @@ class StyleTalkGenerator(nn.Module):
         self.direct = nn.Conv1d(num_features, len(ARKIT_NAMES), DIRECT_TAPS, dilation=DIRECT_DILATION, padding=reach)
         nn.init.zeros_(self.direct.weight)
         nn.init.zeros_(self.direct.bias)  # type: ignore[arg-type]
+        self.temporal = TemporalEnsemble(config.temporal, num_features, len(ARKIT_NAMES))
         self.closing = nn.Sequential(nn.Linear(config.lower.width, 32), nn.ReLU(), nn.Linear(32, 1))
         self.register_buffer("gap_dirs", torch.zeros(len(ARKIT_NAMES)))
         self.register_buffer("amplitude", torch.ones(len(ARKIT_NAMES)))
@@ -213,6 +226,8 @@ class StyleTalkGenerator(nn.Module):
             level=level[:, None],
             spread=spread[:, None],
             linear=self.direct(heard.transpose(1, 2)).transpose(1, 2),
+            temporal=self.temporal(heard, present),
+            temporal_share=self.config.temporal.share,
             refinement=torch.cat(groups, -1)[..., self.columns],
             closure=self.closing(speech)[..., 0],
         )

@@ -23,6 +23,7 @@ from facetalk.io.weights import write_model, write_tensors
 from facetalk.losses.critics import hinge_error, sync_error, triplet_error
 from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import (
+    centered_over_time,
     closure_error,
     decorrelation,
     reconstruction_error,
@@ -34,7 +35,7 @@ from facetalk.motion.heads import load_head_assets
 from facetalk.networks.critics import TemporalCritic
 from facetalk.networks.motion_decoder import StyleMixer
 from facetalk.networks.registry import load_speech
-from facetalk.networks.styletalk import GeneratorConfig, StyleTalkGenerator
+from facetalk.networks.styletalk import Generated, GeneratorConfig, StyleTalkGenerator
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.talker import evaluate_talker
 from facetalk.recipes.parts.average_styles import emotion_styles, mean_style, set_amplitude
@@ -44,6 +45,9 @@ from facetalk.talkers.styletalk import SpeakingConfig, StyleTalk
 
 MIN_MOVEMENT_MM = 0.3
 """Smaller movements of the lips are noise of the tracker."""
+
+CHANNEL_SHARE = 0.1
+"""Weight of the squared error of all channels beside the correlation of lip gap and mouth width."""
 
 FIRST_TEMPERATURE = 30.0
 """Temperature of the style mixing in the first step; it falls to 1."""
@@ -58,6 +62,8 @@ class TalkerLossWeights:
     lips: float = 0.5
     curves: float = 1.0
     spread: float = 0.1
+    ensemble: float = 1.0
+    """The movement that each temporal network predicts by itself."""
     closure: float = 0.0
     """Whether the lips are closed, and that the mouth is then."""
     sync: float = 0.0
@@ -166,17 +172,38 @@ class StyleTalkTask:
         excerpts = batch.excerpts
         style_code = self.model.style_encoder(excerpts.reference, excerpts.reference_present)
         generated = self.model(excerpts.features, excerpts.present, style_code)
-        expression = generated.expression()
+        ensemble = self.ensemble_error(generated, excerpts)
+        # The temporal networks learn by themselves: the decoders add to them, and do not shape them.
+        expression = generated._replace(temporal=generated.temporal.detach()).expression()
         if self.config.speaking.closing:
             closed = generated.closure.sigmoid()
             expression = self.talker.with_closed_lips(expression, closed, excerpts.features)
         terms = self.motion_terms(expression, generated.closure, excerpts)
+        if ensemble is not None:
+            terms["ensemble"] = ensemble
         if batch.second_reference is not None:
             width = self.model.config.style.width  # the learned part of a code
             same = self.model.style_encoder.pool(*batch.second_reference)
             margin = self.config.triplet_margin
             terms["triplet"] = triplet_error(style_code[:, :width], same, excerpts.style_ids, margin)
         return terms
+
+    def ensemble_error(self, generated: Generated, batch: Batch) -> Tensor | None:
+        """How far lip gap and mouth width of each temporal network are from correlated with the true ones.
+
+        A small share of the squared error of all channels is added, which keeps their amplitude. None where the
+        generator has no such networks or the term has no weight.
+        """
+        members = generated.temporal.shape[1]
+        if not members or "ensemble" not in self.loss_weights:
+            return None
+        driven, unit = self.model.driven, generated.spread.clamp_min(1e-6)
+        moves = (generated.temporal * driven).flatten(0, 1)
+        true = centered_over_time(batch.expression, batch.weight)
+        weight, unit, true = (part.repeat_interleave(members, 0) for part in (batch.weight, unit, true))
+        curves, true_curves = self.geometry.curves(moves * unit), self.geometry.curves(true)
+        squared = ((moves - true / unit * driven).square().sum(2) * weight).sum() / (weight.sum() * driven.sum())
+        return decorrelation(curves, true_curves, weight, MIN_MOVEMENT_MM) + CHANNEL_SHARE * squared
 
     def motion_terms(
         self,

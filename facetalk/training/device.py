@@ -34,10 +34,15 @@ def choose_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, enabled: bool) -> AbstractContextManager[Any]:
-    """Compute networks in bfloat16 inside this context, where `enabled` and where the device can."""
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        enabled = False
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    """Compute networks in bfloat16 inside this context, where `enabled` and where the device is fast at it."""
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _processor_has_bfloat16()
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled and fast)
+
+
+def _processor_has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16; one that converts every value takes fifteen times as long."""
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
 def to_device(value: Value, device: torch.device) -> Value:

@@ -8,11 +8,13 @@ from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_N
 from facetalk.networks.motion_decoder import DecoderConfig, DynamicLinear
 from facetalk.networks.style_encoder import StyleEncoder, StyleEncoderConfig
 from facetalk.networks.styletalk import IDLE_NAMES, Generated, GeneratorConfig, StyleTalkGenerator
+from facetalk.networks.temporal import TemporalConfig
 
 NUM_FEATURES = 6
 
 SMALL = GeneratorConfig(
     num_layers=1,
+    temporal=TemporalConfig(members=2, width=8),
     style=StyleEncoderConfig(width=16, num_layers=1, num_heads=2),
     lower=DecoderConfig(width=32, num_layers=2, num_heads=4),
     upper=DecoderConfig(width=32, num_layers=1, num_heads=4),
@@ -62,7 +64,7 @@ def test_an_expression_is_the_level_and_as_much_of_the_movement_as_is_asked_for(
 ) -> None:
     made = generate(generator, features(20))
     half, level = made.expression(0.5), torch.rand(1, 20, 52)
-    torch.testing.assert_close(half, made.level + made.spread * (made.linear + 0.5 * made.refinement))
+    torch.testing.assert_close(half, made.level + made.spread * (made.base + 0.5 * made.refinement))
     torch.testing.assert_close(made.expression(0.5, level) - level, half - made.level)
 
 

