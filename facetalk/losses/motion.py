@@ -122,31 +122,6 @@ def spread_error(
     return _mean_over_clips((log_spread(predicted) - log_spread(target)).square(), weight)
 
 
-def closure_error(
-    logit: Float[Tensor, "batch frames"],
-    gap: Float[Tensor, "batch frames"],
-    true_gap: Float[Tensor, "batch frames"],
-    weight: Float[Tensor, "batch frames"],
-    closed: float,
-    closed_weight: float = 1.0,
-) -> Float[Tensor, ""]:
-    """Cross entropy of closed lips, and the remaining gap where they should be closed.
-
-    Args:
-        logit: of the probability that the lips are closed.
-        gap: between the lips, in the same unit as `closed`.
-        true_gap: the true one.
-        weight: of each frame.
-        closed: gaps up to this count as closed.
-        closed_weight: weight of frames with closed lips in the cross entropy.
-    """
-    target = (true_gap <= closed).to(gap)
-    remaining = target * (gap - closed).relu()
-    pos_weight = logit.new_tensor(closed_weight)
-    entropy = functional.binary_cross_entropy_with_logits(logit, target, pos_weight=pos_weight, reduction="none")
-    return weighted_mean(entropy + remaining, weight)
-
-
 def centered_over_time(
     curves: Float[Tensor, "batch frames curves"], weight: Float[Tensor, "batch frames"]
 ) -> Float[Tensor, "batch frames curves"]:

@@ -135,8 +135,6 @@ class Generated(NamedTuple):
     temporal_share: float
     refinement: Float[Tensor, "batch frames n_expression"]
     """Movement that the decoders add, in units of the spread."""
-    closure: Float[Tensor, "batch frames"]
-    """Logit of the probability that the lips are closed."""
 
     @property
     def base(self) -> Float[Tensor, "batch frames n_expression"]:
@@ -187,7 +185,6 @@ class StyleTalkGenerator(nn.Module):
         nn.init.zeros_(self.direct.weight)
         nn.init.zeros_(self.direct.bias)  # type: ignore[arg-type]
         self.temporal = TemporalEnsemble(config.temporal, num_features, len(ARKIT_NAMES))
-        self.closing = nn.Sequential(nn.Linear(config.lower.width, 32), nn.ReLU(), nn.Linear(32, 1))
         self.register_buffer("gap_dirs", torch.zeros(len(ARKIT_NAMES)))
         self.register_buffer("amplitude", torch.ones(len(ARKIT_NAMES)))
         self.register_buffer("feature_mean", torch.zeros(num_features))
@@ -205,7 +202,7 @@ class StyleTalkGenerator(nn.Module):
         present: Bool[Tensor, "batch frames"],
         style_code: Float[Tensor, "batch style"],
     ) -> Generated:
-        """Predict the parts of the expression, and when the lips are closed.
+        """Predict the parts of the expression.
 
         Args:
             features: of the speech, one row per frame.
@@ -229,7 +226,6 @@ class StyleTalkGenerator(nn.Module):
             temporal=self.temporal(heard, present),
             temporal_share=self.config.temporal.share,
             refinement=torch.cat(groups, -1)[..., self.columns],
-            closure=self.closing(speech)[..., 0],
         )
 
     def _level_and_spread(self, style_code: Tensor) -> tuple[Tensor, Tensor]:

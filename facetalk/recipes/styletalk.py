@@ -24,7 +24,6 @@ from facetalk.losses.critics import hinge_error, sync_error, triplet_error
 from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import (
     centered_over_time,
-    closure_error,
     decorrelation,
     reconstruction_error,
     spread_error,
@@ -64,8 +63,6 @@ class TalkerLossWeights:
     spread: float = 0.1
     ensemble: float = 1.0
     """The movement that each temporal network predicts by itself."""
-    closure: float = 0.0
-    """Whether the lips are closed, and that the mouth is then."""
     sync: float = 0.0
     style: float = 0.0
     temporal: float = 0.0
@@ -91,10 +88,6 @@ class StyleTalkConfig(RunConfig):
     amplitude: tuple[float, float] | None = None
     """How far lip gap and mouth width move after training, relative to the true ones (see `set_amplitude`); None leaves
     the amplitude to the losses."""
-    closed_mm: float = 1.0
-    """Lips count as closed if their gap is at most this much wider than at rest."""
-    closed_weight: float = 2.0
-    """Weight of frames with closed lips in the loss `closure`, relative to the others."""
     triplet_margin: float = 5.0
     sync_critic: str = ""
     """Folder with a sync critic for `loss_weights.sync`, as `facetalk train sync-critic` writes it."""
@@ -175,10 +168,7 @@ class StyleTalkTask:
         ensemble = self.ensemble_error(generated, excerpts)
         # The temporal networks learn by themselves: the decoders add to them, and do not shape them.
         expression = generated._replace(temporal=generated.temporal.detach()).expression()
-        if self.config.speaking.closing:
-            closed = generated.closure.sigmoid()
-            expression = self.talker.with_closed_lips(expression, closed, excerpts.features)
-        terms = self.motion_terms(expression, generated.closure, excerpts)
+        terms = self.motion_terms(expression, excerpts)
         if ensemble is not None:
             terms["ensemble"] = ensemble
         if batch.second_reference is not None:
@@ -208,14 +198,12 @@ class StyleTalkTask:
     def motion_terms(
         self,
         expression: Float[Tensor, "batch frames n_expression"],
-        closure: Float[Tensor, "batch frames"],
         batch: Batch,
     ) -> dict[str, Tensor]:
         """Terms on a predicted expression; channels that speech does not drive are left out.
 
         Args:
             expression: not limited to [0, 1].
-            closure: logit of the probability that the lips are closed.
             batch: the true motion.
         """
         driven = self.model.driven.bool()
@@ -231,10 +219,6 @@ class StyleTalkTask:
             "curves": decorrelation(curves, true_curves, batch.weight, MIN_MOVEMENT_MM),
             "spread": spread_error(curves, true_curves, batch.weight, MIN_MOVEMENT_MM),
         }
-        if "closure" in self.loss_weights:
-            gap, true_gap = curves[..., 0], true_curves[..., 0]
-            limits = self.config.closed_mm, self.config.closed_weight
-            terms["closure"] = closure_error(closure, gap, true_gap, batch.weight, *limits)
         terms |= self._critic_terms(predicted, batch)
         return {name: term for name, term in terms.items() if name in self.loss_weights}
 

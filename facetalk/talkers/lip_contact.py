@@ -29,27 +29,35 @@ TUCKED_MM = 1.5
 BITING = {"mouthRollLower": 0.6, "mouthUpperUpLeft": 0.25, "mouthUpperUpRight": 0.25}
 """Smallest values on F and V: the lower lip rolls in under the teeth, the upper one shows their edge."""
 
-DOUBTFUL, CERTAIN = 0.3, 0.6
+DOUBTFUL, CERTAIN = 0.4, 0.6
 """Probability of a phoneme below which it makes no contact, and from which on the contact is complete."""
 
+FLANKS = (0.2, 0.6, 0.2)
+"""Blur of a contact over time, which gives it an onset and a release of one frame."""
 
-def close_where_predicted(
+
+def close_where_heard(
     expression: Float[Tensor, "batch frames n_expression"],
-    closed: Float[Tensor, "batch frames"],
     bilabial: Float[Tensor, "batch frames"],
+    touch: Float[Tensor, "batch frames"],
     gap_dirs: Float[Tensor, " n_expression"],
+    taper_mm: float,
 ) -> Float[Tensor, "batch frames n_expression"]:
-    """Return the expression with its lips closed where that is predicted, and where P, B or M is heard.
+    """Return the expression with its lips closed where P, B or M is heard, and small gaps made smaller.
 
-    Training does the same, with gradients.
+    A regression predicts too few closed lips and too few wide openings. A gap below `taper_mm` shrinks by the share
+    that it falls short of it, so that the lips meet where little opening is predicted, in any style.
 
     Args:
         expression: ARKit channels.
-        closed: predicted probability that the lips are closed.
         bilabial: probability of P, B or M.
+        touch: where the lower lip touches the teeth, 0 to 1: it keeps the gap of an F.
         gap_dirs: by how many millimeters each channel parts the lips (negative: brings them together).
+        taper_mm: larger gaps stay as they are; 0 leaves all as they are.
     """
-    return close_lips(expression, 1 - (1 - closed) * (1 - contact(bilabial)), gap_dirs)
+    gap = (expression.clamp(0, 1) * gap_dirs).sum(-1)
+    narrowed = (1 - gap / taper_mm).clamp(0, 1) * (1 - touch) if taper_mm else torch.zeros_like(gap)
+    return close_lips(expression, 1 - (1 - contact(bilabial)) * (1 - narrowed), gap_dirs)
 
 
 def close_lips(
@@ -113,11 +121,10 @@ def touch_teeth(
 
 
 def contact(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames"]:
-    """Return how complete a phoneme's contact is: wholly for three frames around it, with a soft onset and release."""
+    """Return how complete a phoneme's contact is: wholly where it is certain, with a short onset and release."""
     sure = ((probability - DOUBTFUL) / (CERTAIN - DOUBTFUL)).clamp(0, 1)
-    held = functional.max_pool1d(sure[:, None], 3, stride=1, padding=1)
-    flank = held.new_tensor([[[0.25, 0.5, 0.25]]])
-    return functional.conv1d(functional.pad(held, (1, 1), mode="replicate"), flank)[:, 0]
+    blurred = functional.conv1d(functional.pad(sure[:, None], (1, 1), mode="replicate"), sure.new_tensor([[FLANKS]]))
+    return torch.maximum(sure, blurred[:, 0])
 
 
 def resting(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames"]:

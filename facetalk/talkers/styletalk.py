@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.audio.visemes import BILABIAL, LABIODENTAL
-from facetalk.core.config import build
+from facetalk.core.config import build, check_ranges
 from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, streamed_windows
@@ -22,7 +22,7 @@ from facetalk.motion.heads import identity_names
 from facetalk.networks.registry import describe, load, load_speech
 from facetalk.networks.styletalk import SpeechFeatures, StyleTalkGenerator, feature_blocks
 from facetalk.talkers.base import Direction, reject_unsupported
-from facetalk.talkers.lip_contact import close_where_predicted, contact, resting, touch_teeth
+from facetalk.talkers.lip_contact import close_where_heard, contact, resting, touch_teeth
 from facetalk.talkers.styles import bundled_styles, fingerprint, mixture_named, strengthened
 
 LIDS_AT_MOST = 0.45
@@ -48,15 +48,13 @@ class SpeakingConfig:
     speakers, and a part of what they learn does not hold for others."""
     parting_share: float = 1.0
     """How much of a style's level above the neutral one is used for the channels that part the lips."""
-    closing: bool = True
-    """Predict apart from the style when the lips are closed, and close them then in any style."""
-    closing_range: tuple[float, float] = (0.0, 1.0)
-    """Probability of closed lips below which nothing closes, and from which on they are closed. Training uses all
-    probabilities: lips half closed have a gradient."""
+    contacts: bool = True
+    """Close the lips on P, B and M, and bring the lower lip to the teeth on F and V, in any style."""
+    taper_mm: float = 4.0
+    """Lip gaps below this are made smaller, the more so the smaller they are; see `close_where_heard`."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.closing_range[0] < self.closing_range[1]:
-            raise ValueError(f"closing_range={self.closing_range} must be two rising probabilities")
+        check_ranges(self, decoder_share=(0, 1), parting_share=(0, 1), taper_mm=(0, 100))
 
 
 class StyleTalk:
@@ -198,29 +196,12 @@ class StyleTalk:
         present = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
         made = self.generator(features, present, style_code[None])
         expression = made.expression(self.config.decoder_share, self._calmed(_lids_limited(made.level), features))
-        if not self.config.closing:
+        if not self.config.contacts:
             return expression
-        bite = contact(features[..., self._labiodentals].sum(-1))
-        low, high = self.config.closing_range
-        # Lips that are nearly closed may belong to an F.
-        closed = ((made.closure.sigmoid() - low) / (high - low)).clamp(0, 1) * (1 - bite)
-        return self.with_closed_lips(touch_teeth(expression, bite, self.generator.gap_dirs), closed, features)
-
-    def with_closed_lips(
-        self,
-        expression: Float[Tensor, "batch frames n_expression"],
-        closed: Float[Tensor, "batch frames"],
-        features: Float[Tensor, "batch frames features"],
-    ) -> Float[Tensor, "batch frames n_expression"]:
-        """Return the expression with its lips closed where that is predicted, and on P, B and M; also in training.
-
-        Args:
-            expression: what the generator predicts.
-            closed: predicted probability that the lips are closed.
-            features: of the speech.
-        """
-        bilabial = features[..., self._bilabials].sum(-1)
-        return close_where_predicted(expression, closed, bilabial, self.generator.gap_dirs)
+        bilabial, bite = (features[..., columns].sum(-1) for columns in (self._bilabials, self._labiodentals))
+        touch, gap_dirs = contact(bite), self.generator.gap_dirs
+        expression = touch_teeth(expression, touch, gap_dirs)
+        return close_where_heard(expression, bilabial, touch, gap_dirs, self.config.taper_mm)
 
     def _calmed(
         self, level: Float[Tensor, "batch 1 n_expression"], features: Float[Tensor, "batch frames features"]

@@ -91,7 +91,7 @@ def test_the_style_critic_learns_styles_and_is_validated_on_other_frames(dataset
 
 @pytest.mark.slow
 def test_styletalk_learns_with_every_loss_switched_on(dataset: Path, toy_assets: HeadAssets, tmp_path: Path) -> None:
-    names = ("sync", "style", "temporal", "triplet", "closure")
+    names = ("sync", "style", "temporal", "triplet")
     settings = [f"loss_weights.{name}=0.1" for name in names]
     config = styletalk.RECIPE.read_config(options("styletalk-tiny", *settings, "loop.num_steps=6", "loop.log_every=2"))
     examples = [read_example(clip, ToyEncoder().encode, config.data) for clip in read_manifest(dataset)]

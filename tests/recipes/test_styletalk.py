@@ -13,7 +13,6 @@ from facetalk.data.manifest import read_manifest
 from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES, indices
 from facetalk.losses.geometry import LipGeometry
-from facetalk.losses.motion import closure_error
 from facetalk.networks.styletalk import StyleTalkGenerator
 from facetalk.recipes.evaluation.talker import compare_mouths, count_closures
 from facetalk.recipes.parts.average_styles import emotion_styles, mean_style
@@ -103,13 +102,6 @@ def test_closures_are_counted_where_the_true_lips_meet() -> None:
     assert count_closures(labels, gap, true_gap) == {"true": 2, "found": 1, "ours": 2, "right": 0}
     gap[7] = 0.5
     assert count_closures(labels, gap, true_gap) == {"true": 2, "found": 1, "ours": 2, "right": 1}
-
-
-def test_the_lips_learn_when_to_meet(tmp_path: Path, toy_assets: HeadAssets) -> None:
-    logit, gap = torch.tensor([[9.0, -9.0, 9.0]]), torch.tensor([[0.5, 6.0, 3.0]])
-    weight = torch.ones(1, 3)
-    assert closure_error(logit, gap, torch.tensor([[0.0, 6.0, 0.0]]), weight, 1.0) == pytest.approx(2 / 3, abs=1e-3)
-    assert closure_error(logit, gap, torch.tensor([[0.0, 6.0, 4.0]]), weight, 1.0) == pytest.approx(3.0, abs=1e-2)
 
 
 def test_the_linear_map_is_initialized_by_ridge_regression(tmp_path: Path, toy_assets: HeadAssets) -> None:

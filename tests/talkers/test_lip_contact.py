@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.talkers.lip_contact import BITING, PRESSED_MM, TUCKED_MM, close_lips, contact, touch_teeth
+from facetalk.talkers.lip_contact import (
+    BITING,
+    PRESSED_MM,
+    TUCKED_MM,
+    close_lips,
+    close_where_heard,
+    contact,
+    touch_teeth,
+)
 
 OPEN, CLOSE, PUCKER, UPPER = (
     ARKIT_NAMES.index(name) for name in ("jawOpen", "mouthClose", "mouthPucker", "mouthUpperUpLeft")
@@ -47,12 +55,23 @@ def test_lips_that_are_pressed_already_and_channels_that_only_shape_them_stay() 
     assert (after[..., OPEN] >= 0).all() and after[..., OPEN].mean() > 0.1  # lips meet over a lowered jaw
 
 
-def test_a_likely_sound_makes_its_contact_for_three_frames() -> None:
+def test_a_certain_sound_makes_its_whole_contact_with_an_onset_and_a_release() -> None:
     probability = torch.zeros(1, 12)
-    probability[0, 5], probability[0, 10] = 0.9, 0.2
+    probability[0, 5], probability[0, 10] = 0.9, 0.3
     closed = contact(probability)[0]
-    torch.testing.assert_close(closed[2:9], torch.tensor([0.0, 0.25, 0.75, 1.0, 0.75, 0.25, 0.0]))
+    torch.testing.assert_close(closed[3:8], torch.tensor([0.0, 0.2, 1.0, 0.2, 0.0]))
     assert closed[10] == 0
+
+
+def test_small_gaps_shrink_and_large_ones_stay() -> None:
+    dirs, rows = gap_dirs(), torch.zeros(1, 4, 52)
+    rows[0, :, OPEN] = torch.tensor([0.0, 1.0, 2.0, 5.0]) / dirs[OPEN]
+    silent = torch.zeros(1, 4)
+    gap = close_where_heard(rows, silent, silent, dirs, taper_mm=4.0)[0] @ dirs
+    pressed = torch.tensor([1.0, 0.75, 0.5, 0.0]) * PRESSED_MM
+    torch.testing.assert_close(gap, torch.tensor([0.0, 0.25, 1.0, 5.0]) - pressed)
+    torch.testing.assert_close(close_where_heard(rows, silent, silent, dirs, taper_mm=0.0), rows)
+    torch.testing.assert_close(close_where_heard(rows, silent, torch.ones(1, 4), dirs, taper_mm=4.0), rows)
 
 
 def test_a_head_without_lips_is_left_alone() -> None:

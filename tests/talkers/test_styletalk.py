@@ -161,7 +161,7 @@ def test_only_a_share_of_an_open_reference_opens_the_mouth() -> None:
 
 @pytest.mark.parametrize("symbol", ["B", "M", "P"])
 def test_bilabials_that_are_heard_close_the_lips(symbol: str) -> None:
-    talker = make_talker(closing_range=(0.98, 0.99))
+    talker = make_talker(taper_mm=0.0)
     talker.generator.gap_dirs[JAW], talker.generator.gap_dirs[ARKIT_NAMES.index("mouthClose")] = 30.0, -30.0
     style = talker.encode_style(reference(0.0, jawOpen=0.5))
     rows = features(30)
@@ -176,21 +176,11 @@ def test_lips_that_are_not_to_close_stay_as_they_are() -> None:
     silent = features(30)
     results = []
     for given in (rows, silent):
-        talker = make_talker(closing=False)
+        talker = make_talker(contacts=False)
         talker.generator.gap_dirs[JAW] = 30.0
         talker.generator.feature_scale[6:] = 1e9  # only contacts see the phonemes
         results.append(talker.decode(given, talker.neutral_style))
     torch.testing.assert_close(*results)
-
-
-def test_closed_lips_in_training_have_gradients_and_are_those_of_the_talker(talker: StyleTalk) -> None:
-    expression = torch.full((1, 9, 52), 0.3, requires_grad=True)
-    logit = torch.zeros(1, 9, requires_grad=True)
-    talker.generator.gap_dirs[JAW] = 30.0
-    closed = talker.with_closed_lips(expression, logit.sigmoid(), features(9)[None])
-    closed[..., JAW].sum().backward()
-    assert expression.grad is not None and logit.grad is not None
-    assert logit.grad.max() < 0  # lips that are more surely closed are less open
 
 
 def test_blinks_and_glances_in_the_reference_do_not_shift_the_lids(talker: StyleTalk) -> None:
@@ -217,14 +207,14 @@ def test_the_fingerprint_is_that_of_the_style_encoder(talker: StyleTalk) -> None
     assert talker.fingerprint() != before
 
 
-def test_a_range_of_probabilities_must_rise() -> None:
-    with pytest.raises(ValueError, match="two rising probabilities"):
-        SpeakingConfig(closing_range=(0.5, 0.5))
+def test_gaps_cannot_be_tapered_below_nothing() -> None:
+    with pytest.raises(ValueError, match="taper_mm"):
+        SpeakingConfig(taper_mm=-1.0)
 
 
 def test_a_talker_comes_back_from_its_folder_with_its_settings(tmp_path: Path) -> None:
     generator = StyleTalkGenerator(SMALL, 41)
-    speaking = SpeakingConfig(decoder_share=0.5, closing=False)
+    speaking = SpeakingConfig(decoder_share=0.5, contacts=False)
     sections = {"speech": "pocketsphinx", "num_features": 41, "network": plain(SMALL), "speaking": plain(speaking)}
     write_model(tmp_path / "run", generator, "talker", "styletalk", sections)
     talker = StyleTalk.from_folder(tmp_path / "run", name="mine")

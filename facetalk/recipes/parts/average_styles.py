@@ -79,7 +79,8 @@ def set_amplitude(
     """Scale the mouth so that in the neutral style it moves as far as wanted, relative to the true mouths.
 
     A regression shrinks towards the mean by what it cannot predict, so openings come out too small. Measured on a few
-    clips of each training speaker as the mean ratio of standard deviations; all speakers count the same.
+    clips of each training speaker as a ratio of standard deviations. The median over the speakers counts: some hardly
+    move their lips, so that their ratios are large.
 
     Args:
         talker: the `amplitude` of its generator is set.
@@ -101,7 +102,7 @@ def set_amplitude(
         ratios = torch.stack(
             [torch.stack([_spread_ratio(talker, e, geometry) for e in own]).mean(0) for own in speakers.values()]
         )
-        for group, target, ratio in zip(groups, targets, ratios.mean(0).tolist(), strict=True):
+        for group, target, ratio in zip(groups, targets, ratios.quantile(0.5, dim=0).tolist(), strict=True):
             amplitude = float(scale[group[0]]) * target / max(ratio, 1e-3)
             scale[group] = min(max(amplitude, MIN_AMPLITUDE), MAX_AMPLITUDE)
 
