@@ -63,7 +63,7 @@ def test_a_deeper_encoder_starts_as_the_trained_one() -> None:
     torch.testing.assert_close(ours.phonemes, theirs.phonemes)
     assert ours.hidden.shape[2] == 3
     ours.phonemes.sum().backward()
-    gradients = [value.grad for value in deeper.layers[2].mix.parameters()]
+    gradients = [value.grad for value in deeper.get_submodule("layers.2.mix").parameters()]
     assert all(gradient is not None and bool(gradient.any()) for gradient in gradients)
 
 

@@ -19,16 +19,18 @@ def predict(ensemble: TemporalEnsemble, features: torch.Tensor) -> torch.Tensor:
 
 def test_the_members_do_not_see_each_other() -> None:
     ensemble, features = toy_ensemble(), torch.randn(1, 20, 5)
-    together = predict(ensemble, features)
+    together, weights = predict(ensemble, features), ensemble.state_dict()
+
+    def layer(name: str, rows: slice, x: torch.Tensor, dilation: int = 1) -> torch.Tensor:
+        kernel, bias = weights[f"{name}.weight"][rows], weights[f"{name}.bias"][rows]
+        return functional.conv1d(x, kernel, bias, padding=kernel.shape[2] // 2 * dilation, dilation=dilation)
+
     for member in range(CONFIG.members):
-        own = slice(4 * member, 4 * member + 4)
-        x = functional.gelu(functional.conv1d(features.mT, ensemble.embed.weight[own], ensemble.embed.bias[own]))
-        for layer, dilation in zip(ensemble.layers, CONFIG.dilations, strict=True):
-            moved = functional.conv1d(x, layer.weight[own], layer.bias[own], padding=2 * dilation, dilation=dilation)
-            x = x + functional.gelu(moved)
-        outputs = slice(2 * member, 2 * member + 2)
-        alone = functional.conv1d(x, ensemble.predict.weight[outputs], ensemble.predict.bias[outputs]).mT
-        torch.testing.assert_close(together[:, member], alone)
+        own, outputs = slice(4 * member, 4 * member + 4), slice(2 * member, 2 * member + 2)
+        x = functional.gelu(layer("embed", own, features.mT))
+        for index, dilation in enumerate(CONFIG.dilations):
+            x = x + functional.gelu(layer(f"layers.{index}", own, x, dilation))
+        torch.testing.assert_close(together[:, member], layer("predict", outputs, x).mT)
 
 
 def test_what_lies_beyond_the_reach_changes_nothing() -> None:
