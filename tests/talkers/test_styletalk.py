@@ -221,5 +221,5 @@ def test_a_talker_comes_back_from_its_folder_with_its_settings(tmp_path: Path) -
     assert (talker.name, talker.head, talker.num_betas, talker.config) == ("mine", "facetalk", 33, speaking)
     assert talker.styles == {}
     write_model(tmp_path / "other", generator, "talker", "styletalk", {**sections, "speech": "speech-encoder"})
-    with pytest.raises(FacetalkError, match="was trained on 41 speech features; speech-encoder has 148"):
+    with pytest.raises(FacetalkError, match=r"was trained on 41 speech features; speech-encoder has \d+"):
         StyleTalk.from_folder(tmp_path / "other")
