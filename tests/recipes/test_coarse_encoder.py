@@ -46,7 +46,7 @@ def kept(example: FaceExample, folder: Path) -> FaceExample:
 @pytest.mark.slow
 def test_the_coarse_encoder_learns_and_comes_back(tmp_path: Path, head: HeadModel, example: FaceExample) -> None:
     face = labeled_face(kept(example, tmp_path), TrackedRenderer(head))
-    sizes = FaceEncoderConfig(num_betas=head.num_betas, coarse_width=4, coarse_hidden=16)
+    sizes = FaceEncoderConfig(num_betas=head.num_betas, coarse_width=8, coarse_hidden=16)
     config = CoarseTrainingConfig(
         data=FaceDataConfig(batch_size=8), encoder=sizes, bfloat16=False, without_landmarks=0.2
     )

@@ -41,7 +41,7 @@ def kept(example: FaceExample, folder: Path) -> FaceExample:
 
 
 def test_the_expression_network_learns_and_comes_back(tmp_path: Path, head: HeadModel, example: FaceExample) -> None:
-    sizes = ExpressionNetConfig(width=4)
+    sizes = ExpressionNetConfig(width=8)
     config = ExpressionTrainingConfig(data=replace(SHORT, batch_size=4), net=sizes, bfloat16=False)
     torch.manual_seed(0)
     corpus = FaceCorpus([kept(example, tmp_path), kept(video_clip(head, 10, seed=1), tmp_path)], [example])

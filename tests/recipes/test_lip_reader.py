@@ -50,7 +50,7 @@ def labeled(example: FaceExample) -> LabeledMouth:
 
 @pytest.mark.slow
 def test_the_lip_reader_learns_and_comes_back(tmp_path: Path, example: FaceExample) -> None:
-    sizes = LipReaderConfig(width=4, hidden=8, dilations=(1,), dropout=0.0)
+    sizes = LipReaderConfig(width=8, hidden=8, dilations=(1,), dropout=0.0)
     config = LipReaderTrainingConfig(reader=sizes, data=SHORT, bfloat16=False)
     torch.manual_seed(0)
     task = LipReaderTask(config, PhonemeLipReader(sizes), [labeled(example)], [labeled(example)])

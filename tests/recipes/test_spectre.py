@@ -44,8 +44,8 @@ def test_only_terms_with_a_network_are_computed_and_only_the_perceptual_encoder_
     bare = spectre_terms(encoder, scene, Experts(None, None), clip, spread)
     assert set(bare) == {"landmarks", "relative", "correction", "jaw", "bounds"}
     torch.manual_seed(0)
-    sizes = LipReaderConfig(width=4, hidden=8)
-    experts = Experts(PhonemeLipReader(sizes).eval(), ExpressionNet(ExpressionNetConfig(width=4)).eval())
+    sizes = LipReaderConfig(width=8, hidden=8)
+    experts = Experts(PhonemeLipReader(sizes).eval(), ExpressionNet(ExpressionNetConfig(width=8)).eval())
     terms = spectre_terms(encoder, scene, experts, clip, spread)
     assert set(terms) == {*bare, "lip_reading", "emotion"}
     (terms["lip_reading"] + terms["emotion"]).backward()

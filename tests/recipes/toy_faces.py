@@ -73,7 +73,7 @@ def _with_crops(example: FaceExample, vertices: torch.Tensor, renderer: TrackedR
 def tiny_encoder(num_betas: int) -> FaceEncoder:
     torch.manual_seed(0)
     config = FaceEncoderConfig(
-        num_betas=num_betas, coarse_width=4, coarse_hidden=16, perceptual_width=0.1, perceptual_features=16,
+        num_betas=num_betas, coarse_width=8, coarse_hidden=16, perceptual_width=0.1, perceptual_features=16,
         perceptual_hidden=8,
     )  # fmt: skip
     encoder = FaceEncoder(config)
