@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from facetalk.core.config import plain
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.rotations import matrix_to_quaternion
-from facetalk.core.threads import one_torch_thread
+from facetalk.core.threads import without_onednn
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.losses.perceptual import correction_size, lip_reading_error, relative_error
 from facetalk.motion.face_scene import FaceScene, ObservedClip
@@ -105,8 +105,7 @@ def refine_encoder(
             terms = refine_terms(refined, scene, target.at(frames), reader)
             total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
             optimizer.zero_grad(set_to_none=True)
-            # On two threads torch 2.13 corrupts the heap here; not on one, and not without oneDNN.
-            with one_torch_thread():
+            with without_onednn():
                 total.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 10.0)
             optimizer.step()
