@@ -75,8 +75,8 @@ def one_torch_thread() -> Iterator[None]:
 def without_onednn() -> Iterator[None]:
     """Compute convolutions without oneDNN inside this context, with torch's own code.
 
-    With oneDNN, the backward pass of torch 2.13 corrupts the heap for some convolutions over images: on two threads, and
-    without AVX-512 also on one.
+    With oneDNN, the backward pass of torch 2.13 corrupts the heap for some convolutions over images: on two threads,
+    and without AVX-512 also on one.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="TF32 acceleration on top of oneDNN")
