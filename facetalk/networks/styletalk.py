@@ -133,6 +133,7 @@ class Generated(NamedTuple):
     temporal: Float[Tensor, "batch members frames n_expression"]
     """Movement that each temporal network predicts, in units of the spread."""
     temporal_share: float
+    """Share of the temporal networks in `base`."""
     refinement: Float[Tensor, "batch frames n_expression"]
     """Movement that the decoders add, in units of the spread."""
 
