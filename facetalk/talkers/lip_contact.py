@@ -1,9 +1,9 @@
-"""Lips that touch, in any style: each other on P, B and M, the upper teeth on F and V."""
+"""Lips in any style: they touch each other on P, B and M, the upper teeth on F and V, and never open like a yawn."""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -31,6 +31,9 @@ BITING = {"mouthRollLower": 0.6, "mouthUpperUpLeft": 0.25, "mouthUpperUpRight": 
 
 DOUBTFUL, CERTAIN = 0.4, 0.6
 """Probability of a phoneme below which it makes no contact, and from which on the contact is complete."""
+
+USUAL_MM, WIDEST_MM = 20.0, 28.0
+"""Lip gap that 99 % of the frames of tracked speech stay below, and the gap of its widest openings."""
 
 FLANKS = (0.2, 0.6, 0.2)
 """Blur of a contact over time, which gives it an onset and a release of one frame."""
@@ -76,20 +79,49 @@ def close_lips(
         closure: 0 leaves the lips as they are, 1 closes them.
         gap_dirs: by how many millimeters each channel parts the lips (negative: brings them together).
     """
-    held = expression.clamp(0, 1)
     has_close = bool(gap_dirs[CLOSE] < -1)  # not every head's mouthClose brings the lips together
     parts = gap_dirs > (SHAPING_MM if has_close else 0.0)
-    opened = (held * gap_dirs * parts).sum(-1)
-    gap = (held * gap_dirs).sum(-1)
+    gap = (expression.clamp(0, 1) * gap_dirs).sum(-1)
     away = closure * (gap + PRESSED_MM).clamp_min(0)
-    taken = torch.minimum((BY_JAW if has_close else 1.0) * away, opened)
-    factor = 1 - taken / opened.clamp_min(1e-6)
-    scaled = torch.where(parts, expression * factor[..., None], expression)
+    scaled, taken = _parted_less(expression, (BY_JAW if has_close else 1.0) * away, gap_dirs, parts)
     if not has_close:
         return scaled
     closing = torch.zeros_like(gap_dirs)
     closing[CLOSE] = -1 / gap_dirs[CLOSE]
     return scaled + (away - taken)[..., None] * closing
+
+
+def limit_opening(
+    expression: Float[Tensor, "batch frames n_expression"], gap_dirs: Float[Tensor, " n_expression"]
+) -> Float[Tensor, "batch frames n_expression"]:
+    """Return the expression with lip gaps beyond `USUAL_MM` compressed to at most `WIDEST_MM`.
+
+    A lively style, or the exaggeration of one, adds up to openings that nobody makes in speech.
+
+    Args:
+        expression: ARKit channels.
+        gap_dirs: by how many millimeters each channel parts the lips.
+    """
+    room = WIDEST_MM - USUAL_MM
+    excess = ((expression.clamp(0, 1) * gap_dirs).sum(-1) - USUAL_MM).clamp_min(0)
+    return _parted_less(expression, excess - room * torch.tanh(excess / room), gap_dirs, gap_dirs > SHAPING_MM)[0]
+
+
+def _parted_less(
+    expression: Float[Tensor, "batch frames n_expression"],
+    wanted: Float[Tensor, "batch frames"],
+    gap_dirs: Float[Tensor, " n_expression"],
+    parts: Bool[Tensor, " n_expression"],
+) -> tuple[Float[Tensor, "batch frames n_expression"], Float[Tensor, "batch frames"]]:
+    """Scale down the channels `parts` together so that the gap shrinks by the millimeters `wanted`, as far as they can.
+
+    Returns:
+        The expression, and the millimeters that were taken from the gap.
+    """
+    opened = (expression.clamp(0, 1) * gap_dirs * parts).sum(-1)
+    taken = torch.minimum(wanted, opened)
+    factor = 1 - taken / opened.clamp_min(1e-6)
+    return torch.where(parts, expression * factor[..., None], expression), taken
 
 
 def touch_teeth(

@@ -22,7 +22,7 @@ from facetalk.motion.heads import identity_names
 from facetalk.networks.registry import describe, load, load_speech
 from facetalk.networks.styletalk import SpeechFeatures, StyleTalkGenerator, feature_blocks
 from facetalk.talkers.base import Direction, reject_unsupported
-from facetalk.talkers.lip_contact import close_where_heard, contact, resting, touch_teeth
+from facetalk.talkers.lip_contact import close_where_heard, contact, limit_opening, resting, touch_teeth
 from facetalk.talkers.styles import bundled_styles, fingerprint, mixture_named, strengthened
 
 LIDS_AT_MOST = 0.45
@@ -49,7 +49,7 @@ class SpeakingConfig:
     parting_share: float = 1.0
     """How much of a style's level above the neutral one is used for the channels that part the lips."""
     contacts: bool = True
-    """Close the lips on P, B and M, and bring the lower lip to the teeth on F and V, in any style."""
+    """Close the lips on P, B and M, bring the lower lip to the teeth on F and V, and limit yawns, in any style."""
     taper_mm: float = 4.0
     """Lip gaps below this are made smaller, the more so the smaller they are; see `close_where_heard`."""
 
@@ -200,7 +200,7 @@ class StyleTalk:
             return expression
         bilabial, bite = (features[..., columns].sum(-1) for columns in (self._bilabials, self._labiodentals))
         touch, gap_dirs = contact(bite), self.generator.gap_dirs
-        expression = touch_teeth(expression, touch, gap_dirs)
+        expression = touch_teeth(limit_opening(expression.clamp(0, 1), gap_dirs), touch, gap_dirs)
         return close_where_heard(expression, bilabial, touch, gap_dirs, self.config.taper_mm)
 
     def _calmed(

@@ -8,9 +8,12 @@ from facetalk.talkers.lip_contact import (
     BITING,
     PRESSED_MM,
     TUCKED_MM,
+    USUAL_MM,
+    WIDEST_MM,
     close_lips,
     close_where_heard,
     contact,
+    limit_opening,
     touch_teeth,
 )
 
@@ -72,6 +75,18 @@ def test_small_gaps_shrink_and_large_ones_stay() -> None:
     torch.testing.assert_close(gap, torch.tensor([0.0, 0.25, 1.0, 5.0]) - pressed)
     torch.testing.assert_close(close_where_heard(rows, silent, silent, dirs, taper_mm=0.0), rows)
     torch.testing.assert_close(close_where_heard(rows, silent, torch.ones(1, 4), dirs, taper_mm=4.0), rows)
+
+
+def test_usual_openings_stay_and_yawns_are_compressed_in_their_order() -> None:
+    dirs, rows = gap_dirs(), torch.zeros(1, 5, 52)
+    rows[0, :, OPEN] = torch.tensor([0.0, 0.5, USUAL_MM / 30, 0.8, 1.0])
+    rows[0, :, UPPER] = torch.tensor([0.0, 0.5, 0.0, 0.6, 1.0])
+    before, after = rows[0] @ dirs, limit_opening(rows, dirs)[0] @ dirs
+    torch.testing.assert_close(after[:3], before[:3])
+    assert (after.diff() > 0).all() and after[4] < WIDEST_MM < before[4]
+    near = torch.zeros(1, 2, 52)
+    near[0, :, OPEN] = torch.tensor([USUAL_MM, USUAL_MM + 0.5]) / dirs[OPEN]
+    assert (limit_opening(near, dirs)[0] @ dirs).diff() > 0.49  # no kink at the limit
 
 
 def test_a_head_without_lips_is_left_alone() -> None:
