@@ -1,8 +1,8 @@
 """Statistics of tracked faces: their mean, modes of variation and range of motion.
 
-`python -m facetalk.workshop.head.measuring LANDMARKS_DIR MANIFEST.csv` reads MediaPipe's points of many clips
-(`.npz` files with `points (frames, 478, 3)` in pixels, named after the clip's path with `__` for `/`) and writes
-`measurements.npz` next to this module. Only averages over many people are kept.
+`python -m facetalk.workshop.head.measuring LANDMARKS_DIR MANIFEST.csv` reads MediaPipe's points of many clips, as
+`facetalk.workshop.head.landmarks` writes them, and replaces `measurements.npz` next to this module. Only averages over
+many people are kept.
 """
 
 from __future__ import annotations
@@ -80,16 +80,21 @@ def is_frontal(points: np.ndarray) -> np.ndarray:
 
 
 def speakers_of(manifest_path: Path) -> dict[str, str]:
-    """Speaker of each clip, by the clip's path."""
+    """Speaker of each clip, by the name of the clip's landmarks."""
     with manifest_path.open(encoding="utf-8", newline="") as file:
-        return {row["path"]: row["speaker"] for row in csv.DictReader(file)}
+        return {landmarks_name(row["path"]): row["speaker"] for row in csv.DictReader(file)}
+
+
+def landmarks_name(clip_path: str) -> str:
+    """Name of the file with a clip's landmarks, without the suffix."""
+    return clip_path.replace("/", "__")
 
 
 def read_frames(folder: Path, speakers: dict[str, str]) -> dict[str, np.ndarray]:
     """Frontal frames of every speaker, upright, in pixels."""
     frames = defaultdict(list)
     for path in sorted(folder.glob("*.npz")):
-        speaker = speakers.get(path.stem.replace("__", "/"))
+        speaker = speakers.get(path.stem)
         if not speaker or sum(map(len, frames[speaker])) > 40 * MAX_FRAMES:
             continue
         points = np.load(path)["points"].astype(np.float64)
@@ -167,6 +172,17 @@ def measure(frames: dict[str, np.ndarray], num_modes: int = 10) -> dict[str, np.
     }
 
 
+def signed_like(modes: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """Modes with the signs of earlier ones, so that the identity coefficients of saved motions keep their meaning.
+
+    Args:
+        modes: (num_modes, 478, 3).
+        earlier: (num_modes, 478, 3).
+    """
+    agreement = (modes * earlier).sum((1, 2), keepdims=True)
+    return np.where(agreement < 0, -modes, modes)
+
+
 def level(face: np.ndarray) -> np.ndarray:
     """Turn a nearly frontal face so that its left-right axis is x and the eye-mouth plane stands upright."""
     sides = zip(*(MESH_OUTER_EYE_CORNERS, MESH_TEMPLE_SIDES, MESH_MOUTH_CORNERS, MESH_INNER_EYE_CORNERS), strict=True)
@@ -182,8 +198,9 @@ def level(face: np.ndarray) -> np.ndarray:
 def main(arguments: list[str]) -> None:
     """Measure a folder of landmarks."""
     frames = read_frames(Path(arguments[0]), speakers_of(Path(arguments[1])))
-    table = measure(frames)
-    np.savez_compressed(Path(__file__).with_name("measurements.npz"), **table)
+    table, path = measure(frames), Path(__file__).with_name("measurements.npz")
+    table["modes"] = signed_like(table["modes"], np.load(path)["modes"])
+    np.savez_compressed(path, **table)
     print(f"{table['people']} people, variance of modes {np.round(table['variance'], 3)}")
 
 
