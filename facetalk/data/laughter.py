@@ -1,7 +1,7 @@
 """Recordings with the times at which somebody laughs: the examples of the laughter detector.
 
-A recording pack is a folder with `MANIFEST.csv` (columns path, kind, speaker, has_audio). In recordings of the kind
-`laughter` everything audible is laughter, unless times are given; all others contain none.
+A recording pack is a folder with `MANIFEST.csv` (columns path, kind, speaker, has_audio). In recordings of the kinds
+`laughter` and `laughing_video` everything audible is laughter, unless times are given; all others contain none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from facetalk.data.patterns import matches_any
 from facetalk.io.audio import read_waveform
 
 PACK_MANIFEST = "MANIFEST.csv"
-LAUGHTER = "laughter"
+LAUGHTER = ("laughter", "laughing_video")
+"""Kinds of recordings with laughter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +61,16 @@ def read_laughter_pack(
     with path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row.get("has_audio") == "1"]
     chosen = [row for row in rows if matches_any(row["path"], patterns)]
-    if not any(row["kind"] == LAUGHTER for row in chosen):
-        raise FacetalkError(f"{path}: none of the {len(chosen)} chosen recordings is of the kind {LAUGHTER!r}")
+    if not any(row["kind"] in LAUGHTER for row in chosen):
+        raise FacetalkError(
+            f"{path}: none of the {len(chosen)} chosen recordings is of the kind {' or '.join(LAUGHTER)}"
+        )
     return [_read(folder, row, times.get(row["path"])) for row in chosen]
 
 
 def _read(folder: Path, row: Mapping[str, str], times: Sequence[Sequence[float]] | None) -> LaughterExample:
     waveform = read_waveform(folder / row["path"])
-    laughs = row["kind"] == LAUGHTER
+    laughs = row["kind"] in LAUGHTER
     return LaughterExample(
         row["path"], row["speaker"], laughs, waveform.half(), laughing_frames(waveform, times if laughs else ())
     )

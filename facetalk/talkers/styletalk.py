@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional
 
 from facetalk.audio.visemes import BILABIAL, LABIODENTAL
 from facetalk.core.config import build, check_ranges
@@ -34,6 +35,12 @@ PARTING_MM = 3.0
 
 CHUNK_FRAMES = 240
 """Longest piece that is decoded at once; longer speech is cut into such pieces with exact seams."""
+
+TALKING_MM, TALKING_REACH = 1.5, 5
+"""Lips talk where their gap changes by this much within this many frames to either side."""
+
+MIN_TALKING_FRAMES = 30
+"""References that talk in fewer frames are used whole."""
 
 MIN_SEEN_FRAMES = 8
 """References with fewer frames in which the face was tracked well are used whole."""
@@ -158,6 +165,8 @@ class StyleTalk:
     def encode_style(self, motion: Motion) -> Float[Tensor, " style"]:
         """Return the style code of a reference motion of any length.
 
+        A style is how somebody talks: pauses would make the mouth of the style move less.
+
         Raises:
             ValueError: the motion does not have the 52 ARKit channels.
         """
@@ -168,6 +177,8 @@ class StyleTalk:
         if motion.confidence is not None:
             seen = motion.confidence.to(expression) > 0.5
             expression = expression[seen] if bool(seen.sum() >= MIN_SEEN_FRAMES) else expression
+        talking = _talking(expression, self.generator.gap_dirs)
+        expression = expression[talking] if bool(talking.sum() >= MIN_TALKING_FRAMES) else expression
         return self.generator.style_encoder.encode_long(expression)
 
     @torch.no_grad()
@@ -228,6 +239,18 @@ def checked(blocks: Iterable[Tensor], num_frames: int) -> Iterator[Tensor]:
         yield block
     if count != num_frames:
         raise ValueError(f"the speech features have {count} rows for {num_frames} frames")
+
+
+def _talking(
+    expression: Float[Tensor, "frames n_expression"], gap_dirs: Float[Tensor, " n_expression"]
+) -> Bool[Tensor, " frames"]:
+    """Find the frames around which the lips move."""
+    gap = (expression.clamp(0, 1) @ gap_dirs)[None]
+    widest, narrowest = (
+        sign * functional.max_pool1d(sign * gap, 2 * TALKING_REACH + 1, stride=1, padding=TALKING_REACH)[0]
+        for sign in (1, -1)
+    )
+    return widest - narrowest > TALKING_MM
 
 
 def _lids_limited(level: Float[Tensor, "batch 1 n_expression"]) -> Float[Tensor, "batch 1 n_expression"]:

@@ -145,6 +145,18 @@ def test_frames_of_a_reference_without_a_face_do_not_count(talker: StyleTalk) ->
     torch.testing.assert_close(talker.encode_style(motion), talker.encode_style(motion.cut(0, 40)))
 
 
+def test_pauses_of_a_reference_do_not_count() -> None:
+    talker = make_talker()
+    talker.generator.gap_dirs[JAW] = 30.0
+    rows = torch.zeros(200, 52)
+    rows[:60, JAW] = 0.2 + 0.2 * torch.sin(torch.arange(60.0))
+    motion = still_motion("toy", rows, ARKIT_NAMES, 30.0, 3)
+    spread = talker.generator.style_encoder.split(talker.encode_style(motion)[None])[2][0, JAW]
+    assert spread == pytest.approx(float(rows[:65, JAW].std()), rel=0.02)
+    silent = motion.cut(70, 200)  # nothing else to go by
+    assert talker.generator.style_encoder.split(talker.encode_style(silent)[None])[2][0, JAW] < 0.01
+
+
 def test_only_a_share_of_an_open_reference_opens_the_mouth() -> None:
     talker = make_talker(parting_share=0.5)
     talker.generator.gap_dirs[JAW] = 30.0
