@@ -6,7 +6,7 @@ the viewer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any
@@ -136,6 +136,12 @@ class Motion:
             return part
         first, after, _ = slice(start, stop).indices(self.num_frames)
         return part.replace(events=cut_events(self.events, first / self.fps, max(first, after) / self.fps))
+
+    def blocks(self, size: int) -> Iterator[tuple[int, Motion]]:
+        """Yield pieces of at most `size` frames without events, each with the number of its first frame."""
+        frames = self.replace(events=())
+        for start in range(0, self.num_frames, size):
+            yield start, frames.cut(start, start + size)
 
     def pick(self, frames: Sequence[int]) -> Motion:
         """Return some frames, in the given order; events are dropped, because single frames have no course of time."""

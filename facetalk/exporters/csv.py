@@ -53,8 +53,7 @@ def write(
     line = f"%s,{len(names)}," + ",".join(["%.6f"] * len(names)) + "\n"
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
         file.write(",".join(["Timecode", "BlendShapeCount", *names]) + "\n")
-        for start in range(0, motion.num_frames, _BLOCK):
-            part = motion.cut(start, start + _BLOCK)
+        for start, part in motion.blocks(_BLOCK):
             rows = torch.cat([part.expression[:, columns], _angles(part)], 1).tolist()
             file.writelines(line % (timecode(start + row, motion.fps), *values) for row, values in enumerate(rows))
 
