@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from facetalk.audio.activity import phrases
 from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
@@ -75,11 +76,11 @@ class Animator:
     direction: Direction
 
     def motion(self, waveform: Waveform, options: AnimateOptions) -> Motion:
-        """Return the motion of the talker with gestures added, on the talker's head; its `meta` holds the seed."""
+        """Return the motion of the talker with gestures and phrases, on the talker's head; `meta` holds the seed."""
         seed = recording_seed(waveform) if options.seed is None else options.seed
         motion = self.talker.speak(waveform, self.direction)
         motion = add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=seed)
-        return motion.replace(meta={**motion.meta, "seed": seed})
+        return motion.with_events(phrases(waveform)).replace(meta={**motion.meta, "seed": seed})
 
 
 def animate(

@@ -65,6 +65,18 @@ def test_every_format_appears_and_nothing_else(speech: Path, tmp_path: Path) -> 
     assert len(list((tmp_path / "all/hello/hello_obj").glob("*.obj"))) == 21
 
 
+def test_the_motion_file_says_what_happens_when(tmp_path: Path) -> None:
+    animate(make_speech(tmp_path / "long.wav", 5.0), formats=("npz",), fps=25, seed=1)
+    motion = read_motion("long/long.npz")
+    assert [(event.kind, round(event.end - event.start, 1)) for event in motion.events_of("phrase")] == [
+        ("phrase", 5.0)
+    ]
+    assert motion.events_of("phoneme")[-1].end == pytest.approx(5.0, abs=1e-3)
+    for blink in motion.events_of("blink"):
+        assert motion.cut(round(blink.start * 25), round(blink.end * 25)).channel("eyeBlinkLeft").max() > 0.8
+    assert "blink" in {event.kind for event in motion.events}
+
+
 def test_a_seed_repeats_and_switches_switch(speech: Path) -> None:
     def moved(**options: Any) -> torch.Tensor:
         paths = animate(speech, formats=("npz",), overwrite=True, **options).paths
