@@ -113,7 +113,7 @@ def animate(
         look: colors of skin, eyes and hair; the head's own if omitted.
         head_motion: multiplies how far head and eyes move by themselves; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
-        formats: names of the formats to write, of `mp4`, `npz`, `glb`, `csv`, `obj`, `ply`, `usd`.
+        formats: names of the formats to write, of `facetalk.exporters.registry.FORMATS`.
         size: side of the video's square image, pixels.
         fps: frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted.
         seed: decides when the eyes blink and how the head moves; if None, it follows from the recording, so that

@@ -54,6 +54,8 @@ def export(
     backend: str = "cpu",
     camera: str = "front",
     over: Path | str | None = None,
+    cues: str = "line",
+    expressions: str = "all",
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
@@ -74,6 +76,8 @@ def export(
         camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, image size
             and frame rate of the video that the motion was fitted to.
         over: video over which the face is drawn, instead of a plain wall; needs the tracked camera.
+        cues: what a cue of subtitles is: a `line`, a `word` or a `phoneme`.
+        expressions: of a VRM animation: `preset`, `arkit` or `all`.
         overwrite: replace an existing file.
         progress: called after every frame.
 
@@ -87,7 +91,9 @@ def export(
     if not isinstance(motion, Motion):
         raise InvalidValueError(f"export takes a Motion, not {type(motion).__name__}; read_motion reads a file")
     name = format_of(path) if format is None else _format_for(Path(path), format)
-    options = ExportOptions(fps=fps, size=size, audio=audio, backend=backend, camera=camera, over=over)
+    options = ExportOptions(
+        fps=fps, size=size, audio=audio, backend=backend, camera=camera, over=over, cues=cues, expressions=expressions
+    )
     check_options(name, options.given())
     path = free_path(path, overwrite)
     for source in (over, audio):
@@ -143,11 +149,11 @@ def export_formats(
     check_values(motion)
     if options.camera == "front":  # the tracked camera has its own frame rate
         motion = at_frame_rate(motion, options)
-    matched = motion if all(FORMATS[name].needs_arkit for name in targets) else matching_head(motion, head)[0]
+    matched = motion if all(FORMATS[name].takes_any_head for name in targets) else matching_head(motion, head)[0]
 
     def write(name: str, callback: Progress) -> None:
         entry = FORMATS[name]
-        source = motion if entry.needs_arkit else matched
+        source = motion if entry.takes_any_head else matched
         load_exporter(name).write(targets[name], source, head, options.only(entry.options), callback)
 
     if len(targets) == 1:
