@@ -52,7 +52,7 @@ FORMATS = {
     "csv": Format("csv", ".csv", takes_any_head=True),
     "obj": Format("obj", "_obj", has_look=True),
     "ply": Format("ply", "_ply", has_look=True),
-    "usd": Format("usd", ".usda", aliases=("usda",), has_look=True),
+    "usd": Format("usd", ".usda", aliases=("usd", "usda"), has_look=True),
     "usdz": Format("usdz", ".usdz", has_look=True),
     "bvh": Format("bvh", ".bvh"),
     "vrma": Format("vrma", ".vrma", options=frozenset({"fps", "expressions"}), takes_any_head=True),

@@ -15,9 +15,7 @@ from facetalk.io.files import replacing
 _DECIMALS = 4
 
 
-def write_json(
-    path: Path, notes: Mapping[str, Any], key: str, blocks: Iterable[Float[Tensor, "frames weights"]]
-) -> None:
+def write_json(path: Path, notes: Mapping[str, Any], key: str, blocks: Iterable[Float[Tensor, "_ weights"]]) -> None:
     """Write an object of some notes and, as its last entry, a list with a list of weights for each frame.
 
     Args:

@@ -80,7 +80,7 @@ def viseme_weights(motion: Motion, visemes: Sequence[str] = OCULUS_VISEMES) -> F
     if "sil" not in visemes:
         return weights
     place = visemes.index("sil")
-    return torch.cat([weights[:, :place], 1 - weights.sum(1, keepdim=True), weights[:, place:]], 1)
+    return torch.cat([weights[:, :place], (1 - weights.sum(1, keepdim=True)).clamp_min(0), weights[:, place:]], 1)
 
 
 def spoken_visemes(
