@@ -48,6 +48,8 @@ _VOWELS = {"aa": "aa", "E": "ee", "ih": "ih", "oh": "oh", "ou": "ou"}
 _SMILE = 0.3
 """Smiles up to this come with speech. The `happy` of many avatars keeps their mouth from moving, so it is for more."""
 _EYES_ABOVE_HEAD_BONE = 0.06
+_TOLERANCE = 2 * WEIGHT_TOLERANCE
+"""Largest error of a weight: what GLB files have with their rounding, of which there is none here."""
 _BLOCK = 4096
 
 
@@ -91,7 +93,7 @@ def _save(path: Path, motion: Motion, wanted: str) -> None:
         node = free_node(name)
         moved = np.zeros((len(weights), 3), np.float32)
         moved[:, 0] = weights
-        animate(node, "translation", moved, needed_keys(moved[:, :1], WEIGHT_TOLERANCE))
+        animate(node, "translation", moved, needed_keys(moved[:, :1], _TOLERANCE))
         expressions.setdefault(kind, {})[name] = {"node": node}
     look = free_node("lookAt")
     animate(look, "rotation", gaze, needed_keys(gaze, ROTATION_TOLERANCE))

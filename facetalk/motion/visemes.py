@@ -46,7 +46,7 @@ CONTACTS = ("PP", "FF")
 _CHANNELS = tuple(sorted({name for pose in POSES.values() for name in pose}))
 _IMPORTANCE = {"jawOpen": 2.0, "tongueOut": 0.5}
 """How much a channel's error counts, relative to the others."""
-_TRUST, _CONTACT_TRUST, _LEAST_TRUST = 0.5, 2.0, 0.1
+_TRUST, _CONTACT_TRUST, _LEAST_TRUST = 1.0, 4.0, 0.1
 """Cost of disregarding a phoneme, relative to the squared length of its pose, and the smallest such cost."""
 _PULL = 0.02
 """Cost of a weight without phonemes."""

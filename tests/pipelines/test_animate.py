@@ -58,10 +58,10 @@ def test_the_default_is_a_folder_with_video_motion_and_mesh(speech: Path, tmp_pa
 
 
 def test_every_format_appears_and_nothing_else(speech: Path, tmp_path: Path) -> None:
-    animate(speech, out=tmp_path / "all", formats=tuple(FORMATS), size=32)
-    names = ["hello.csv", "hello.glb", "hello.mp4", "hello.npz", "hello.usda", "hello.usda_textures", "hello.usdz",
-             "hello_obj", "hello_ply"]  # fmt: skip
-    assert listed(tmp_path / "all/hello") == names
+    formats = [name for name in FORMATS if name != "flame"]  # the toy head has no FLAME parameters
+    animate(speech, out=tmp_path / "all", formats=formats, size=32)
+    names = [f"hello{FORMATS[name].suffix}" for name in formats]
+    assert listed(tmp_path / "all/hello") == sorted([*names, "hello.usda_textures"])
     assert len(list((tmp_path / "all/hello/hello_obj").glob("*.obj"))) == 21
 
 
