@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import POSES, Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
+from facetalk.exporters.registry import check_head
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
 from facetalk.io.npy import npz_bytes
@@ -25,12 +25,9 @@ def write(
     """Write `expression`, `betas`, `global_orient`, `neck_pose`, `jaw_pose`, `leye_pose`, `reye_pose`, `transl`, `fps`.
 
     Raises:
-        FacetalkError: the head is not FLAME.
+        UsageError: the head is not FLAME.
     """
-    if head.assets.meta.get("model") != "FLAME":
-        raise FacetalkError(
-            f"the head {head.name!r} has no FLAME parameters; --head flame:PATH converts the motion to your FLAME file"
-        )
+    check_head("flame", head.name, head.assets.meta.get("model"))
     check_same_head(motion, head)
     motion = at_frame_rate(motion, options)
     arrays = {name: getattr(motion, name).numpy() for name in ("expression", "betas", *POSES, "transl")}

@@ -28,6 +28,8 @@ class Format:
     """Fields of `ExportOptions` that it takes."""
     takes_any_head: bool = False
     """Whether it is written from a motion as it is, for whatever head: no head is posed."""
+    head_model: str = ""
+    """The only kind of head that it is for, if there is one."""
     has_look: bool = False
     """Whether it holds the head with its colors."""
 
@@ -39,7 +41,7 @@ class Format:
     @property
     def endings(self) -> tuple[str, ...]:
         """How names of its files or folders end."""
-        return (self.suffix, *(f".{alias}" for alias in self.aliases))
+        return tuple(dict.fromkeys((self.suffix, *(f".{alias}" for alias in self.aliases))))
 
 
 _NO_OPTIONS: frozenset[str] = frozenset()
@@ -66,7 +68,7 @@ FORMATS = {
     "srt": Format("srt", ".srt", options=frozenset({"cues"}), takes_any_head=True),
     "vtt": Format("vtt", ".vtt", options=frozenset({"cues"}), takes_any_head=True),
     "events": Format("events", ".events.csv", options=_NO_OPTIONS, takes_any_head=True),
-    "flame": Format("flame", ".flame.npz"),
+    "flame": Format("flame", ".flame.npz", head_model="FLAME"),
     "vertices": Format("vertices", ".vertices.npz"),
 }
 """Formats by the name that a user gives."""
@@ -121,3 +123,19 @@ def check_options(name: str, given: Iterable[str]) -> None:
     if unused:
         taken = ", ".join(sorted(FORMATS[name].options)) or "no options"
         raise UsageError(f"{name} files take no {', no '.join(unused)}; they take {taken}")
+
+
+def check_head(name: str, head: str, model: object) -> None:
+    """Refuse a head that a format is not for.
+
+    Args:
+        name: a format of the table.
+        head: name of the head.
+        model: what kind of head it is, as its metadata say.
+    """
+    needed = FORMATS[name].head_model
+    if needed and model != needed:
+        raise UsageError(
+            f"the head {head!r} has no {needed} parameters for {name} files; --head {needed.lower()}:PATH converts the "
+            f"motion to your {needed} file"
+        )

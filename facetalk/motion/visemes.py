@@ -126,7 +126,8 @@ def _both_sides(motion: Motion, name: str) -> Float[Tensor, " frames"]:
 def _usual(motion: Motion) -> Float[Tensor, " channels"]:
     """What the face does all the time; an opening is never usual."""
     mouth = torch.cat([_mouth(part) for _, part in motion.blocks(_BLOCK)])
-    usual = mouth.quantile(_USUAL_QUANTILE, dim=0).clamp_max(_MOST_USUAL)
+    columns = mouth.unbind(1)  # one by one, because torch takes the quantile of 16 million numbers at most
+    usual = torch.stack([column.quantile(_USUAL_QUANTILE) for column in columns]).clamp_max(_MOST_USUAL)
     usual[_CHANNELS.index("jawOpen")] = 0
     return usual
 

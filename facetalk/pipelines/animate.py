@@ -34,7 +34,7 @@ from facetalk.pipelines.batch import (
     no_report,
     run_batch,
 )
-from facetalk.pipelines.export import export_formats
+from facetalk.pipelines.export import check_heads, export_formats
 from facetalk.pipelines.records import write_record
 from facetalk.pipelines.styles import check_style, resolve_style
 from facetalk.talkers.base import Direction, Talker
@@ -191,6 +191,7 @@ def animate_all(
     timings: dict[str, float] = {}
     with one_torch_thread():
         animator = load_animator(options, timings)
+        check_heads(formats_named(options.formats), animator.head)
         if options.style is not None:
             check_style(options.style, animator.talker)
         jobs, settled = sorted_out(targets, options, overwrite, skip_existing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -19,7 +19,15 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import one_line, unicode_name
 from facetalk.data.sources import output_name, refuse_same_names
 from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions, at_frame_rate
-from facetalk.exporters.registry import FORMATS, check_options, format_named, format_of, formats_named, load_exporter
+from facetalk.exporters.registry import (
+    FORMATS,
+    check_head,
+    check_options,
+    format_named,
+    format_of,
+    formats_named,
+    load_exporter,
+)
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.files import free_path, make_folder
@@ -146,6 +154,7 @@ def export_formats(
         progress: called after every frame of the video, or of a single format.
     """
     options = options or ExportOptions()
+    check_heads(targets, head)
     check_values(motion)
     if options.camera == "front":  # the tracked camera has its own frame rate
         motion = at_frame_rate(motion, options)
@@ -173,6 +182,12 @@ def export_formats(
     finally:
         # After an interruption nobody waits for the other formats; `leave` removes what they have begun.
         pool.shutdown(wait=not was_interrupted(), cancel_futures=True)
+
+
+def check_heads(formats: Iterable[str], head: HeadModel) -> None:
+    """Refuse formats that a head cannot be written in, before any work."""
+    for name in formats:
+        check_head(name, head.name, head.assets.meta.get("model"))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from facetalk.audio.visemes import OCULUS_VISEMES
-from facetalk.core.errors import FacetalkError
+from facetalk.core.errors import UsageError
 from facetalk.core.motion import POSES, Motion
 from facetalk.exporters import flame, vertices
 from facetalk.exporters.registry import load_exporter
@@ -66,7 +66,7 @@ def test_vertices_are_those_of_the_head(tmp_path: Path, toy_head: HeadModel, mot
 
 
 def test_flame_parameters_are_under_their_usual_keys(tmp_path: Path, toy_head: HeadModel, motion: Motion) -> None:
-    with pytest.raises(FacetalkError, match="the head 'toy' has no FLAME parameters; --head flame:PATH converts"):
+    with pytest.raises(UsageError, match="the head 'toy' has no FLAME parameters for flame files; --head flame:PATH"):
         flame.write(tmp_path / "a.npz", motion, toy_head)
     assert not list(tmp_path.iterdir())
     head = HeadModel(replace(toy_head.assets, meta={"model": "FLAME"}))

@@ -130,7 +130,7 @@ COUNT_FRAMES: dict[str, Callable[[Path], int]] = {
     "textgrid": frames_until(r"xmax = ([\d.]+)"),
     "srt": frames_until(r"--> 00:00:([\d.]+)"),
     "vtt": frames_until(r"--> 00:00:([\d.]+)"),
-    "events": lambda path: round(max(float(row["end_s"]) for row in csv.DictReader(path.open())) * 30),
+    "events": frames_until(r"phrase.[\d.]+.(\d+\.\d+)"),
     "flame": frames_in_array("jaw_pose"),
     "vertices": frames_in_array("vertices"),
 }

@@ -186,6 +186,12 @@ def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path, s
 
 
 @pytest.mark.slow
+def test_a_format_for_another_head_is_refused_before_any_work(tmp_path: Path, speech: Path) -> None:
+    with pytest.raises(UsageError, match="the head 'toy' has no FLAME parameters"):
+        animate(speech, formats=("npz", "flame"))
+    assert listed(tmp_path) == ["hello.wav"]
+
+
 def test_options_of_another_type_are_refused() -> None:
     """In a process of its own, without the type checks of the tests."""
     code = """
