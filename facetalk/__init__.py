@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from facetalk.core.camera import Camera
     from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
+    from facetalk.core.events import Event
     from facetalk.core.motion import Motion
     from facetalk.head.looks import Look
     from facetalk.head.model import HeadModel
@@ -49,6 +50,7 @@ _MODULES = {
     "AnimateOptions": "pipelines.animate",
     "Camera": "core.camera",
     "Direction": "talkers.base",
+    "Event": "core.events",
     "FacetalkError": "core.errors",
     "HeadModel": "head.model",
     "Look": "head.looks",
@@ -83,6 +85,7 @@ __all__ = [
     "AnimateOptions",
     "Camera",
     "Direction",
+    "Event",
     "FacetalkError",
     "HeadModel",
     "Look",

@@ -54,6 +54,7 @@ def test_speech_becomes_a_mesh_in_five_lines(tmp_path: Path) -> None:
     motion = facetalk.add_gestures(motion, waveform, seed=3)
     assert facetalk.export(motion, tmp_path / "speech.glb").stat().st_size > 10_000
     assert motion.num_frames == 30
+    assert {"L", "OW"} <= {phoneme.label for phoneme in motion.events_of("phoneme")}  # hello
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from facetalk.audio.samples import Samples
+from facetalk.core.events import Event
+from facetalk.core.spans import runs
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 
+_BLOCK_FRAMES = 900
+_HALF_PAUSE_S = 0.15
 _QUIET_DB = -60.0
 """A frame below this level, relative to full scale, is never speech."""
 
 
-def loudness_db(waveform: Float[Tensor, " samples"], fps: float = FPS) -> Float[Tensor, " frames"]:
+def loudness_db(waveform: Samples, fps: float = FPS) -> Float[Tensor, " frames"]:
     """Level of the audio under each video frame in decibels relative to full scale, at least -100."""
     num_frames = frames_for(len(waveform) / SAMPLE_RATE, fps)
     edges = (torch.arange(num_frames + 1, dtype=torch.float64) * SAMPLE_RATE / fps).round().long()
     edges = edges.clamp(max=len(waveform))
+    blocks = [edges[start : start + _BLOCK_FRAMES + 1] for start in range(0, num_frames, _BLOCK_FRAMES)]
+    return torch.cat([_levels(waveform[int(block[0]) : int(block[-1])], block - block[0]) for block in blocks])
+
+
+def _levels(waveform: Float[Tensor, " samples"], edges: Int64[Tensor, " edges"]) -> Float[Tensor, " frames"]:
     energy = torch.cat([waveform.new_zeros(1, dtype=torch.float64), waveform.double().square().cumsum(0)])
     power = (energy[edges[1:]] - energy[edges[:-1]]) / (edges[1:] - edges[:-1]).clamp_min(1)
     return (10 * power.clamp_min(1e-10).log10()).to(waveform.dtype)
 
 
-def speech_activity(
-    waveform: Float[Tensor, " samples"], fps: float = FPS, hold_s: float = 0.15
-) -> Bool[Tensor, " frames"]:
+def speech_activity(waveform: Samples, fps: float = FPS, hold_s: float = 0.15) -> Bool[Tensor, " frames"]:
     """True for the video frames that contain speech.
 
     A frame counts when its level rises from the clip's own noise level towards its own loud parts, so the result does
@@ -40,6 +48,18 @@ def speech_activity(
     # Without pauses the noise level is close to the loud level; then the limit is 25 dB below the loud parts.
     limit = torch.maximum(torch.minimum(noise + 0.35 * (loud - noise), loud - 12), loud - 25)
     active = level > limit.clamp_min(_QUIET_DB)
-    reach = round(hold_s * fps)
-    closed = torch.nn.functional.max_pool1d(active.float()[None], 2 * reach + 1, 1, reach)[0]
-    return closed > 0
+    return _widened(active, round(hold_s * fps))
+
+
+def phrases(waveform: Samples) -> tuple[Event, ...]:
+    """Stretches of speech between pauses of 0.3 s or more; see `speech_activity`.
+
+    Args:
+        waveform: mono samples at 16 kHz.
+    """
+    speech = ~_widened(~speech_activity(waveform, hold_s=_HALF_PAUSE_S), round(_HALF_PAUSE_S * FPS))
+    return tuple(Event("phrase", span.start / FPS, span.stop / FPS) for span in runs(speech))
+
+
+def _widened(active: Bool[Tensor, " frames"], reach: int) -> Bool[Tensor, " frames"]:
+    return torch.nn.functional.max_pool1d(active.float()[None], 2 * reach + 1, 1, reach)[0] > 0

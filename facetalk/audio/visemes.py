@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -13,6 +15,19 @@ VISEMES: tuple[tuple[str, ...], ...] = (
     ("SH", "ZH", "CH", "JH"), ("R",), ("IY", "Y", "IH"), ("UW", "W", "UH"), ("AH", "ER"), ("AA", "AE", "AW", "AY"),
     ("EY",), ("EH",), ("OW", "OY"), ("AO",), ("SIL", "NSN"),
 )  # fmt: skip
+
+OCULUS_VISEMES = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")
+"""The 15 visemes of Oculus LipSync in their order."""
+
+OCULUS: Mapping[str, tuple[str, ...]] = {
+    "P": ("PP",), "B": ("PP",), "M": ("PP",), "F": ("FF",), "V": ("FF",), "TH": ("TH",), "DH": ("TH",),
+    "T": ("DD",), "D": ("DD",), "K": ("kk",), "G": ("kk",), "NG": ("kk",), "HH": ("kk",), "CH": ("CH",), "JH": ("CH",),
+    "SH": ("CH",), "ZH": ("CH",), "S": ("SS",), "Z": ("SS",), "N": ("nn",), "L": ("nn",), "R": ("RR",), "ER": ("RR",),
+    "AA": ("aa",), "AE": ("aa",), "AH": ("aa",), "AW": ("aa", "ou"), "AY": ("aa", "ih"), "EH": ("E",),
+    "EY": ("E", "ih"), "IH": ("ih",), "IY": ("ih",), "Y": ("ih",), "AO": ("oh",), "OW": ("oh", "ou"),
+    "OY": ("oh", "ih"), "UW": ("ou",), "UH": ("ou",), "W": ("ou",), "SIL": ("sil",), "NSN": ("sil",),
+}  # fmt: skip
+"""The visemes of each phoneme; a diphthong has two, one after the other."""
 
 BILABIAL = ("P", "B", "M")
 """Phonemes with closed lips."""

@@ -50,6 +50,14 @@ def export(
     audio: Annotated[
         Path | None, typer.Option("--audio", help="Audio of the video.  [default: the speech of an animated motion]")
     ] = None,
+    cues: Annotated[
+        str | None,
+        typer.Option("--cues", help="Of srt and vtt: a line, a word or a phoneme each.  [default: line]"),
+    ] = None,
+    expressions: Annotated[
+        str | None,
+        typer.Option("--expressions", help="Of vrma: all, or only preset or arkit ones.  [default: all]"),
+    ] = None,
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
@@ -67,7 +75,9 @@ def export(
             formats=formats.split(",") if formats else (),
             head=head,
             look=Look(skin, eyes, hair),
-            options=ExportOptions(fps=fps, size=size, audio=audio),
+            options=ExportOptions(
+                fps=fps, size=size, audio=audio, cues=cues or "line", expressions=expressions or "all"
+            ),
             overwrite=overwrite,
             skip_existing=skip_existing,
             progress=show,

@@ -6,8 +6,9 @@ the viewer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from facetalk.core.camera import Camera
 from facetalk.core.errors import InvalidValueError
+from facetalk.core.events import Event, cut_events, events_at_times, in_order
 from facetalk.core.rotations import axis_angle_to_quaternion, quaternion_to_axis_angle, slerp
 from facetalk.core.timing import exact_rate, frame_times
 
@@ -33,6 +35,9 @@ below what single precision no longer distinguishes."""
 
 _BLOCK = 4096
 """Frames that are resampled together."""
+
+_LATE_S = 1.0
+"""By how much an event may outlast the last frame: rates are rounded, and the slowest has one frame a second."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +67,8 @@ class Motion:
     source: str = ""
     source_fps: float = 0.0
     meta: Mapping[str, Any] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    """What happens when, by start."""
 
     def __post_init__(self) -> None:
         for name, columns in (("expression", None), *dict.fromkeys((*POSES, "transl"), 3).items()):
@@ -81,6 +88,8 @@ class Motion:
                 raise ValueError(f"{name} has {len(getattr(self, name))} frames, expression has {self.num_frames}")
         if not self.fps > 0:
             raise ValueError(f"fps={self.fps} must be positive")
+        if any(second.start < first.start for first, second in pairwise(self.events)):
+            raise ValueError("events must be sorted by their start; `with_events` does it")
 
     @property
     def num_frames(self) -> int:
@@ -108,18 +117,36 @@ class Motion:
         """One expression coefficient over time."""
         return self.expression[:, self.expression_names.index(name)]
 
+    def events_of(self, kind: str) -> tuple[Event, ...]:
+        """Return the events of one kind."""
+        return tuple(event for event in self.events if event.kind == kind)
+
+    def with_events(self, events: Iterable[Event]) -> Motion:
+        """Return a copy with further events; of what lies beyond its end, nothing is kept."""
+        return self.replace(events=cut_events(in_order((*self.events, *events)), 0.0, self.duration_s))
+
     def replace(self, **changes: Any) -> Motion:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
 
     def cut(self, start: int, stop: int) -> Motion:
-        """Return the frames from `start` up to but not including `stop`."""
-        return self._per_frame(lambda rows: rows[start:stop])
+        """Return the frames from `start` up to but not including `stop`, and what happens in them."""
+        part = self._per_frame(lambda rows: rows[start:stop])
+        if not self.events:
+            return part
+        first, after, _ = slice(start, stop).indices(self.num_frames)
+        return part.replace(events=cut_events(self.events, first / self.fps, max(first, after) / self.fps))
+
+    def blocks(self, size: int) -> Iterator[tuple[int, Motion]]:
+        """Yield pieces of at most `size` frames without events, each with the number of its first frame."""
+        frames = self.replace(events=())
+        for start in range(0, self.num_frames, size):
+            yield start, frames.cut(start, start + size)
 
     def pick(self, frames: Sequence[int]) -> Motion:
-        """Return some frames, in the given order."""
+        """Return some frames, in the given order; events are dropped, because single frames have no course of time."""
         rows = torch.tensor(frames, dtype=torch.long)
-        return self._per_frame(lambda values: values[rows])
+        return self.replace(events=())._per_frame(lambda values: values[rows])
 
     def to_fps(self, fps: float) -> Motion:
         """Return the motion sampled at another frame rate; 29.97 stands for 30000/1001 (see `exact_rate`).
@@ -133,6 +160,8 @@ class Motion:
 
     def at_times(self, times: Float[Tensor, " frames"], fps: float) -> Motion:
         """Return the motion at other times: constant beyond the ends, rotations along the shortest arc.
+
+        Events move along with what they describe. Where the times do not increase they are dropped.
 
         Args:
             times: of each frame of the result, seconds from the first frame.
@@ -158,7 +187,8 @@ class Motion:
             return torch.where((left == right)[:, None], rows[left], between)
 
         poses = {name: turned(getattr(self, name)) for name in POSES}
-        return self._per_frame(linear).replace(fps=fps, **poses)
+        events = events_at_times(self.events, times, fps)
+        return self.replace(events=())._per_frame(linear).replace(fps=fps, events=events, **poses)
 
     def _per_frame(self, change: Callable[[Tensor], Tensor]) -> Motion:
         names = [f.name for f in fields(self) if f.name not in ("betas", "camera")]
@@ -201,6 +231,11 @@ def check_values(motion: Motion) -> None:
     if motion.duration_s > MOST_HOURS * 3600:
         raise InvalidValueError(
             f"the motion lasts {motion.duration_s / 3600:.0f} hours; at most {MOST_HOURS} can be used"
+        )
+    late = next((event for event in motion.events if event.end > motion.duration_s + _LATE_S), None)
+    if late is not None:
+        raise InvalidValueError(
+            f"a {late.kind} ends at {late.end:.2f} s, the motion at {motion.duration_s:.2f} s; with_events cuts it off"
         )
 
 

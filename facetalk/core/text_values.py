@@ -19,7 +19,7 @@ MOST_CHARACTERS = 1 << 18
 """Length of a YAML text: a hundred times the longest configuration of facetalk. PyYAML reads 0.2 MB/s."""
 _MOST_LEVELS = 20
 _MOST_DIGITS = 20
-_MOST_JSON_CHARACTERS = 1 << 22
+MOST_JSON_CHARACTERS = 1 << 22
 _MOST_JSON_LEVELS = 100
 _JSON_SIGNS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
@@ -44,21 +44,20 @@ def parse_yaml(text: str, where: str) -> Any:
         raise FacetalkError(f"{where} is not valid YAML: {str(error)[:100]!r}") from None
 
 
-def parse_json(text: str, where: str, *, allow_nan: bool = False) -> Any:
+def parse_json(text: str, where: str, *, allow_nan: bool = False, most_characters: int = MOST_JSON_CHARACTERS) -> Any:
     """Values in JSON; NaN, infinity and integers of more than twenty digits are refused.
 
     Args:
         text: JSON.
         where: file and entry, for errors.
         allow_nan: read NaN and infinity, which Python writes although they are not JSON.
+        most_characters: length of the longest text that is read.
 
     Raises:
         FacetalkError: the text is not JSON, or exceeds the bounds.
     """
-    if len(text) > _MOST_JSON_CHARACTERS:
-        raise FacetalkError(
-            f"{where} is a JSON text of {len(text)} characters; at most {_MOST_JSON_CHARACTERS} are read"
-        )
+    if len(text) > most_characters:
+        raise FacetalkError(f"{where} is a JSON text of {len(text)} characters; at most {most_characters} are read")
     if _levels(text) > _MOST_JSON_LEVELS:
         raise FacetalkError(f"{where} is JSON of more than {_MOST_JSON_LEVELS} levels")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.errors import UsageError
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.events import Event
 from facetalk.core.motion import MAX_FPS, MIN_FPS, Motion
 from facetalk.core.progress import Progress, no_progress
+from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.motion import frame_rate
 from facetalk.motion.frames import BACKENDS, CAMERAS
@@ -20,6 +23,8 @@ from facetalk.motion.frames import BACKENDS, CAMERAS
 MIN_SIZE, MAX_SIZE = 16, 4096
 """Pixels."""
 DEFAULT_SIZE = 512
+CUES = ("line", "word", "phoneme")
+EXPRESSIONS = ("all", "preset", "arkit")
 
 
 def check_fps(fps: float | None) -> None:
@@ -53,6 +58,10 @@ class ExportOptions:
     """`front` looks at the head's usual place from in front; `tracked` is the camera of the fitted video."""
     over: Path | str | None = None
     """Video over which the face is drawn, instead of a plain wall; needs the tracked camera."""
+    cues: str = "line"
+    """What a cue of subtitles is: a `line` of words between pauses, one `word`, or one `phoneme`."""
+    expressions: str = "all"
+    """Expressions of a VRM animation: the `preset` ones, which every avatar has, those of `arkit`, or `all`."""
 
     def __post_init__(self) -> None:
         check_fps(self.fps)
@@ -62,6 +71,9 @@ class ExportOptions:
             raise UsageError(f"unknown camera {self.camera!r}; there are: {', '.join(CAMERAS)}")
         if self.backend not in BACKENDS:
             raise UsageError(f"unknown backend {self.backend!r}; there are: {', '.join(BACKENDS)}")
+        for name, value, known in (("cues", self.cues, CUES), ("expressions", self.expressions, EXPRESSIONS)):
+            if value not in known:
+                raise UsageError(f"unknown {name} {value!r:.40}; there are: {', '.join(known)}")
         if self.over is not None and self.camera != "tracked":
             raise UsageError("--over needs --camera tracked, the camera of the video")
         if self.size is not None and self.camera == "tracked":
@@ -107,6 +119,31 @@ class Exporter(Protocol):
 def at_frame_rate(motion: Motion, options: ExportOptions) -> Motion:
     """The motion at the frame rate that is asked for, or at its own; see `facetalk.motion.frame_rate`."""
     return frame_rate.at_frame_rate(motion, options.fps or motion.fps)
+
+
+def in_arkit_channels(motion: Motion, head: HeadModel, options: ExportOptions) -> Motion:
+    """The motion at the frame rate that is asked for, in the 52 ARKit channels, whatever head it is for."""
+    motion = at_frame_rate(motion, options)
+    if set(ARKIT_NAMES) <= set(motion.expression_names):
+        return motion
+    from facetalk.motion.retarget import to_arkit  # only heads with other channels need it
+
+    return to_arkit(motion, head if motion.head == head.name else None)
+
+
+def needed_events(motion: Motion, kinds: Sequence[str]) -> tuple[Event, ...]:
+    """The events of some kinds, of which there has to be one.
+
+    Raises:
+        FacetalkError: there is none.
+    """
+    events = tuple(event for event in motion.events if event.kind in kinds)
+    if not events:
+        raise FacetalkError(
+            f"the motion has no {' and no '.join(f'{kind}s' for kind in kinds)}; facetalk animate finds the phonemes, "
+            "phrases and blinks of speech, and motion.with_events adds what you know"
+        )
+    return events
 
 
 def check_same_head(motion: Motion, head: HeadModel) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate
+from facetalk.exporters.base import DEFAULTS, ExportOptions, in_arkit_channels
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
@@ -43,18 +43,13 @@ def write(
     shoulder. `Timecode` is `HH:MM:SS:FF.mmm` from the clip's start, where `mmm` counts thousandths of a frame; `FF`
     counts frames of the rounded frame rate.
     """
-    motion = at_frame_rate(motion, options)
-    if not set(ARKIT_NAMES) <= set(motion.expression_names):
-        from facetalk.motion.retarget import to_arkit  # only heads with other channels need it
-
-        motion = to_arkit(motion, head if motion.head == head.name else None)
+    motion = in_arkit_channels(motion, head, options)
     columns = [motion.expression_names.index(name) for name in COLUMN_CHANNELS]
     names = [name[0].upper() + name[1:] for name in COLUMN_CHANNELS] + list(ROTATION_COLUMNS)
     line = f"%s,{len(names)}," + ",".join(["%.6f"] * len(names)) + "\n"
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
         file.write(",".join(["Timecode", "BlendShapeCount", *names]) + "\n")
-        for start in range(0, motion.num_frames, _BLOCK):
-            part = motion.cut(start, start + _BLOCK)
+        for start, part in motion.blocks(_BLOCK):
             rows = torch.cat([part.expression[:, columns], _angles(part)], 1).tolist()
             file.writelines(line % (timecode(start + row, motion.fps), *values) for row, values in enumerate(rows))
 

@@ -26,24 +26,50 @@ class Format:
     """Other names and file suffixes, without the dot."""
     options: frozenset[str] = frozenset({"fps"})
     """Fields of `ExportOptions` that it takes."""
-    needs_arkit: bool = False
-    """Whether it is written from ARKit's channels for every head, instead of the head's own coefficients."""
+    takes_any_head: bool = False
+    """Whether it is written from a motion as it is, for whatever head: no head is posed."""
+    head_model: str = ""
+    """The only kind of head that it is for, if there is one."""
+    has_look: bool = False
+    """Whether it holds the head with its colors."""
 
     @property
     def is_sequence(self) -> bool:
         """Whether each frame is a file of its own."""
         return self.suffix.startswith("_")
 
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """How names of its files or folders end."""
+        return tuple(dict.fromkeys((self.suffix, *(f".{alias}" for alias in self.aliases))))
 
+
+_NO_OPTIONS: frozenset[str] = frozenset()
 FORMATS = {
-    "mp4": Format("mp4", ".mp4", options=frozenset({"fps", "size", "audio", "backend", "camera", "over"})),
+    "mp4": Format(
+        "mp4", ".mp4", options=frozenset({"fps", "size", "audio", "backend", "camera", "over"}), has_look=True
+    ),
     "npz": Format("npz", ".npz"),
-    "glb": Format("glb", ".glb"),
-    "csv": Format("csv", ".csv", needs_arkit=True),
-    "obj": Format("obj", "_obj"),
-    "ply": Format("ply", "_ply"),
-    "usd": Format("usd", ".usda", aliases=("usda",)),
-    "usdz": Format("usdz", ".usdz"),
+    "glb": Format("glb", ".glb", has_look=True),
+    "csv": Format("csv", ".csv", takes_any_head=True),
+    "obj": Format("obj", "_obj", has_look=True),
+    "ply": Format("ply", "_ply", has_look=True),
+    "usd": Format("usd", ".usda", aliases=("usd", "usda"), has_look=True),
+    "usdz": Format("usdz", ".usdz", has_look=True),
+    "bvh": Format("bvh", ".bvh"),
+    "vrma": Format("vrma", ".vrma", options=frozenset({"fps", "expressions"}), takes_any_head=True),
+    "a2f": Format("a2f", ".a2f.json", takes_any_head=True),
+    "visemes": Format("visemes", ".visemes.csv", takes_any_head=True),
+    "visemes-json": Format("visemes_json", ".visemes.json", takes_any_head=True),
+    "rhubarb-tsv": Format("rhubarb_tsv", ".rhubarb.tsv", options=_NO_OPTIONS, takes_any_head=True),
+    "rhubarb-json": Format("rhubarb_json", ".rhubarb.json", options=_NO_OPTIONS, takes_any_head=True),
+    "rhubarb-xml": Format("rhubarb_xml", ".rhubarb.xml", options=_NO_OPTIONS, takes_any_head=True),
+    "textgrid": Format("textgrid", ".TextGrid", options=_NO_OPTIONS, takes_any_head=True),
+    "srt": Format("srt", ".srt", options=frozenset({"cues"}), takes_any_head=True),
+    "vtt": Format("vtt", ".vtt", options=frozenset({"cues"}), takes_any_head=True),
+    "events": Format("events", ".events.csv", options=_NO_OPTIONS, takes_any_head=True),
+    "flame": Format("flame", ".flame.npz", head_model="FLAME"),
+    "vertices": Format("vertices", ".vertices.npz"),
 }
 """Formats by the name that a user gives."""
 
@@ -67,17 +93,16 @@ def formats_named(names: Iterable[str]) -> list[str]:
 
 
 def format_of(path: Path | str) -> str:
-    """The format that the suffix of a path names."""
+    """The format that the end of a path names: the longest known suffix counts."""
     path = Path(path)
+    endings = [(ending, name) for name, entry in FORMATS.items() for ending in entry.endings]
+    found = [(ending, name) for ending, name in endings if path.name.lower().endswith(ending.lower())]
+    if found:
+        return max(found, key=lambda pair: len(pair[0]))[1]
     for name, entry in FORMATS.items():
-        if entry.is_sequence and path.name.lower().endswith(entry.suffix):
-            return name
-        if path.suffix.lower()[1:] not in (name, *entry.aliases):
-            continue
-        if entry.is_sequence:
+        if entry.is_sequence and path.suffix.lower() == f".{name}":
             folder = f"{path.stem}{entry.suffix}"
             raise UsageError(f"{name} files hold one frame each: name a folder, such as {folder}, not {path.name}")
-        return name
     suffixes = ", ".join(entry.suffix for entry in FORMATS.values())
     raise UsageError(f"{path}: no format has the suffix {path.suffix!r}; known suffixes: {suffixes}")
 
@@ -96,6 +121,21 @@ def check_options(name: str, given: Iterable[str]) -> None:
     """
     unused = [option for option in given if option not in FORMATS[name].options]
     if unused:
+        taken = ", ".join(sorted(FORMATS[name].options)) or "no options"
+        raise UsageError(f"{name} files take no {', no '.join(unused)}; they take {taken}")
+
+
+def check_head(name: str, head: str, model: object) -> None:
+    """Refuse a head that a format is not for.
+
+    Args:
+        name: a format of the table.
+        head: name of the head.
+        model: what kind of head it is, as its metadata say.
+    """
+    needed = FORMATS[name].head_model
+    if needed and model != needed:
         raise UsageError(
-            f"{name} files take no {', no '.join(unused)}; they take {', '.join(sorted(FORMATS[name].options))}"
+            f"the head {head!r} has no {needed} parameters for {name} files; --head {needed.lower()}:PATH converts the "
+            f"motion to your {needed} file"
         )

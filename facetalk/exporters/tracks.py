@@ -42,8 +42,7 @@ def shape_dirs(shape: HeadShape) -> Iterator[Float[np.ndarray, "vertices 3"]]:
 def shape_weights(shape: HeadShape, motion: Motion) -> Float[np.ndarray, "frames n_shapes"]:
     """Weights of all blend shapes."""
     weights = np.empty((motion.num_frames, len(shape_names(shape))), np.float32)
-    for start in range(0, motion.num_frames, _BLOCK):
-        part = motion.cut(start, start + _BLOCK)
+    for start, part in motion.blocks(_BLOCK):
         rows = weights[start : start + _BLOCK]
         linear = blend_shape_weights(shape, part.expression).numpy()
         rows[:, : linear.shape[1]] = linear
@@ -54,7 +53,7 @@ def shape_weights(shape: HeadShape, motion: Motion) -> Float[np.ndarray, "frames
 
 def joint_rotations(motion: Motion) -> Float[np.ndarray, "frames 5 4"]:
     """Rotations relative to the parent as w, x, y, z, with signs that keep neighboring frames close."""
-    parts = [motion.cut(start, start + _BLOCK).poses for start in range(0, motion.num_frames, _BLOCK)]
+    parts = [part.poses for _, part in motion.blocks(_BLOCK)]
     quaternions = torch.cat([matrix_to_quaternion(axis_angle_to_matrix(part)) for part in parts]).numpy()
     same_side = (quaternions[1:] * quaternions[:-1]).sum(2) >= 0
     steps = np.concatenate([np.ones((1, 5), np.int8), np.where(same_side, 1, -1).astype(np.int8)])

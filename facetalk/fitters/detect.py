@@ -22,7 +22,7 @@ from facetalk.core.timing import FPS
 from facetalk.fitters.closer import closer_region, same_face, search_region
 from facetalk.fitters.following import Follower, MediaPipeFollower, WholeFollower, follow, segment_length
 from facetalk.io.frame_table import FrameTable
-from facetalk.io.streamed_audio import BLOCK, StreamedAudio
+from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import DETECTION_SIDE, Region, VideoReader
 from facetalk.tracking.observation import Rows
 from facetalk.vision.face_tracks import FaceTracks, Person
@@ -192,6 +192,5 @@ def _choose(path: Path | str, tracks: FaceTracks, times: Sequence[float], face: 
 def _loudness(path: Path | str, times: Sequence[float]) -> Float32[np.ndarray, " frames"]:
     """Loudness of the audio around each frame, decibels."""
     with StreamedAudio(path) as audio:
-        parts = [loudness_db(audio[start : start + BLOCK], FPS) for start in range(0, len(audio), BLOCK)]
-    level = torch.cat(parts).numpy()
+        level = loudness_db(audio).numpy()
     return level[np.minimum((np.asarray(times) * FPS).astype(int), len(level) - 1)]

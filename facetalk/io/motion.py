@@ -2,8 +2,8 @@
 
 Arrays, one row per frame: `expression (T,E)` with `expression_names (E,)`, `global_orient`, `neck_pose`, `jaw_pose`,
 `leye_pose`, `reye_pose` (T,3) axis-angle radians, `transl (T,3)` meters; for the clip `format`, `version`, `head`,
-`fps`, `betas (S,)` and `meta`, a JSON object. A fit adds `camera_K (3,3)`, `image_size (2,)`, `fit_error (T,)` in
-inter-ocular units, `confidence (T,)`, `source` and `source_fps`.
+`fps`, `betas (S,)` and `meta`, a JSON object whose `events` say what happens when (`io/event_track.py`). A fit adds
+`camera_K (3,3)`, `image_size (2,)`, `fit_error (T,)` in inter-ocular units, `confidence (T,)`, `source`, `source_fps`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from torch import Tensor
 
 from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError, InvalidValueError
-from facetalk.core.motion import POSES, Motion, check_values
+from facetalk.core.motion import MOST_HOURS, POSES, Motion, check_values
 from facetalk.core.text import unicode_name
 from facetalk.core.text_values import parse_json
 from facetalk.core.version import __version__
+from facetalk.io.event_track import packed_events, unpacked_events
 from facetalk.io.files import replacing, what_is
 from facetalk.io.npy import ArrayFileError, npz_bytes, read_npz
 
@@ -40,7 +41,8 @@ _MOST_BYTES = 512 << 20
 _MOST_NAMES = 4096
 _MOST_PIXELS = 8192
 """Longest side of a fitted video."""
-_LONGEST_META = 1 << 20
+_LONGEST_META, _LONGEST_HOUR = 1 << 20, 1 << 22
+"""Characters of `meta`, and what each hour adds for its events: three times those of fast speech."""
 _PATH = re.compile(r"[/\\]|^[~.]|:[~.]")
 
 
@@ -71,6 +73,7 @@ def read_motion(path: Path | str) -> Motion:
         for name in ("fit_error", "confidence")
         if name in arrays
     }
+    meta = _meta(path, arrays, num_frames / fps / 3600)
     motion = Motion(
         head=_head(path, arrays),
         fps=fps,
@@ -80,7 +83,8 @@ def read_motion(path: Path | str) -> Motion:
         camera=_camera(path, arrays),
         source=_text(path, arrays, "source") if "source" in arrays else "",
         source_fps=_number(path, arrays, "source_fps") if "source_fps" in arrays else 0.0,
-        meta=_meta(path, arrays),
+        events=unpacked_events(meta.pop("events", []), f"{path}: 'meta' events"),
+        meta=meta,
         **per_frame,
         **quality,
     )
@@ -108,7 +112,7 @@ def write_motion(path: Path | str, motion: Motion) -> None:
         "head": motion.head,
         "fps": np.float64(motion.fps),
         "expression_names": np.array(motion.expression_names, dtype=np.str_),
-        "meta": json.dumps(_without_nan({**motion.meta, "facetalk_version": __version__})),
+        "meta": _meta_text(motion),
     }
     tensors: dict[str, Tensor | None] = {
         name: getattr(motion, name) for name in ("expression", *POSES, "transl", "betas", "fit_error", "confidence")
@@ -222,13 +226,21 @@ def _camera(path: Path, arrays: dict[str, np.ndarray]) -> Camera | None:
     return Camera(K, (int(width), int(height)))
 
 
-def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _meta(path: Path, arrays: dict[str, np.ndarray], hours: float) -> dict[str, Any]:
     if "meta" not in arrays:
         return {}
-    meta = parse_json(_text(path, arrays, "meta", _LONGEST_META), f"{path}: 'meta'")
+    longest = _LONGEST_META + int(_LONGEST_HOUR * min(hours, MOST_HOURS))
+    text = _text(path, arrays, "meta", longest)
+    meta = parse_json(text, f"{path}: 'meta'", most_characters=longest)
     if not isinstance(meta, dict):
         raise FacetalkError(f"{path}: 'meta' is not a JSON object")
     return meta
+
+
+def _meta_text(motion: Motion) -> str:
+    meta = _without_nan({**motion.meta, "facetalk_version": __version__, "events": []})
+    meta["events"] = packed_events(motion.events)
+    return json.dumps(meta, separators=(",", ":"))
 
 
 def _without_nan(value: Any) -> Any:

@@ -39,7 +39,7 @@ _FIELDS = {
     "shape": re.compile(r"'shape' *: *\(([\dL ,]{0,200})\) *[,}]"),
 }
 _SIZE = re.compile(r" *(\d{1,12})L? *")
-_DTYPE = re.compile(r"[<>|=]?(?:b1|i[1248]|u[1248]|f[248]|c8|c16|[SU][1-9]\d{0,6})")
+_DTYPE = re.compile(r"[<>|=]?(?:b1|i[1248]|u[1248]|f[248]|c8|c16|[SU][1-9]\d{0,7})")
 _OBJECTS = re.compile(r"[|<>=]?O\d?")
 
 

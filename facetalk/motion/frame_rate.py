@@ -57,9 +57,10 @@ def at_frame_rate(motion: Motion, fps: float) -> Motion:
         return motion
     times = frame_times(resampled_frames(motion, fps), rate)
     result = motion.at_times(times, float(rate))
+    moments = motion.replace(events=())
     for contact in _contacts(motion):
         frames, source = missed_contacts(contact.opening, contact.closed, own, rate, len(times))
-        at_contact = motion.at_times(source / float(own), float(rate))
+        at_contact = moments.at_times(source / float(own), float(rate))
         for column in contact.columns:
             result.expression[frames, column] = at_contact.expression[:, column]
         if contact.moves_jaw:

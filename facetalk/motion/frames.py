@@ -66,18 +66,17 @@ def make_renderer(backend: str, surface: Surface, camera: Camera) -> Renderer:
 def posed(head: HeadModel, motion: Motion) -> Iterator[Float[np.ndarray, "vertices 3"]]:
     """Vertices of each frame, meters; the next block is posed while the current one is used."""
 
-    def pose(start: int) -> np.ndarray:
+    def pose(part: Motion) -> np.ndarray:
         with torch.inference_mode():
-            part = motion.cut(start, start + BLOCK)
             return head(part.expression, part.poses, part.transl, part.betas).numpy()
 
+    blocks = (part for _, part in motion.blocks(BLOCK))
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(pose, 0)
-        for start in range(0, motion.num_frames, BLOCK):
-            block = coming.result()
-            if start + BLOCK < motion.num_frames:
-                coming = pool.submit(pose, start + BLOCK)
+        coming = pool.submit(pose, next(blocks))
+        for part in blocks:
+            block, coming = coming.result(), pool.submit(pose, part)
             yield from block
+        yield from coming.result()
 
 
 def rendered(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from facetalk.audio.activity import phrases
 from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
@@ -33,7 +34,7 @@ from facetalk.pipelines.batch import (
     no_report,
     run_batch,
 )
-from facetalk.pipelines.export import export_formats
+from facetalk.pipelines.export import check_heads, export_formats
 from facetalk.pipelines.records import write_record
 from facetalk.pipelines.styles import check_style, resolve_style
 from facetalk.talkers.base import Direction, Talker
@@ -75,11 +76,11 @@ class Animator:
     direction: Direction
 
     def motion(self, waveform: Waveform, options: AnimateOptions) -> Motion:
-        """Return the motion of the talker with gestures added, on the talker's head; its `meta` holds the seed."""
+        """Return the motion of the talker with gestures and phrases, on the talker's head; `meta` holds the seed."""
         seed = recording_seed(waveform) if options.seed is None else options.seed
         motion = self.talker.speak(waveform, self.direction)
         motion = add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=seed)
-        return motion.replace(meta={**motion.meta, "seed": seed})
+        return motion.with_events(phrases(waveform)).replace(meta={**motion.meta, "seed": seed})
 
 
 def animate(
@@ -112,7 +113,7 @@ def animate(
         look: colors of skin, eyes and hair; the head's own if omitted.
         head_motion: multiplies how far head and eyes move by themselves; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
-        formats: names of the formats to write, of `mp4`, `npz`, `glb`, `csv`, `obj`, `ply`, `usd`.
+        formats: names of the formats to write, of `facetalk.exporters.registry.FORMATS`.
         size: side of the video's square image, pixels.
         fps: frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted.
         seed: decides when the eyes blink and how the head moves; if None, it follows from the recording, so that
@@ -190,6 +191,7 @@ def animate_all(
     timings: dict[str, float] = {}
     with one_torch_thread():
         animator = load_animator(options, timings)
+        check_heads(formats_named(options.formats), animator.head)
         if options.style is not None:
             check_style(options.style, animator.talker)
         jobs, settled = sorted_out(targets, options, overwrite, skip_existing)

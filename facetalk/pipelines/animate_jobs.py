@@ -130,7 +130,7 @@ def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
 def file_options(name: str, made: Mapping[str, object], options: AnimateOptions) -> dict[str, object]:
     """The options that decide a file of one format."""
     own: dict[str, object] = {}
-    if name not in ("npz", "csv"):
+    if FORMATS[name].has_look:
         own["look"] = asdict(options.look)
     if "size" in FORMATS[name].options:
         own["size"] = options.size

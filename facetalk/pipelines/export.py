@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -19,7 +19,15 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import one_line, unicode_name
 from facetalk.data.sources import output_name, refuse_same_names
 from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions, at_frame_rate
-from facetalk.exporters.registry import FORMATS, check_options, format_named, format_of, formats_named, load_exporter
+from facetalk.exporters.registry import (
+    FORMATS,
+    check_head,
+    check_options,
+    format_named,
+    format_of,
+    formats_named,
+    load_exporter,
+)
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.files import free_path, make_folder
@@ -54,6 +62,8 @@ def export(
     backend: str = "cpu",
     camera: str = "front",
     over: Path | str | None = None,
+    cues: str = "line",
+    expressions: str = "all",
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
@@ -74,6 +84,8 @@ def export(
         camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, image size
             and frame rate of the video that the motion was fitted to.
         over: video over which the face is drawn, instead of a plain wall; needs the tracked camera.
+        cues: what a cue of subtitles is: a `line`, a `word` or a `phoneme`.
+        expressions: of a VRM animation: `preset`, `arkit` or `all`.
         overwrite: replace an existing file.
         progress: called after every frame.
 
@@ -87,7 +99,9 @@ def export(
     if not isinstance(motion, Motion):
         raise InvalidValueError(f"export takes a Motion, not {type(motion).__name__}; read_motion reads a file")
     name = format_of(path) if format is None else _format_for(Path(path), format)
-    options = ExportOptions(fps=fps, size=size, audio=audio, backend=backend, camera=camera, over=over)
+    options = ExportOptions(
+        fps=fps, size=size, audio=audio, backend=backend, camera=camera, over=over, cues=cues, expressions=expressions
+    )
     check_options(name, options.given())
     path = free_path(path, overwrite)
     for source in (over, audio):
@@ -140,14 +154,15 @@ def export_formats(
         progress: called after every frame of the video, or of a single format.
     """
     options = options or ExportOptions()
+    check_heads(targets, head)
     check_values(motion)
     if options.camera == "front":  # the tracked camera has its own frame rate
         motion = at_frame_rate(motion, options)
-    matched = motion if all(FORMATS[name].needs_arkit for name in targets) else matching_head(motion, head)[0]
+    matched = motion if all(FORMATS[name].takes_any_head for name in targets) else matching_head(motion, head)[0]
 
     def write(name: str, callback: Progress) -> None:
         entry = FORMATS[name]
-        source = motion if entry.needs_arkit else matched
+        source = motion if entry.takes_any_head else matched
         load_exporter(name).write(targets[name], source, head, options.only(entry.options), callback)
 
     if len(targets) == 1:
@@ -167,6 +182,12 @@ def export_formats(
     finally:
         # After an interruption nobody waits for the other formats; `leave` removes what they have begun.
         pool.shutdown(wait=not was_interrupted(), cancel_futures=True)
+
+
+def check_heads(formats: Iterable[str], head: HeadModel) -> None:
+    """Refuse formats that a head cannot be written in, before any work."""
+    for name in formats:
+        check_head(name, head.name, head.assets.meta.get("model"))
 
 
 @dataclass(frozen=True)

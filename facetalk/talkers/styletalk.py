@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from facetalk.audio.phonemes import PHONEMES
+from facetalk.audio.segmentation import PhonemeTrack
 from facetalk.audio.visemes import BILABIAL, LABIODENTAL
 from facetalk.core.config import build, check_ranges
 from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
@@ -99,6 +101,7 @@ class StyleTalk:
         self._bilabials = sorted(speech.columns(*BILABIAL))
         self._labiodentals = sorted(speech.columns(*LABIODENTAL))
         self._silence = list(speech.columns("SIL"))
+        self._phonemes = list(speech.columns(*PHONEMES))
 
     @classmethod
     def from_folder(cls, folder: Path, name: str = "styletalk") -> StyleTalk:
@@ -140,8 +143,19 @@ class StyleTalk:
         waveform = checked_waveform(waveform)
         code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        expression = self._decode_blocks(feature_blocks(self.speech, waveform), num_frames, code)
-        return still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
+        phonemes = PhonemeTrack()
+        features = self._heard(feature_blocks(self.speech, waveform), phonemes)
+        expression = self._decode_blocks(features, num_frames, code)
+        motion = still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
+        return motion.with_events(phonemes.finish())
+
+    def _heard(
+        self, blocks: Iterable[Float[Tensor, "_ features"]], phonemes: PhonemeTrack
+    ) -> Iterator[Float[Tensor, "_ features"]]:
+        """Pass on blocks of features while the phonemes in them are collected."""
+        for block in blocks:
+            phonemes.feed(block[:, self._phonemes])
+            yield block
 
     def style_code(self, style: Motion | Tensor | str | None) -> Float[Tensor, " style"]:
         """Return the style code that a direction means; the neutral one for None."""

@@ -106,8 +106,9 @@ def test_animate_prints_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monkey
     use_toys(monkeypatch)
     monkeypatch.chdir(tmp_path)
     make_speech(tmp_path / "a.wav", seconds=0.3)
-    printed = run("animate", "a.wav", "--format", ",".join(FORMATS), "--size", 32).stdout.split()
-    assert printed == [f"a/a{entry.suffix}" for entry in FORMATS.values()]
+    names = [name for name in FORMATS if name != "flame"]  # the toy head has no FLAME parameters
+    printed = run("animate", "a.wav", "--format", ",".join(names), "--size", 32).stdout.split()
+    assert printed == [f"a/a{FORMATS[name].suffix}" for name in names]
     assert all(Path(name).exists() for name in printed)
 
 
@@ -133,6 +134,7 @@ def test_export_takes_the_format_from_the_suffix_or_by_name(tmp_path: Path, monk
         motion = still_motion("facetalk", torch.zeros(2, len(names)), names, FPS, head.num_betas)
         write_motion(Path(f"{name}.npz"), motion)
     assert run("export", "a.npz", "-o", "a.glb").stdout == "a.glb\n"
+    assert run("export", "a.npz", "-o", "a.visemes.csv").stdout == "a.visemes.csv\n"
     document = json.loads(run("export", "a.npz", "b.npz", "-o", "out", "--format", "csv,usda", "--json").stdout)
     assert document["failed"] == {}
     assert document["done"][1]["input"] == "b.npz"
@@ -141,6 +143,14 @@ def test_export_takes_the_format_from_the_suffix_or_by_name(tmp_path: Path, monk
     assert again.exit_code == 1 and "exists already" in again.stderr
     unknown = CliRunner().invoke(app, ["export", "a.npz", "-o", "a.fbx"])
     assert unknown.exit_code == 2 and "known suffixes: .mp4, .npz, .glb" in unknown.stderr
+    silent = CliRunner().invoke(app, ["export", "a.npz", "-o", "a.srt", "--cues", "word"])
+    assert silent.exit_code == 1 and "the motion has no words; facetalk animate finds" in silent.stderr
+    for arguments, error in (
+        (("a.srt", "--cues", "page"), "unknown cues 'page'; there are: line, word, phoneme"),
+        (("a.csv", "--expressions", "arkit"), "csv files take no expressions; they take fps"),
+    ):
+        wrong = CliRunner().invoke(app, ["export", "a.npz", "-o", *arguments])
+        assert wrong.exit_code == 2 and error in wrong.stderr
     refused = CliRunner().invoke(app, ["render", "a.npz", "-o", "x.glb"])
     assert refused.exit_code == 2 and "`facetalk export MOTION -o x.glb`" in refused.stderr
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from facetalk.core.events import Event
 from facetalk.core.motion import POSES, Motion
 from facetalk.head.assets import HeadAssets
 
@@ -25,4 +26,18 @@ def lively_motion(assets: HeadAssets, num_frames: int = 9, fps: float = 30, seed
         transl=0.1 * noise(num_frames, 3),
         betas=noise(len(assets.shape.identity_names)),
         **poses,
+    )
+
+
+def eventful(motion: Motion) -> Motion:
+    """The motion while somebody says "pa" and blinks."""
+    end = motion.duration_s
+    return motion.with_events(
+        [
+            Event("phrase", 0, end),
+            Event("word", 0, end, "pa"),
+            Event("phoneme", 0, end / 2, "P"),
+            Event("phoneme", end / 2, end, "AA"),
+            Event("blink", end / 4, end / 2, strength=0.75),
+        ]
     )

@@ -13,10 +13,12 @@ from facetalk.head.model import HeadModel
 from tests.exporters.motions import lively_motion
 
 SHORT, LONG = 1_000, 9_000
+GROWTH = {"csv": 0.1, "glb": 2.5, "usd": 2.0, "a2f": 0.1, "bvh": 0.1, "vertices": 0.1}
+"""Memory that a format may need, relative to that of the motion."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "times_motion"), [("csv", 0.1), ("glb", 2.5), ("usd", 2.0)])
+@pytest.mark.parametrize(("name", "times_motion"), GROWTH.items())
 def test_memory_grows_with_the_motion_and_not_with_the_file(
     tmp_path: Path, toy_head: HeadModel, name: str, times_motion: float
 ) -> None:

@@ -17,6 +17,7 @@ import torch
 
 from facetalk.core.camera import Camera
 from facetalk.core.config import plain
+from facetalk.core.events import Event
 from facetalk.core.motion import still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.ffmpeg import read_output
@@ -60,9 +61,8 @@ def _motion(path: Path) -> None:
     motion = still_motion("facetalk", torch.rand(4, 52, generator=generator), ARKIT_NAMES, 30.0, 33)
     camera = Camera(torch.tensor([[90.0, 0, 32], [0, 90.0, 32], [0, 0, 1]]), (64, 64))
     quality = torch.rand(4, generator=generator)
-    write_motion(
-        path, motion.replace(camera=camera, fit_error=quality, confidence=quality, source="x.mp4", source_fps=25.0)
-    )
+    motion = motion.replace(camera=camera, fit_error=quality, confidence=quality, source="x.mp4", source_fps=25.0)
+    write_motion(path, motion.with_events([Event("phoneme", 0.0, 0.1, "AA"), Event("blink", 0.0, 0.1, strength=1.0)]))
 
 
 def _gnm(path: Path) -> None:
@@ -145,7 +145,7 @@ def _read_video(path: Path, out: Path) -> None:
 def _read_motion(path: Path, out: Path) -> None:
     from facetalk.pipelines.export import export_all
 
-    batch = export_all([path], out, formats=("csv", "npz"), overwrite=True)
+    batch = export_all([path], out, formats=("csv", "npz", "visemes", "rhubarb-xml"), overwrite=True)
     for error in batch.failed.values():
         raise error
     write_motion(out / "again.npz", read_motion(path))

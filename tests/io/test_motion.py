@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import torch
 
 from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError
-from facetalk.core.motion import POSES, Motion
+from facetalk.core.events import Event
+from facetalk.core.motion import POSES, Motion, still_motion
 from facetalk.io.motion import read_motion, write_motion
 
 NAMES = ("jawOpen", "mouthSmileLeft", "browInnerUp")
@@ -74,6 +77,39 @@ def test_the_file_holds_the_documented_arrays_and_no_pickles(tmp_path: Path) -> 
         assert file["camera_K"].shape == (3, 3)
 
 
+def test_events_survive_the_file_to_a_tenth_of_a_millisecond(tmp_path: Path) -> None:
+    events = (
+        Event("phrase", 0.0, 0.2),
+        Event("phoneme", 0.0, 0.01234, "AH"),
+        Event("phoneme", 0.01234, 0.1, "P"),
+        Event("blink", 0.1, 0.2, strength=0.5),
+    )
+    motion = make_motion().replace(events=events)
+    write_motion(tmp_path / "a.npz", motion)
+    back = read_motion(tmp_path / "a.npz")
+    assert [(e.kind, e.label, e.strength) for e in back.events] == [(e.kind, e.label, e.strength) for e in events]
+    for event, written in zip(back.events, events, strict=True):
+        assert (event.start, event.end) == pytest.approx((written.start, written.end), abs=5.1e-5)
+    assert "events" not in back.meta
+    with np.load(tmp_path / "a.npz") as file:
+        meta = json.loads(str(file["meta"]))
+    assert meta["events"][1] == {"kind": "phoneme", "spans": [[0.0, 0.0123, "AH"], [0.0123, 0.1, "P"]]}
+    assert {"kind": "blink", "spans": [[0.1, 0.2, "", 0.5]]} in meta["events"]
+
+
+def test_events_of_long_speech_are_small(tmp_path: Path) -> None:
+    """Three minutes of fast speech: 2000 phonemes and 500 words."""
+    still = still_motion("toy", torch.zeros(180, 3), NAMES, 1.0, 4)
+    edges = torch.rand(2001, generator=torch.Generator().manual_seed(0)).cumsum(0).double()
+    edges = (edges / edges[-1] * 180).tolist()
+    phonemes = [Event("phoneme", first, last, "AH") for first, last in itertools.pairwise(edges)]
+    words = [Event("word", first, last, "something") for first, last in itertools.pairwise(edges[::4])]
+    write_motion(tmp_path / "still.npz", still)
+    write_motion(tmp_path / "a.npz", still.with_events(phonemes + words))
+    assert len(read_motion(tmp_path / "a.npz").events) == 2500
+    assert (tmp_path / "a.npz").stat().st_size - (tmp_path / "still.npz").stat().st_size < 25_000
+
+
 def test_unknown_keys_are_ignored(tmp_path: Path) -> None:
     write_motion(tmp_path / "a.npz", make_motion())
     change(tmp_path / "a.npz", shoe_size=np.array(43, np.float32))
@@ -123,6 +159,15 @@ def change(path: Path, **values: np.ndarray | str | None) -> None:
         ({"head": np.array("gnm:../x")}, "names a head without its path"),
         ({"source": np.array("x" * 5000)}, "'source' has 5000 characters"),
         ({"meta": "[1]"}, "'meta' is not a JSON object"),
+        ({"meta": '{"events": {}}'}, "'meta' events is not a list"),
+        ({"meta": '{"events": [3]}'}, r"events\[0\] is not an object"),
+        ({"meta": '{"events": [{"kind": "word", "spans": 3}]}'}, "a list of 'spans'"),
+        ({"meta": '{"events": [{"kind": "word", "spans": [[1]]}]}'}, r"holds \[1\], not \[start, end"),
+        ({"meta": '{"events": [{"kind": "word", "spans": [[0, "x"]]}]}'}, r"holds \[0, 'x'\], not"),
+        ({"meta": '{"events": [{"kind": "yawn", "spans": [[0, 0.1]]}]}'}, "the kind 'yawn'"),
+        ({"meta": '{"events": [{"kind": "word", "spans": [[0, 0.1, 5]]}]}'}, r"holds \[0, 0.1, 5\], not"),
+        ({"meta": '{"events": [{"kind": "word", "spans": [[0, 100]]}]}'}, "a word ends at 100.00 s"),
+        ({"meta": '{"events": "' + "x" * (1 << 21) + '"}'}, "'meta' has 2097166 characters"),
         ({"image_size": None}, "'image_size' is missing"),
     ],
 )

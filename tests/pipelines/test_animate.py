@@ -58,11 +58,23 @@ def test_the_default_is_a_folder_with_video_motion_and_mesh(speech: Path, tmp_pa
 
 
 def test_every_format_appears_and_nothing_else(speech: Path, tmp_path: Path) -> None:
-    animate(speech, out=tmp_path / "all", formats=tuple(FORMATS), size=32)
-    names = ["hello.csv", "hello.glb", "hello.mp4", "hello.npz", "hello.usda", "hello.usda_textures", "hello.usdz",
-             "hello_obj", "hello_ply"]  # fmt: skip
-    assert listed(tmp_path / "all/hello") == names
+    formats = [name for name in FORMATS if name != "flame"]  # the toy head has no FLAME parameters
+    animate(speech, out=tmp_path / "all", formats=formats, size=32)
+    names = [f"hello{FORMATS[name].suffix}" for name in formats]
+    assert listed(tmp_path / "all/hello") == sorted([*names, "hello.usda_textures"])
     assert len(list((tmp_path / "all/hello/hello_obj").glob("*.obj"))) == 21
+
+
+def test_the_motion_file_says_what_happens_when(tmp_path: Path) -> None:
+    animate(make_speech(tmp_path / "long.wav", 5.0), formats=("npz",), fps=25, seed=1)
+    motion = read_motion("long/long.npz")
+    assert [(event.kind, round(event.end - event.start, 1)) for event in motion.events_of("phrase")] == [
+        ("phrase", 5.0)
+    ]
+    assert motion.events_of("phoneme")[-1].end == pytest.approx(5.0, abs=1e-3)
+    for blink in motion.events_of("blink"):
+        assert motion.cut(round(blink.start * 25), round(blink.end * 25)).channel("eyeBlinkLeft").max() > 0.8
+    assert "blink" in {event.kind for event in motion.events}
 
 
 def test_a_seed_repeats_and_switches_switch(speech: Path) -> None:
@@ -174,6 +186,12 @@ def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path, s
 
 
 @pytest.mark.slow
+def test_a_format_for_another_head_is_refused_before_any_work(tmp_path: Path, speech: Path) -> None:
+    with pytest.raises(UsageError, match="the head 'toy' has no FLAME parameters"):
+        animate(speech, formats=("npz", "flame"))
+    assert listed(tmp_path) == ["hello.wav"]
+
+
 def test_options_of_another_type_are_refused() -> None:
     """In a process of its own, without the type checks of the tests."""
     code = """

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import torch
 
+from facetalk.audio.phonemes import PHONEMES
 from facetalk.core.motion import still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import write_wav
 from facetalk.io.motion import write_motion
 
-SYMBOLS = ("B", "M", "P", "F", "V", "SIL")
-NUM_FEATURES = 6 + len(SYMBOLS)
+NUM_FEATURES = 6 + len(PHONEMES)
 
 
 class ToyEncoder:
@@ -28,10 +28,10 @@ class ToyEncoder:
         rows = [waveform[round(t * hop) : round((t + 1) * hop)].square().mean().sqrt() for t in range(num_frames)]
         loudness = torch.stack(rows).nan_to_num()
         around = torch.stack([loudness.roll(k) for k in range(6)], 1)
-        return torch.cat([around, torch.zeros(num_frames, len(SYMBOLS))], 1)
+        return torch.cat([around, torch.zeros(num_frames, len(PHONEMES))], 1)
 
     def columns(self, *names: str) -> tuple[int, ...]:
-        return tuple(6 + SYMBOLS.index(name) for name in names)
+        return tuple(6 + PHONEMES.index(name) for name in names)
 
 
 def write_clip(folder: Path, name: str, seconds: float, seed: int) -> None:

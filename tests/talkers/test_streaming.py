@@ -45,6 +45,10 @@ def test_streamed_speech_gives_exactly_the_motion_of_the_whole(
     assert torch.equal(streamed.expression, whole.expression)
     assert torch.equal(streamed.neck_pose, whole.neck_pose)
     assert whole.num_frames == 150
+    assert streamed.events == whole.events
+    phonemes = whole.events_of("phoneme")
+    assert (phonemes[0].start, phonemes[-1].end) == (0, pytest.approx(5.0))
+    assert {event.kind for event in whole.events} == {"phoneme", "blink"}
 
 
 def test_only_the_samples_in_work_are_read(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:

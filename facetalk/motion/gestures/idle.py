@@ -11,7 +11,7 @@ numbers are drawn in blocks of a fixed size, because `torch.randn` gives other v
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.events import Event
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
 from facetalk.head.channels import BLINK_NAMES, GAZE_NAMES, indices
@@ -29,6 +30,8 @@ BLINK_SHAPE = (0.0, 0.06, 0.32, 0.78, 1.0, 0.81, 0.51, 0.31, 0.18, 0.13, 0.09, 0
 """How far the lids are closed, a row per frame at 30 fps: median over the measured blinks, aligned at their peak."""
 
 _PEAK = BLINK_SHAPE.index(1.0)
+_LENGTH = next(frame for frame, closed in enumerate(BLINK_SHAPE) if frame > _PEAK and closed < 0.1)
+"""Frames of a blink until the lids are open again."""
 
 BLOCK_FRAMES = 256
 """Random numbers are drawn for this many frames at a time."""
@@ -56,12 +59,14 @@ class IdleConfig:
 class IdleMotion(NamedTuple):
     """Movements that are added to a talking face."""
 
-    blink: Float[Tensor, " frames"]
-    """0 open, 1 closed."""
+    closure: Float[Tensor, " frames"]
+    """Of the lids: 0 open, 1 closed."""
     head: Float[Tensor, "frames 3"]
     """Axis-angle of the neck, radians."""
     gaze: Float[Tensor, "frames 2"]
     """Pitch (down) and yaw (to the subject's left) of both eyes, radians."""
+    blinks: list[int]
+    """First frame of each blink."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +94,12 @@ class Idle:
         columns = indices(BLINK_NAMES, motion.expression_names)
         if self.blinks > 0:
             # A blink closes what is still open, so that half-closed lids do not close twice.
-            expression[:, columns] += idle.blink[:, None] * (1 - expression[:, columns])
+            expression[:, columns] += idle.closure[:, None] * (1 - expression[:, columns])
         if self.head_motion > 0:
             expression[:, indices(GAZE_NAMES, motion.expression_names)] = gaze_to_channels(leye_pose, reye_pose)
         return motion.replace(
             expression=expression, neck_pose=motion.neck_pose + head, leye_pose=leye_pose, reye_pose=reye_pose
-        )
+        ).with_events(blink_events(idle.blinks))
 
 
 def sample_idle(num_frames: int, generator: torch.Generator, config: IdleConfig | None = None) -> IdleMotion:
@@ -110,27 +115,47 @@ def sample_idle(num_frames: int, generator: torch.Generator, config: IdleConfig 
     blinks, gaze, *axes = (torch.Generator().manual_seed(seed) for seed in seeds)
     figures = zip(config.head_spread, config.head_rate, axes, strict=True)
     head = [sample_sway(num_frames, math.radians(spread), rate, axis) for spread, rate, axis in figures]
-    return IdleMotion(
-        sample_blinks(num_frames, blinks, config), torch.stack(head, 1), sample_gaze(num_frames, gaze, config)
-    )
+    starts = sample_blinks(num_frames, blinks, config)
+    gazes = sample_gaze(num_frames, gaze, config)
+    return IdleMotion(lid_closure(num_frames, starts), torch.stack(head, 1), gazes, starts)
 
 
-def sample_blinks(num_frames: int, generator: torch.Generator, config: IdleConfig) -> Float[Tensor, " frames"]:
-    """Sample how far the lids are closed: the measured shape, at random times with log-normal intervals."""
-    closure = torch.zeros(num_frames + len(BLINK_SHAPE))
-    shape = torch.tensor(BLINK_SHAPE)
+def sample_blinks(num_frames: int, generator: torch.Generator, config: IdleConfig) -> list[int]:
+    """Sample the first frames of blinks, which may lie before the first frame: log-normal intervals."""
+    starts: list[int] = []
     if config.blink_rate <= 0:
-        return closure[:num_frames]
+        return starts
     # The mean of a log-normal distribution is exp(mu + spread^2 / 2).
     center = math.log(1 / config.blink_rate) - config.interval_spread**2 / 2
     time = torch.rand((), generator=generator).item() / config.blink_rate
     while (first := round(time * FPS) - _PEAK) < num_frames:
+        starts.append(first)
+        interval = math.exp(center + config.interval_spread * torch.randn((), generator=generator).item())
+        time += max(interval, config.min_interval_s)
+    return starts
+
+
+def lid_closure(num_frames: int, blinks: Sequence[int]) -> Float[Tensor, " frames"]:
+    """Return how far the lids are closed: the measured shape at each blink.
+
+    Args:
+        num_frames: at 30 fps.
+        blinks: first frame of each.
+    """
+    closure = torch.zeros(num_frames + len(BLINK_SHAPE))
+    shape = torch.tensor(BLINK_SHAPE)
+    for first in blinks:
         part = shape[max(0, -first) :]
         place = slice(max(0, first), max(0, first) + len(part))
         closure[place] = torch.maximum(closure[place], part)
-        interval = math.exp(center + config.interval_spread * torch.randn((), generator=generator).item())
-        time += max(interval, config.min_interval_s)
     return closure[:num_frames]
+
+
+def blink_events(blinks: Sequence[int]) -> Iterator[Event]:
+    """Yield when the lids move, from fully open to nearly so: the last frames of `BLINK_SHAPE` are hardly visible."""
+    for first in blinks:
+        if first + _LENGTH > 0:
+            yield Event("blink", max(0, first) / FPS, (first + _LENGTH) / FPS)
 
 
 def sample_sway(num_frames: int, spread: float, rate: float, generator: torch.Generator) -> Float[Tensor, " frames"]:

@@ -13,6 +13,7 @@ from facetalk.motion.gestures.idle import (
     BLOCK_FRAMES,
     Idle,
     IdleConfig,
+    lid_closure,
     sample_blinks,
     sample_gaze,
     sample_idle,
@@ -30,6 +31,10 @@ def still(num_frames: int = 300) -> Motion:
     return still_motion("toy", torch.full((num_frames, 52), 0.1), ARKIT_NAMES, 30.0, 3)
 
 
+def blinking(num_frames: int, seed: int = 0) -> torch.Tensor:
+    return lid_closure(num_frames, sample_blinks(num_frames, seeded(seed), IdleConfig()))
+
+
 def autocorrelation(rows: torch.Tensor, lag: int) -> float:
     """Mean over many rows of one process, each with the mean zero."""
     return float((rows[:, lag:] * rows[:, : rows.shape[1] - lag]).mean() / rows.square().mean())
@@ -38,15 +43,17 @@ def autocorrelation(rows: torch.Tensor, lag: int) -> float:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("num_frames", [1, 255, 256, 257, 300])
 def test_the_first_frames_of_a_longer_recording_are_those_of_a_shorter_one(seed: int, num_frames: int) -> None:
-    for short, long in zip(sample_idle(num_frames, seeded(seed)), sample_idle(1500, seeded(seed)), strict=True):
-        assert len(short) == num_frames
-        assert torch.equal(short, long[:num_frames])
+    (*short, blinks), (*long, later) = (sample_idle(length, seeded(seed)) for length in (num_frames, 1500))
+    for first, second in zip(short, long, strict=True):
+        assert len(first) == num_frames
+        assert torch.equal(first, second[:num_frames])
+    assert blinks == later[: len(blinks)]
 
 
 def test_a_blink_that_begins_at_the_end_of_a_shorter_recording_is_not_lost() -> None:
-    closure = sample_blinks(3000, seeded(), IdleConfig())
+    closure = blinking(3000)
     start = int((closure > 0).nonzero()[0]) + 2  # the lids have begun to close and are not at their peak
-    torch.testing.assert_close(sample_blinks(start, seeded(), IdleConfig()), closure[:start], atol=0, rtol=0)
+    torch.testing.assert_close(blinking(start), closure[:start], atol=0, rtol=0)
     assert 0 < closure[start - 1] < 1
 
 
@@ -59,14 +66,15 @@ def test_the_generator_moves_on_by_the_same_amount_for_any_length() -> None:
 
 def test_the_same_seed_moves_in_the_same_way_and_another_differently() -> None:
     first, second, other = (sample_idle(200, seeded(seed)) for seed in (1, 1, 2))
-    for a, b, c in zip(first, second, other, strict=True):
+    for a, b, c in zip(first[:3], second[:3], other[:3], strict=True):
         assert torch.equal(a, b)
         assert not torch.equal(a, c)
+    assert first.blinks == second.blinks != other.blinks
 
 
 def test_blinks_are_as_frequent_as_measured_and_short() -> None:
     config = IdleConfig()
-    closure = torch.cat([sample_blinks(HOUR // 4, seeded(seed), config) for seed in range(12)])
+    closure = torch.cat([blinking(HOUR // 4, seed) for seed in range(12)])
     closed = torch.cat([torch.zeros(1), (closure > 0.5).float(), torch.zeros(1)]).diff()
     starts, stops = (closed == 1).nonzero()[:, 0], (closed == -1).nonzero()[:, 0]
     assert len(starts) / (len(closure) / 30) == pytest.approx(config.blink_rate, rel=0.06)
@@ -74,6 +82,19 @@ def test_blinks_are_as_frequent_as_measured_and_short() -> None:
     assert (closure.min(), closure.max()) == (0, 1)
     intervals = starts.diff() / 30
     assert intervals[intervals > 0.5].log().std() == pytest.approx(config.interval_spread, rel=0.15)
+
+
+def test_blinks_are_events_while_the_lids_are_away_from_rest() -> None:
+    motion = Idle().add(still(3000), None, seeded(3))
+    events = motion.events_of("blink")
+    assert len(events) == pytest.approx(33, abs=12)
+    closed = motion.channel("eyeBlinkLeft") > 0.3
+    during = torch.zeros(3000, dtype=torch.bool)
+    for event in events:
+        during[round(event.start * 30) : round(event.end * 30)] = True
+        assert closed[round(event.start * 30) : round(event.end * 30)].any()
+    assert not (closed & ~during).any()
+    assert Idle(blinks=0).add(still(3000), None, seeded(3)).events == ()
 
 
 @pytest.mark.parametrize("axis", range(3))
