@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.events import Event
+from facetalk.core.events import KINDS, Event
 from facetalk.core.motion import MAX_FPS, MIN_FPS, Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
@@ -140,9 +140,10 @@ def needed_events(motion: Motion, kinds: Sequence[str]) -> tuple[Event, ...]:
     """
     events = tuple(event for event in motion.events if event.kind in kinds)
     if not events:
+        missing = "events" if set(kinds) == set(KINDS) else " and no ".join(f"{kind}s" for kind in kinds)
         raise FacetalkError(
-            f"the motion has no {' and no '.join(f'{kind}s' for kind in kinds)}; facetalk animate finds the phonemes, "
-            "phrases and blinks of speech, and motion.with_events adds what you know"
+            f"the motion has no {missing}; facetalk animate finds the phonemes, phrases and blinks of speech, and "
+            "motion.with_events adds what you know"
         )
     return events
 

@@ -44,8 +44,8 @@ CONTACTS = ("PP", "FF")
 """Visemes in which the lips touch something, which a talker lets them do on these phonemes."""
 
 _CHANNELS = tuple(sorted({name for pose in POSES.values() for name in pose}))
-_IMPORTANCE = {"jawOpen": 2.0, "tongueOut": 0.5}
-"""How much a channel's error counts, relative to the others."""
+_IMPORTANCE = {"jawOpen": 2.0, "mouthSmile": 0.5, "tongueOut": 0.5}
+"""How much a channel's error counts, relative to the others: smiles come and go with the mood as well."""
 _TRUST, _CONTACT_TRUST, _LEAST_TRUST = 1.0, 4.0, 0.1
 """Cost of disregarding a phoneme, relative to the squared length of its pose, and the smallest such cost."""
 _PULL = 0.02

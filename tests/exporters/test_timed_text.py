@@ -111,8 +111,8 @@ def test_without_words_subtitles_show_phonemes() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "missing"),
     [
-        ("textgrid", {}, "no phrases and no words and no phonemes"),
-        ("events", {}, "and no blinks"),
+        ("textgrid", {}, "the motion has no events; facetalk animate finds"),
+        ("events", {}, "no events"),
         ("srt", {}, "no words and no phonemes"),
         ("vtt", {"cues": "word"}, "the motion has no words; facetalk animate finds"),
     ],
