@@ -68,6 +68,23 @@ def axis_angle_to_quaternion(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Ten
     return torch.cat([half.cos(), axis_angle / 2 * torch.sinc(half / torch.pi)], -1)
 
 
+def yaw_pitch_roll(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
+    """Angles of `rotation = Ry(yaw) Rx(pitch) Rz(roll)`, radians."""
+    yaw = torch.atan2(rotation[..., 0, 2], rotation[..., 2, 2])
+    pitch = torch.asin((-rotation[..., 1, 2]).clamp(-1, 1))
+    roll = torch.atan2(rotation[..., 1, 0], rotation[..., 1, 1])
+    return torch.stack([yaw, pitch, roll], -1)
+
+
+def from_yaw_pitch_roll(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """`Ry(yaw) Rx(pitch) Rz(roll)`, of which `yaw_pitch_roll` gives the angles."""
+    zero = torch.zeros_like(angles[..., 0])
+    yaw, pitch, roll = angles.unbind(-1)
+    axes = ([zero, yaw, zero], [pitch, zero, zero], [zero, zero, roll])
+    about_y, about_x, about_z = (axis_angle_to_matrix(torch.stack(axis, -1)) for axis in axes)
+    return about_y @ about_x @ about_z
+
+
 def slerp(
     first: Float[Tensor, "*batch 4"], second: Float[Tensor, "*batch 4"], blend: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch 4"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
-from facetalk.core.rotations import axis_angle_to_matrix
+from facetalk.core.rotations import axis_angle_to_matrix, yaw_pitch_roll
 from facetalk.exporters.base import DEFAULTS, ExportOptions, in_arkit_channels
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
@@ -67,11 +67,3 @@ def timecode(frame: int, fps: float) -> str:
     minutes, hours = int(seconds) // 60, int(seconds) // 3600
     place = int(rest * round(fps) * 1000)
     return f"{hours:02d}:{minutes % 60:02d}:{int(seconds) % 60:02d}:{place // 1000:02d}.{place % 1000:03d}"
-
-
-def yaw_pitch_roll(rotation: Float[Tensor, "frames 3 3"]) -> Float[Tensor, "frames 3"]:
-    """Angles of `rotation = Ry(yaw) Rx(pitch) Rz(roll)`, radians."""
-    yaw = torch.atan2(rotation[:, 0, 2], rotation[:, 2, 2])
-    pitch = torch.asin((-rotation[:, 1, 2]).clamp(-1, 1))
-    roll = torch.atan2(rotation[:, 1, 0], rotation[:, 1, 1])
-    return torch.stack([yaw, pitch, roll], 1)

@@ -7,9 +7,7 @@ frame is taken at the moment of the contact instead, at most half a frame away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,28 +16,7 @@ from torch import Tensor
 
 from facetalk.core.motion import Motion, resampled_frames
 from facetalk.core.timing import exact_rate, frame_times
-from facetalk.head.channels import BLINK_NAMES, LOWER_NAMES
-
-PARTING = {
-    "jawOpen": 1.0,
-    "mouthClose": -1.0,
-    "mouthFunnel": 0.28,
-    "mouthLowerDownLeft": 0.15,
-    "mouthLowerDownRight": 0.15,
-    "mouthUpperUpLeft": 0.12,
-    "mouthUpperUpRight": 0.12,
-}
-"""How far each channel parts the lips, relative to `jawOpen`: measured on the bundled head, where `jawOpen` parts them
-by 36 mm."""
-
-CLOSED_LIPS = 0.06
-"""Lips that are parted by less than this count as closed: 2 mm on the bundled head, the error of a fit."""
-
-CLOSED_LIDS = 0.3
-"""Lids that are open by less than this share count as closed."""
-
-NEGLIGIBLE = 0.004
-"""Differences of the opening that nobody sees, 0.15 mm: noise must not move frames about."""
+from facetalk.motion.contacts import NEGLIGIBLE, contacts
 
 
 def at_frame_rate(motion: Motion, fps: float) -> Motion:
@@ -58,7 +35,7 @@ def at_frame_rate(motion: Motion, fps: float) -> Motion:
     times = frame_times(resampled_frames(motion, fps), rate)
     result = motion.at_times(times, float(rate))
     moments = motion.replace(events=())
-    for contact in _contacts(motion):
+    for contact in contacts(motion):
         frames, source = missed_contacts(contact.opening, contact.closed, own, rate, len(times))
         at_contact = moments.at_times(source / float(own), float(rate))
         for column in contact.columns:
@@ -66,25 +43,6 @@ def at_frame_rate(motion: Motion, fps: float) -> Motion:
         if contact.moves_jaw:
             result.jaw_pose[frames] = at_contact.jaw_pose
     return result
-
-
-class _Contact(NamedTuple):
-    opening: Float[Tensor, " frames"]
-    closed: float
-    """Opening below which there is contact."""
-    columns: list[int]
-    """Expression columns that take part."""
-    moves_jaw: bool
-
-
-def _contacts(motion: Motion) -> Iterator[_Contact]:
-    names = motion.expression_names
-    if "jawOpen" in names:
-        columns = [names.index(name) for name in LOWER_NAMES if name in names]
-        yield _Contact(lip_opening(motion), CLOSED_LIPS, columns, moves_jaw=True)
-    for name in BLINK_NAMES:
-        if name in names:
-            yield _Contact(1 - motion.channel(name), CLOSED_LIDS, [names.index(name)], moves_jaw=False)
 
 
 def missed_contacts(
@@ -117,9 +75,3 @@ def missed_contacts(
     sampled = torch.lerp(opening[left], opening[right], (place - left).to(opening))
     missed = sampled > opening[source] + NEGLIGIBLE
     return frames[missed], source[missed].double()
-
-
-def lip_opening(motion: Motion) -> Float[Tensor, " frames"]:
-    """How far ARKit's channels part the lips, in units of `jawOpen`."""
-    parts = [weight * motion.channel(name) for name, weight in PARTING.items() if name in motion.expression_names]
-    return torch.stack(parts).sum(0)

@@ -13,7 +13,8 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.motion import read_motion
 from facetalk.io.video import VideoReader
-from facetalk.motion.frame_rate import at_frame_rate, lip_opening
+from facetalk.motion.contacts import lip_opening
+from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.pipelines.export import export
 from tests.exporters.motions import lively_motion
 
