@@ -10,10 +10,13 @@ import typer
 from facetalk.cli.options import (
     EyesName,
     FpsOption,
+    GainOption,
     HairName,
     HeadName,
     JsonFlag,
     JsonLinesFlag,
+    OffsetOption,
+    OnlyOption,
     OverwriteFlag,
     SkinName,
     SkipFlag,
@@ -25,7 +28,10 @@ from facetalk.exporters.registry import FORMATS
 
 def animate(
     speech: Annotated[
-        list[Path], typer.Argument(metavar="SPEECH", help="Audio files, videos with speech, or folders of them.")
+        list[Path],
+        typer.Argument(
+            metavar="SPEECH", help="Audio files, videos with speech, folders of them, or a table of lines: @lines.csv."
+        ),
     ],
     style: Annotated[
         str | None,
@@ -43,10 +49,20 @@ def animate(
     skin: SkinName = None,
     eyes: EyesName = None,
     hair: HairName = None,
+    channel: Annotated[
+        str | None, typer.Option("--channel", help="Use one channel of the audio: left, right, or its number.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Where to start in the audio: seconds, or 1:02.5.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Where to end.")] = None,
     head_motion: Annotated[
         float, typer.Option("--head-motion", min=0, help="Multiplies the head motion; 0: none.")
     ] = 1.0,
     blinks: Annotated[float, typer.Option("--blinks", min=0, help="Multiplies the blink rate; 0: none.")] = 1.0,
+    gain: GainOption = None,
+    offset: OffsetOption = None,
+    only: OnlyOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -71,7 +87,9 @@ def animate(
 ) -> None:
     """Turn speech into a talking head: a video with audio, a motion file and an animated mesh."""
     with batch_report("animate", as_json, json_lines) as report, progress_display() as show:
+        from facetalk.core.audio_part import AudioPart
         from facetalk.head.looks import Look
+        from facetalk.motion.regions import RegionalControl
         from facetalk.pipelines import animate as pipeline
 
         options = pipeline.AnimateOptions(
@@ -86,6 +104,8 @@ def animate(
             size=size,
             fps=fps,
             seed=seed,
+            control=RegionalControl.parsed(gain, offset, only),
+            part=AudioPart.parsed(channel, start, end),
         )
         pipeline.animate_all(
             speech,

@@ -10,9 +10,12 @@ import typer
 from facetalk.cli.options import (
     EyesName,
     FpsOption,
+    GainOption,
     HairName,
     JsonFlag,
     JsonLinesFlag,
+    OffsetOption,
+    OnlyOption,
     OverwriteFlag,
     SkinName,
     SkipFlag,
@@ -44,6 +47,9 @@ def export(
     eyes: EyesName = None,
     hair: HairName = None,
     fps: FpsOption = None,
+    gain: GainOption = None,
+    offset: OffsetOption = None,
+    only: OnlyOption = None,
     size: Annotated[
         int | None, typer.Option("--size", min=16, max=4096, help="Side of the video's image, pixels.  [default: 512]")
     ] = None,
@@ -67,6 +73,7 @@ def export(
     with batch_report("export", as_json, json_lines) as report, progress_display() as show:
         from facetalk.exporters.base import ExportOptions
         from facetalk.head.looks import Look
+        from facetalk.motion.regions import RegionalControl
         from facetalk.pipelines import export as pipeline
 
         pipeline.export_all(
@@ -75,6 +82,7 @@ def export(
             formats=formats.split(",") if formats else (),
             head=head,
             look=Look(skin, eyes, hair),
+            control=RegionalControl.parsed(gain, offset, only),
             options=ExportOptions(
                 fps=fps, size=size, audio=audio, cues=cues or "line", expressions=expressions or "all"
             ),

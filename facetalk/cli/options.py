@@ -35,3 +35,17 @@ ProgressChoice = Annotated[
     ProgressMode,
     typer.Option("--progress", help="Progress on stderr; auto: a bar on a terminal, else a line every few seconds."),
 ]
+GainOption = Annotated[
+    str | None,
+    typer.Option(
+        "--gain",
+        metavar="LIST",
+        help="How far regions or channels move, such as mouth=1.2,upper=0.7,jawOpen=1.1 (also eyes, head); 0 to 4.",
+    ),
+]
+OffsetOption = Annotated[
+    str | None, typer.Option("--offset", metavar="LIST", help="What channels get added, such as eyeSquint=0.05.")
+]
+OnlyOption = Annotated[
+    str | None, typer.Option("--only", metavar="LIST", help="Only these regions move: mouth, upper, eyes, head.")
+]

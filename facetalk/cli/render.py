@@ -10,9 +10,12 @@ import typer
 from facetalk.cli.options import (
     EyesName,
     FpsOption,
+    GainOption,
     HairName,
     JsonFlag,
     JsonLinesFlag,
+    OffsetOption,
+    OnlyOption,
     OverwriteFlag,
     SkinName,
     SkipFlag,
@@ -44,6 +47,9 @@ def render(
         typer.Option("--size", min=16, max=4096, help="Side of the front camera's image, pixels.  [default: 512]"),
     ] = None,
     fps: FpsOption = None,
+    gain: GainOption = None,
+    offset: OffsetOption = None,
+    only: OnlyOption = None,
     audio: Annotated[
         Path | None,
         typer.Option(
@@ -66,6 +72,7 @@ def render(
     with batch_report("render", as_json, json_lines) as report, progress_display() as show:
         from facetalk.data.sources import output_name
         from facetalk.head.looks import Look
+        from facetalk.motion.regions import RegionalControl
         from facetalk.pipelines import render as pipeline
 
         pipeline.render_file(
@@ -73,6 +80,7 @@ def render(
             out or Path(f"{output_name(motion_path)}.mp4"),
             head=head,
             look=Look(skin, eyes, hair),
+            control=RegionalControl.parsed(gain, offset, only),
             backend=backend,
             camera=camera,
             size=size,

@@ -123,7 +123,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
         if len(kinds) != len(value):
             raise UsageError(f"{where} needs {len(kinds)} values, found {len(value)}")
-        return tuple(_convert(kind, item, where) for kind, item in zip(kinds, value, strict=True))
+        items = enumerate(zip(kinds, value, strict=True), 1)
+        return tuple(
+            _convert(kind, item, f"{where}[{number}]" if dataclasses.is_dataclass(kind) else where)
+            for number, (kind, item) in items
+        )
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise UsageError(f"{where} must hold names with values, not {_short(value)}")

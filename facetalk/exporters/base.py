@@ -17,6 +17,7 @@ from facetalk.core.motion import MAX_FPS, MIN_FPS, Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
+from facetalk.io.audio_clip import AudioClip
 from facetalk.motion import frame_rate
 from facetalk.motion.frames import BACKENDS, CAMERAS
 
@@ -50,8 +51,8 @@ class ExportOptions:
     and 59.94 stand for 24000/1001, 30000/1001 and 60000/1001."""
     size: int | None = None
     """Side of the front camera's square image, pixels; 512 if not given. The tracked camera has the video's size."""
-    audio: Path | str | Float[Tensor, " samples"] | None = None
-    """Audio or video file whose audio goes with the frames, or mono samples at 16 kHz."""
+    audio: Path | str | AudioClip | Float[Tensor, " samples"] | None = None
+    """Audio or video file whose audio goes with the frames, or a part of it, or mono samples at 16 kHz."""
     backend: str = "cpu"
     """Renderer: `cpu`, or `pyrender` where OpenGL is installed."""
     camera: str = "front"

@@ -18,6 +18,7 @@ from torch import Tensor
 from facetalk.audio.resample import channel_signs, resample_blocks
 from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import SAMPLE_RATE
+from facetalk.io.audio_clip import AudioClip
 from facetalk.io.ffmpeg import last_line
 from facetalk.io.media import Media, checked_file, probe
 from facetalk.io.sample_blocks import IncompleteError, check_length, ffmpeg_blocks, soundfile_blocks
@@ -49,13 +50,16 @@ class StreamedAudio:
     In a video, time 0 is where the file starts: a gap before the audio track becomes silence.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, source: Path | str | AudioClip) -> None:
         """Decode a file into a temporary file, or into memory if it is short.
 
         Args:
-            path: any audio or video file that soundfile or ffmpeg reads.
+            source: any audio or video file that soundfile or ffmpeg reads, or a part of one at its own tempo.
         """
-        self.path = checked_file(Path(path), "an audio file")
+        self._clip = source if isinstance(source, AudioClip) else AudioClip(Path(source))
+        if self._clip.part.tempo != 1:
+            raise ValueError("audio at another tempo is only made for videos")
+        self.path = checked_file(self._clip.path, "an audio file")
         # Lives as long as this object; the operating system removes it with the process.
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
         try:
@@ -87,17 +91,20 @@ class StreamedAudio:
     def _decode(self) -> None:
         try:
             seconds = self._store(soundfile_blocks(self.path))
-            _warn_if_short(self.path, stated_seconds(self.path), seconds)
+            if self._clip.is_whole:
+                _warn_if_short(self.path, stated_seconds(self.path), seconds)
         except (soundfile.SoundFileError, IncompleteError):
             self._file.seek(0)
             self._file.truncate()
             messages: list[str] = []
             seconds = self._store(ffmpeg_blocks(self.path, messages))
-            if not _warn_if_short(self.path, _stated_by(probe(self.path), seconds), seconds) and messages:
+            is_short = self._clip.is_whole and _warn_if_short(self.path, _stated_by(probe(self.path), seconds), seconds)
+            if messages and not is_short:
                 _log.warning("%s is damaged (%s); what can be decoded of it is used", self.path, last_line(messages[0]))
 
     def _store(self, blocks: Iterator[tuple[int, np.ndarray]]) -> float:
         """Keep every channel at 16 kHz, and find out how to mix them; returns the length in seconds."""
+        blocks = self._clip.of_blocks(blocks)
         rate, first = next(blocks, (SAMPLE_RATE, np.zeros((0, 1), np.float32)))
         statistics = _Statistics(first.shape[1])
         samples = itertools.chain([first], (block for _, block in blocks))
@@ -112,7 +119,8 @@ class StreamedAudio:
             )
         seconds = statistics.samples / rate
         if seconds < MIN_SECONDS:
-            raise FacetalkError(f"{self.path} holds only {seconds:.3f} s of audio; at least {MIN_SECONDS} s are needed")
+            held = f"{self.path} holds only" if self._clip.is_whole else f"the part of {self.path} has only"
+            raise FacetalkError(f"{held} {seconds:.3f} s of audio; at least {MIN_SECONDS} s are needed")
         self._signs = channel_signs(statistics.products).float() / first.shape[1]
         self._length = self._file.tell() // self._row_bytes
         self._gain = _gain(max(self._peak(start) for start in range(0, self._length, BLOCK)))

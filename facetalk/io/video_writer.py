@@ -14,6 +14,7 @@ from torch import Tensor
 
 from facetalk.core.leftovers import temporary
 from facetalk.core.timing import SAMPLE_RATE, exact_rate
+from facetalk.io.audio_clip import AudioClip
 from facetalk.io.ffmpeg import Encoding, no_audio, source
 from facetalk.io.files import replacing
 from facetalk.io.media import Stream, checked_file, probe
@@ -38,7 +39,7 @@ class VideoWriter:
         path: Path | str,
         size: tuple[int, int],
         fps: float,
-        audio: Path | str | Float[Tensor, " samples"] | None = None,
+        audio: Path | str | AudioClip | Float[Tensor, " samples"] | None = None,
         *,
         sample_rate: int = SAMPLE_RATE,
     ) -> None:
@@ -48,8 +49,8 @@ class VideoWriter:
             path: `.mp4` file.
             size: width and height of the frames; an odd side is written one pixel larger, as the format demands.
             fps: frames a second; 29.97 stands for 30000/1001.
-            audio: audio or video file whose audio is used, or mono samples in [-1, 1]. Audio beyond the last frame is
-                cut off.
+            audio: audio or video file whose audio is used, or a part of it, or mono samples in [-1, 1]. Audio beyond
+                the last frame is cut off.
             sample_rate: of the samples, Hz.
         """
         self.path = Path(path)
@@ -125,7 +126,8 @@ class VideoWriter:
             raw = ["-f", "f32le", "-ar", str(self._sample_rate), "-ac", "1", "-i", f"file:{samples}"]
             return [*raw, *encoded]
         assert self._audio is not None
-        return _audio_source(Path(self._audio), encoded)
+        clip = self._audio if isinstance(self._audio, AudioClip) else AudioClip(Path(self._audio))
+        return _audio_source(clip, encoded)
 
     def _video_arguments(self) -> list[str]:
         width, height = (side + side % 2 for side in self.size)
@@ -142,22 +144,23 @@ MAX_CHANNELS = 8
 """AAC's limit."""
 
 
-def _audio_source(path: Path, encoded: list[str]) -> list[str]:
-    """Arguments that read the audio of a file and write it as `encoded` says.
+def _audio_source(clip: AudioClip, encoded: list[str]) -> list[str]:
+    """Arguments that read the audio of a file, or a part of it, and write it as `encoded` says.
 
     Audio that starts late in its file keeps its place. Float samples beyond [-1, 1] are scaled down, as for the talker;
     more channels than AAC can hold are mixed.
     """
-    media = probe(checked_file(path, "an audio file"))
+    path = checked_file(clip.path, "an audio file")
+    media = probe(path)
     if media.audio is None:
         raise no_audio(path)
-    filters = [audio_filter(longest_pause(media))]
+    filters = [audio_filter(longest_pause(media)), *clip.filters()]
     if media.audio.line.startswith("pcm_f"):
-        peak = max((float(abs(block).max(initial=0)) for _, block in sample_blocks(path)), default=0.0)
+        peak = max((float(abs(block).max(initial=0)) for _, block in clip.of_blocks(sample_blocks(path))), default=0.0)
         if peak > 1:
             filters.append(f"volume={1 / peak:.9f}")
     channels = _num_channels(media.audio)
-    if channels > MAX_CHANNELS:
+    if channels > MAX_CHANNELS and clip.part.channel is None:
         filters.append("pan=mono|c0<" + "+".join(f"c{channel}" for channel in range(channels)))
     return [*source(path), "-map", f"0:{media.audio.index}", "-af", ",".join(filters), *encoded, *media.clock()]
 

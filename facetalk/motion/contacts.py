@@ -1,4 +1,4 @@
-"""Contacts in a motion with ARKit's channels: lips that close and lids that shut, and how a change leaves them closed."""
+"""Contacts in a motion with ARKit's channels: lips that close, lids that shut, and how a change keeps them closed."""
 
 from __future__ import annotations
 

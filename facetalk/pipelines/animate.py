@@ -11,6 +11,7 @@ from pathlib import Path
 
 from facetalk.audio.activity import phrases
 from facetalk.audio.seed import recording_seed
+from facetalk.core.audio_part import AudioPart
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
@@ -21,9 +22,12 @@ from facetalk.exporters.registry import formats_named
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import Waveform
+from facetalk.io.audio_clip import AudioClip
 from facetalk.io.streamed_audio import StreamedAudio
+from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
+from facetalk.motion.regions import RegionalControl, controlled
 from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options, found_speech, plan, sorted_out
 from facetalk.pipelines.batch import (
     Outcome,
@@ -80,6 +84,7 @@ class Animator:
         seed = recording_seed(waveform) if options.seed is None else options.seed
         motion = self.talker.speak(waveform, self.direction)
         motion = add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=seed)
+        motion = controlled(motion, options.control)
         return motion.with_events(phrases(waveform)).replace(meta={**motion.meta, "seed": seed})
 
 
@@ -97,6 +102,8 @@ def animate(
     size: int = 512,
     fps: float | None = None,
     seed: int | None = None,
+    control: RegionalControl | None = None,
+    part: AudioPart | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
@@ -118,6 +125,8 @@ def animate(
         fps: frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted.
         seed: decides when the eyes blink and how the head moves; if None, it follows from the recording, so that
             each one has its own performance, the same every time.
+        control: how much mouth, upper face, eyes, head and single channels move; applied after blinks and head motion.
+        part: which channel and span of the recording is used; all of it if omitted.
         out: folder that gets a folder for the outputs, named after the speech; the current one if omitted.
         overwrite: replace existing outputs.
         progress: called with the step, how much of it is done, and how much there is.
@@ -145,6 +154,8 @@ def animate(
         size=size,
         fps=fps,
         seed=seed,
+        control=control or RegionalControl(),
+        part=part or AudioPart(),
     )
     batch = animate_all([Path(speech)], options, out=out, overwrite=overwrite, progress=progress)
     for error in batch.failed.values():
@@ -231,15 +242,18 @@ def _animate_one(
     progress: Progress,
 ) -> Outcome:
     speech = job.speech
-    with _timed(timings, "talker"), StreamedAudio(speech) as audio:
+    clip = AudioClip(speech, options.part)
+    with _timed(timings, "talker"), StreamedAudio(clip) as audio:
         motion = animator.motion(audio, options)
+    if job.sidecar is not None:  # at the final frame rate, where locked values stay exact
+        motion = job.sidecar.on(at_frame_rate(motion, options.fps or motion.fps))
     motion = motion.replace(source=unicode_name(speech.name), meta={**job.made, **motion.meta})
 
     def labeled(what: str, done: int, total: int) -> None:
         progress(f"{what} {speech.name}", done, total)
 
     with folder.holding(next(iter(job.targets.values())).parent), _timed(timings, "files"):
-        written = ExportOptions(fps=options.fps, size=options.size, audio=speech)
+        written = ExportOptions(fps=options.fps, size=options.size, audio=clip)
         export_formats(motion, job.targets, head=animator.head, options=written, progress=labeled)
         made = {path: file_options(name, job.made, options) for name, path in job.targets.items() if name != "npz"}
         write_record(made)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
+from facetalk.core.audio_part import AudioPart
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
 from facetalk.core.text import unicode_name
 from facetalk.data.sources import clip_names, find_speech, refuse_same_names
@@ -15,8 +16,10 @@ from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.io.media import checked_file
 from facetalk.motion.gestures.registry import check_factors, check_seed
+from facetalk.motion.regions import RegionalControl
 from facetalk.pipelines.batch import Outcome, failed
 from facetalk.pipelines.records import fingerprint, is_output, wanted_targets
+from facetalk.pipelines.sidecar import Sidecar, beside, edits_made_with
 from facetalk.talkers.base import check_strength
 from facetalk.talkers.styles import parse_mixture
 
@@ -46,6 +49,10 @@ class AnimateOptions:
     """Frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted."""
     seed: int | None = None
     """Decides when the eyes blink and how the head moves; if None, it follows from the recording."""
+    control: RegionalControl = field(default_factory=RegionalControl)
+    """How much mouth, upper face, eyes, head and single channels move."""
+    part: AudioPart = field(default_factory=AudioPart)
+    """Which channel and span of the recording is used."""
 
     def __post_init__(self) -> None:
         formats_named(self.formats)
@@ -54,6 +61,7 @@ class AnimateOptions:
         check_fps(self.fps)
         check_size(self.size)
         check_strength(self.style_strength)
+        self.control.check()
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ class AnimateJob:
     targets: Mapping[str, Path]
     made: Mapping[str, object]
     """Options that decide the motion, see `made_with`."""
+    sidecar: Sidecar | None = None
+    """The list of edits beside the outputs."""
     redone: str = ""
 
 
@@ -96,14 +106,15 @@ def sorted_out(
             checked_file(speech, "an audio file")
             if any(path.exists() and path.samefile(speech) for path in targets.values()):
                 raise FacetalkError(f"{speech} would be replaced by its own animation; choose another folder with -o")
-            made = made_with(speech, options)
+            sidecar = beside(targets)
+            made = {**made_with(speech, options), **edits_made_with(sidecar)}
             needed = partial(file_options, made=made, options=options)
             wanted, redone = wanted_targets(targets, needed, overwrite, skip_existing)
         except USER_ERRORS as error:
             settled.append(failed(speech, user_error(error)))
             continue
         if wanted:
-            jobs[speech] = AnimateJob(speech, wanted, made, redone)
+            jobs[speech] = AnimateJob(speech, wanted, made, sidecar, redone)
         else:
             settled.append(Outcome(speech, "skipped", targets))
     return jobs, settled
@@ -124,6 +135,8 @@ def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
         "blinks": options.blinks,
         "fps": options.fps,
         "chosen_seed": options.seed,
+        **options.control.described(),
+        **options.part.meta(),
     }
 
 

@@ -16,7 +16,7 @@ from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
 from facetalk.core.interruption import was_interrupted
 from facetalk.core.motion import Motion, check_values
 from facetalk.core.progress import Progress, no_progress
-from facetalk.core.text import one_line, unicode_name
+from facetalk.core.text import one_line
 from facetalk.data.sources import output_name, refuse_same_names
 from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions, at_frame_rate
 from facetalk.exporters.registry import (
@@ -30,10 +30,12 @@ from facetalk.exporters.registry import (
 )
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
+from facetalk.io.audio_clip import AudioClip
 from facetalk.io.files import free_path, make_folder
 from facetalk.io.motion import read_motion
 from facetalk.motion.frames import matching_head
 from facetalk.motion.heads import load_head
+from facetalk.motion.regions import RegionalControl, controlled
 from facetalk.pipelines.batch import (
     Outcome,
     OutputFolder,
@@ -43,7 +45,7 @@ from facetalk.pipelines.batch import (
     no_report,
     run_batch,
 )
-from facetalk.pipelines.records import fingerprint, wanted_targets, write_record
+from facetalk.pipelines.records import fingerprint, fingerprints, recorded, wanted_targets, write_record
 from facetalk.pipelines.speech_audio import speech_of
 
 _log = logging.getLogger(__name__)
@@ -56,9 +58,10 @@ def export(
     format: str | None = None,
     head: HeadModel | str | None = None,
     look: Look | None = None,
+    control: RegionalControl | None = None,
     fps: float | None = None,
     size: int | None = None,
-    audio: Path | str | Float[Tensor, " samples"] | None = None,
+    audio: Path | str | AudioClip | Float[Tensor, " samples"] | None = None,
     backend: str = "cpu",
     camera: str = "front",
     over: Path | str | None = None,
@@ -75,11 +78,12 @@ def export(
         format: name of the format, where the path's suffix does not say it.
         head: the head to pose, or its name; the one that the motion names, if not given.
         look: colors of skin, eyes and hair of a head that is given by name.
+        control: how much mouth, upper face, eyes, head and single channels move.
         fps: frames a second; the motion's own if not given, with the tracked camera the fitted video's. 23.976, 29.97
             and 59.94 stand for 24000/1001, 30000/1001 and 60000/1001.
         size: side of the front camera's square image, pixels; 512 if not given. This and all options up
             to `over` are for video only.
-        audio: audio or video file whose audio goes with the frames, or mono samples at 16 kHz.
+        audio: audio or video file whose audio goes with the frames, or a part of it, or mono samples at 16 kHz.
         backend: `cpu`, or `pyrender` where OpenGL is installed.
         camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, image size
             and frame rate of the video that the motion was fitted to.
@@ -98,6 +102,7 @@ def export(
     """
     if not isinstance(motion, Motion):
         raise InvalidValueError(f"export takes a Motion, not {type(motion).__name__}; read_motion reads a file")
+    motion = controlled(motion, control)
     name = format_of(path) if format is None else _format_for(Path(path), format)
     options = ExportOptions(
         fps=fps, size=size, audio=audio, backend=backend, camera=camera, over=over, cues=cues, expressions=expressions
@@ -124,12 +129,15 @@ def _format_for(path: Path, format: str) -> str:
 
 def _refuse_input(path: Path, source: object) -> None:
     """Refuse to replace a file that goes into the result."""
+    source = source.path if isinstance(source, AudioClip) else source
     if isinstance(source, str | Path) and path.exists() and Path(source).exists() and path.samefile(source):
         raise FacetalkError(f"{path} would be replaced by what is made from it; choose another output")
 
 
 def _warn_of_other_video(motion: Motion, over: Path) -> None:
     """Say so where the video below the head is not the one that the head was fitted to."""
+    if motion.meta.get("frames_moved"):
+        _log.warning("the motion was cut or retimed after the fit: its frames do not lie over those of %s", over)
     fitted = motion.meta.get("video_fingerprint")
     if isinstance(fitted, str) and over.is_file() and fingerprint(over) != fitted:
         name = one_line(str(motion.meta.get("video", "")))
@@ -208,6 +216,7 @@ def export_all(
     formats: Sequence[str] = (),
     head: str | None = None,
     look: Look | None = None,
+    control: RegionalControl | None = None,
     options: ExportOptions | None = None,
     overwrite: bool = False,
     skip_existing: bool = False,
@@ -223,6 +232,7 @@ def export_all(
         formats: names of formats.
         head: name of the head; the one that each motion names, if not given.
         look: colors of skin, eyes and hair.
+        control: see `export`.
         options: see `ExportOptions`.
         overwrite: replace existing files.
         skip_existing: keep files that exist and were made with the same options, and write the others.
@@ -246,14 +256,14 @@ def export_all(
         own = options
         if "mp4" in targets and options.audio is None:
             own = replace(options, audio=speech_of(motion, motion_path))
-        made = _made_with(motion_path, wanted_head, look, own)
+        made = {**_made_with(motion_path, wanted_head, look, own), **(control or RegionalControl()).described()}
         wanted, redone = wanted_targets(targets, lambda name: _file_options(name, made), overwrite, skip_existing)
         if not wanted:
             return Outcome(motion_path, "skipped", targets)
         heads[wanted_head] = heads.get(wanted_head) or load_head(wanted_head, look)
         with folder.holding(folder.root):
             labeled = _labeled(progress, motion_path)
-            export_formats(motion, wanted, head=heads[wanted_head], options=own, progress=labeled)
+            export_formats(controlled(motion, control), wanted, head=heads[wanted_head], options=own, progress=labeled)
             write_record({path: _file_options(name, made) for name, path in wanted.items()})
         details = {"frames": motion.num_frames, "seconds": motion.duration_s}
         return Outcome(motion_path, "done", wanted, redone=redone, details=details)
@@ -282,19 +292,13 @@ def plan(motion_paths: Sequence[Path], out: Path | str | None, formats: Sequence
 def _made_with(motion_path: Path, head: str, look: Look | None, options: ExportOptions) -> dict[str, object]:
     """All options that decide an export."""
     values = {name: getattr(options, name) for name in options.given()}
-    files = {
-        f"{name}_fingerprint": fingerprint(Path(value))
-        for name, value in values.items()
-        if isinstance(value, str | Path) and Path(value).is_file()
-    }
-    plain: dict[str, object] = {"size": DEFAULT_SIZE}
-    plain |= {name: unicode_name(value) if isinstance(value, Path) else value for name, value in values.items()}
+    plain = {"size": DEFAULT_SIZE, **{name: recorded(value) for name, value in values.items()}}
     return {
         "command": "export",
         "motion_fingerprint": fingerprint(motion_path),
         "head": head,
         "look": asdict(look or Look()),
-        "export": {item.name: plain.get(item.name) for item in fields(ExportOptions)} | files,
+        "export": {item.name: plain.get(item.name) for item in fields(ExportOptions)} | fingerprints(values),
     }
 
 

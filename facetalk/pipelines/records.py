@@ -11,6 +11,7 @@ from typing import Any
 
 from facetalk.core.errors import FacetalkError
 from facetalk.core.text import unicode_name
+from facetalk.io.audio_clip import AudioClip
 from facetalk.io.files import replacing
 from facetalk.io.motion import read_motion
 
@@ -29,6 +30,21 @@ def fingerprint(path: Path) -> str:
             file.seek(max(_END_BYTES, size - _END_BYTES))
             digest.update(file.read(_END_BYTES))
     return digest.hexdigest()[:16]
+
+
+def fingerprints(options: Mapping[str, Any]) -> dict[str, str]:
+    """Fingerprints of the files among some options, as `audio_fingerprint` and so on."""
+    paths = {name: value.path if isinstance(value, AudioClip) else value for name, value in options.items()}
+    return {
+        f"{name}_fingerprint": fingerprint(Path(path))
+        for name, path in paths.items()
+        if isinstance(path, str | Path) and Path(path).is_file()
+    }
+
+
+def recorded(value: Any) -> Any:
+    """An option as a record has it: files by their names in Unicode."""
+    return unicode_name(str(value)) if isinstance(value, Path | AudioClip) else value
 
 
 def wanted_targets(

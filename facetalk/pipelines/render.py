@@ -13,16 +13,17 @@ from torch import Tensor
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
-from facetalk.core.text import unicode_name
 from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions
 from facetalk.exporters.registry import format_of
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
+from facetalk.io.audio_clip import AudioClip
 from facetalk.io.motion import read_motion
 from facetalk.io.video import read_video_info
+from facetalk.motion.regions import RegionalControl
 from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, no_report, run_batch
 from facetalk.pipelines.export import export
-from facetalk.pipelines.records import fingerprint, wanted_targets, write_record
+from facetalk.pipelines.records import fingerprint, fingerprints, recorded, wanted_targets, write_record
 from facetalk.pipelines.speech_audio import speech_of
 
 
@@ -32,11 +33,12 @@ def render(
     *,
     head: HeadModel | str | None = None,
     look: Look | None = None,
+    control: RegionalControl | None = None,
     backend: str = "cpu",
     camera: str = "front",
     size: int | None = None,
     fps: float | None = None,
-    audio: Path | str | Float[Tensor, " samples"] | None = None,
+    audio: Path | str | AudioClip | Float[Tensor, " samples"] | None = None,
     over: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
@@ -48,12 +50,13 @@ def render(
         out_path: `.mp4` file.
         head: the head to pose, or its name; the one that the motion names, if not given.
         look: colors of skin, eyes and hair of a head that is given by name.
+        control: how much mouth, upper face, eyes, head and single channels move.
         backend: `cpu`, or `pyrender` where OpenGL is installed.
         camera: `front` looks at the head's usual place from in front; `tracked` reproduces the camera, image size
             and frame rate of the video that the motion was fitted to.
         size: side of the front camera's square image, pixels; 512 if not given.
         fps: frames a second; the motion's own in front, the fitted video's for the tracked camera.
-        audio: audio or video file whose audio goes with the frames, or mono samples at 16 kHz.
+        audio: audio or video file whose audio goes with the frames, or a part of it, or mono samples at 16 kHz.
         over: video over which the face is drawn, instead of a plain wall; needs the tracked camera.
         overwrite: replace an existing file.
         progress: called after every frame.
@@ -70,6 +73,7 @@ def render(
         out_path,
         head=head,
         look=look,
+        control=control,
         backend=backend,
         camera=camera,
         size=size,
@@ -109,7 +113,8 @@ def render_file(
     check_batch_flags(skip_existing, overwrite)
     source, targets = Path(motion_path), {"mp4": Path(out_path)}
     check_video_path(targets["mp4"])
-    ExportOptions(**{name: value for name, value in options.items() if name not in ("head", "look")})  # or it raises
+    others = ("head", "look", "control")
+    ExportOptions(**{name: value for name, value in options.items() if name not in others})  # or it raises
 
     def work(path: Path) -> Outcome:
         motion = read_motion(path)
@@ -128,7 +133,7 @@ def render_file(
     return run_batch(work, {source: source}, (), report, progress)[0]
 
 
-def own_audio(motion: Motion, motion_path: Path, over: Path | str | None = None) -> Path | None:
+def own_audio(motion: Motion, motion_path: Path, over: Path | str | None = None) -> Path | AudioClip | None:
     """The audio that goes with a motion file: of the video that it lies over, or of its speech."""
     if over is not None:
         return Path(over) if read_video_info(over).has_audio else None
@@ -152,11 +157,7 @@ def _other_way(path: Path) -> str:
 
 def _recorded(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as they are recorded: files with fingerprints."""
-    values: dict[str, Any] = {}
-    for name, value in options.items():
-        if isinstance(value, str | Path) and Path(value).is_file():
-            values[f"{name}_fingerprint"] = fingerprint(Path(value))
-        values[name] = asdict(value) if isinstance(value, Look) else value
-        if isinstance(value, Path):
-            values[name] = unicode_name(value)
-    return values
+    control = options.get("control") or RegionalControl()
+    values = {name: recorded(value) for name, value in options.items() if name != "control"}
+    values |= {name: asdict(value) for name, value in options.items() if isinstance(value, Look)}
+    return values | control.described() | fingerprints(options)

@@ -13,6 +13,7 @@ from torch import Tensor
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.io.audio import Waveform
+from facetalk.motion.regions import RegionalControl
 
 MAX_STRENGTH = 1.5
 """Of a style: further out, the decoders see codes unlike any of their training."""
@@ -45,6 +46,8 @@ class Direction:
     """How much the face laughs, 0 to 1."""
     person: str | None = None
     """One of the people that the talker was trained on."""
+    control: RegionalControl | None = None
+    """How much mouth, upper face, eyes, head and single channels move."""
 
     def __post_init__(self) -> None:
         check_strength(self.strength)

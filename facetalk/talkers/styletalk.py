@@ -21,6 +21,7 @@ from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, indices
 from facetalk.io.audio import Waveform, checked_waveform
 from facetalk.io.weights import CONFIG_FILE
 from facetalk.motion.heads import identity_names
+from facetalk.motion.regions import controlled
 from facetalk.networks.registry import describe, load, load_speech
 from facetalk.networks.styletalk import SpeechFeatures, StyleTalkGenerator, feature_blocks
 from facetalk.talkers.base import Direction, reject_unsupported
@@ -62,7 +63,7 @@ class SpeakingConfig:
 class StyleTalk:
     """A talker that takes over the speaking style of a reference."""
 
-    supported = ("style", "strength")
+    supported = ("style", "strength", "control")
     """Fields of `Direction` that it follows."""
 
     def __init__(
@@ -140,7 +141,7 @@ class StyleTalk:
         features = self._heard(feature_blocks(self.speech, waveform), phonemes)
         expression = self._decode_blocks(features, num_frames, code)
         motion = still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
-        return motion.with_events(phonemes.finish())
+        return controlled(motion.with_events(phonemes.finish()), direction.control)
 
     def _heard(
         self, blocks: Iterable[Float[Tensor, "_ features"]], phonemes: PhonemeTrack

@@ -11,6 +11,7 @@ from torch import nn
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.weights import write_model
+from facetalk.motion.regions import RegionalControl
 from facetalk.talkers import registry
 from facetalk.talkers.base import Direction, Talker, reject_unsupported
 from facetalk.talkers.registry import TALKERS, load_talker
@@ -24,8 +25,10 @@ ASKED: dict[str, Direction] = {
     "level": Direction(level=0.7),
     "laughter": Direction(laughter=0.5),
     "person": Direction(person="M003"),
+    "control": Direction(control=RegionalControl(gains={"mouth": 1.2})),
 }
-SUPPORTED = {"styletalk": {"style", "strength"}, "mumbler": {"emotion", "level"}, "small": {"style", "strength"}}
+STYLED = {"style", "strength", "control"}
+SUPPORTED = {"styletalk": STYLED, "mumbler": {"emotion", "level"}, "small": STYLED}
 
 
 @pytest.fixture(params=[*TALKERS, "mumbler", "small"], scope="module")
@@ -60,7 +63,7 @@ def test_a_talker_repeats_itself_with_the_same_generator(talker: Talker) -> None
 @pytest.mark.parametrize("field", ASKED)
 def test_a_talker_rejects_by_name_what_it_does_not_support(talker: Talker, field: str) -> None:
     name = "small" if getattr(talker, "head", "") == "toy" else talker.name
-    if field in SUPPORTED.get(name, {"style", "strength"}):
+    if field in SUPPORTED.get(name, STYLED):
         direction = Direction(style="neutral") if field == "style" else ASKED[field]
         assert talker.speak(speech(), direction).num_frames == 24
     else:
