@@ -13,6 +13,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 MOST_CHANNELS = 1024
 _LATEST_S = 24 * 3600.0
 _SLOWEST, _FASTEST = 0.01, 100.0
+_UNCLEAR = "the motion does not say which part of its speech it shows"
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class AudioPart:
             UsageError: one of them is not of this form, or the span is empty.
         """
         return cls(
-            channel=None if channel is None else parse_channel(channel),
-            start_s=0.0 if start is None else parse_time(start, "the start"),
-            end_s=None if end is None else parse_time(end, "the end"),
+            channel=None if channel is None else _channel(channel),
+            start_s=0.0 if start is None else _time(start, "the start"),
+            end_s=None if end is None else _time(end, "the end"),
         )
 
     @classmethod
@@ -65,16 +66,14 @@ class AudioPart:
         Raises:
             FacetalkError: what it names makes no sense.
         """
-        start_s, tempo = meta.get("from"), meta.get("tempo")
+        named = {name: meta[name] for name in ("channel", "from", "to", "tempo") if meta.get(name) is not None}
+        for name, value in named.items():
+            if not _is_number(value) or (name == "channel" and not isinstance(value, int)):
+                raise FacetalkError(f"{_UNCLEAR}: its {name} is {value!r:.40}")
         try:
-            return cls(
-                channel=meta.get("channel"),
-                start_s=0.0 if start_s is None else start_s,
-                end_s=meta.get("to"),
-                tempo=1.0 if tempo is None else tempo,
-            )
+            return cls(named.get("channel"), named.get("from", 0.0), named.get("to"), named.get("tempo", 1.0))
         except UsageError as error:
-            raise FacetalkError(f"the motion's meta does not say which part of its speech it shows: {error}") from None
+            raise FacetalkError(f"{_UNCLEAR}: {error}") from None
 
     def meta(self) -> dict[str, Any]:
         """What `of` reads; null where it is the default."""
@@ -95,7 +94,7 @@ class AudioPart:
         return AudioPart(self.channel, self.start_s, self.end_s, self.tempo * speed)
 
 
-def parse_channel(text: str) -> int:
+def _channel(text: str) -> int:
     """The number of a channel that is given as `left`, `right`, or counted from 1."""
     sides = {"left": 1, "right": 2}
     word = text.strip().lower()
@@ -106,7 +105,7 @@ def parse_channel(text: str) -> int:
     return int(word)
 
 
-def parse_time(text: str, what: str) -> float:
+def _time(text: str, what: str) -> float:
     """Seconds that are given as `12.5`, `1:02.5` or `1:02:03`.
 
     Args:

@@ -36,6 +36,10 @@ def build(cls: type[T], mapping: Mapping[str, Any], where: str = "") -> T:
             near = difflib.get_close_matches(str(key)[:80], names, 1)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
             raise UsageError(f"unknown option {_join(where, str(key)[:80])}; {hint}")
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        is_needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if is_needed and field.name not in mapping:
+            raise UsageError(f"{where or 'the configuration'} needs {field.name}")
     values = {key: _convert(hints[key], value, _join(where, key)) for key, value in mapping.items()}
     try:
         return cls(**values)
