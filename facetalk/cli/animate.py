@@ -90,9 +90,10 @@ def animate(
         from facetalk.core.audio_part import AudioPart
         from facetalk.head.looks import Look
         from facetalk.motion.regions import RegionalControl
-        from facetalk.pipelines import animate as pipeline
+        from facetalk.pipelines.animate_jobs import AnimateOptions
+        from facetalk.pipelines.animate_table import animate_inputs
 
-        options = pipeline.AnimateOptions(
+        options = AnimateOptions(
             style=style,
             style_strength=style_strength,
             talker=talker,
@@ -107,7 +108,7 @@ def animate(
             control=RegionalControl.parsed(gain, offset, only),
             part=AudioPart.parsed(channel, start, end),
         )
-        pipeline.animate_all(
+        animate_inputs(
             speech,
             options,
             out=out,

@@ -11,7 +11,9 @@ import typer
 from facetalk.cli.animate import animate
 from facetalk.cli.command import command
 from facetalk.cli.config import config
+from facetalk.cli.diff import diff
 from facetalk.cli.doctor import doctor
+from facetalk.cli.edit import edit
 from facetalk.cli.evaluate import evaluate
 from facetalk.cli.export import export
 from facetalk.cli.fit import fit
@@ -29,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help takes half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (fit, train, animate, render, export, evaluate, weights, doctor):
+for function in (fit, train, animate, edit, diff, render, export, evaluate, weights, doctor):
     app.command()(command(function))
 app.add_typer(heads, name="heads")
 app.add_typer(styles, name="styles")

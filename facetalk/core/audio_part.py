@@ -86,7 +86,7 @@ class AudioPart:
 
     def cut(self, start_s: float, end_s: float) -> AudioPart:
         """The part of this part between two times of a motion that it goes with, seconds."""
-        start, end = (self.start_s + time * self.tempo for time in (start_s, end_s))
+        start, end = (round(self.start_s + time * self.tempo, 6) for time in (start_s, end_s))
         return AudioPart(self.channel, start, end, self.tempo)
 
     def faster(self, speed: float) -> AudioPart:

@@ -207,16 +207,16 @@ def animate_all(
             check_style(options.style, animator.talker)
         jobs, settled = sorted_out(targets, options, overwrite, skip_existing)
         if jobs and options.style is not None:
-            animator = _with_style(animator, options, timings, progress)
+            animator = with_style(animator, options, timings, progress)
         folder = OutputFolder(Path(out or "."))
 
         def work(job: AnimateJob) -> Outcome:
             spent = dict(timings)
             timings.clear()  # what was loaded once is reported once
-            return _animate_one(animator, job, options, folder, spent, progress)
+            return animate_one(animator, job, options, folder, spent, progress)
 
         outcomes = run_batch(work, jobs, settled, report, progress)
-    return _batch(outcomes)
+    return batch_of(outcomes)
 
 
 def load_animator(options: AnimateOptions, timings: dict[str, float]) -> Animator:
@@ -226,14 +226,14 @@ def load_animator(options: AnimateOptions, timings: dict[str, float]) -> Animato
     return Animator(head, talker, Direction())
 
 
-def _with_style(animator: Animator, options: AnimateOptions, timings: dict[str, float], progress: Progress) -> Animator:
+def with_style(animator: Animator, options: AnimateOptions, timings: dict[str, float], progress: Progress) -> Animator:
     """Resolve the style, which may mean that a video is fitted."""
     with _timed(timings, "style"):
         code = resolve_style(options.style or "", animator.talker, head=animator.head, progress=progress)
     return replace(animator, direction=Direction(style=code, strength=options.style_strength))
 
 
-def _animate_one(
+def animate_one(
     animator: Animator,
     job: AnimateJob,
     options: AnimateOptions,
@@ -241,6 +241,16 @@ def _animate_one(
     timings: dict[str, float],
     progress: Progress,
 ) -> Outcome:
+    """Animate one audio file.
+
+    Args:
+        animator: made from the options, with their style.
+        job: what to make.
+        options: how.
+        folder: of the run; the outputs go into a folder in it.
+        timings: gets the seconds that each step took.
+        progress: called with the step and the name of the file.
+    """
     speech = job.speech
     clip = AudioClip(speech, options.part)
     with _timed(timings, "talker"), StreamedAudio(clip) as audio:
@@ -262,9 +272,12 @@ def _animate_one(
     return Outcome(speech, "done", dict(job.targets), redone=job.redone, details=details)
 
 
-def _batch(outcomes: Sequence[Outcome]) -> AnimateBatch:
+def batch_of(outcomes: Sequence[Outcome]) -> AnimateBatch:
+    """The result of a run, of the outcomes of its inputs."""
     done = [
-        AnimateResult(o.source, o.files, o.details["seconds"], o.details["timings_s"], o.details["seed"])
+        AnimateResult(
+            o.details.get("speech", o.source), o.files, o.details["seconds"], o.details["timings_s"], o.details["seed"]
+        )
         for o in outcomes
         if o.state == "done"
     ]

@@ -1,0 +1,160 @@
+"""A table of lines -> their animations, each with its own options; only what has changed is made again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from facetalk.core.errors import USER_ERRORS, UsageError, user_error
+from facetalk.core.progress import Progress, no_progress
+from facetalk.core.threads import one_torch_thread
+from facetalk.exporters.registry import FORMATS, formats_named
+from facetalk.pipelines.animate import (
+    AnimateBatch,
+    Animator,
+    animate_all,
+    animate_one,
+    batch_of,
+    load_animator,
+    with_style,
+)
+from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, sorted_out
+from facetalk.pipelines.batch import (
+    Outcome,
+    OutputFolder,
+    Report,
+    check_batch_flags,
+    check_output_folder,
+    failed,
+    no_report,
+    run_batch,
+)
+from facetalk.pipelines.line_table import BrokenLine, Line, in_line, read_lines
+
+MOST_LOADED = 4
+"""Pairs of head and talker that are held at a time."""
+
+
+def animate_inputs(
+    inputs: Sequence[Path | str],
+    options: AnimateOptions | None = None,
+    *,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    progress: Progress = no_progress,
+    report: Report = no_report,
+) -> AnimateBatch:
+    """Animate audio files, folders of them, or the lines of one table, which is given as `@lines.csv`.
+
+    See `animate_all` and `animate_lines`.
+
+    Raises:
+        UsageError: a table is given together with other inputs.
+    """
+    tables = [Path(str(path)[1:]) for path in inputs if str(path).startswith("@") and not Path(path).exists()]
+    if not tables:
+        return animate_all(
+            inputs, options, out=out, overwrite=overwrite, skip_existing=skip_existing, progress=progress, report=report
+        )
+    if len(inputs) > 1:
+        raise UsageError(f"give the table @{tables[0]} alone, or audio files without a table")
+    check_batch_flags(skip_existing, overwrite)
+    return animate_lines(tables[0], options, out=out, overwrite=overwrite, progress=progress, report=report)
+
+
+def animate_lines(
+    table_path: Path | str,
+    options: AnimateOptions | None = None,
+    *,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+    report: Report = no_report,
+) -> AnimateBatch:
+    """Animate the lines of a table; one that fails does not stop the others.
+
+    Outputs that exist and were made with the same options from the same inputs are kept.
+
+    Args:
+        table_path: CSV file, see `facetalk.pipelines.line_table`.
+        options: for what a line leaves open.
+        out: folder that gets a folder for each line; the current one if omitted.
+        overwrite: make all of them again.
+        progress: see `animate`.
+        report: called with what became of each line, whose source is `lines.csv:3` for the third line.
+
+    Raises:
+        UsageError: the table has an unknown column, or no lines.
+        FacetalkError: it cannot be read.
+    """
+    table = Path(table_path)
+    check_output_folder(out)
+    jobs: dict[Path, _LineJob] = {}
+    settled: list[Outcome] = []
+    for line in read_lines(table, options or AnimateOptions()):
+        source = Path(f"{table}:{line.number}")
+        if isinstance(line, BrokenLine):
+            settled.append(failed(source, line.error))
+            continue
+        made, known = sorted_out(
+            {line.speech: _targets(line, out)}, line.options, overwrite, skip_existing=not overwrite
+        )
+        settled += [_of_line(outcome, table, line, source) for outcome in known]
+        for job in made.values():
+            jobs[source] = _LineJob(line, job)
+    folder, cast = OutputFolder(Path(out or ".")), _Cast()
+
+    def work(job: _LineJob) -> Outcome:
+        line, timings = job.line, {}
+        try:
+            animator = cast.animator(line.options, timings, progress)
+            outcome = animate_one(animator, job.job, line.options, folder, timings, progress)
+        except USER_ERRORS as error:
+            raise in_line(table, line.number, user_error(error)) from None
+        return _of_line(outcome, table, line, Path(f"{table}:{line.number}"))
+
+    with one_torch_thread():
+        return batch_of(run_batch(work, jobs, settled, report, progress))
+
+
+@dataclass(frozen=True)
+class _LineJob:
+    line: Line
+    job: AnimateJob
+
+
+def _targets(line: Line, out: Path | str | None) -> dict[str, Path]:
+    folder = Path(out or ".") / line.name
+    return {name: folder / f"{line.name}{FORMATS[name].suffix}" for name in formats_named(line.options.formats)}
+
+
+def _of_line(outcome: Outcome, table: Path, line: Line, source: Path) -> Outcome:
+    """The outcome of a recording as that of its line."""
+    error = None if outcome.error is None else in_line(table, line.number, outcome.error)
+    return replace(outcome, source=source, error=error, details={"speech": line.speech, **outcome.details})
+
+
+class _Cast:
+    """Heads, talkers and styles, each loaded once as long as few are in use."""
+
+    def __init__(self) -> None:
+        self._loaded: OrderedDict[object, dict[object, Animator]] = OrderedDict()
+
+    def animator(self, options: AnimateOptions, timings: dict[str, float], progress: Progress) -> Animator:
+        """Head, talker and style of some options."""
+        key = options.head, options.look, options.talker
+        styled = self._loaded.setdefault(key, {})
+        self._loaded.move_to_end(key)
+        while len(self._loaded) > MOST_LOADED:
+            self._loaded.popitem(last=False)
+        if None not in styled:
+            styled[None] = load_animator(options, timings)
+        if options.style is None:
+            return styled[None]
+        style = str(options.style), options.style_strength
+        if style not in styled:
+            styled[style] = with_style(styled[None], options, timings, progress)
+        return styled[style]
