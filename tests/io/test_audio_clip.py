@@ -98,8 +98,9 @@ def test_a_video_has_the_part_at_its_tempo(tmp_path: Path, tempo: float) -> None
             writer.write(np.zeros((32, 32, 3), np.uint8))
     level = read_waveform(tmp_path / "a.mp4").abs()
     loud = (level > 0.3 * level.max()).nonzero()[:, 0] / 16_000
-    assert loud[0] == pytest.approx(0.6 / tempo, abs=0.03)
-    assert loud[-1] == pytest.approx(0.7 / tempo, abs=0.04)
+    slack = 0.03 if tempo >= 1 else 0.1  # ffmpeg stretches in windows of a tenth of a second
+    assert loud[0] == pytest.approx(0.6 / tempo, abs=slack)
+    assert loud[-1] == pytest.approx(0.7 / tempo, abs=1.5 * slack)
     with pytest.raises(ValueError, match="another tempo is only made for videos"):
         StreamedAudio(AudioClip(tmp_path / "a.wav", AudioPart(tempo=2.0)))
 
