@@ -24,19 +24,30 @@ TYPE_CHECKING = False  # as in typing, which takes its time to load
 if TYPE_CHECKING:
     from typing import Any
 
+    from facetalk.core.audio_part import AudioPart
     from facetalk.core.camera import Camera
+    from facetalk.core.edit_list import Edit, EditList
     from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
     from facetalk.core.events import Event
     from facetalk.core.motion import Motion
     from facetalk.head.looks import Look
     from facetalk.head.model import HeadModel
     from facetalk.io.audio import read_waveform
+    from facetalk.io.edit_list import read_edit_list
     from facetalk.io.motion import read_motion, write_motion
+    from facetalk.motion.curve_edits import edited
+    from facetalk.motion.edits import joined, looped, retimed, trimmed
     from facetalk.motion.gestures.registry import add_gestures
     from facetalk.motion.heads import load_head
+    from facetalk.motion.mirror import mirrored_motion
+    from facetalk.motion.regions import RegionalControl, controlled
     from facetalk.motion.retarget import retarget
+    from facetalk.motion.smoothing import smoothed
     from facetalk.networks.registry import load
     from facetalk.pipelines.animate import AnimateOptions, animate, animate_all
+    from facetalk.pipelines.animate_table import animate_lines
+    from facetalk.pipelines.diff import diff
+    from facetalk.pipelines.edit import MotionEdits, edit_file
     from facetalk.pipelines.evaluate import evaluate
     from facetalk.pipelines.export import export
     from facetalk.pipelines.fit import fit, fit_videos
@@ -48,71 +59,105 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "AnimateOptions": "pipelines.animate",
+    "AudioPart": "core.audio_part",
     "Camera": "core.camera",
     "Direction": "talkers.base",
+    "Edit": "core.edit_list",
+    "EditList": "core.edit_list",
     "Event": "core.events",
     "FacetalkError": "core.errors",
     "HeadModel": "head.model",
     "Look": "head.looks",
     "MissingAssetError": "core.errors",
     "Motion": "core.motion",
+    "MotionEdits": "pipelines.edit",
+    "RegionalControl": "motion.regions",
     "Talker": "talkers.base",
     "UsageError": "core.errors",
     "add_gestures": "motion.gestures.registry",
     "animate": "pipelines.animate",
     "animate_all": "pipelines.animate",
+    "animate_lines": "pipelines.animate_table",
+    "controlled": "motion.regions",
+    "diff": "pipelines.diff",
+    "edit_file": "pipelines.edit",
+    "edited": "motion.curve_edits",
     "evaluate": "pipelines.evaluate",
     "export": "pipelines.export",
     "fit": "pipelines.fit",
     "fit_videos": "pipelines.fit",
+    "joined": "motion.edits",
     "list_styles": "pipelines.styles",
     "load": "networks.registry",
     "load_head": "motion.heads",
     "load_talker": "talkers.registry",
+    "looped": "motion.edits",
+    "mirrored_motion": "motion.mirror",
+    "read_edit_list": "io.edit_list",
     "read_motion": "io.motion",
     "read_waveform": "io.audio",
     "remove_style": "pipelines.styles",
     "render": "pipelines.render",
     "resolve_style": "pipelines.styles",
     "retarget": "motion.retarget",
+    "retimed": "motion.edits",
     "save_style": "pipelines.styles",
+    "smoothed": "motion.smoothing",
     "train": "pipelines.train",
+    "trimmed": "motion.edits",
     "write_motion": "io.motion",
 }
 """The module below this package that each public name comes from."""
 
 __all__ = [
     "AnimateOptions",
+    "AudioPart",
     "Camera",
     "Direction",
+    "Edit",
+    "EditList",
     "Event",
     "FacetalkError",
     "HeadModel",
     "Look",
     "MissingAssetError",
     "Motion",
+    "MotionEdits",
+    "RegionalControl",
     "Talker",
     "UsageError",
     "__version__",
     "add_gestures",
     "animate",
     "animate_all",
+    "animate_lines",
+    "controlled",
+    "diff",
+    "edit_file",
+    "edited",
     "evaluate",
     "export",
     "fit",
     "fit_videos",
+    "joined",
     "list_styles",
     "load",
     "load_head",
     "load_talker",
+    "looped",
+    "mirrored_motion",
+    "read_edit_list",
     "read_motion",
     "read_waveform",
     "remove_style",
     "render",
     "resolve_style",
     "retarget",
+    "retimed",
     "save_style",
+    "smoothed",
     "train",
+    "trimmed",
     "write_motion",
 ]
 

@@ -14,9 +14,9 @@ from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.rotations import (
     axis_angle_to_matrix,
+    from_yaw_pitch_roll,
     matrix_to_axis_angle,
     yaw_pitch_roll,
-    from_yaw_pitch_roll,
 )
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
 from facetalk.head.gaze import gaze_to_channels

@@ -36,6 +36,8 @@ mouth, those of the eyeballs to the eyes; the head turns and moves as a whole.""
 MAX_GAIN = 4.0
 
 _ROTATIONS = {"mouth": ("jaw_pose",), "eyes": ("leye_pose", "reye_pose"), "head": ("neck_pose",), "upper": ()}
+_SHOWN_BY = {"eyes": "blink", "head": "nod"}
+"""Events that are no more where a region rests."""
 _MOST_TURNED = {"mouth": 40.0, "eyes": 40.0, "head": 80.0}
 """Degrees that a gain does not exceed, unless the motion itself does."""
 
@@ -144,7 +146,8 @@ def controlled(motion: Motion, control: RegionalControl | None) -> Motion:
             f"the channels of the head {motion.head!r} ({known}, ...) have no regions but the head; "
             f"name channels, or retarget the motion to a head with ARKit's"
         )
-    kept = _scaled(motion, dict.fromkeys(set(REGIONS) - set(control.only), 0.0)) if control.only else motion
+    resting = set(REGIONS) - set(control.only) if control.only else set()
+    kept = _scaled(motion, dict.fromkeys(resting, 0.0))
     regional = {name: value for name, value in control.gains.items() if name in REGIONS}
     curves = Curves(_scaled(kept, {**regional, **_single(control.gains, names)}))
     for name, gain in _single(control.gains, names).items():
@@ -155,7 +158,10 @@ def controlled(motion: Motion, control: RegionalControl | None) -> Motion:
     free = {*_single(control.gains, names), *_single(control.offsets, names)} & set(BLINK_NAMES)
     if control.gains.get("eyes") == 0:
         free = set(BLINK_NAMES)
-    return keep_contacts(kept, curves.motion(), free)
+    still = resting | {region for region, gain in regional.items() if gain == 0}
+    gone = {_SHOWN_BY[region] for region in still & set(_SHOWN_BY)}
+    events = tuple(event for event in motion.events if event.kind not in gone)
+    return keep_contacts(kept, curves.motion(), free).replace(events=events)
 
 
 def region_of(channel: str) -> str | None:

@@ -119,6 +119,9 @@ def edit_file(
         progress: called with the number of finished inputs.
         report: called with the outcome.
 
+    Example:
+        >>> edit_file("take.npz", MotionEdits(trim=(2.0, 8.0), mirror=True), "mirrored.npz")
+
     Raises:
         UsageError: the path is not an `.npz` file, or the options exclude each other.
     """

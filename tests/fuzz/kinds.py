@@ -205,6 +205,22 @@ def _read_config(path: Path, out: Path) -> None:
     load_recipe(str(options.pop("method", ""))).read_config(options)
 
 
+def _read_edits(path: Path, out: Path) -> None:
+    from facetalk.io.edit_list import read_edit_list
+    from facetalk.motion.curve_edits import edited
+
+    edited(still_motion("facetalk", torch.zeros(4, 52), ARKIT_NAMES, 30.0, 33), read_edit_list(path))
+
+
+def _read_lines(path: Path, out: Path) -> None:
+    from facetalk.pipelines.animate_jobs import AnimateOptions
+    from facetalk.pipelines.line_table import BrokenLine, read_lines
+
+    for line in read_lines(path, AnimateOptions()):
+        if isinstance(line, BrokenLine):
+            raise line.error
+
+
 def _read_manifest(path: Path, out: Path) -> None:
     from facetalk.data.manifest import read_manifest
 
@@ -288,6 +304,15 @@ KINDS = {
     "tar.xz": Kind("a.tar.xz", "binary", _archive, _read_archive, confined=True),
     "gnm": Kind("a.npz", "zip", _gnm, _read_gnm),
     "configuration": Kind("a.yaml", "text", _text(_CONFIG), _read_config),
+    "edits": Kind(
+        "take.edits.yaml", "text",
+        _text("version: 1\nedits:\n  - {channel: jawOpen, span: [0, 0.1], value: 0.3, lock: true}\n"
+              "  - channel: headYaw\n    offset: -5\n    easing: linear\n"), _read_edits,
+    ),
+    "lines": Kind(
+        "lines.csv", "text", _text("file,name,seed,gain,from,to\na.wav,x,1,mouth=1.2,0.5,1:02\n'b c.wav',y,,,,\n"),
+        _read_lines,
+    ),
     "manifest": Kind(
         "manifest.csv", "text", _text("name,source,speaker,label,av_corr\na,x.mp4,p,happy,0.5\nb,y.mp4,q,sad,\n"),
         _read_manifest,

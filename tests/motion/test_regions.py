@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from facetalk.core.errors import UsageError
+from facetalk.core.events import Event
 from facetalk.core.motion import POSES, Motion, still_motion
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.head.channels import ARKIT_NAMES
@@ -158,6 +159,15 @@ def test_heads_with_other_channels_have_a_head_and_channels_by_name() -> None:
     torch.testing.assert_close(result.neck_pose, torch.full((4, 3), 0.2))
     with pytest.raises(UsageError, match=r"channels of the head 'flame' \(exp000, ...\) have no regions"):
         controlled(motion, RegionalControl(gains={"mouth": 2.0}))
+
+
+def test_what_a_resting_region_showed_is_no_event_any_more() -> None:
+    motion = babbling().with_events([Event("blink", 1, 1.2), Event("nod", 2, 3), Event("word", 2.5, 3, "no")])
+    kinds = {name: [event.kind for event in controlled(motion, control).events] for name, control in {
+        "still eyes": RegionalControl(gains={"eyes": 0.0}), "calm eyes": RegionalControl(gains={"eyes": 0.5}),
+        "mouth": RegionalControl(only=("mouth",)),
+    }.items()}  # fmt: skip
+    assert kinds == {"still eyes": ["nod", "word"], "calm eyes": ["blink", "nod", "word"], "mouth": ["word"]}
 
 
 def test_control_is_read_from_text() -> None:
