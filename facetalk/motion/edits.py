@@ -6,7 +6,7 @@ Events move along, and `meta` says which part of the speech goes with the result
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from numbers import Real
 from typing import Any
 
@@ -23,8 +23,6 @@ from facetalk.motion.frame_rate import at_frame_rate
 
 CROSSFADE_S = 0.2
 SLOWEST, FASTEST = 0.1, 10.0
-
-_PER_FRAME = ("expression", *POSES, "transl", "fit_error", "confidence")
 
 
 def trimmed(motion: Motion, start_s: float, end_s: float | None = None) -> Motion:
@@ -139,16 +137,23 @@ def _blend(first: Motion, second: Motion) -> Motion:
         one, other = (axis_angle_to_quaternion(getattr(motion, name)) for motion in (first, second))
         return quaternion_to_axis_angle(slerp(one, other, share))
 
-    values: dict[str, Any] = {name: turned(name) if name in POSES else linear(name) for name in _PER_FRAME}
+    names = _per_frame(first, second)
+    values: dict[str, Any] = {name: turned(name) if name in POSES else linear(name) for name in names}
     return first.replace(events=(), **values)
 
 
 def _concatenated(parts: list[Motion]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name in _PER_FRAME:
+    for name in _per_frame(*parts):
         rows = [getattr(part, name) for part in parts]
         values[name] = None if any(row is None for row in rows) else torch.cat(rows)
     return values
+
+
+def _per_frame(*motions: Motion) -> list[str]:
+    """Names of what at least one of them has for every frame."""
+    names = [item.name for item in fields(Motion) if item.name != "betas"]
+    return [name for name in names if any(isinstance(getattr(motion, name), Tensor) for motion in motions)]
 
 
 def _cut_meta(motion: Motion, start: int, stop: int) -> dict[str, Any]:
