@@ -36,9 +36,9 @@ def trimmed(motion: Motion, start_s: float, end_s: float | None = None) -> Motio
     Raises:
         UsageError: nothing is left.
     """
-    rate = exact_rate(motion.fps)
-    start = round(start_s * rate)
-    stop = motion.num_frames if end_s is None else min(round(end_s * rate), motion.num_frames)
+    rate, last_s = exact_rate(motion.fps), motion.duration_s + 1
+    start, stop = (round(max(-1.0, min(time, last_s)) * rate) for time in (start_s, last_s if end_s is None else end_s))
+    stop = min(stop, motion.num_frames)
     if not 0 <= start < stop:
         end = "the end" if end_s is None else f"{end_s:g} s"
         raise UsageError(f"nothing is left from {start_s:g} s to {end}; the motion lasts {motion.duration_s:.2f} s")

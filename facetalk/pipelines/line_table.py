@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facetalk.core.audio_part import AudioPart
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
 from facetalk.core.text_values import parse_number
 from facetalk.data.sources import output_name
 from facetalk.io.media import checked_file
@@ -82,8 +82,8 @@ def read_lines(path: Path, defaults: AnimateOptions) -> list[Line | BrokenLine]:
             if owner != number:
                 raise FacetalkError(f"its outputs would replace those of line {owner}; give it another name")
             lines.append(line)
-        except FacetalkError as error:
-            lines.append(BrokenLine(number, in_line(path, number, error)))
+        except USER_ERRORS as error:  # a name may be too long for the file system
+            lines.append(BrokenLine(number, in_line(path, number, user_error(error))))
     if not lines:
         raise UsageError(f"{path} lists no lines")
     return lines

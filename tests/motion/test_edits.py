@@ -46,7 +46,9 @@ def test_trimming_twice_is_trimming_once() -> None:
     assert AudioPart.of(twice.meta) == AudioPart.of(once.meta)
 
 
-@pytest.mark.parametrize(("start", "end"), [(2.0, None), (1.0, 1.0), (1.5, 0.5), (3.0, 4.0)])
+@pytest.mark.parametrize(
+    ("start", "end"), [(2.0, None), (1.0, 1.0), (1.5, 0.5), (3.0, 4.0), (-1.0, 1.0), (math.inf, None), (0.0, -math.inf)]
+)
 def test_a_trim_that_leaves_nothing_is_refused(start: float, end: float | None) -> None:
     with pytest.raises(UsageError, match=r"nothing is left from .*; the motion lasts 2.00 s"):
         trimmed(lively(), start, end)

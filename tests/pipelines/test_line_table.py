@@ -116,6 +116,13 @@ def test_a_broken_row_is_named_by_its_line(row: str, message: str) -> None:
     assert broken.error.exit_code == 1
 
 
+def test_a_name_that_no_file_can_have_is_that_of_one_line() -> None:
+    first, second = read_lines(table(f"file,style\na.wav,{'x' * 5000}\nb.wav,happy\n"), AnimateOptions())
+    assert isinstance(first, BrokenLine)
+    assert "File name too long" in str(first.error)
+    assert isinstance(second, Line)
+
+
 def test_two_lines_do_not_share_their_outputs() -> None:
     first, second, third = read_lines(table("file,name\na.wav,\na.wav,\na.wav,again\n"), AnimateOptions())
     assert isinstance(first, Line)
