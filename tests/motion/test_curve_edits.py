@@ -10,7 +10,7 @@ import torch
 from facetalk.core.edit_list import Edit, EditList
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion, still_motion
-from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_yaw_pitch_roll
+from facetalk.core.rotations import axis_angle_to_matrix, yaw_pitch_roll
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.motion.contacts import CLOSED_LIPS, lip_opening
 from facetalk.motion.curve_edits import edited
@@ -76,7 +76,7 @@ def test_edits_survive_another_frame_rate(fps: float) -> None:
 def test_head_angles_are_set_in_degrees_and_leave_the_others() -> None:
     motion = lively_motion(make_toy_head(), 30).replace(global_orient=torch.zeros(30, 3))
     result = with_edits(motion, {"channel": "headPitch", "span": (0.5, 0.8), "value": -5.0, "ease_s": 0.0})
-    angles = [matrix_to_yaw_pitch_roll(axis_angle_to_matrix(m.neck_pose)).rad2deg() for m in (motion, result)]
+    angles = [yaw_pitch_roll(axis_angle_to_matrix(m.neck_pose)).rad2deg() for m in (motion, result)]
     torch.testing.assert_close(angles[1][15:25, 1], torch.full((10,), -5.0), atol=1e-3, rtol=0)
     torch.testing.assert_close(angles[1][:, [0, 2]], angles[0][:, [0, 2]], atol=1e-3, rtol=0)
     assert torch.equal(result.neck_pose[:15], motion.neck_pose[:15])
