@@ -30,6 +30,9 @@ ANGLES = (*HEAD_ANGLES, *EYE_ANGLES)
 
 LARGEST_ANGLE = 90.0
 
+_DIRECTED = ("jaw", "mouth")
+"""Channels such as `jawLeft` name the direction of a movement, and not a side."""
+
 
 def resolved(name: str, names: Sequence[str], known: Sequence[str] = ()) -> tuple[str, ...]:
     """The curves that a name means: itself, or both sides of a channel such as `mouthSmile`.
@@ -45,9 +48,10 @@ def resolved(name: str, names: Sequence[str], known: Sequence[str] = ()) -> tupl
     if name in names or name in ANGLES:
         return (name,)
     sides = tuple(f"{name}{side}" for side in ("Left", "Right"))
-    if all(side in names for side in sides):
+    if name not in _DIRECTED and all(side in names for side in sides):
         return sides
-    bases = [other.removesuffix("Left") for other in names if other.endswith("Left")]
+    lefts = [other.removesuffix("Left") for other in names if other.endswith("Left")]
+    bases = [base for base in lefts if base not in _DIRECTED]
     near = difflib.get_close_matches(name[:80], [*known, *names, *bases, *ANGLES], 1)
     hint = f"did you mean {near[0]}?" if near else f"the motion has {len(names)} channels, such as {names[0]}"
     raise UsageError(f"unknown channel {name[:80]!r}; {hint}")

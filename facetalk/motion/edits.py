@@ -169,7 +169,7 @@ def _part(motion: Motion) -> AudioPart:
 def _moved_meta(motion: Motion, part: AudioPart) -> dict[str, Any]:
     """The `meta` of a motion whose frames have other times than those of its speech or video."""
     speech = part.meta() if "speech" in motion.meta else {}
-    video = {"frames_moved": True} if "video" in motion.meta else {}
+    video = {} if motion.camera is None else {"frames_moved": True}
     return {**motion.meta, **speech, **video}
 
 

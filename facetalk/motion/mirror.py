@@ -17,7 +17,8 @@ _EYES = {"leye_pose": "reye_pose", "reye_pose": "leye_pose"}
 def mirrored_motion(motion: Motion) -> Motion:
     """Return the motion with left and right exchanged: channels, eyes, rotations, position, and the fitted camera.
 
-    The identity stays. Mirrored twice, a motion is exactly what it was.
+    The identity stays. Mirrored twice, a motion is exactly what it was; so is a camera whose center is that of the
+    image to a quarter of its width.
 
     Args:
         motion: with ARKit's channels, of which it is known how they mirror.
@@ -49,6 +50,6 @@ def _mirrored(rotation: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3"]:
 def _mirrored_camera(camera: Camera) -> Camera:
     """The camera whose image is the mirror image."""
     flip = torch.diag(camera.world_to_camera.new_tensor([-1, 1, 1, 1]))
-    K = camera.K.double()  # so that the difference is exact
+    K = camera.K.clone()
     K[0, 2] = camera.image_size[0] - K[0, 2]
     return Camera(K, camera.image_size, flip @ camera.world_to_camera @ flip)

@@ -139,13 +139,7 @@ def controlled(motion: Motion, control: RegionalControl | None) -> Motion:
         return motion
     names = motion.expression_names
     control.check(names)
-    listed = {*control.gains, *control.only} & {"mouth", "upper", "eyes"}
-    if listed and not set(names) & set(ARKIT_NAMES):
-        known = names[0] if names else "none"
-        raise UsageError(
-            f"the channels of the head {motion.head!r} ({known}, ...) have no regions but the head; "
-            f"name channels, or retarget the motion to a head with ARKit's"
-        )
+    _check_regions(motion, control)
     resting = set(REGIONS) - set(control.only) if control.only else set()
     kept = _scaled(motion, dict.fromkeys(resting, 0.0))
     regional = {name: value for name, value in control.gains.items() if name in REGIONS}
@@ -162,6 +156,17 @@ def controlled(motion: Motion, control: RegionalControl | None) -> Motion:
     gone = {_SHOWN_BY[region] for region in still & set(_SHOWN_BY)}
     events = tuple(event for event in motion.events if event.kind not in gone)
     return keep_contacts(kept, curves.motion(), free).replace(events=events)
+
+
+def _check_regions(motion: Motion, control: RegionalControl) -> None:
+    """Refuse regions where the channels of a motion do not say what they move."""
+    names = motion.expression_names
+    if (control.only or set(control.gains) & {"mouth", "upper", "eyes"}) and not set(names) & set(ARKIT_NAMES):
+        known = names[0] if names else "none"
+        raise UsageError(
+            f"the channels of the head {motion.head!r} ({known}, ...) belong to no known regions; "
+            f"name channels, or retarget the motion to a head with ARKit's"
+        )
 
 
 def region_of(channel: str) -> str | None:

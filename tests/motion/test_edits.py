@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from facetalk.core.audio_part import AudioPart
+from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.events import Event
 from facetalk.core.motion import POSES, Motion, still_motion
@@ -146,7 +147,7 @@ def test_a_loop_ends_where_it_begins() -> None:
 
 
 def test_a_fitted_motion_notes_that_its_frames_have_moved() -> None:
-    fitted = lively(meta={"video": "a.mp4", "video_fingerprint": "abc"})
+    fitted = lively(meta={"video": "a.mp4"}, camera=Camera(torch.eye(3), (64, 64)))
     assert trimmed(fitted, 0.5).meta["frames_moved"] is True
     assert "from" not in trimmed(fitted, 0.5).meta
     assert "frames_moved" not in trimmed(fitted, 0.0).meta

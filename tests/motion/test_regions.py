@@ -157,8 +157,11 @@ def test_heads_with_other_channels_have_a_head_and_channels_by_name() -> None:
     result = controlled(motion, RegionalControl(gains={"exp001": 3.0, "head": 2.0}))
     assert result.expression[0].tolist() == [1, 3]
     torch.testing.assert_close(result.neck_pose, torch.full((4, 3), 0.2))
-    with pytest.raises(UsageError, match=r"channels of the head 'flame' \(exp000, ...\) have no regions"):
-        controlled(motion, RegionalControl(gains={"mouth": 2.0}))
+    for control in (RegionalControl(gains={"mouth": 2.0}), RegionalControl(only=("head",))):
+        with pytest.raises(
+            UsageError, match=r"channels of the head 'flame' \(exp000, ...\) belong to no known regions"
+        ):
+            controlled(motion, control)
 
 
 def test_what_a_resting_region_showed_is_no_event_any_more() -> None:
@@ -191,6 +194,7 @@ def test_control_is_read_from_text() -> None:
         ({"gain": "mouth=9"}, "the gain of mouth is 9.0; it must be a number between 0 and 4"),
         ({"gain": "mouth=-1"}, "between 0 and 4"),
         ({"gain": "muoth=1"}, "unknown channel 'muoth'; did you mean mouth?"),
+        ({"gain": "jaw=1"}, "unknown channel 'jaw'; did you mean jaw"),
         ({"gain": "jawopen=1"}, "unknown channel 'jawopen'; did you mean jawOpen?"),
         ({"offset": "eyeSqint=0.1"}, "unknown channel 'eyeSqint'; did you mean eyeSquint?"),
         ({"offset": "mouth=0.1"}, "an offset is that of a channel, such as jawOpen"),

@@ -10,16 +10,22 @@ import torch
 from typer.testing import CliRunner, Result
 
 from facetalk.cli.app import app
+from facetalk.core.audio_part import AudioPart
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.motion import read_motion, write_motion
+from facetalk.io.video import VideoReader
+from facetalk.motion.edits import trimmed
 from facetalk.pipelines import export as export_pipeline
 from facetalk.pipelines.animate import animate
 from facetalk.pipelines.diff import diff
 from facetalk.pipelines.edit import MotionEdits, edit_file, parse_span
+from facetalk.pipelines.export import _warn_of_other_video
+from facetalk.pipelines.render import render_file
 from tests.conftest import make_toy_head
 from tests.exporters.motions import lively_motion
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech
+from tests.pipelines.test_render import fitted, toy_motion
 
 
 @pytest.fixture(autouse=True)
@@ -171,10 +177,6 @@ def test_a_changed_list_makes_the_outputs_again(speech: Path) -> None:
 def test_an_edited_animation_is_rendered_with_its_part_of_the_speech(
     speech: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from facetalk.core.audio_part import AudioPart
-    from facetalk.io.video import VideoReader
-    from facetalk.pipelines.render import render_file
-
     monkeypatch.setattr(
         export_pipeline, "load_head", lambda name, look=None: export_pipeline.HeadModel(make_toy_head())
     )
@@ -186,3 +188,14 @@ def test_an_edited_animation_is_rendered_with_its_part_of_the_speech(
     with VideoReader("part.mp4") as video:
         assert video.has_audio
         assert len(list(video)) == 6
+
+
+def test_a_fit_that_was_cut_warns_that_it_does_not_lie_over_its_video(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    motion = fitted(toy_motion())
+    with caplog.at_level("WARNING"):
+        _warn_of_other_video(motion, Path("a.mp4"))
+        assert not caplog.records
+        _warn_of_other_video(trimmed(motion, 1 / 30), Path("a.mp4"))
+    assert "was cut or retimed after the fit: its frames do not lie over those of a.mp4" in caplog.text
