@@ -47,6 +47,24 @@ def matrix_to_quaternion(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
     return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
 
 
+def quaternion_to_matrix(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
+    """Rotation matrix of a unit quaternion (w, x, y, z)."""
+    cross = skew(quaternion[..., 1:])
+    identity = torch.eye(3, dtype=quaternion.dtype, device=quaternion.device)
+    return identity + 2 * (quaternion[..., :1, None] * cross + cross @ cross)
+
+
+def quaternion_product(
+    first: Float[Tensor, "*batch 4"], second: Float[Tensor, "*batch 4"]
+) -> Float[Tensor, "*batch 4"]:
+    """The quaternion (w, x, y, z) of the rotation by `second` and then by `first`."""
+    a, b = first[..., 1:], second[..., 1:]
+    real = first[..., :1] * second[..., :1] - (a * b).sum(-1, keepdim=True)
+    return torch.cat(
+        [real, first[..., :1] * b + second[..., :1] * a + torch.linalg.cross(*torch.broadcast_tensors(a, b))], -1
+    )
+
+
 def quaternion_to_axis_angle(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3"]:
     """Axis times angle of the shorter rotation, radians."""
     quaternion = torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)

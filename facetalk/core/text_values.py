@@ -87,7 +87,8 @@ def _levels(text: str) -> int:
     """Largest number of brackets inside one another."""
     depth = deepest = 0
     in_text = False
-    for sign in _JSON_SIGNS.findall(text):
+    for match in _JSON_SIGNS.finditer(text):
+        sign = match[0]
         if sign == '"':
             in_text = not in_text
         elif not in_text and len(sign) == 1:
