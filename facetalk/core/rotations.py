@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -120,6 +121,13 @@ def slerp(
     shares = ((1 - blend), blend)
     weights = [(share * torch.sinc(share * angle / torch.pi) / whole)[..., None] for share in shares]
     return weights[0] * first + weights[1] * second
+
+
+def on_one_side(quaternions: Float[np.ndarray, "frames *joints 4"]) -> Float[np.ndarray, "frames *joints 4"]:
+    """The same rotations with signs that keep neighboring frames close."""
+    stays = (quaternions[1:] * quaternions[:-1]).sum(-1) >= 0
+    signs = np.concatenate([np.ones((1, *stays.shape[1:]), np.int8), np.where(stays, 1, -1).astype(np.int8)])
+    return quaternions * np.cumprod(signs, 0, dtype=np.int8)[..., None].astype(np.float32)
 
 
 def continuous_axis_angle(axis_angle: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3"]:

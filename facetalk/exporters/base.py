@@ -63,6 +63,8 @@ class ExportOptions:
     """What a cue of subtitles is: a `line` of words between pauses, one `word`, or one `phoneme`."""
     expressions: str = "all"
     """Expressions of a VRM animation: the `preset` ones, which every avatar has, those of `arkit`, or `all`."""
+    avatar: Path | str | None = None
+    """The user's own character, a `.glb`, `.gltf` or `.vrm` file, which is shown instead of the head."""
 
     def __post_init__(self) -> None:
         check_fps(self.fps)
@@ -77,6 +79,8 @@ class ExportOptions:
                 raise UsageError(f"unknown {name} {value!r:.40}; there are: {', '.join(known)}")
         if self.over is not None and self.camera != "tracked":
             raise UsageError("--over needs --camera tracked, the camera of the video")
+        if self.avatar is not None and self.camera == "tracked":
+            raise UsageError("--camera tracked shows the fitted person; --avatar takes --camera front")
         if self.size is not None and self.camera == "tracked":
             raise UsageError("--camera tracked takes no --size: the image has the size of the fitted video")
 

@@ -23,9 +23,9 @@ from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.version import __version__
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
+from facetalk.exporters.glb_animation import GlbAnimation
 from facetalk.exporters.glb_file import INDEX_DATA, VERTEX_DATA, GlbFile, small_indices
 from facetalk.exporters.head_mesh import SplitMesh, split_at_seams, vertex_normals, vertex_tangents
-from facetalk.exporters.keys import ROTATION_TOLERANCE, TRANSLATION_TOLERANCE_M, WEIGHT_TOLERANCE, needed_keys
 from facetalk.exporters.part_textures import TexturedPart, encoded, is_plain, textured_parts
 from facetalk.exporters.tracks import joint_places, joint_rotations, shape_dirs, shape_names, shape_weights
 from facetalk.head.assets import HeadAssets
@@ -195,49 +195,14 @@ def _materials(file: GlbFile, parts: tuple[TexturedPart, ...]) -> dict[str, Any]
 
 
 def _animation(file: GlbFile, head: HeadModel, motion: Motion, shapes: list[list[int]], root: int) -> dict[str, Any]:
-    samplers: list[dict[str, Any]] = []
-    channels: list[dict[str, Any]] = []
-    inputs: dict[bytes, int] = {}
-
-    def animate(node: int, path: str, values: np.ndarray, tolerance: float) -> None:
-        keep = needed_keys(values, tolerance)
-        times = np.flatnonzero(keep) / motion.fps
-        if keep.tobytes() not in inputs:
-            inputs[keep.tobytes()] = file.accessor(times.astype(np.float32))
-        channels.append({"sampler": len(samplers), "target": {"node": node, "path": path}})
-        output = _output(file, path, values if keep.all() else values[keep])
-        samplers.append({"input": inputs[keep.tobytes()], "interpolation": "LINEAR", "output": output})
-
+    animation = GlbAnimation(file, motion.fps)
     weights = shape_weights(head.shape, motion)
     for node, numbers in enumerate(shapes):
         if numbers:
-            own = weights if len(numbers) == weights.shape[1] else weights[:, numbers]
-            animate(node, "weights", own, WEIGHT_TOLERANCE)
+            animation.weights(node, weights if len(numbers) == weights.shape[1] else weights[:, numbers])
     places, rotations = joint_places(head, motion), joint_rotations(motion)
     for joint in range(len(JOINT_NAMES)):
         if joint == 0 or np.ptp(places[:, joint], axis=0).any():
-            animate(root + joint, "translation", places[:, joint], TRANSLATION_TOLERANCE_M)
-        animate(root + joint, "rotation", rotations[:, joint][:, [1, 2, 3, 0]], ROTATION_TOLERANCE)
-    return {"name": "performance", "samplers": samplers, "channels": channels}
-
-
-def _output(file: GlbFile, path: str, values: np.ndarray) -> int:
-    """Values of a sampler: as integers where these cover their range, as the standard allows."""
-    if path == "rotation":
-        return file.accessor(_rounded(values.clip(-1, 1), np.int16), normalized=True)
-    if path == "weights":
-        fits = values.min() >= 0 and values.max() <= 1
-        return (
-            file.accessor(_rounded(values, np.uint8).ravel(), normalized=True)
-            if fits
-            else file.accessor(values.ravel())
-        )
-    return file.accessor(values)
-
-
-def _rounded(values: np.ndarray, kind: type[np.integer[Any]]) -> np.ndarray:
-    """Values up to 1 as integers of which the largest means 1; portion by portion."""
-    whole = np.empty(values.shape, kind)
-    for start in range(0, len(values), 4096):
-        whole[start : start + 4096] = np.rint(values[start : start + 4096] * np.float32(np.iinfo(kind).max))
-    return whole
+            animation.translations(root + joint, places[:, joint])
+        animation.rotations(root + joint, rotations[:, joint][:, [1, 2, 3, 0]])
+    return animation.document("performance")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,29 @@ VERTEX_DATA, INDEX_DATA = 34962, 34963
 class GlbFile:
     """The binary part of a growing file, with its views and accessors."""
 
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
+    def __init__(
+        self,
+        data: Sequence[bytes | memoryview] = (),
+        views: Sequence[dict[str, Any]] = (),
+        accessors: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """Begin with what another file holds.
+
+        Args:
+            data: pieces of its binary part, which are not changed; each gets a multiple of four bytes.
+            views: into these, as `buffer` 0.
+            accessors: of these views.
+        """
+        self._chunks: list[bytes | memoryview] = []
         self._size = 0
-        self._views: list[dict[str, Any]] = []
-        self._accessors: list[dict[str, Any]] = []
+        for piece in data:
+            self._append(piece)
+        self._views, self._accessors = list(views), list(accessors)
 
     def view(self, data: bytes, target: int | None = None) -> int:
         """Append bytes at a multiple of four; returns the number of the view."""
-        view = {"buffer": 0, "byteOffset": self._size, "byteLength": len(data)}
+        view = {"buffer": 0, "byteOffset": self._append(data), "byteLength": len(data)}
         self._views.append(view if target is None else {**view, "target": target})
-        padding = bytes(-len(data) % 4)
-        self._chunks += [data, padding]
-        self._size += len(data) + len(padding)
         return len(self._views) - 1
 
     def accessor(self, array: np.ndarray, target: int | None = None, **extra: Any) -> int:
@@ -55,10 +66,23 @@ class GlbFile:
         self._accessors.append({**_kind(rows), **_bounds(kept), "sparse": sparse})
         return len(self._accessors) - 1
 
-    def save(self, path: Path, document: dict[str, Any]) -> None:
-        """Write the header, the JSON chunk with the tables filled in, and the binary chunk."""
+    def _append(self, data: bytes | memoryview) -> int:
+        """Append bytes and fill up to a multiple of four; returns where they begin."""
+        start, padding = self._size, bytes(-len(data) % 4)
+        self._chunks += [data, padding]
+        self._size += len(data) + len(padding)
+        return start
+
+    def save(self, path: Path, document: dict[str, Any], more_buffers: Sequence[dict[str, Any]] = ()) -> None:
+        """Write the header, the JSON chunk with the tables filled in, and the binary chunk.
+
+        Args:
+            path: where to.
+            document: without the tables.
+            more_buffers: after the binary part.
+        """
         tables = {
-            "buffers": [{"byteLength": self._size}],
+            "buffers": [{"byteLength": self._size}, *more_buffers],
             "bufferViews": self._views,
             "accessors": self._accessors,
         }

@@ -32,6 +32,8 @@ class Format:
     """The only kind of head that it is for, if there is one."""
     has_look: bool = False
     """Whether it holds the head with its colors."""
+    avatar_module: str = ""
+    """Module that writes the user's own character instead of the head, from ARKit's channels."""
 
     @property
     def is_sequence(self) -> bool:
@@ -47,10 +49,14 @@ class Format:
 _NO_OPTIONS: frozenset[str] = frozenset()
 FORMATS = {
     "mp4": Format(
-        "mp4", ".mp4", options=frozenset({"fps", "size", "audio", "backend", "camera", "over"}), has_look=True
+        "mp4",
+        ".mp4",
+        options=frozenset({"fps", "size", "audio", "backend", "camera", "over", "avatar"}),
+        has_look=True,
+        avatar_module="avatar_mp4",
     ),
     "npz": Format("npz", ".npz"),
-    "glb": Format("glb", ".glb", has_look=True),
+    "glb": Format("glb", ".glb", options=frozenset({"fps", "avatar"}), has_look=True, avatar_module="avatar_glb"),
     "csv": Format("csv", ".csv", takes_any_head=True),
     "obj": Format("obj", "_obj", has_look=True),
     "ply": Format("ply", "_ply", has_look=True),
@@ -107,9 +113,24 @@ def format_of(path: Path | str) -> str:
     raise UsageError(f"{path}: no format has the suffix {path.suffix!r}; known suffixes: {suffixes}")
 
 
-def load_exporter(name: str) -> Exporter:
-    """The module that writes a format of the table."""
-    return cast("Exporter", import_module(f"facetalk.exporters.{FORMATS[name].module}"))
+def load_exporter(name: str, *, avatar: bool = False) -> Exporter:
+    """The module that writes a format of the table.
+
+    Args:
+        name: of the format.
+        avatar: whether the user's own character is shown, where a format shows anybody.
+    """
+    entry = FORMATS[name]
+    module = entry.avatar_module if avatar and entry.avatar_module else entry.module
+    return cast("Exporter", import_module(f"facetalk.exporters.{module}"))
+
+
+def check_avatar_formats(names: Iterable[str]) -> None:
+    """Refuse formats that would show the head where the user asks for a character of their own."""
+    heads = [name for name in names if FORMATS[name].has_look and not FORMATS[name].avatar_module]
+    if heads:
+        able = [name for name, entry in FORMATS.items() if not entry.has_look or entry.avatar_module]
+        raise UsageError(f"{heads[0]} files cannot hold an avatar; with --avatar there are: {', '.join(able)}")
 
 
 def check_options(name: str, given: Iterable[str]) -> None:

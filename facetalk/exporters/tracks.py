@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from facetalk.core.motion import Motion
-from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion
+from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_quaternion, on_one_side
 from facetalk.head.assets import HeadShape
 from facetalk.head.correctives import blend_shape_dirs, blend_shape_names, blend_shape_weights
 from facetalk.head.model import HeadModel
@@ -55,9 +55,7 @@ def joint_rotations(motion: Motion) -> Float[np.ndarray, "frames 5 4"]:
     """Rotations relative to the parent as w, x, y, z, with signs that keep neighboring frames close."""
     parts = [part.poses for _, part in motion.blocks(_BLOCK)]
     quaternions = torch.cat([matrix_to_quaternion(axis_angle_to_matrix(part)) for part in parts]).numpy()
-    same_side = (quaternions[1:] * quaternions[:-1]).sum(2) >= 0
-    steps = np.concatenate([np.ones((1, 5), np.int8), np.where(same_side, 1, -1).astype(np.int8)])
-    return quaternions * np.cumprod(steps, 0, dtype=np.int8)[..., None].astype(np.float32)
+    return on_one_side(quaternions)
 
 
 def joint_places(head: HeadModel, motion: Motion) -> Float[np.ndarray, "frames 5 3"]:

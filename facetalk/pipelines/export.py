@@ -22,6 +22,7 @@ from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions, at_frame_rate
 from facetalk.exporters.registry import (
     FORMATS,
     check_head,
+    check_avatar_formats,
     check_options,
     format_named,
     format_of,
@@ -67,6 +68,7 @@ def export(
     over: Path | str | None = None,
     cues: str = "line",
     expressions: str = "all",
+    avatar: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
@@ -90,6 +92,7 @@ def export(
         over: video over which the face is drawn, instead of a plain wall; needs the tracked camera.
         cues: what a cue of subtitles is: a `line`, a `word` or a `phoneme`.
         expressions: of a VRM animation: `preset`, `arkit` or `all`.
+        avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head in `.glb` and video.
         overwrite: replace an existing file.
         progress: called after every frame.
 
@@ -105,11 +108,19 @@ def export(
     motion = controlled(motion, control)
     name = format_of(path) if format is None else _format_for(Path(path), format)
     options = ExportOptions(
-        fps=fps, size=size, audio=audio, backend=backend, camera=camera, over=over, cues=cues, expressions=expressions
+        fps=fps,
+        size=size,
+        audio=audio,
+        backend=backend,
+        camera=camera,
+        over=over,
+        cues=cues,
+        expressions=expressions,
+        avatar=avatar,
     )
     check_options(name, options.given())
     path = free_path(path, overwrite)
-    for source in (over, audio):
+    for source in (over, audio, avatar):
         _refuse_input(path, source)
     if over is not None:
         _warn_of_other_video(motion, Path(over))
@@ -166,12 +177,18 @@ def export_formats(
     check_values(motion)
     if options.camera == "front":  # the tracked camera has its own frame rate
         motion = at_frame_rate(motion, options)
-    matched = motion if all(FORMATS[name].takes_any_head for name in targets) else matching_head(motion, head)[0]
+    with_avatar = options.avatar is not None
+    if with_avatar:
+        check_avatar_formats(targets)
+    as_it_is = {
+        name for name in targets if FORMATS[name].takes_any_head or (with_avatar and FORMATS[name].avatar_module)
+    }
+    matched = motion if as_it_is >= targets.keys() else matching_head(motion, head)[0]
 
     def write(name: str, callback: Progress) -> None:
-        entry = FORMATS[name]
-        source = motion if entry.takes_any_head else matched
-        load_exporter(name).write(targets[name], source, head, options.only(entry.options), callback)
+        source = motion if name in as_it_is else matched
+        exporter = load_exporter(name, avatar=with_avatar)
+        exporter.write(targets[name], source, head, options.only(FORMATS[name].options), callback)
 
     if len(targets) == 1:
         write(next(iter(targets)), progress)
@@ -179,7 +196,7 @@ def export_formats(
     # The video takes longest and reports its progress; what the other exporters need is imported before the thread.
     aside = [name for name in targets if name != "mp4"]
     for name in aside:
-        load_exporter(name)
+        load_exporter(name, avatar=with_avatar)
     pool = ThreadPoolExecutor(1)
     try:
         jobs = [pool.submit(write, name, no_progress) for name in aside]

@@ -1,0 +1,221 @@
+"""The geometry of an avatar: one set of vertices that morph targets and bones move, turned to face the viewer.
+
+Vertices that a file repeats where texture coordinates or normals break are joined again, as long as they move alike, so
+that shading is smooth across the seams. What lies far below the head is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from facetalk.core.motion import Motion
+from facetalk.io.gltf_nodes import rotation_matrix
+from facetalk.io.gltf_primitives import Primitive, Skin, read_primitives
+from facetalk.motion.avatar import Avatar
+
+_BLOCK = 32
+"""Frames whose joints are placed together."""
+_BELOW = 0.7
+"""How much of the body below the head is drawn, in heights of the head."""
+_HEIGHT_M = 0.24
+"""Height of a head, to which avatars in other units are scaled."""
+
+
+@dataclass(frozen=True, eq=False)
+class AvatarPart:
+    """A primitive with joined vertices."""
+
+    primitive: Primitive
+    rows: Int[np.ndarray, " vertices"]
+    """The primitive's vertex that each vertex repeats."""
+    faces: Int[np.ndarray, "faces 3"]
+    """Triangles of the joined vertices."""
+    corners: Int[np.ndarray, "faces 3"]
+    """The same triangles as the primitive has them, for texture coordinates."""
+
+
+@dataclass(frozen=True, eq=False)
+class AvatarMesh:
+    """An avatar as vertices over time."""
+
+    avatar: Avatar
+    parts: tuple[AvatarPart, ...]
+    skins: Mapping[int, Skin]
+    place: Float[np.ndarray, "4 4"]
+    """Takes the file's world to that of a motion: the face towards +z, y up, meters."""
+
+    @cached_property
+    def _world(self) -> Float[np.ndarray, "nodes 4 4"]:
+        return self.avatar.tree.world()
+
+    def posed(self, motion: Motion) -> Iterator[Float[np.ndarray, "vertices 3"]]:
+        """Vertices of all parts in each frame, meters.
+
+        Args:
+            motion: with ARKit's channels.
+        """
+        for start in range(0, motion.num_frames, _BLOCK):
+            block = motion.cut(start, start + _BLOCK)
+            weights = dict(self.avatar.morph_weights(block))
+            turns = dict(self.avatar.turns(block))
+            for frame in range(block.num_frames):
+                world = self._turned({node: rows[frame] for node, rows in turns.items()})
+                yield self._vertices({node: rows[frame] for node, rows in weights.items()}, world)
+
+    def at_rest(self) -> Float[np.ndarray, "vertices 3"]:
+        """Vertices without any animation, meters."""
+        defaults = {mesh.node: np.array(mesh.defaults, np.float32) for mesh in self.avatar.shapes.meshes}
+        return self._vertices(defaults, self._world)
+
+    def head_vertices(self) -> Int[np.ndarray, " members"]:
+        """Vertices that belong to the head: bound to it or to what it carries, or all of a model without bones."""
+        tree, nodes = self.avatar.tree, self.avatar.bones.nodes
+        top = next((nodes[role][0] for role in ("head", "neck") if role in nodes), None)
+        carried = {node for node in range(len(tree.names)) if top is None or top in tree.ancestors(node)}
+        chosen = []
+        for part in self.parts:
+            joints, shares = part.primitive.joints, part.primitive.shares
+            if joints is None or shares is None:
+                chosen.append(np.full(len(part.rows), part.primitive.node in carried))
+                continue
+            inside = np.array([joint in carried for joint in self.skins[part.primitive.node].joints])
+            chosen.append((shares * inside[joints]).sum(1)[part.rows] > 0.5)
+        members = np.flatnonzero(np.concatenate(chosen))
+        return members if len(members) else np.arange(sum(len(part.rows) for part in self.parts))
+
+    def _turned(self, turns: Mapping[int, np.ndarray]) -> Float[np.ndarray, "nodes 4 4"]:
+        """Places of all nodes with some of them turned."""
+        tree, world = self.avatar.tree, self._world.copy()
+        moved: set[int] = set()
+        for node in tree.order:
+            above = tree.parents[node]
+            if node not in turns and above not in moved:
+                continue
+            moved.add(node)
+            local = tree.local(node)
+            if node in turns:
+                local[:3, :3] = rotation_matrix(turns[node].astype(np.float64)) * tree.scales[node]
+            world[node] = local if above < 0 else world[above] @ local
+        return world
+
+    def _vertices(
+        self, weights: Mapping[int, np.ndarray], world: Float[np.ndarray, "nodes 4 4"]
+    ) -> Float[np.ndarray, "vertices 3"]:
+        found = []
+        for part in self.parts:
+            primitive = part.primitive
+            points = primitive.positions[part.rows]
+            own = weights.get(primitive.node)
+            for target, offsets in primitive.moves.items():
+                if own is not None and own[target] != 0:
+                    points = points + own[target] * offsets[part.rows]
+            found.append(self._placed(part, points, world))
+        return np.concatenate(found).astype(np.float32)
+
+    def _placed(self, part: AvatarPart, points: np.ndarray, world: np.ndarray) -> np.ndarray:
+        """Points of a part in the world of a motion."""
+        joints, shares = part.primitive.joints, part.primitive.shares
+        if joints is None or shares is None:
+            matrix = self.place @ world[part.primitive.node]
+            return points @ matrix[:3, :3].T + matrix[:3, 3]
+        skin = self.skins[part.primitive.node]
+        matrices = (self.place @ world[list(skin.joints)] @ skin.inverse_bind)[:, :3].astype(np.float32)
+        blended = np.einsum("vs,vsij->vij", shares[part.rows], matrices[joints[part.rows]])
+        return np.einsum("vij,vj->vi", blended[..., :3], points) + blended[..., 3]
+
+
+def avatar_mesh(avatar: Avatar) -> AvatarMesh:
+    """Read the geometry of an avatar.
+
+    Raises:
+        CompressedError: it is compressed.
+        GltfError: it is damaged.
+    """
+    file, tree = avatar.file, avatar.tree
+    scene = _scene_nodes(avatar)
+    nodes = [number for number, entry in enumerate(file.table("nodes")) if "mesh" in entry and number in scene]
+    defaults = {mesh.node: mesh.defaults for mesh in avatar.shapes.meshes}
+    targets = {
+        node: sorted(
+            {driver.target for driver in avatar.shapes.drivers.get(node, ())}
+            | {number for number, weight in enumerate(values) if weight}
+        )
+        for node, values in defaults.items()
+    }
+    primitives, skins = read_primitives(file, nodes, targets)
+    world = tree.world()
+    parts = tuple(_joined(primitive, _is_mirrored(primitive, world)) for primitive in primitives)
+    parts = tuple(part for part in parts if len(part.faces))
+    if not parts:
+        raise file.error("its meshes have no triangles")
+    turned = AvatarMesh(avatar, parts, skins, _facing(avatar))
+    rest, head = turned.at_rest(), turned.head_vertices()
+    low, high = rest[head].min(0), rest[head].max(0)
+    scale = _HEIGHT_M / max(float(high[1] - low[1]), 1e-9)
+    place = np.diag([scale, scale, scale, 1.0]) @ turned.place
+    kept = _near(parts, rest, float(low[1] - _BELOW * (high[1] - low[1])))
+    return AvatarMesh(avatar, kept, skins, place)
+
+
+def _scene_nodes(avatar: Avatar) -> set[int]:
+    """Nodes of the scene that is shown; all where the file names none."""
+    scenes = avatar.file.table("scenes")
+    if not scenes:
+        return set(avatar.tree.order)
+    scene = avatar.file.numbered("scenes", avatar.file.document.get("scene", 0), "the document")
+    roots = scene.get("nodes", [])
+    shown = {root for root in roots if isinstance(root, int)} if isinstance(roots, list) else set()
+    for node in avatar.tree.order:
+        if avatar.tree.parents[node] in shown:
+            shown.add(node)
+    return shown
+
+
+def _facing(avatar: Avatar) -> Float[np.ndarray, "4 4"]:
+    """Turns the character to face +z."""
+    _, up, forward = avatar.bones.frame.T
+    matrix = np.eye(4)
+    matrix[:3, :3] = [np.cross(up, forward), up, forward]
+    return matrix
+
+
+def _is_mirrored(primitive: Primitive, world: np.ndarray) -> bool:
+    """Whether a node's negative scale turns its triangles inside out; a skin does not follow its node."""
+    return primitive.joints is None and np.linalg.det(world[primitive.node][:3, :3]) < 0
+
+
+def _joined(primitive: Primitive, mirrored: bool) -> AvatarPart:
+    """Join vertices at one place that move alike."""
+    mark = np.zeros_like(primitive.positions)
+    for number, offsets in primitive.moves.items():  # a sum in which no two sets of displacements look the same
+        mark += offsets * np.float32(1 + 0.37 * np.sin(1.7 * number + 1))
+    parts = [primitive.positions, mark]
+    if primitive.joints is not None and primitive.shares is not None:
+        parts += [primitive.joints.astype(np.float32), primitive.shares]
+    keys = np.ascontiguousarray(np.hstack(parts), np.float32) + np.float32(0)  # without negative zeros
+    packed = keys.view(np.dtype((np.void, keys.dtype.itemsize * keys.shape[1])))[:, 0]
+    _, rows, number_of = np.unique(packed, return_index=True, return_inverse=True)
+    corners = primitive.faces[:, ::-1] if mirrored else primitive.faces
+    faces = number_of[corners]
+    solid = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    return AvatarPart(primitive, rows, faces[solid], corners[solid])
+
+
+def _near(
+    parts: tuple[AvatarPart, ...], rest: Float[np.ndarray, "vertices 3"], lowest: float
+) -> tuple[AvatarPart, ...]:
+    """The parts without the triangles below a height, and without vertices that no triangle uses."""
+    kept, start = [], 0
+    for part in parts:
+        height = rest[start : start + len(part.rows), 1]
+        start += len(part.rows)
+        shown = height[part.faces].max(1) > lowest
+        used, faces = np.unique(part.faces[shown], return_inverse=True)
+        if len(used):
+            kept.append(AvatarPart(part.primitive, part.rows[used], faces.reshape(-1, 3), part.corners[shown]))
+    return tuple(kept)
