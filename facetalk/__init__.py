@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from facetalk.core.motion import Motion
     from facetalk.head.looks import Look
     from facetalk.head.model import HeadModel
+    from facetalk.importers.registry import import_motion
     from facetalk.io.audio import read_waveform
     from facetalk.io.edit_list import read_edit_list
     from facetalk.io.motion import read_motion, write_motion
@@ -86,6 +87,7 @@ _MODULES = {
     "export": "pipelines.export",
     "fit": "pipelines.fit",
     "fit_videos": "pipelines.fit",
+    "import_motion": "importers.registry",
     "joined": "motion.edits",
     "list_styles": "pipelines.styles",
     "load": "networks.registry",
@@ -139,6 +141,7 @@ __all__ = [
     "export",
     "fit",
     "fit_videos",
+    "import_motion",
     "joined",
     "list_styles",
     "load",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from facetalk.cli.options import (
+    AvatarOption,
     EyesName,
     FpsOption,
     GainOption,
@@ -46,6 +47,7 @@ def animate(
         "styletalk"
     ),
     head: HeadName = "facetalk",
+    avatar: AvatarOption = None,
     skin: SkinName = None,
     eyes: EyesName = None,
     hair: HairName = None,
@@ -98,6 +100,7 @@ def animate(
             style_strength=style_strength,
             talker=talker,
             head=head,
+            avatar=avatar,
             look=Look(skin, eyes, hair),
             head_motion=head_motion,
             blinks=blinks,

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from facetalk.cli.animate import animate
+from facetalk.cli.avatar import avatar
 from facetalk.cli.command import command
 from facetalk.cli.config import config
+from facetalk.cli.convert import convert
 from facetalk.cli.diff import diff
 from facetalk.cli.doctor import doctor
 from facetalk.cli.edit import edit
@@ -31,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help takes half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (fit, train, animate, edit, diff, render, export, evaluate, weights, doctor):
+for function in (fit, train, animate, edit, diff, render, export, convert, avatar, evaluate, weights, doctor):
     app.command()(command(function))
 app.add_typer(heads, name="heads")
 app.add_typer(styles, name="styles")

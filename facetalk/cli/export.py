@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from facetalk.cli.options import (
+    AvatarOption,
     EyesName,
     FpsOption,
     GainOption,
@@ -26,7 +27,10 @@ from facetalk.exporters.registry import FORMATS
 
 
 def export(
-    motions: Annotated[list[Path], typer.Argument(metavar="MOTION", help="Motion files (.npz), animated or fitted.")],
+    motions: Annotated[
+        list[Path],
+        typer.Argument(metavar="MOTION", help="Motion files (.npz), or other programs' that `facetalk convert` reads."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -43,6 +47,7 @@ def export(
     head: Annotated[
         str | None, typer.Option("--head", help="Head model.  [default: the one the motion was made for]")
     ] = None,
+    avatar: AvatarOption = None,
     skin: SkinName = None,
     eyes: EyesName = None,
     hair: HairName = None,
@@ -84,7 +89,12 @@ def export(
             look=Look(skin, eyes, hair),
             control=RegionalControl.parsed(gain, offset, only),
             options=ExportOptions(
-                fps=fps, size=size, audio=audio, cues=cues or "line", expressions=expressions or "all"
+                fps=fps,
+                size=size,
+                audio=audio,
+                cues=cues or "line",
+                expressions=expressions or "all",
+                avatar=avatar,
             ),
             overwrite=overwrite,
             skip_existing=skip_existing,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,14 @@ FpsOption = Annotated[
         "--fps",
         metavar="RATE",
         help="Frames a second: 24, 25, 29.97 (30000/1001), 30, 50, 60, ...  [default: the motion's; animate: 30]",
+    ),
+]
+AvatarOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--avatar",
+        metavar="FILE",
+        help="Your own character (.glb, .gltf, .vrm) instead of the head, in GLB and video.",
     ),
 ]
 OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from facetalk.cli.options import (
+    AvatarOption,
     EyesName,
     FpsOption,
     GainOption,
@@ -25,13 +26,19 @@ from facetalk.cli.report import batch_report
 
 
 def render(
-    motion_path: Annotated[Path, typer.Argument(metavar="MOTION", help="Motion file (.npz).")],
+    motion_path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MOTION", help="Motion file (.npz), or another program's that `facetalk convert` reads."
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="OUT.mp4", help="Video to write.  [default: MOTION.mp4]")
     ] = None,
     head: Annotated[
         str | None, typer.Option("--head", help="Head model.  [default: the one the motion was made for]")
     ] = None,
+    avatar: AvatarOption = None,
     skin: SkinName = None,
     eyes: EyesName = None,
     hair: HairName = None,
@@ -88,6 +95,7 @@ def render(
             audio=audio,
             with_audio=with_audio,
             over=over,
+            avatar=avatar,
             overwrite=overwrite,
             skip_existing=skip_existing,
             progress=show,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.camera import Camera
-from facetalk.core.errors import InvalidValueError
+from facetalk.core.errors import InvalidValueError, UsageError
 from facetalk.core.events import Event, cut_events, events_at_times, in_order
 from facetalk.core.rotations import axis_angle_to_quaternion, quaternion_to_axis_angle, slerp
 from facetalk.core.timing import exact_rate, frame_times
@@ -204,6 +205,14 @@ def resampled_frames(motion: Motion, fps: float) -> int:
 def _kind(value: object) -> str:
     """What an argument is, for a message."""
     return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+
+
+def check_fps(fps: float | None) -> None:
+    """Refuse frame rates that no program plays; None stands for the motion's own."""
+    if fps is not None and not (isinstance(fps, Real) and MIN_FPS <= fps <= MAX_FPS):
+        raise UsageError(
+            f"fps is {fps}; it must be a number between {MIN_FPS:g} and {MAX_FPS:g}, such as 24, 29.97 or 60"
+        )
 
 
 def check_values(motion: Motion) -> None:

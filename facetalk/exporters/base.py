@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from numbers import Real
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.events import KINDS, Event
-from facetalk.core.motion import MAX_FPS, MIN_FPS, Motion
+from facetalk.core.motion import Motion, check_fps
 from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
@@ -26,14 +25,6 @@ MIN_SIZE, MAX_SIZE = 16, 4096
 DEFAULT_SIZE = 512
 CUES = ("line", "word", "phoneme")
 EXPRESSIONS = ("all", "preset", "arkit")
-
-
-def check_fps(fps: float | None) -> None:
-    """Refuse frame rates that no program plays; None stands for the motion's own."""
-    if fps is not None and not (isinstance(fps, Real) and MIN_FPS <= fps <= MAX_FPS):
-        raise UsageError(
-            f"fps is {fps}; it must be a number between {MIN_FPS:g} and {MAX_FPS:g}, such as 24, 29.97 or 60"
-        )
 
 
 def check_size(size: int) -> None:

@@ -22,6 +22,9 @@ from facetalk.io.media import checked_file
 
 SUFFIXES = (".glb", ".gltf", ".vrm", ".vrma")
 
+COMPRESSIONS = ("EXT_meshopt_compression", "KHR_meshopt_compression", "KHR_draco_mesh_compression")
+"""Extensions whose data are not decoded here."""
+
 _MOST_BYTES = 1 << 30
 """Of the file and of each file beside it."""
 _MOST_CHARACTERS = 1 << 26
@@ -101,6 +104,12 @@ class GltfFile:
             where: what states it, for errors.
         """
         return _uri_bytes(self.path, uri, where)
+
+
+def is_compressed(file: GltfFile) -> bool:
+    """Whether a program must decode compressed geometry to show the file."""
+    required = file.document.get("extensionsRequired", [])
+    return isinstance(required, list) and any(name in COMPRESSIONS for name in required)
 
 
 def is_whole(value: object) -> bool:

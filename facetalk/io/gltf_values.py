@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from facetalk.io.gltf import CompressedError, GltfFile, is_whole
+from facetalk.io.gltf import COMPRESSIONS, CompressedError, GltfFile, is_whole
 
 _COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
-_COMPRESSIONS = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 _MOST_BYTES = 1 << 30
 """Of all arrays that are read from one file; those without data state any size."""
 
@@ -92,7 +91,7 @@ class GltfValues:
     def _view(self, holder: dict[str, Any], layout: _Layout, where: str) -> np.ndarray:
         """Rows of a buffer view, from the offset that `holder` states."""
         view = self.file.numbered("bufferViews", holder.get("bufferView"), where)
-        if any(name in (view.get("extensions") or {}) for name in _COMPRESSIONS):
+        if any(name in (view.get("extensions") or {}) for name in COMPRESSIONS):
             raise CompressedError(f"{self.file.path}: {where} is compressed (meshopt), which is not decoded here")
         number = self.file.index(view.get("buffer"), len(self.file.buffers), f"the buffer view of {where}")
         data = self.file.buffers[number]

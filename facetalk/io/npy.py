@@ -76,6 +76,17 @@ def read_npy(path: Path, most_bytes: int = MOST_BYTES) -> np.ndarray:
         return _read_array(file, min(path.stat().st_size, most_bytes + _MOST_HEADER_BYTES))
 
 
+def npy_shape(path: Path) -> tuple[int, ...]:
+    """Shape of the array in a `.npy` file, which is not read.
+
+    Raises:
+        ArrayFileError: the file is no such file, or holds pickled objects.
+        OSError: the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        return _read_header(file)[0].shape
+
+
 def read_npz(path: Path, names: Collection[str] | None = None, most_bytes: int = MOST_BYTES) -> dict[str, np.ndarray]:
     """The arrays in an `.npz` file by name.
 
@@ -104,6 +115,22 @@ def read_npz(path: Path, names: Collection[str] | None = None, most_bytes: int =
             raise
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error,
                 OverflowError, OSError) as error:  # fmt: skip
+            raise ArrayFileError(f"its archive is damaged ({reason_of(error)})") from None
+
+
+def npz_names(path: Path) -> list[str]:
+    """Names of the arrays in an `.npz` file, none of which is read.
+
+    Raises:
+        ArrayFileError: the file is no such archive.
+        OSError: the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        try:
+            _check_directory(file)
+            with zipfile.ZipFile(file) as archive:
+                return list(_members(archive))
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OSError) as error:
             raise ArrayFileError(f"its archive is damaged ({reason_of(error)})") from None
 
 

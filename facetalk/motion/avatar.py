@@ -26,7 +26,7 @@ from facetalk.head.viseme_shapes import VISEME_SETS, to_visemes
 from facetalk.io.gltf import GltfFile, read_gltf
 from facetalk.io.gltf_morphs import morph_meshes
 from facetalk.io.gltf_nodes import NodeTree, read_nodes
-from facetalk.motion.avatar_bones import AvatarBones, find_bones
+from facetalk.motion.avatar_bones import AvatarBones, find_bones, parent_axes
 from facetalk.motion.avatar_report import AvatarReport, avatar_report, nothing_found
 from facetalk.motion.avatar_shapes import ShapeMatch, Source, match_shapes
 
@@ -96,18 +96,11 @@ class Avatar:
         return head_turn(motion) * share
 
     def _in_own_axes(self, node: int, turn: Float[Tensor, "frames 3"]) -> Float[np.ndarray, "frames 4"]:
-        axes = torch.from_numpy(self.axes(node)).to(turn)
+        axes = torch.from_numpy(parent_axes(self.tree, self.bones, node)).to(turn)
         x, y, z, w = self.tree.rotations[node].tolist()
         rest = turn.new_tensor([w, x, y, z])
         blocks = [axis_angle_to_quaternion(part @ axes.T) for part in turn.split(_BLOCK)]
         return torch.cat([quaternion_product(block, rest) for block in blocks]).numpy()[:, [1, 2, 3, 0]]
-
-    def axes(self, node: int) -> Float[np.ndarray, "3 3"]:
-        """The matrix that takes a rotation vector from the frame of a motion to that of a node's parent at rest."""
-        parent = self.tree.parents[node]
-        above = self.tree.turned(parent) if parent >= 0 else np.eye(3)
-        # Rotation vectors change their sign under a reflection.
-        return np.linalg.det(self.bones.frame) * above.T @ self.bones.frame
 
 
 def head_turn(motion: Motion) -> Float[Tensor, "frames 3"]:

@@ -74,6 +74,14 @@ def find_bones(file: GltfFile, tree: NodeTree, face_nodes: Iterable[int]) -> Ava
     return AvatarBones(usable, _frame(file, tree, usable))
 
 
+def parent_axes(tree: NodeTree, bones: AvatarBones, node: int) -> Float[np.ndarray, "3 3"]:
+    """The matrix that takes a rotation vector from the frame of a motion to that of a node's parent at rest."""
+    parent = tree.parents[node]
+    above = tree.turned(parent) if parent >= 0 else np.eye(3)
+    # Rotation vectors change their sign under a reflection.
+    return np.linalg.det(bones.frame) * above.T @ bones.frame
+
+
 def role_named(name: str) -> str | None:
     """The role of a bone with a name, if it has one."""
     for pattern, role in _RIGIFY.items():

@@ -34,6 +34,11 @@ class AvatarReport:
     lost: tuple[str, ...]
     """Parts of a performance that this avatar cannot show."""
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether more is lost than the position of the head, which a character with a body does not have."""
+        return bool(self.missing) or len(self.lost) > 1
+
     def summary(self) -> str:
         """One line."""
         parts = [f"{self.name}: mouth by {self.mouth}"]

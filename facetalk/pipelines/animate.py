@@ -29,6 +29,7 @@ from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
 from facetalk.motion.regions import RegionalControl, controlled
 from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options, found_speech, plan, sorted_out
+from facetalk.pipelines.avatar import avatar_formats
 from facetalk.pipelines.batch import (
     Outcome,
     OutputFolder,
@@ -96,6 +97,7 @@ def animate(
     talker: str = "styletalk",
     head: str = "facetalk",
     look: Look | None = None,
+    avatar: Path | str | None = None,
     head_motion: float = 1.0,
     blinks: float = 1.0,
     formats: Sequence[str] = ("mp4", "npz", "glb"),
@@ -118,6 +120,7 @@ def animate(
         talker: a bundled talker, or a folder that `facetalk train` wrote.
         head: a bundled or installed head, or `flame:PATH`, `ict:PATH`, `gnm:PATH`.
         look: colors of skin, eyes and hair; the head's own if omitted.
+        avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head in `.glb` and video.
         head_motion: multiplies how far head and eyes move by themselves; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
         formats: names of the formats to write, of `facetalk.exporters.registry.FORMATS`.
@@ -148,6 +151,7 @@ def animate(
         talker=talker,
         head=head,
         look=look or Look(),
+        avatar=avatar,
         head_motion=head_motion,
         blinks=blinks,
         formats=formats,
@@ -198,7 +202,10 @@ def animate_all(
     options = options or AnimateOptions()
     check_batch_flags(skip_existing, overwrite)
     check_output_folder(out)
-    targets = plan(found_speech(speeches), out, formats_named(options.formats))
+    formats, shown = formats_named(options.formats), None
+    if options.avatar is not None:
+        formats, shown = avatar_formats(options.avatar, formats)
+    targets = plan(found_speech(speeches), out, formats)
     timings: dict[str, float] = {}
     with one_torch_thread():
         animator = load_animator(options, timings)
@@ -213,7 +220,8 @@ def animate_all(
         def work(job: AnimateJob) -> Outcome:
             spent = dict(timings)
             timings.clear()  # what was loaded once is reported once
-            return animate_one(animator, job, options, folder, spent, progress)
+            done = animate_one(animator, job, options, folder, spent, progress)
+            return done if shown is None else replace(done, details={**done.details, "avatar": shown.document()})
 
         outcomes = run_batch(work, jobs, settled, report, progress)
     return batch_of(outcomes)
@@ -263,7 +271,7 @@ def animate_one(
         progress(f"{what} {speech.name}", done, total)
 
     with folder.holding(next(iter(job.targets.values())).parent), _timed(timings, "files"):
-        written = ExportOptions(fps=options.fps, size=options.size, audio=clip)
+        written = ExportOptions(fps=options.fps, size=options.size, audio=clip, avatar=options.avatar)
         export_formats(motion, job.targets, head=animator.head, options=written, progress=labeled)
         made = {path: file_options(name, job.made, options) for name, path in job.targets.items() if name != "npz"}
         write_record(made)

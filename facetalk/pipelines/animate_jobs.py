@@ -9,9 +9,10 @@ from pathlib import Path
 
 from facetalk.core.audio_part import AudioPart
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
+from facetalk.core.motion import check_fps
 from facetalk.core.text import unicode_name
 from facetalk.data.sources import clip_names, find_speech, refuse_same_names
-from facetalk.exporters.base import check_fps, check_size
+from facetalk.exporters.base import check_size
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.io.media import checked_file
@@ -38,6 +39,8 @@ class AnimateOptions:
     head: str = "facetalk"
     look: Look = field(default_factory=Look)
     """Colors of skin, eyes and hair."""
+    avatar: str | Path | None = None
+    """The user's own character, a `.glb`, `.gltf` or `.vrm` file, in place of the head in `.glb` and video."""
     head_motion: float = 1.0
     """Multiplies how far head and eyes move by themselves; 0 for not at all."""
     blinks: float = 1.0
@@ -145,6 +148,9 @@ def file_options(name: str, made: Mapping[str, object], options: AnimateOptions)
     own: dict[str, object] = {}
     if FORMATS[name].has_look:
         own["look"] = asdict(options.look)
+    if options.avatar is not None and FORMATS[name].avatar_module:
+        path = Path(options.avatar)
+        own |= {"avatar": unicode_name(path.name), "avatar_fingerprint": fingerprint(path)}
     if "size" in FORMATS[name].options:
         own["size"] = options.size
     return {**made, **own}

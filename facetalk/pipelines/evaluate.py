@@ -13,15 +13,17 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
+from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
-from facetalk.io.motion import read_motion
-from facetalk.io.npy import ArrayFileError, read_npy
+from facetalk.importers.registry import import_motion
+from facetalk.io.npy import ArrayFileError, npy_shape, read_npy
 from facetalk.metrics.registry import METRICS, FacePair
 from facetalk.motion.frames import posed
 from facetalk.motion.heads import load_head
 
 SUFFIXES = (".npz", ".npy")
-"""Motion files, and vertex files `(frames, vertices, 3)` in meters."""
+"""Of the files in a folder: motions, and vertices `(frames, vertices, 3)` in meters. Single files may also be of other
+programs."""
 
 MOST_VERTEX_BYTES = 16 << 30
 """Of a vertex file, which is as large on disk."""
@@ -58,7 +60,8 @@ def evaluate(
     Motions are compared at the reference's frame rate over their common length.
 
     Args:
-        predicted_path: a motion file, `.npy` vertices in meters, or a folder of these.
+        predicted_path: a motion file, `.npy` vertices in meters, or a folder of these; or a file of another program
+            that `import_motion` reads.
         reference_path: what it is compared with.
         metrics: names of the metrics: `lve`, `mve`, `fdd`, `lmd`.
         head: name of the head that both are posed on.
@@ -145,9 +148,9 @@ def read_pair(predicted: Path, reference: Path, head: HeadModel) -> FacePair:
 
 
 def _read(path: Path, head: HeadModel) -> Motion | Tensor:
-    if path.suffix == ".npy":
+    if path.suffix == ".npy" and not _is_channels(path):
         return _read_vertices(path, len(head.template))
-    motion = read_motion(path)
+    motion = import_motion(path, head=head.name)
     if motion.head != head.name or motion.expression_names != head.shape.expression_names:
         raise FacetalkError(
             f"{path} is a motion for the head {motion.head!r}, not {head.name!r}: give its head instead"
@@ -155,6 +158,15 @@ def _read(path: Path, head: HeadModel) -> Motion | Tensor:
     if len(motion.betas) != head.num_betas:
         raise FacetalkError(f"{path} has {len(motion.betas)} betas, the head {head.name!r} {head.num_betas}")
     return motion
+
+
+def _is_channels(path: Path) -> bool:
+    """Whether an array holds weights of ARKit's channels, and not vertices."""
+    try:
+        shape = npy_shape(path)
+    except ArrayFileError:
+        return False
+    return len(shape) == 2 and shape[1] == len(ARKIT_NAMES)
 
 
 def _read_vertices(path: Path, num_vertices: int) -> Float[Tensor, "frames vertices 3"]:

@@ -21,8 +21,8 @@ from facetalk.data.sources import output_name, refuse_same_names
 from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions, at_frame_rate
 from facetalk.exporters.registry import (
     FORMATS,
-    check_head,
     check_avatar_formats,
+    check_head,
     check_options,
     format_named,
     format_of,
@@ -31,12 +31,13 @@ from facetalk.exporters.registry import (
 )
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
+from facetalk.importers.registry import import_motion
 from facetalk.io.audio_clip import AudioClip
 from facetalk.io.files import free_path, make_folder
-from facetalk.io.motion import read_motion
 from facetalk.motion.frames import matching_head
 from facetalk.motion.heads import load_head
 from facetalk.motion.regions import RegionalControl, controlled
+from facetalk.pipelines.avatar import avatar_formats
 from facetalk.pipelines.batch import (
     Outcome,
     OutputFolder,
@@ -235,6 +236,7 @@ def export_all(
     look: Look | None = None,
     control: RegionalControl | None = None,
     options: ExportOptions | None = None,
+    source_fps: float | None = None,
     overwrite: bool = False,
     skip_existing: bool = False,
     progress: Progress = no_progress,
@@ -243,7 +245,7 @@ def export_all(
     """Write motion files in one or more formats; one that fails does not stop the others.
 
     Args:
-        motion_paths: motion files.
+        motion_paths: motion files, or files of other programs that `import_motion` reads.
         out: with `formats` a folder (the current one if not given) for files named after the motion files; else the
             file that the one motion becomes, whose suffix names the format.
         formats: names of formats.
@@ -251,6 +253,7 @@ def export_all(
         look: colors of skin, eyes and hair.
         control: see `export`.
         options: see `ExportOptions`.
+        source_fps: frame rate of files that do not state one.
         overwrite: replace existing files.
         skip_existing: keep files that exist and were made with the same options, and write the others.
         progress: called with the motion file's name.
@@ -258,6 +261,11 @@ def export_all(
     """
     options = options or ExportOptions()
     check_batch_flags(skip_existing, overwrite)
+    shown = None
+    if options.avatar is not None:
+        wanted = formats_named(formats) if formats else [format_of(out)] if out is not None else []
+        names, shown = avatar_formats(options.avatar, wanted)
+        formats = names if formats else ()
     plans = plan([Path(path) for path in motion_paths], out, formats)
     for name in next(iter(plans.values())):
         check_options(name, options.given())
@@ -266,7 +274,7 @@ def export_all(
 
     def work(motion_path: Path) -> Outcome:
         targets = plans[motion_path]
-        motion = read_motion(motion_path)
+        motion = import_motion(motion_path, fps=source_fps, head=head)
         if any(path.exists() and path.samefile(motion_path) for path in targets.values()):
             raise FacetalkError(f"{motion_path} would be replaced by its own export; choose another -o")
         wanted_head = head or motion.head
@@ -282,7 +290,9 @@ def export_all(
             labeled = _labeled(progress, motion_path)
             export_formats(controlled(motion, control), wanted, head=heads[wanted_head], options=own, progress=labeled)
             write_record({path: _file_options(name, made) for name, path in wanted.items()})
-        details = {"frames": motion.num_frames, "seconds": motion.duration_s}
+        details: dict[str, Any] = {"frames": motion.num_frames, "seconds": motion.duration_s}
+        if shown is not None:
+            details["avatar"] = shown.document()
         return Outcome(motion_path, "done", wanted, redone=redone, details=details)
 
     outcomes = run_batch(work, {path: path for path in plans}, (), report, progress)

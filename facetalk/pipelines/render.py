@@ -17,10 +17,11 @@ from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions
 from facetalk.exporters.registry import format_of
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
+from facetalk.importers.registry import import_motion
 from facetalk.io.audio_clip import AudioClip
-from facetalk.io.motion import read_motion
 from facetalk.io.video import read_video_info
 from facetalk.motion.regions import RegionalControl
+from facetalk.pipelines.avatar import avatar_formats
 from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, no_report, run_batch
 from facetalk.pipelines.export import export
 from facetalk.pipelines.records import fingerprint, fingerprints, recorded, wanted_targets, write_record
@@ -40,6 +41,7 @@ def render(
     fps: float | None = None,
     audio: Path | str | AudioClip | Float[Tensor, " samples"] | None = None,
     over: Path | str | None = None,
+    avatar: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
@@ -58,6 +60,7 @@ def render(
         fps: frames a second; the motion's own in front, the fitted video's for the tracked camera.
         audio: audio or video file whose audio goes with the frames, or a part of it, or mono samples at 16 kHz.
         over: video over which the face is drawn, instead of a plain wall; needs the tracked camera.
+        avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head.
         overwrite: replace an existing file.
         progress: called after every frame.
 
@@ -80,6 +83,7 @@ def render(
         fps=fps,
         audio=audio,
         over=over,
+        avatar=avatar,
         overwrite=overwrite,
         progress=progress,
     )
@@ -113,11 +117,13 @@ def render_file(
     check_batch_flags(skip_existing, overwrite)
     source, targets = Path(motion_path), {"mp4": Path(out_path)}
     check_video_path(targets["mp4"])
+    avatar = options.get("avatar")
+    shown = None if avatar is None else avatar_formats(avatar, ["mp4"])[1]
     others = ("head", "look", "control")
     ExportOptions(**{name: value for name, value in options.items() if name not in others})  # or it raises
 
     def work(path: Path) -> Outcome:
-        motion = read_motion(path)
+        motion = import_motion(path, head=_name_of(options.get("head")))
         audio = options.get("audio") or (own_audio(motion, path, options.get("over")) if with_audio else None)
         used = {**options, "audio": audio}
         sized = {**used, "size": options.get("size") or DEFAULT_SIZE}
@@ -127,7 +133,9 @@ def render_file(
             return Outcome(path, "skipped", targets)
         render(motion, targets["mp4"], overwrite=True, progress=progress, **used)
         write_record({targets["mp4"]: made})
-        details = {"frames": motion.num_frames, "seconds": motion.duration_s, "audio": audio}
+        details: dict[str, Any] = {"frames": motion.num_frames, "seconds": motion.duration_s, "audio": audio}
+        if shown is not None:
+            details["avatar"] = shown.document()
         return Outcome(path, "done", targets, redone=redone, details=details)
 
     return run_batch(work, {source: source}, (), report, progress)[0]
@@ -138,6 +146,10 @@ def own_audio(motion: Motion, motion_path: Path, over: Path | str | None = None)
     if over is not None:
         return Path(over) if read_video_info(over).has_audio else None
     return speech_of(motion, motion_path)
+
+
+def _name_of(head: HeadModel | str | None) -> str | None:
+    return head.name if isinstance(head, HeadModel) else head
 
 
 def check_video_path(path: Path) -> None:

@@ -12,7 +12,7 @@ from facetalk.core.motion import Motion, check_values
 from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
-from facetalk.io.motion import read_motion
+from facetalk.importers.registry import SUFFIXES, import_motion
 from facetalk.io.styles import SUFFIX, SavedStyle, remove_style, style_path, styles_dir, write_style
 from facetalk.motion.heads import load_head
 from facetalk.talkers.base import Talker, check_strength
@@ -75,12 +75,12 @@ def read_style(path: Path, head: HeadModel | None = None, progress: Progress = n
     """Read a reference motion with the ARKit channels from a motion file, or fit it to a video.
 
     Args:
-        path: `.npz` for a motion file, else a video.
+        path: a motion file, a file of another program that `import_motion` reads, or a video.
         head: fits the video; the bundled one if omitted or if it lacks the ARKit channels.
         progress: called while a video is fitted.
     """
-    if path.suffix == ".npz":
-        motion = read_motion(path)
+    if path.suffix.lower() in SUFFIXES:
+        motion = import_motion(path)
     else:
         from facetalk.pipelines.fit import fit
 
