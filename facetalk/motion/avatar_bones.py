@@ -41,7 +41,7 @@ _ANY_RIG = frozenset((
 """Words that rigs add to the names of all bones."""
 _SIDES = {"l": "left", "r": "right"}
 # Rigify numbers its spine upwards from the hips.
-_RIGIFY = {re.compile(r"(?:^|[-_])spine\W?0*6$"): "head", re.compile(r"(?:^|[-_])spine\W?0*[45]$"): "neck"}
+_RIGIFY = {re.compile(r"(?:^|[-_])spine[.]?006$"): "head", re.compile(r"(?:^|[-_])spine[.]?00[45]$"): "neck"}
 
 
 @dataclass(frozen=True, eq=False)

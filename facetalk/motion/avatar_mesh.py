@@ -6,12 +6,12 @@ that shading is smooth across the seams. What lies far below the head is left ou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from facetalk.core.motion import Motion
 from facetalk.io.gltf_nodes import rotation_matrix
@@ -30,13 +30,37 @@ _HEIGHT_M = 0.24
 class AvatarPart:
     """A primitive with joined vertices."""
 
-    primitive: Primitive
-    rows: Int[np.ndarray, " vertices"]
-    """The primitive's vertex that each vertex repeats."""
+    node: int
+    material: int | None
+    positions: Float[np.ndarray, "vertices 3"]
+    targets: tuple[int, ...]
+    moves: Float[np.ndarray, "targets vertices 3"]
+    """Displacement at weight 1 of each of the targets."""
+    joints: Int[np.ndarray, "vertices slots"] | None
+    shares: Float[np.ndarray, "vertices slots"] | None
     faces: Int[np.ndarray, "faces 3"]
-    """Triangles of the joined vertices."""
-    corners: Int[np.ndarray, "faces 3"]
-    """The same triangles as the primitive has them, for texture coordinates."""
+    uv_coords: Float[np.ndarray, "faces 3 2"] | None
+    """Of the corners of the faces; the origin is at the upper left."""
+
+    @property
+    def num_vertices(self) -> int:
+        """Number of vertices."""
+        return len(self.positions)
+
+    def cut(self, shown: Bool[np.ndarray, " faces"]) -> AvatarPart:
+        """Some of the triangles, without vertices that none of them uses."""
+        used, faces = np.unique(self.faces[shown], return_inverse=True)
+        return AvatarPart(
+            self.node,
+            self.material,
+            self.positions[used],
+            self.targets,
+            self.moves[:, used],
+            None if self.joints is None else self.joints[used],
+            None if self.shares is None else self.shares[used],
+            faces.reshape(-1, 3),
+            None if self.uv_coords is None else self.uv_coords[shown],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +103,13 @@ class AvatarMesh:
         carried = {node for node in range(len(tree.names)) if top is None or top in tree.ancestors(node)}
         chosen = []
         for part in self.parts:
-            joints, shares = part.primitive.joints, part.primitive.shares
-            if joints is None or shares is None:
-                chosen.append(np.full(len(part.rows), part.primitive.node in carried))
+            if part.joints is None or part.shares is None:
+                chosen.append(np.full(part.num_vertices, part.node in carried))
                 continue
-            inside = np.array([joint in carried for joint in self.skins[part.primitive.node].joints])
-            chosen.append((shares * inside[joints]).sum(1)[part.rows] > 0.5)
+            inside = np.array([joint in carried for joint in self.skins[part.node].joints])
+            chosen.append((part.shares * inside[part.joints]).sum(1) > 0.5)
         members = np.flatnonzero(np.concatenate(chosen))
-        return members if len(members) else np.arange(sum(len(part.rows) for part in self.parts))
+        return members if len(members) else np.arange(sum(part.num_vertices for part in self.parts))
 
     def _turned(self, turns: Mapping[int, np.ndarray]) -> Float[np.ndarray, "nodes 4 4"]:
         """Places of all nodes with some of them turned."""
@@ -108,24 +131,20 @@ class AvatarMesh:
     ) -> Float[np.ndarray, "vertices 3"]:
         found = []
         for part in self.parts:
-            primitive = part.primitive
-            points = primitive.positions[part.rows]
-            own = weights.get(primitive.node)
-            for target, offsets in primitive.moves.items():
-                if own is not None and own[target] != 0:
-                    points = points + own[target] * offsets[part.rows]
+            points, own = part.positions, weights.get(part.node)
+            if own is not None and part.targets:
+                points = points + np.tensordot(own[list(part.targets)], part.moves, 1)
             found.append(self._placed(part, points, world))
         return np.concatenate(found).astype(np.float32)
 
     def _placed(self, part: AvatarPart, points: np.ndarray, world: np.ndarray) -> np.ndarray:
         """Points of a part in the world of a motion."""
-        joints, shares = part.primitive.joints, part.primitive.shares
-        if joints is None or shares is None:
-            matrix = self.place @ world[part.primitive.node]
+        if part.joints is None or part.shares is None:
+            matrix = self.place @ world[part.node]
             return points @ matrix[:3, :3].T + matrix[:3, 3]
-        skin = self.skins[part.primitive.node]
+        skin = self.skins[part.node]
         matrices = (self.place @ world[list(skin.joints)] @ skin.inverse_bind)[:, :3].astype(np.float32)
-        blended = np.einsum("vs,vsij->vij", shares[part.rows], matrices[joints[part.rows]])
+        blended = np.einsum("vs,vsij->vij", part.shares, matrices[part.joints])
         return np.einsum("vij,vj->vi", blended[..., :3], points) + blended[..., 3]
 
 
@@ -194,28 +213,36 @@ def _joined(primitive: Primitive, mirrored: bool) -> AvatarPart:
     mark = np.zeros_like(primitive.positions)
     for number, offsets in primitive.moves.items():  # a sum in which no two sets of displacements look the same
         mark += offsets * np.float32(1 + 0.37 * np.sin(1.7 * number + 1))
-    parts = [primitive.positions, mark]
+    keys = [primitive.positions, mark]
     if primitive.joints is not None and primitive.shares is not None:
-        parts += [primitive.joints.astype(np.float32), primitive.shares]
-    keys = np.ascontiguousarray(np.hstack(parts), np.float32) + np.float32(0)  # without negative zeros
-    packed = keys.view(np.dtype((np.void, keys.dtype.itemsize * keys.shape[1])))[:, 0]
+        keys += [primitive.joints.astype(np.float32), primitive.shares]
+    table = np.ascontiguousarray(np.hstack(keys), np.float32) + np.float32(0)  # without negative zeros
+    packed = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))[:, 0]
     _, rows, number_of = np.unique(packed, return_index=True, return_inverse=True)
     corners = primitive.faces[:, ::-1] if mirrored else primitive.faces
-    faces = number_of[corners]
+    faces = number_of.reshape(-1)[corners]
     solid = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
-    return AvatarPart(primitive, rows, faces[solid], corners[solid])
+    moves = [offsets[rows] for offsets in primitive.moves.values()]
+    return AvatarPart(
+        node=primitive.node,
+        material=primitive.material,
+        positions=primitive.positions[rows],
+        targets=tuple(primitive.moves),
+        moves=np.stack(moves) if moves else np.zeros((0, len(rows), 3), np.float32),
+        joints=None if primitive.joints is None else primitive.joints[rows],
+        shares=None if primitive.shares is None else primitive.shares[rows],
+        faces=faces[solid],
+        uv_coords=None if primitive.uv_coords is None else primitive.uv_coords[corners[solid]],
+    )
 
 
-def _near(
-    parts: tuple[AvatarPart, ...], rest: Float[np.ndarray, "vertices 3"], lowest: float
-) -> tuple[AvatarPart, ...]:
-    """The parts without the triangles below a height, and without vertices that no triangle uses."""
+def _near(parts: Sequence[AvatarPart], rest: Float[np.ndarray, "vertices 3"], lowest: float) -> tuple[AvatarPart, ...]:
+    """The parts without the triangles below a height."""
     kept, start = [], 0
     for part in parts:
-        height = rest[start : start + len(part.rows), 1]
-        start += len(part.rows)
+        height = rest[start : start + part.num_vertices, 1]
+        start += part.num_vertices
         shown = height[part.faces].max(1) > lowest
-        used, faces = np.unique(part.faces[shown], return_inverse=True)
-        if len(used):
-            kept.append(AvatarPart(part.primitive, part.rows[used], faces.reshape(-1, 3), part.corners[shown]))
+        if shown.any():
+            kept.append(part.cut(shown))
     return tuple(kept)

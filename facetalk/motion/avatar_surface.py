@@ -33,8 +33,8 @@ def avatar_surface(mesh: AvatarMesh) -> tuple[Surface, Int[np.ndarray, " drawn"]
         The surface, and which vertex of the mesh each of its vertices repeats.
     """
     file = mesh.avatar.file
-    looks = [read_base_color(file, part.primitive.material) for part in mesh.parts]
-    used = [look.image for look, part in zip(looks, mesh.parts, strict=True) if part.primitive.uv_coords is not None]
+    looks = [read_base_color(file, part.material) for part in mesh.parts]
+    used = [look.image for look, part in zip(looks, mesh.parts, strict=True) if part.uv_coords is not None]
     images = sorted({number for number in used if number is not None})
     columns = max(1, math.ceil(math.sqrt(len(images) + 1)))
     side = min(_LARGEST_TILE, _ATLAS_SIDE // columns)
@@ -51,20 +51,20 @@ def avatar_surface(mesh: AvatarMesh) -> tuple[Surface, Int[np.ndarray, " drawn"]
     faces, uv, colors, rows, start = [], [], [], [], 0
     for part, look in zip(mesh.parts, looks, strict=True):
         tile = tiles.get(look.image) if look.image is not None else None
-        slot = slots.get(look.image, 0) if look.image is not None and part.primitive.uv_coords is not None else 0
+        slot = slots.get(look.image, 0) if look.image is not None and part.uv_coords is not None else 0
         coords, shown = _part_coords(part, look, tile if slot else None)
         row, column = divmod(slot, columns)
         inset = 0.5 / side
         placed = (np.array([column, row]) + coords[shown].clip(inset, 1 - inset)) / columns
         own = part.faces[shown]
-        number = np.arange(len(part.rows)) + start
+        number = np.arange(part.num_vertices) + start
         for back in (False, True) if look.has_back else (False,):
             step = -1 if back else 1
             faces.append(own[:, ::step] + sum(map(len, rows)))
             uv.append(placed[:, ::step])
             rows.append(number)
             colors.append(np.tile(linear_to_srgb(np.array(look.factor[:3])), (len(number), 1)))
-        start += len(part.rows)
+        start += part.num_vertices
     corners = np.concatenate(uv).reshape(-1, 2)
     surface = Surface(
         faces=np.concatenate(faces).astype(np.int32),
@@ -84,9 +84,9 @@ def _part_coords(
     everything = np.ones(len(part.faces), bool)
     if look.cuts_out and look.factor[3] < 0.5:
         everything[:] = False
-    if part.primitive.uv_coords is None or tile is None:
+    if part.uv_coords is None or tile is None:
         return np.full((len(part.faces), 3, 2), 0.5), everything
-    coords = part.primitive.uv_coords[part.corners].astype(np.float64)
+    coords = part.uv_coords.astype(np.float64)
     coords = coords - np.floor(coords.mean(1, keepdims=True))  # a texture repeats
     if look.cuts_out:
         spots = np.concatenate([coords, coords.mean(1, keepdims=True)], 1) % 1.0
