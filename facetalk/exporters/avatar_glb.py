@@ -21,7 +21,7 @@ from facetalk.exporters.glb_file import GlbFile
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
 from facetalk.io.gltf import GltfFile, is_whole
-from facetalk.motion.avatar import Avatar, read_avatar
+from facetalk.motion.avatar import Avatar, AvatarPlay, read_avatar
 
 ANIMATION_NAME = "performance"
 
@@ -59,9 +59,10 @@ def write(
 def _save(path: Path, avatar: Avatar, motion: Motion) -> None:
     packed = _Packed(avatar.file)
     animation = GlbAnimation(packed.binary, motion.fps)
-    for node, weights in avatar.morph_weights(motion):
+    play = AvatarPlay(avatar, motion)
+    for node, weights in play.weights():
         animation.weights(node, weights)
-    for node, rotations in avatar.turns(motion):
+    for node, rotations in play.turns():
         animation.rotations(node, on_one_side(rotations))
     document = packed.document
     notes = {"fps": motion.fps, "frames": motion.num_frames, "source": Path(motion.source).name}

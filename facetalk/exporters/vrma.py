@@ -25,6 +25,7 @@ from facetalk.exporters.keys import ROTATION_TOLERANCE, WEIGHT_TOLERANCE, needed
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
+from facetalk.io.vrm import VOWELS
 from facetalk.motion.visemes import viseme_weights
 
 _EXTENSION = "VRMC_vrm_animation"
@@ -43,8 +44,6 @@ _BONES: dict[str, tuple[str, tuple[float, float, float]]] = {
 }
 """Parent and place in meters of the bones that VRM asks for, and of chest and neck: a person of 1.7 m, facing +z."""
 
-_VOWELS = {"aa": "aa", "E": "ee", "ih": "ih", "oh": "oh", "ou": "ou"}
-"""VRM's preset for each of these visemes."""
 _SMILE = 0.3
 """Smiles up to this come with speech. The `happy` of many avatars keeps their mouth from moving, so it is for more."""
 _EYES_ABOVE_HEAD_BONE = 0.06
@@ -127,8 +126,8 @@ def _bone(name: str) -> dict[str, Any]:
 def _weights(motion: Motion, wanted: str) -> Iterator[tuple[str, str, Float[np.ndarray, " frames"]]]:
     """Kind, name and weight of each expression, one after the other."""
     if wanted != "arkit":
-        vowels = viseme_weights(motion, tuple(_VOWELS)).numpy()
-        for column, name in enumerate(_VOWELS.values()):
+        vowels = viseme_weights(motion, tuple(VOWELS.values())).numpy()
+        for column, name in enumerate(VOWELS):
             yield "preset", name, vowels[:, column]
         for side in ("Left", "Right"):
             yield "preset", f"blink{side}", _channel(motion, f"eyeBlink{side}")

@@ -26,14 +26,15 @@ from facetalk.core.rotations import (
 from facetalk.core.timing import FPS, frame_times
 from facetalk.head.channel_names import channel_columns
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.head.viseme_shapes import VISEME_SETS, from_visemes
 from facetalk.importers.base import ImportOptions, arkit_motion
 from facetalk.importers.gltf_curves import Curve, animation_curves
 from facetalk.io.gltf import GltfFile, read_gltf
 from facetalk.io.gltf_morphs import morph_meshes
 from facetalk.io.gltf_nodes import NodeTree, read_nodes
+from facetalk.io.vrm import VOWELS
 from facetalk.motion.avatar_bones import AvatarBones, find_bones, parent_axes
 from facetalk.motion.avatar_shapes import ShapeMatch, match_shapes
+from facetalk.motion.visemes import viseme_expression
 
 _VRMA = "VRMC_vrm_animation"
 _MOST_FRAMES = 1_000_000
@@ -62,7 +63,8 @@ def read(path: Path, options: ImportOptions) -> Motion:
             expression = _from_expressions(curves, expressions, times, path)
         else:
             expression = _from_shapes(curves, shapes, times)
-        return arkit_motion(expression, path, fps, "gltf", **_poses(curves, tree, bones, times))
+        poses = {**_gaze(file, curves, tree, bones, times), **_poses(curves, tree, bones, times)}
+        return arkit_motion(expression, path, fps, "gltf", **poses)
     raise FacetalkError(f"{path} has no animation of a face: {_found(file, shapes)}")
 
 
@@ -112,7 +114,7 @@ def _from_expressions(
         for channel, columns in channel_columns(names).items()
     }
     if ("arkit", "jawOpen") not in found:
-        found |= {("vrm", name): values[name] for name in VISEME_SETS["vrm"] if name in values}
+        found |= {("viseme", viseme): values[name] for name, viseme in VOWELS.items() if name in values}
     for name, channels in {"blinkLeft": ["eyeBlinkLeft"], "blinkRight": ["eyeBlinkRight"],
                            "blink": ["eyeBlinkLeft", "eyeBlinkRight"]}.items():  # fmt: skip
         for channel in channels if name in values else ():
@@ -124,10 +126,10 @@ def _from_expressions(
 
 def _channels(found: Mapping[tuple[str, str], np.ndarray], count: int) -> Float[Tensor, "frames 52"]:
     expression = torch.zeros(count, len(ARKIT_NAMES))
-    for kind, names in VISEME_SETS.items():
-        if any((kind, name) in found for name in names):
-            weights = np.stack([found.get((kind, name), np.zeros(count)) for name in names], 1)
-            expression = torch.maximum(expression, from_visemes(torch.from_numpy(weights).float(), kind))
+    spoken = {name: values for (kind, name), values in found.items() if kind == "viseme"}
+    if spoken:
+        weights = torch.from_numpy(np.stack(list(spoken.values()), 1)).float()
+        expression = viseme_expression(weights, tuple(spoken))
     for number, name in enumerate(ARKIT_NAMES):
         if ("arkit", name) in found:
             expression[:, number] = torch.from_numpy(np.asarray(found["arkit", name], np.float32))
@@ -170,6 +172,24 @@ def _root_poses(
         moved = curves[root, "translation"].at(times) - tree.translations[root]
         poses["transl"] = torch.from_numpy(moved @ bones.frame).float()
     return poses
+
+
+def _gaze(
+    file: GltfFile,
+    curves: Mapping[tuple[int, str], Curve],
+    tree: NodeTree,
+    bones: AvatarBones,
+    times: Float[np.ndarray, " frames"],
+) -> dict[str, Tensor]:
+    """Rotation of both eyeballs where a VRM animation turns the gaze as a whole."""
+    look = file.extension(file.document, _VRMA).get("lookAt")
+    if not isinstance(look, dict):
+        return {}
+    node = file.index(look.get("node"), len(tree.names), "the gaze")
+    if (node, "rotation") not in curves:
+        return {}
+    turn = _turn(curves[node, "rotation"].at(times), node, tree, bones)
+    return {"leye_pose": turn, "reye_pose": turn}
 
 
 def _turn(rotations: np.ndarray, node: int, tree: NodeTree, bones: AvatarBones) -> Float[Tensor, "frames 3"]:

@@ -8,6 +8,8 @@ from typing import Any
 from facetalk.io.gltf import GltfFile, is_whole
 from facetalk.io.gltf_morphs import MorphMesh
 
+VOWELS = {"aa": "aa", "ih": "ih", "ou": "ou", "ee": "E", "oh": "oh"}
+"""The viseme of Oculus that looks like each of the preset vowels."""
 _VRM0_NAMES = {
     "a": "aa", "i": "ih", "u": "ou", "e": "ee", "o": "oh", "blink_l": "blinkLeft", "blink_r": "blinkRight",
     "lookup": "lookUp", "lookdown": "lookDown", "lookleft": "lookLeft", "lookright": "lookRight",

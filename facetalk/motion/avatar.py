@@ -22,13 +22,13 @@ from facetalk.core.rotations import (
 from facetalk.core.words import words
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.correctives import corrective_weights
-from facetalk.head.viseme_shapes import VISEME_SETS, to_visemes
 from facetalk.io.gltf import GltfFile, read_gltf
 from facetalk.io.gltf_morphs import morph_meshes
 from facetalk.io.gltf_nodes import NodeTree, read_nodes
 from facetalk.motion.avatar_bones import AvatarBones, find_bones, parent_axes
 from facetalk.motion.avatar_report import AvatarReport, avatar_report, nothing_found
 from facetalk.motion.avatar_shapes import ShapeMatch, Source, match_shapes
+from facetalk.motion.visemes import viseme_weights
 
 JAW_OPEN = 0.35
 """Rotation of a jaw bone for `jawOpen` at 1, radians: 20 degrees open a mouth about as far as the shape does."""
@@ -52,35 +52,59 @@ class Avatar:
     """Bones that turn; not those of eyes and jaw that shapes move."""
     report: AvatarReport
 
-    def morph_weights(self, motion: Motion) -> Iterator[tuple[int, Float[np.ndarray, "frames targets"]]]:
-        """Each node whose morph targets move, with their weights; targets that nothing drives keep their own.
+
+class AvatarPlay:
+    """What one motion does to an avatar, for any stretch of its frames."""
+
+    def __init__(self, avatar: Avatar, motion: Motion) -> None:
+        """Take a motion with ARKit's channels; visemes, which depend on all of it, are solved once."""
+        self.avatar, self.motion = avatar, motion
+        self._columns = [motion.expression_names.index(name) for name in ARKIT_NAMES]
+        visemes = avatar.shapes.visemes
+        self._visemes = viseme_weights(motion, visemes) if visemes else motion.expression[:, :0]
+
+    def weights(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Float[np.ndarray, "_ targets"]]]:
+        """Yield each node whose morph targets move, with their weights; targets that nothing drives keep their own.
 
         Args:
-            motion: with ARKit's channels.
+            start: the first frame.
+            stop: the frame after the last; all that follow if not given.
         """
-        sources = _Sources(motion.expression)
-        for mesh in self.shapes.meshes:
-            drivers = self.shapes.drivers.get(mesh.node, ())
+        part = slice(start, stop)
+        expression, visemes = self.motion.expression[part][:, self._columns], self._visemes[part]
+        for mesh in self.avatar.shapes.meshes:
+            drivers = self.avatar.shapes.drivers.get(mesh.node, ())
             if not drivers:
                 continue
-            weights = np.tile(np.array(mesh.defaults, np.float32), (motion.num_frames, 1))
+            weights = np.tile(np.array(mesh.defaults, np.float32), (len(expression), 1))
             weights[:, [driver.target for driver in drivers]] = 0
             for driver in drivers:
-                weights[:, driver.target] += driver.gain * sources.curve(driver.source)
+                weights[:, driver.target] += driver.gain * self._curve(driver.source, expression, visemes)
             yield mesh.node, weights
 
-    def turns(self, motion: Motion) -> Iterator[tuple[int, Float[np.ndarray, "frames 4"]]]:
-        """Each node that turns, with its rotation relative to its parent: unit quaternions (x, y, z, w).
+    def turns(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Float[np.ndarray, "_ 4"]]]:
+        """Yield each node that turns, with its rotation relative to its parent: unit quaternions (x, y, z, w).
 
         Args:
-            motion: with ARKit's channels.
+            start: the first frame.
+            stop: the frame after the last; all that follow if not given.
         """
-        for role, nodes in self.bones.nodes.items():
-            turn = self._turn(role, motion)
+        part = self.motion.cut(start, self.motion.num_frames if stop is None else stop)
+        for role, nodes in self.avatar.bones.nodes.items():
+            turn = self._turn(role, part)
             for node in nodes:
                 yield node, self._in_own_axes(node, turn / len(nodes))
 
-    def _turn(self, role: str, motion: Motion) -> Float[Tensor, "frames 3"]:
+    def _curve(self, source: Source, expression: Tensor, visemes: Tensor) -> Float[np.ndarray, " _"]:
+        kind, names = source
+        if kind == "viseme":
+            return visemes[:, self.avatar.shapes.visemes.index(names[0])].numpy()
+        columns = [ARKIT_NAMES.index(name) for name in names]
+        if len(columns) == 1:
+            return expression[:, columns[0]].numpy()
+        return corrective_weights(expression, torch.tensor([columns]))[:, 0].numpy()
+
+    def _turn(self, role: str, motion: Motion) -> Float[Tensor, "_ 3"]:
         """Axis-angle of all bones of a role together, in the frame of a motion."""
         if role == "left_eye":
             return motion.leye_pose
@@ -88,16 +112,18 @@ class Avatar:
             return motion.reye_pose
         if role == "jaw":
             opening = motion.channel("jawOpen")
-            if "mouthClose" not in self.shapes.shapes:
+            if "mouthClose" not in self.avatar.shapes.shapes:
                 opening = (opening - motion.channel("mouthClose")).clamp_min(0)
             aside = motion.channel("jawLeft") - motion.channel("jawRight")
             return torch.stack([JAW_OPEN * opening, JAW_ASIDE * aside, torch.zeros_like(aside)], 1)
-        share = {"head": 1 - NECK_SHARE, "neck": NECK_SHARE}[role] if {"head", "neck"} <= self.bones.nodes.keys() else 1
+        both = {"head", "neck"} <= self.avatar.bones.nodes.keys()
+        share = {"head": 1 - NECK_SHARE, "neck": NECK_SHARE}[role] if both else 1.0
         return head_turn(motion) * share
 
-    def _in_own_axes(self, node: int, turn: Float[Tensor, "frames 3"]) -> Float[np.ndarray, "frames 4"]:
-        axes = torch.from_numpy(parent_axes(self.tree, self.bones, node)).to(turn)
-        x, y, z, w = self.tree.rotations[node].tolist()
+    def _in_own_axes(self, node: int, turn: Float[Tensor, "_ 3"]) -> Float[np.ndarray, "_ 4"]:
+        tree = self.avatar.tree
+        axes = torch.from_numpy(parent_axes(tree, self.avatar.bones, node)).to(turn)
+        x, y, z, w = tree.rotations[node].tolist()
         rest = turn.new_tensor([w, x, y, z])
         blocks = [axis_angle_to_quaternion(part @ axes.T) for part in turn.split(_BLOCK)]
         return torch.cat([quaternion_product(block, rest) for block in blocks]).numpy()[:, [1, 2, 3, 0]]
@@ -109,26 +135,6 @@ def head_turn(motion: Motion) -> Float[Tensor, "frames 3"]:
         return motion.neck_pose
     rows = zip(motion.global_orient.split(_BLOCK), motion.neck_pose.split(_BLOCK), strict=True)
     return torch.cat([matrix_to_axis_angle(axis_angle_to_matrix(a) @ axis_angle_to_matrix(b)) for a, b in rows])
-
-
-class _Sources:
-    """The curves that drive morph targets; a set of visemes is solved once."""
-
-    def __init__(self, expression: Float[Tensor, "frames 52"]) -> None:
-        self._expression = expression
-        self._visemes: dict[str, Tensor] = {}
-
-    def curve(self, source: Source) -> Float[np.ndarray, " frames"]:
-        """The values of one source."""
-        kind, names = source
-        if kind != "arkit":
-            if kind not in self._visemes:
-                self._visemes[kind] = to_visemes(self._expression, kind)
-            return self._visemes[kind][:, VISEME_SETS[kind].index(names[0])].numpy()
-        columns = [ARKIT_NAMES.index(name) for name in names]
-        if len(columns) == 1:
-            return self._expression[:, columns[0]].numpy()
-        return corrective_weights(self._expression, torch.tensor([columns]))[:, 0].numpy()
 
 
 def read_avatar(path: Path | str) -> Avatar:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from facetalk.core.motion import Motion
 from facetalk.io.gltf_nodes import rotation_matrix
 from facetalk.io.gltf_primitives import Primitive, Skin, read_primitives
-from facetalk.motion.avatar import Avatar
+from facetalk.motion.avatar import Avatar, AvatarPlay
 
 _BLOCK = 32
 """Frames whose joints are placed together."""
@@ -83,11 +83,11 @@ class AvatarMesh:
         Args:
             motion: with ARKit's channels.
         """
+        play = AvatarPlay(self.avatar, motion)
         for start in range(0, motion.num_frames, _BLOCK):
-            block = motion.cut(start, start + _BLOCK)
-            weights = dict(self.avatar.morph_weights(block))
-            turns = dict(self.avatar.turns(block))
-            for frame in range(block.num_frames):
+            stop = min(start + _BLOCK, motion.num_frames)
+            weights, turns = dict(play.weights(start, stop)), dict(play.turns(start, stop))
+            for frame in range(stop - start):
                 world = self._turned({node: rows[frame] for node, rows in turns.items()})
                 yield self._vertices({node: rows[frame] for node, rows in weights.items()}, world)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from facetalk.audio.visemes import OCULUS_VISEMES
 from facetalk.core.words import words
 from facetalk.head.channel_names import channel_columns, channels_named, combination_named
 from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES
-from facetalk.head.viseme_shapes import VISEME_SETS
 from facetalk.io.gltf import GltfFile
 from facetalk.io.gltf_morphs import MorphMesh
-from facetalk.io.vrm import vrm_expressions
+from facetalk.io.vrm import VOWELS, vrm_expressions
 
 ENOUGH_MOUTH_CHANNELS = 5
 """With fewer ARKit shapes of the mouth, visemes are used where there are any."""
@@ -37,8 +37,7 @@ class Source(NamedTuple):
     """A curve that drives a morph target."""
 
     kind: str
-    """`arkit`: the product of one or two channels, of which the same twice means a channel halfway; else the name of a
-    set of visemes."""
+    """`arkit`: the product of one or two channels, of which the same twice means a channel halfway; or `viseme`."""
     names: tuple[str, ...]
 
 
@@ -59,6 +58,8 @@ class ShapeMatch:
     """By node."""
     shapes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The shapes or expressions that each matched channel drives; visemes are named as `viseme aa`."""
+    visemes: tuple[str, ...] = ()
+    """The visemes of Oculus that it has, if these move the mouth."""
     mouth: str = ""
     """What moves the mouth: `ARKit`, `Oculus visemes`, `VRM expressions`, or nothing."""
 
@@ -115,7 +116,7 @@ def _viseme_drivers(mesh: MorphMesh) -> Iterator[Driver]:
     for column, name in enumerate(mesh.target_names):
         viseme = _oculus_viseme(name)
         if viseme is not None:
-            yield Driver(column, Source("oculus", (viseme,)), 1.0)
+            yield Driver(column, Source("viseme", (viseme,)), 1.0)
 
 
 def _oculus_viseme(name: str) -> str | None:
@@ -124,7 +125,7 @@ def _oculus_viseme(name: str) -> str | None:
     if len(parts) < 2 or parts[-2] not in _VISEME_WORDS:
         return None
     spelled = _VISEME_SPELLINGS.get(parts[-1], parts[-1])
-    return next((viseme for viseme in VISEME_SETS["oculus"] if viseme.lower() == spelled), None)
+    return next((viseme for viseme in OCULUS_VISEMES if viseme.lower() == spelled), None)
 
 
 def _opening_drivers(mesh: MorphMesh) -> Iterator[Driver]:
@@ -134,9 +135,9 @@ def _opening_drivers(mesh: MorphMesh) -> Iterator[Driver]:
 
 
 def _vrm_mouth(expressions: Mapping[str, list[tuple[int, int, float]]]) -> Iterator[tuple[int, Driver]]:
-    for name in VISEME_SETS["vrm"]:
+    for name, viseme in VOWELS.items():
         for node, target, gain in expressions.get(name, ()):
-            yield node, Driver(target, Source("vrm", (name,)), gain)
+            yield node, Driver(target, Source("viseme", (viseme,)), gain)
 
 
 def _vrm_upper(
@@ -162,6 +163,7 @@ def _match(meshes: Sequence[MorphMesh], drivers: Sequence[tuple[int, Driver]], m
         if len(parts) == 1:
             label = parts[0] if kind == "arkit" else f"viseme {parts[0]}"
             shapes.setdefault(label, {})[names[node][driver.target]] = None
-    order = [*ARKIT_NAMES, *(f"viseme {name}" for group in VISEME_SETS.values() for name in group)]
-    named = {label: tuple(shapes[label]) for label in dict.fromkeys(order) if label in shapes}
-    return ShapeMatch(tuple(meshes), {node: tuple(found) for node, found in by_node.items()}, named, mouth)
+    order = [*ARKIT_NAMES, *(f"viseme {name}" for name in OCULUS_VISEMES)]
+    named = {label: tuple(shapes[label]) for label in order if label in shapes}
+    visemes = tuple(name for name in OCULUS_VISEMES if f"viseme {name}" in shapes)
+    return ShapeMatch(tuple(meshes), {node: tuple(found) for node, found in by_node.items()}, named, visemes, mouth)

@@ -21,6 +21,7 @@ from torch import Tensor
 from facetalk.audio.visemes import OCULUS, OCULUS_VISEMES
 from facetalk.core.events import Event
 from facetalk.core.motion import Motion
+from facetalk.head.channels import ARKIT_NAMES
 
 POSES: Mapping[str, Mapping[str, float]] = {
     "PP": {"mouthPress": 0.4, "mouthRollLower": 0.35, "mouthRollUpper": 0.25, "mouthClose": 0.15},
@@ -81,6 +82,20 @@ def viseme_weights(motion: Motion, visemes: Sequence[str] = OCULUS_VISEMES) -> F
         return weights
     place = visemes.index("sil")
     return torch.cat([weights[:, :place], (1 - weights.sum(1, keepdim=True)).clamp_min(0), weights[:, place:]], 1)
+
+
+def viseme_expression(
+    weights: Float[Tensor, "frames visemes"], visemes: Sequence[str] = OCULUS_VISEMES
+) -> Float[Tensor, "frames 52"]:
+    """ARKit's channels of a mouth that shows weighted visemes: the sum of their poses, in [0, 1] and Apple's order.
+
+    Args:
+        weights: one column for each viseme.
+        visemes: of `OCULUS_VISEMES`.
+    """
+    bases = [name if name in _CHANNELS else name.removesuffix("Left").removesuffix("Right") for name in ARKIT_NAMES]
+    poses = [[POSES.get(viseme, {}).get(base, 0.0) for base in bases] for viseme in visemes]
+    return (weights @ weights.new_tensor(poses)).clamp(0, 1)
 
 
 def spoken_visemes(
