@@ -46,7 +46,7 @@ class Bone(NamedTuple):
 BODY = (
     Bone("mixamorig:Hips", None, (0, 1.0, 0), (0.0, 0.7071068, 0.0, 0.7071068)),
     Bone("mixamorig:Neck", "mixamorig:Hips", (0, 0.5, 0), (0.5, 0.5, -0.5, 0.5)),
-    Bone("mixamorig:Head", "mixamorig:Neck", (0.0, 0.1, 0.0), (0.0, 0.0, 0.6, 0.8)),
+    Bone("mixamorig:Head", "mixamorig:Neck", (0.0, 0.0, -0.1), (0.0, 0.0, 0.6, 0.8)),
 )
 """Bones whose axes are not those of the world."""
 

@@ -61,9 +61,7 @@ def quaternion_product(
     """The quaternion (w, x, y, z) of the rotation by `second` and then by `first`."""
     a, b = first[..., 1:], second[..., 1:]
     real = first[..., :1] * second[..., :1] - (a * b).sum(-1, keepdim=True)
-    return torch.cat(
-        [real, first[..., :1] * b + second[..., :1] * a + torch.linalg.cross(*torch.broadcast_tensors(a, b))], -1
-    )
+    return torch.cat([real, first[..., :1] * b + second[..., :1] * a + torch.linalg.cross(a, b)], -1)
 
 
 def quaternion_to_axis_angle(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3"]:

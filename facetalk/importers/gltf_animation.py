@@ -196,7 +196,8 @@ def _turn(rotations: np.ndarray, node: int, tree: NodeTree, bones: AvatarBones) 
     """Rotation from rest in the frame of a motion, axis-angle."""
     x, y, z, w = tree.rotations[node].tolist()
     back = torch.tensor([w, -x, -y, -z])
-    turn = quaternion_to_axis_angle(quaternion_product(torch.from_numpy(rotations[:, [3, 0, 1, 2]]).float(), back))
+    turned = torch.from_numpy(rotations[:, [3, 0, 1, 2]]).float()
+    turn = quaternion_to_axis_angle(quaternion_product(turned, back.expand_as(turned)))
     return turn @ torch.from_numpy(parent_axes(tree, bones, node)).to(turn)
 
 

@@ -41,13 +41,11 @@ class GltfValues:
         """
         accessor = self.file.numbered("accessors", number, where)
         layout = self._layout(accessor, where)
-        size = layout.count * layout.width * layout.dtype.itemsize
-        self._left -= size
+        values = self._view(accessor, layout, where) if "bufferView" in accessor else None
+        self._left -= layout.count * layout.width * layout.dtype.itemsize
         if self._left < 0:
             raise self.file.error(f"its arrays have more than {_MOST_BYTES >> 20} MiB, which is more than is read")
-        if "bufferView" in accessor:
-            values = self._view(accessor, layout, where)
-        else:
+        if values is None:
             values = np.zeros((layout.count, layout.width), layout.dtype)
         if "sparse" in accessor:
             values = self._with_sparse(values.copy(), accessor["sparse"], layout, where)

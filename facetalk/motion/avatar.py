@@ -126,7 +126,9 @@ class AvatarPlay:
         x, y, z, w = tree.rotations[node].tolist()
         rest = turn.new_tensor([w, x, y, z])
         blocks = [axis_angle_to_quaternion(part @ axes.T) for part in turn.split(_BLOCK)]
-        return torch.cat([quaternion_product(block, rest) for block in blocks]).numpy()[:, [1, 2, 3, 0]]
+        return torch.cat([quaternion_product(block, rest.expand_as(block)) for block in blocks]).numpy()[
+            :, [1, 2, 3, 0]
+        ]
 
 
 def head_turn(motion: Motion) -> Float[Tensor, "frames 3"]:
