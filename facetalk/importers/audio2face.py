@@ -46,7 +46,8 @@ def read(path: Path, options: ImportOptions) -> Motion:
 
 def _matrix(path: Path, rows: Any, width: int) -> np.ndarray:
     try:
-        matrix = np.array(rows, np.float32)
+        with np.errstate(over="ignore"):  # what single precision does not hold is refused later
+            matrix = np.array(rows, np.float32)
     except (ValueError, TypeError, OverflowError):
         raise FacetalkError(f"{path}: 'weightMat' is not rows of {width} numbers") from None
     if matrix.ndim != 2 or matrix.shape[1] != width or len(matrix) == 0:

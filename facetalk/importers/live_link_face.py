@@ -12,7 +12,7 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ def read(path: Path, options: ImportOptions) -> Motion:
         raise FacetalkError(f"{path} has {path.stat().st_size >> 20} MiB; at most {_MOST_BYTES >> 20} are read")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(iter(lambda: file.readline(_LONGEST_LINE), ""))
+            rows = csv.reader(_lines(path, file))
             header = [name.strip() for name in next(rows, [])]
             times, table = _table(path, header, rows)
     except UnicodeDecodeError:
@@ -102,6 +102,13 @@ def _table(path: Path, header: Sequence[str], rows: Iterator[list[str]]) -> tupl
     if not np.isfinite(table).all():
         raise FacetalkError(f"{path} holds values that are not finite")
     return times, table
+
+
+def _lines(path: Path, file: IO[str]) -> Iterator[str]:
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise FacetalkError(f"{path} is not a table of curves: a line is longer than {_LONGEST_LINE} characters")
+        yield line
 
 
 def _first_curve(header: Sequence[str]) -> int:

@@ -82,7 +82,10 @@ def read_texture(file: GltfFile, number: int, side: int) -> UInt8[np.ndarray, "{
             if image.width * image.height > _MOST_PIXELS:
                 raise file.error(f"image {number} has {image.width}x{image.height} pixels, which is more than is read")
             image.draft("RGB", (2 * side, 2 * side))
-            reduced = image.convert("RGBA").resize((side, side), Image.Resampling.BOX, reducing_gap=2.0)
+            whole = image.convert("RGBA")
+            # Apart, because Pillow would blacken what is transparent.
+            parts = [whole.convert("RGB"), whole.getchannel("A")]
+            reduced = [part.resize((side, side), Image.Resampling.BOX, reducing_gap=2.0) for part in parts]
     except (
         OSError,
         ValueError,
@@ -93,7 +96,7 @@ def read_texture(file: GltfFile, number: int, side: int) -> UInt8[np.ndarray, "{
         Image.DecompressionBombWarning,
     ) as error:
         raise file.error(f"image {number} cannot be read ({reason_of(error)})") from None
-    return np.asarray(reduced)
+    return np.dstack([np.asarray(part) for part in reduced])
 
 
 def _image_bytes(file: GltfFile, entry: dict[str, Any], number: int) -> memoryview:

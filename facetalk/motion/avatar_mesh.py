@@ -205,7 +205,7 @@ def _facing(avatar: Avatar) -> Float[np.ndarray, "4 4"]:
 
 def _is_mirrored(primitive: Primitive, world: np.ndarray) -> bool:
     """Whether a node's negative scale turns its triangles inside out; a skin does not follow its node."""
-    return primitive.joints is None and np.linalg.det(world[primitive.node][:3, :3]) < 0
+    return primitive.joints is None and bool(np.linalg.det(world[primitive.node][:3, :3]) < 0)
 
 
 def _joined(primitive: Primitive, mirrored: bool) -> AvatarPart:
