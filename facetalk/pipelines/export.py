@@ -267,8 +267,8 @@ def export_all(
         names, shown = avatar_formats(options.avatar, wanted)
         formats = names if formats else ()
     plans = plan([Path(path) for path in motion_paths], out, formats)
-    for name in next(iter(plans.values())):
-        check_options(name, options.given())
+    for name in next(iter(plans.values())):  # curves beside an avatar are the same as without
+        check_options(name, [option for option in options.given() if option != "avatar" or len(formats) < 2])
     heads: dict[str, HeadModel] = {}
     folder = OutputFolder(next(iter(next(iter(plans.values())).values())).parent)
 
