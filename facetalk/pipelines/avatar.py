@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from facetalk.core.errors import FacetalkError
+from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.exporters.registry import FORMATS, check_avatar_formats
 from facetalk.io.gltf import is_compressed
 from facetalk.motion.avatar import read_avatar
@@ -38,14 +38,15 @@ def avatar_formats(path: Path | str, formats: Sequence[str]) -> tuple[list[str],
         formats: names of the registry.
 
     Raises:
-        UsageError: a format shows the head only.
+        UsageError: a format shows the head only, or none shows anybody.
         FacetalkError: see `examine_avatar`; or only a video is wanted, and cannot be drawn.
     """
     check_avatar_formats(formats)
+    if not any(FORMATS[name].avatar_module for name in formats):
+        able = [name for name, entry in FORMATS.items() if entry.avatar_module]
+        raise UsageError(f"{', '.join(formats)} files show nobody; an avatar is shown by: {', '.join(able)}")
     avatar = read_avatar(path)
-    shown = [name for name in formats if FORMATS[name].avatar_module]
-    if shown:
-        _log.log(logging.WARNING if avatar.report.is_partial else logging.INFO, "%s", avatar.report.summary())
+    _log.log(logging.WARNING if avatar.report.is_partial else logging.INFO, "%s", avatar.report.summary())
     if "mp4" not in formats or not is_compressed(avatar.file):
         return list(formats), avatar.report
     reason = f"{path} is compressed, and is not decoded here, so there is no video of it"
