@@ -90,7 +90,9 @@ def little_avatar(
     file, count = GlbFile(), 12
     corners = np.stack([np.arange(count - 2) + step for step in range(3)], 1).astype(np.uint16)
     attributes = {
-        "POSITION": file.accessor(rng.normal(size=(count, 3)).astype(np.float32) * 0.1 + np.float32([0, 1.7, 0])),
+        "POSITION": file.accessor(
+            rng.normal(size=(count, 3)).astype(np.float32) * 0.1 + np.array([0, 1.7, 0], np.float32)
+        ),
         "TEXCOORD_0": file.accessor(rng.random((count, 2)).astype(np.float32)),
     }
     targets = [{"POSITION": file.accessor(rng.normal(size=(count, 3)).astype(np.float32) * 0.01)} for _ in names]
@@ -107,7 +109,7 @@ def little_avatar(
     document: dict[str, Any] = {"asset": {"version": "2.0"}, "nodes": nodes, "scene": 0}
     if bones:
         joints = np.full((count, 4), len(bones) - 1, np.uint8)
-        shares = np.tile(np.float32([1, 0, 0, 0]), (count, 1))
+        shares = np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1))
         attributes |= {"JOINTS_0": file.accessor(joints), "WEIGHTS_0": file.accessor(shares)}
         inverse = np.linalg.inv(_world(bones)).transpose(0, 2, 1).astype(np.float32)
         document["skins"] = [{"joints": list(range(len(bones))), "inverseBindMatrices": file.accessor(inverse.copy())}]
@@ -218,7 +220,8 @@ def _read_obj(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 def _place(end: dict[str, Any], vertices: np.ndarray, groups: dict[str, np.ndarray]) -> np.ndarray:
     if end["strategy"] == "CUBE":
         return vertices[np.unique(groups[end["cube_name"]])].mean(0)
-    return vertices[np.atleast_1d(end.get("vertex_indices", end.get("vertex_index")))].mean(0)
+    rows = end["vertex_indices"] if "vertex_indices" in end else [end["vertex_index"]]
+    return vertices[rows].mean(0)
 
 
 def _bone_matrix(head: np.ndarray, tail: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,7 +112,7 @@ def _rows(path: Path, key: str, array: np.ndarray) -> Tensor:
     return rows
 
 
-def _poses(path: Path, rows: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+def _poses(path: Path, rows: Mapping[str, Tensor], count: int) -> dict[str, Any]:
     parts = dict(rows)
     if "eyes" in parts and parts["eyes"].shape[1] == 6:
         parts = {"leye_pose": parts["eyes"][:, :3], "reye_pose": parts["eyes"][:, 3:], **parts}

@@ -96,6 +96,5 @@ def _curve(file: GltfFile, values: GltfValues, sampler: dict[str, Any], path: st
 
 def _arc(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Between unit quaternions, along the shortest arc."""
-    between = slerp(*(torch.from_numpy(np.ascontiguousarray(end, np.float64)) for end in (first, second)),
-                    torch.from_numpy(share[:, 0]))  # fmt: skip
-    return between.numpy()
+    start, end = (torch.from_numpy(np.ascontiguousarray(keys, np.float64)) for keys in (first, second))
+    return slerp(start, end, torch.from_numpy(share[:, 0])).numpy()

@@ -13,7 +13,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import unquote
 
 from facetalk.core.errors import FacetalkError
@@ -112,7 +112,7 @@ def is_compressed(file: GltfFile) -> bool:
     return isinstance(required, list) and any(name in COMPRESSIONS for name in required)
 
 
-def is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
     """Whether a value of a document is a number of things: 0, 1, 2 and so on."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 

@@ -83,16 +83,11 @@ def read_nodes(file: GltfFile) -> NodeTree:
         raise file.error("some of its nodes are their own ancestors; the nodes must be trees")
     parts = [_parts(file, node, number) for number, node in enumerate(nodes)]
     names = tuple(name if isinstance(name := node.get("name"), str) else "" for node in nodes)
-    return NodeTree(
-        names,
-        tuple(parents),
-        tuple(order),
-        *(
-            np.array([part[index] for part in parts]).reshape(len(nodes), width)
-            for index, width in enumerate((4, 3, 3))
-        ),
-        tuple("matrix" in node for node in nodes),
+    rotations, translations, scales = (
+        np.array([part[index] for part in parts]).reshape(len(nodes), width) for index, width in enumerate((4, 3, 3))
     )
+    is_matrix = tuple("matrix" in node for node in nodes)
+    return NodeTree(names, tuple(parents), tuple(order), rotations, translations, scales, is_matrix)
 
 
 def _parts(file: GltfFile, node: dict[str, Any], number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

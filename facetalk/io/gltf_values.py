@@ -18,7 +18,7 @@ _MOST_BYTES = 1 << 30
 class _Layout(NamedTuple):
     dtype: np.dtype
     width: int
-    count: int
+    rows: int
 
 
 class GltfValues:
@@ -42,11 +42,11 @@ class GltfValues:
         accessor = self.file.numbered("accessors", number, where)
         layout = self._layout(accessor, where)
         values = self._view(accessor, layout, where) if "bufferView" in accessor else None
-        self._left -= layout.count * layout.width * layout.dtype.itemsize
+        self._left -= layout.rows * layout.width * layout.dtype.itemsize
         if self._left < 0:
             raise self.file.error(f"its arrays have more than {_MOST_BYTES >> 20} MiB, which is more than is read")
         if values is None:
-            values = np.zeros((layout.count, layout.width), layout.dtype)
+            values = np.zeros((layout.rows, layout.width), layout.dtype)
         if "sparse" in accessor:
             values = self._with_sparse(values.copy(), accessor["sparse"], layout, where)
         return values
@@ -76,11 +76,11 @@ class GltfValues:
 
     def count(self, number: object, where: str) -> int:
         """Number of rows of an accessor, without reading it."""
-        return self._layout(self.file.numbered("accessors", number, where), where).count
+        return self._layout(self.file.numbered("accessors", number, where), where).rows
 
     def _layout(self, accessor: dict[str, Any], where: str) -> _Layout:
         kind, form, count = accessor.get("componentType"), accessor.get("type"), accessor.get("count")
-        if kind not in _COMPONENTS or form not in _WIDTHS:
+        if not is_whole(kind) or kind not in _COMPONENTS or not isinstance(form, str) or form not in _WIDTHS:
             raise self.file.error(f"{where} holds values of an unknown kind ({str(kind)[:20]}, {str(form)[:20]})")
         if not is_whole(count) or count == 0:
             raise self.file.error(f"{where} has {str(count)[:20]} values")
@@ -98,26 +98,26 @@ class GltfValues:
         stride = view.get("byteStride", row)
         if data is None or not all(is_whole(value) for value in (*starts, length, stride)) or stride < row:
             raise self.file.error(f"{where} refers to a damaged buffer view")
-        needed = starts[0] + stride * (layout.count - 1) + row
+        needed = starts[0] + stride * (layout.rows - 1) + row
         if needed > length or starts[1] + length > len(data):
-            raise self.file.error(f"{where} leads out of its buffer: it states {layout.count} rows of {row} bytes")
+            raise self.file.error(f"{where} leads out of its buffer: it states {layout.rows} rows of {row} bytes")
         bytes_of_view = np.frombuffer(data, np.uint8)[sum(starts) : starts[1] + needed]
-        rows = np.lib.stride_tricks.as_strided(bytes_of_view, (layout.count, row), (stride, 1), writeable=False)
+        rows = np.lib.stride_tricks.as_strided(bytes_of_view, (layout.rows, row), (stride, 1), writeable=False)
         return np.ascontiguousarray(rows).view(layout.dtype)
 
     def _with_sparse(self, values: np.ndarray, sparse: object, layout: _Layout, where: str) -> np.ndarray:
         where = f"the sparse part of {where}"
-        parts = [sparse.get(name) for name in ("indices", "values")] if isinstance(sparse, dict) else []
-        if not isinstance(sparse, dict) or not all(isinstance(part, dict) for part in parts):
+        indices, held = (sparse.get("indices"), sparse.get("values")) if isinstance(sparse, dict) else (None, None)
+        if not isinstance(sparse, dict) or not isinstance(indices, dict) or not isinstance(held, dict):
             raise self.file.error(f"{where} is incomplete")
         count = sparse.get("count")
-        if not is_whole(count) or not 0 < count <= layout.count:
-            raise self.file.error(f"{where} has {str(count)[:20]} values of {layout.count}")
-        kind = parts[0].get("componentType")
+        if not is_whole(count) or not 0 < count <= layout.rows:
+            raise self.file.error(f"{where} has {str(count)[:20]} values of {layout.rows}")
+        kind = indices.get("componentType")
         if kind not in (5121, 5123, 5125):
             raise self.file.error(f"{where} has indices of an unknown kind ({str(kind)[:20]})")
-        places = self._view(parts[0], _Layout(np.dtype(_COMPONENTS[kind]).newbyteorder("<"), 1, count), where)[:, 0]
-        if places.max() >= layout.count:
-            raise self.file.error(f"{where} names row {places.max()} of {layout.count}")
-        values[places] = self._view(parts[1], _Layout(layout.dtype, layout.width, count), where)
+        places = self._view(indices, _Layout(np.dtype(_COMPONENTS[kind]).newbyteorder("<"), 1, count), where)[:, 0]
+        if places.max() >= layout.rows:
+            raise self.file.error(f"{where} names row {places.max()} of {layout.rows}")
+        values[places] = self._view(held, _Layout(layout.dtype, layout.width, count), where)
         return values

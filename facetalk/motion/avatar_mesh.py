@@ -22,6 +22,7 @@ _BLOCK = 32
 """Frames whose joints are placed together."""
 _BELOW = 0.7
 """How much of the body below the head is drawn, in heights of the head."""
+_FARTHEST_M = 1e4
 _HEIGHT_M = 0.24
 """Height of a head, to which avatars in other units are scaled."""
 
@@ -91,10 +92,10 @@ class AvatarMesh:
                 world = self._turned({node: rows[frame] for node, rows in turns.items()})
                 yield self._vertices({node: rows[frame] for node, rows in weights.items()}, world)
 
-    def at_rest(self) -> Float[np.ndarray, "vertices 3"]:
-        """Vertices without any animation, meters."""
-        defaults = {mesh.node: np.array(mesh.defaults, np.float32) for mesh in self.avatar.shapes.meshes}
-        return self._vertices(defaults, self._world)
+    def at_rest(self, more: float = 0.0) -> Float[np.ndarray, "vertices 3"]:
+        """Vertices without any animation, meters; with `more`, every morph target has so much more weight."""
+        weights = {mesh.node: np.array(mesh.defaults, np.float32) + more for mesh in self.avatar.shapes.meshes}
+        return self._vertices(weights, self._world)
 
     def head_vertices(self) -> Int[np.ndarray, " members"]:
         """Vertices that belong to the head: bound to it or to what it carries, or all of a model without bones."""
@@ -172,13 +173,17 @@ def avatar_mesh(avatar: Avatar) -> AvatarMesh:
     parts = tuple(part for part in parts if len(part.faces))
     if not parts:
         raise file.error("its meshes have no triangles")
-    turned = AvatarMesh(avatar, parts, skins, _facing(avatar))
-    rest, head = turned.at_rest(), turned.head_vertices()
-    low, high = rest[head].min(0), rest[head].max(0)
-    scale = _HEIGHT_M / max(float(high[1] - low[1]), 1e-9)
-    place = np.diag([scale, scale, scale, 1.0]) @ turned.place
-    kept = _near(parts, rest, float(low[1] - _BELOW * (high[1] - low[1])))
-    return AvatarMesh(avatar, kept, skins, place)
+    with np.errstate(over="ignore", invalid="ignore"):
+        turned = AvatarMesh(avatar, parts, skins, _facing(avatar))
+        rest, head = turned.at_rest(), turned.head_vertices()
+        low, high = rest[head].min(0), rest[head].max(0)
+        scale = _HEIGHT_M / max(float(high[1] - low[1]), 1e-9)
+        place = np.diag([scale, scale, scale, 1.0]) @ turned.place
+        kept = _near(parts, rest, float(low[1] - _BELOW * (high[1] - low[1])))
+        mesh = AvatarMesh(avatar, kept, skins, place)
+        if not kept or not np.abs(mesh.at_rest(1.0)).max() < _FARTHEST_M:
+            raise file.error("its vertices are not those of a head: some are too far away to be shown")
+    return mesh
 
 
 def _scene_nodes(avatar: Avatar) -> set[int]:

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("character", ["our head", "A07_Jaw_Open", "FaceCap", "MakeHuman", "MakeHuman on Mixamo"])
 def test_weights_and_rotations_are_ours(character: str, tmp_path: Path) -> None:
-    three_folder(), chromium()
+    three_folder()
+    chromium()
     path = {
         "our head": lambda: head_avatar(tmp_path),
         "A07_Jaw_Open": lambda: renamed(tmp_path / "named.glb", head_avatar(tmp_path), SPELLINGS["numbered"]),

@@ -250,6 +250,41 @@ def _read_record(path: Path, out: Path) -> None:
     job.read_record()
 
 
+def _avatar(path: Path) -> None:
+    from tests.avatars import little_avatar
+
+    little_avatar(path, ARKIT_NAMES[::8])
+
+
+def _show_avatar(path: Path, out: Path) -> None:
+    from facetalk.motion.avatar import read_avatar
+    from facetalk.motion.avatar_mesh import avatar_mesh
+    from facetalk.motion.avatar_surface import avatar_surface
+    from facetalk.pipelines.export import export
+
+    motion = still_motion("facetalk", torch.zeros(2, 52), ARKIT_NAMES, 30.0, 0)
+    export(motion, out / "a.glb", avatar=path)
+    mesh = avatar_mesh(read_avatar(path))
+    avatar_surface(mesh)
+    for vertices in mesh.posed(motion):
+        assert np.isfinite(vertices).all()
+
+
+def _performance(path: Path) -> None:
+    from facetalk.pipelines.export import export
+
+    motion = still_motion("facetalk", torch.rand(9, 52), ARKIT_NAMES, 30.0, 0)
+    _avatar(path.with_name("character.glb"))
+    export(motion, path, avatar=path.with_name("character.glb") if path.suffix == ".glb" else None)
+    path.with_name("character.glb").unlink()
+
+
+def _import(path: Path, out: Path) -> None:
+    from facetalk.importers.registry import import_motion
+
+    write_motion(out / "a.npz", import_motion(path))
+
+
 def _text(content: str) -> Callable[[Path], Any]:
     return lambda path: path.write_text(content, encoding="utf-8")
 
@@ -325,4 +360,12 @@ KINDS = {
         _read_vertices,
     ),
     "record": Kind("v.json", "text", _text(_RECORD), _read_record),
+    "avatar": Kind("a.glb", "glb", _avatar, _show_avatar),
+    "animation": Kind("a.glb", "glb", _performance, _import),
+    "live link": Kind("a.csv", "text", _performance, _import),
+    "audio2face": Kind(
+        "a.json", "text", _text(json.dumps({"exportFps": 30, "facsNames": ["jawOpen"], "weightMat": [[0.1], [0.2]]})),
+        _import,
+    ),
+    "emotalk": Kind("a.npy", "npy", lambda path: np.save(path, np.zeros((3, 52), "f4")), _import),
 }  # fmt: skip

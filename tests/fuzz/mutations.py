@@ -155,6 +155,33 @@ def edit_safetensors(data: bytes, rng: random.Random) -> bytes:
     return struct.pack("<Q", len(header)) + header + values
 
 
+def edit_document(data: bytes, rng: random.Random) -> bytes:
+    """Change one value of a `.glb`'s document, anywhere in it, and keep the file's lengths valid."""
+    (length,) = struct.unpack_from("<I", data, 12)
+    document, rest = json.loads(data[20 : 20 + length]), data[20 + length :]
+    places: list[tuple[dict[str, object] | list[object], str | int]] = []
+    waiting = [document]
+    while waiting:
+        holder = waiting.pop()
+        for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            places.append((holder, key))
+            if isinstance(value, dict | list):
+                waiting.append(value)
+    holder, key = rng.choice(places)
+    if isinstance(holder, dict) and rng.random() < 0.2:
+        del holder[key]
+    else:
+        other, name = rng.choice(places)
+        same = other[name]  # type: ignore[index]
+        holder[key] = rng.choice((0, 1, -1, 2**31, 1e30, 0.5, True, None, "", "../x", [], {}, [0], same))  # type: ignore[index]
+    try:
+        text = json.dumps(document).encode()
+    except (ValueError, RecursionError):  # something holds itself now
+        return any_bytes(data, rng)
+    text += b" " * (-len(text) % 4)
+    return data[:8] + struct.pack("<II4s", 20 + len(text) + len(rest), len(text), b"JSON") + text + rest
+
+
 _BYTES = (truncate, flip_bits, splice, remove, fill, edit_length)
 
 
@@ -172,6 +199,7 @@ SPECIAL: dict[str, tuple[Callable[[bytes, random.Random], bytes], ...]] = {
     "zip": (edit_members,),
     "npy": (edit_array,),
     "safetensors": (edit_safetensors,),
+    "glb": (edit_document,),
     "binary": (),
 }
 
@@ -181,7 +209,7 @@ def mutate(data: bytes, form: str, rng: random.Random) -> bytes:
 
     Args:
         data: of a valid file.
-        form: `text`, `zip`, `npy`, `safetensors` or `binary`.
+        form: `text`, `zip`, `npy`, `safetensors`, `glb` or `binary`.
         rng: makes all choices.
     """
     special = SPECIAL[form]

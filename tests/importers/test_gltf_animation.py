@@ -32,8 +32,8 @@ def animated(
     """A little character with one animation of its shapes."""
     document, binary = read_document(little_avatar(path, names, bones))
     file = GlbFile([binary], document["bufferViews"], document["accessors"])
-    sampler = {"input": file.accessor(np.float32(times)), "output": file.accessor(np.float32(values).ravel()),
-               "interpolation": interpolation}  # fmt: skip
+    keys, flat = np.array(times, np.float32), np.array(values, np.float32).ravel()
+    sampler = {"input": file.accessor(keys), "output": file.accessor(flat), "interpolation": interpolation}
     face = len(document["nodes"]) - 1
     channel = {"sampler": 0, "target": {"node": face, "path": "weights"}}
     document["animations"] = [{"samplers": [sampler], "channels": [channel]}]
