@@ -37,8 +37,8 @@ from facetalk.motion.avatar_shapes import ShapeMatch, match_shapes
 from facetalk.motion.visemes import viseme_expression
 
 _VRMA = "VRMC_vrm_animation"
-_MOST_FRAMES = 1_000_000
-"""Nine hours at 30 frames a second."""
+_MOST_FRAMES = 500_000
+"""More than four hours at 30 frames a second."""
 
 
 def read(path: Path, options: ImportOptions) -> Motion:
@@ -89,11 +89,11 @@ def _from_shapes(
         curve = curves.get((node, "weights"))
         if curve is None:
             continue
-        weights = curve.at(times)
+        used = [driver for driver in drivers if len(driver.source.names) == 1 and driver.target < curve.width]
+        weights = curve.at(times, [driver.target for driver in used])
         own: dict[tuple[str, str], list[np.ndarray]] = {}
-        for target, (kind, names), gain in drivers:
-            if len(names) == 1 and gain > 0 and target < weights.shape[1]:
-                own.setdefault((kind, names[0]), []).append(weights[:, target])
+        for column, (_, (kind, names), _) in enumerate(used):
+            own.setdefault((kind, names[0]), []).append(weights[:, column])
         for source, columns in own.items():
             found.setdefault(source, np.mean(columns, 0))
     return _channels(found, len(times))

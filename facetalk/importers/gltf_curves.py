@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +29,22 @@ class Curve:
     interpolation: str
     is_rotation: bool
 
-    def at(self, times: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "frames width"]:
-        """Values at other times; constant beyond the ends."""
-        keys = self.values[:, 1] if self.interpolation == "CUBICSPLINE" else self.values[:, 0]
+    @property
+    def width(self) -> int:
+        """Numbers at each key."""
+        return self.values.shape[2]
+
+    def at(
+        self, times: Float[np.ndarray, " frames"], columns: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "frames columns"]:
+        """Values at other times; constant beyond the ends.
+
+        Args:
+            times: seconds.
+            columns: which of the numbers; all if not given.
+        """
+        values = self.values if columns is None else self.values[..., list(columns)]
+        keys = values[:, 1] if self.interpolation == "CUBICSPLINE" else values[:, 0]
         left = np.clip(np.searchsorted(self.times, times + 1e-7, side="right") - 1, 0, len(self.times) - 1)
         right = np.minimum(left + 1, len(self.times) - 1)
         span = self.times[right] - self.times[left]
@@ -38,23 +52,12 @@ class Curve:
         if self.interpolation == "STEP":
             found = keys[left]
         elif self.interpolation == "CUBICSPLINE":
-            found = self._cubic(left, right, span[:, None], share)
+            found = _cubic(values[left], values[right], span[:, None], share)
         elif self.is_rotation:
             found = _arc(keys[left], keys[right], share)
         else:
             found = keys[left] + share * (keys[right] - keys[left])
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9) if self.is_rotation else found
-
-    def _cubic(self, left: np.ndarray, right: np.ndarray, span: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """Hermite spline of the standard's appendix C."""
-        square, cube = share**2, share**3
-        start, end = self.values[left], self.values[right]
-        return (
-            (2 * cube - 3 * square + 1) * start[:, 1]
-            + span * (cube - 2 * square + share) * start[:, 2]
-            + (3 * square - 2 * cube) * end[:, 1]
-            + span * (cube - square) * end[:, 0]
-        )
 
 
 def animation_curves(file: GltfFile, animation: dict[str, Any]) -> dict[tuple[int, str], Curve]:
@@ -92,6 +95,17 @@ def _curve(file: GltfFile, values: GltfValues, sampler: dict[str, Any], path: st
     if not is_whole(width) or width == 0 or width * len(times) * parts != numbers.size:
         raise file.error(f"{where} has {numbers.size} values for {len(times)} times")
     return Curve(times, numbers.reshape(len(times), parts, width), interpolation, path == "rotation")
+
+
+def _cubic(start: np.ndarray, end: np.ndarray, span: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Hermite spline of the standard's appendix C, between keys of tangent, value, tangent."""
+    square, cube = share**2, share**3
+    return (
+        (2 * cube - 3 * square + 1) * start[:, 1]
+        + span * (cube - 2 * square + share) * start[:, 2]
+        + (3 * square - 2 * cube) * end[:, 1]
+        + span * (cube - square) * end[:, 0]
+    )
 
 
 def _arc(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ COMPRESSIONS = ("EXT_meshopt_compression", "KHR_meshopt_compression", "KHR_draco
 
 _MOST_BYTES = 1 << 30
 """Of the file and of each file beside it."""
-_MOST_CHARACTERS = 1 << 26
+_MOST_CHARACTERS = 1 << 24
 """Of the document: a character with 20,000 accessors has three million."""
 _GLB = struct.Struct("<4sII")
 _CHUNK = struct.Struct("<I4s")

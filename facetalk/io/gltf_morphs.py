@@ -8,6 +8,8 @@ from typing import Any
 
 from facetalk.io.gltf import GltfFile, is_whole
 
+_MOST_TARGETS, _MOST_TARGETS_IN_ALL = 2000, 100_000
+
 
 @dataclass(frozen=True)
 class MorphMesh:
@@ -22,7 +24,7 @@ class MorphMesh:
 
 def morph_meshes(file: GltfFile) -> tuple[MorphMesh, ...]:
     """The nodes with morph targets, and the names of these where the file has them."""
-    found = []
+    found, total = [], 0
     for number, node in enumerate(file.table("nodes")):
         if "mesh" not in node:
             continue
@@ -32,6 +34,9 @@ def morph_meshes(file: GltfFile) -> tuple[MorphMesh, ...]:
         count = max(counts, default=0)
         if count == 0:
             continue
+        total += count
+        if count > _MOST_TARGETS or total > _MOST_TARGETS_IN_ALL:
+            raise file.error(f"it has {total} morph targets; a mesh may have {_MOST_TARGETS} at most")
         if len(counts) > 1:
             raise file.error(f"the primitives of mesh {node['mesh']} have different numbers of morph targets")
         name = next((text for text in (node.get("name"), mesh.get("name")) if isinstance(text, str) and text), "")

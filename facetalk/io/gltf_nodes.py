@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from facetalk.io.gltf import GltfFile
 
 _LARGEST = 1e9
 """Of the numbers of a transform."""
+_MOST_NODES, _MOST_LEVELS = 20_000, 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +41,29 @@ class NodeTree:
             found.append(self.parents[found[-1]])
         return found
 
-    def local(self, node: int) -> Float[np.ndarray, "4 4"]:
-        """Transform of a node relative to its parent, at rest."""
-        return transform(self.rotations[node], self.translations[node], self.scales[node])
+    def below(self, top: int) -> set[int]:
+        """A node and all below it."""
+        found = {top}
+        for node in self.order:
+            if self.parents[node] in found:
+                found.add(node)
+        return found
 
+    @cached_property
+    def local(self) -> Float[np.ndarray, "nodes 4 4"]:
+        """Transform of each node relative to its parent, at rest: it scales, then turns, then moves."""
+        matrices = np.tile(np.eye(4), (len(self.names), 1, 1))
+        matrices[:, :3, :3] = rotation_matrix(self.rotations) * self.scales[:, None]
+        matrices[:, :3, 3] = self.translations
+        return matrices
+
+    @cached_property
     def world(self) -> Float[np.ndarray, "nodes 4 4"]:
         """Transform of each node at rest."""
-        places = np.empty((len(self.names), 4, 4))
+        places = self.local.copy()
         for node in self.order:
-            above = self.parents[node]
-            places[node] = self.local(node) if above < 0 else places[above] @ self.local(node)
+            if self.parents[node] >= 0:
+                places[node] = places[self.parents[node]] @ places[node]
         return places
 
     def turned(self, node: int) -> Float[np.ndarray, "3 3"]:
@@ -66,6 +81,8 @@ def read_nodes(file: GltfFile) -> NodeTree:
         GltfError: a node has several parents or is its own ancestor, or a transform is not one.
     """
     nodes = file.table("nodes")
+    if len(nodes) > _MOST_NODES:
+        raise file.error(f"it has {len(nodes)} nodes; at most {_MOST_NODES} are read")
     parents = [-1] * len(nodes)
     for number, node in enumerate(nodes):
         children = node.get("children", [])
@@ -81,6 +98,11 @@ def read_nodes(file: GltfFile) -> NodeTree:
         order += nodes[number].get("children", [])
     if len(order) < len(nodes):
         raise file.error("some of its nodes are their own ancestors; the nodes must be trees")
+    levels = [0] * len(nodes)
+    for number in order:
+        levels[number] = 1 + (levels[parents[number]] if parents[number] >= 0 else 0)
+    if max(levels, default=0) > _MOST_LEVELS:
+        raise file.error(f"its nodes have {max(levels)} levels; at most {_MOST_LEVELS} are read")
     parts = [_parts(file, node, number) for number, node in enumerate(nodes)]
     names = tuple(name if isinstance(name := node.get("name"), str) else "" for node in nodes)
     rotations, translations, scales = (
@@ -120,14 +142,6 @@ def _decomposed(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     left, _, right = np.linalg.svd(matrix[:3, :3] / safe)
     left[:, 2] *= np.sign(np.linalg.det(left @ right))  # a flat matrix may be a reflection
     return quaternion(left @ right), matrix[:3, 3], scale
-
-
-def transform(rotation: np.ndarray, translation: np.ndarray, scale: np.ndarray) -> Float[np.ndarray, "4 4"]:
-    """The matrix that scales, then turns, then moves."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation_matrix(rotation) * scale
-    matrix[:3, 3] = translation
-    return matrix
 
 
 def rotation_matrix(rotation: Float[np.ndarray, "*batch 4"]) -> Float[np.ndarray, "*batch 3 3"]:

@@ -13,6 +13,8 @@ from facetalk.io.gltf import CompressedError, GltfFile, is_whole
 from facetalk.io.gltf_values import GltfValues
 
 _TRIANGLES = 4
+_MOST_ROWS = 40_000_000
+"""Vertices of all nodes, counted again for each of their morph targets."""
 _DRACO = "KHR_draco_mesh_compression"
 
 
@@ -59,7 +61,7 @@ def read_primitives(
         CompressedError: the geometry is compressed.
         GltfError: the file is damaged.
     """
-    values, found = GltfValues(file), []
+    values, found, rows = GltfValues(file), [], 0
     skins: dict[int, Skin] = {}
     read: dict[tuple[object, tuple[int, ...]], list[dict[str, Any]]] = {}
     for node in nodes:
@@ -77,6 +79,9 @@ def read_primitives(
                 if primitive.get("mode", _TRIANGLES) == _TRIANGLES
             ]
         found += [_bound(file, Primitive(node=node, **arrays), skins.get(node)) for arrays in read[key]]
+        rows += sum(len(arrays["positions"]) * (1 + len(arrays["moves"])) for arrays in read[key])
+        if rows > _MOST_ROWS:
+            raise file.error("its meshes are too large to be shown here; write a .glb instead")
     return found, skins
 
 

@@ -11,7 +11,7 @@ from facetalk.io.gltf import COMPRESSIONS, CompressedError, GltfFile, is_whole
 
 _COMPONENTS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
-_MOST_BYTES = 1 << 30
+_MOST_BYTES = 1 << 29
 """Of all arrays that are read from one file; those without data state any size."""
 
 

@@ -126,7 +126,7 @@ def _common_group(tree: NodeTree, nodes: Iterable[int]) -> int | None:
 
 
 def _frame(file: GltfFile, tree: NodeTree, nodes: Mapping[str, tuple[int, ...]]) -> Float[np.ndarray, "3 3"]:
-    world = tree.world()[:, :3, 3] if tree.names else np.zeros((0, 3))
+    world = tree.world[:, :3, 3]
     center = {role: world[list(found)].mean(0) for role, found in nodes.items()}
     up = np.array([0.0, 1.0, 0.0])
     if "head" in center and "neck" in center:

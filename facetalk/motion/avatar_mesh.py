@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -74,10 +73,6 @@ class AvatarMesh:
     place: Float[np.ndarray, "4 4"]
     """Takes the file's world to that of a motion: the face towards +z, y up, meters."""
 
-    @cached_property
-    def _world(self) -> Float[np.ndarray, "nodes 4 4"]:
-        return self.avatar.tree.world()
-
     def posed(self, motion: Motion) -> Iterator[Float[np.ndarray, "vertices 3"]]:
         """Vertices of all parts in each frame, meters.
 
@@ -95,13 +90,13 @@ class AvatarMesh:
     def at_rest(self, more: float = 0.0) -> Float[np.ndarray, "vertices 3"]:
         """Vertices without any animation, meters; with `more`, every morph target has so much more weight."""
         weights = {mesh.node: np.array(mesh.defaults, np.float32) + more for mesh in self.avatar.shapes.meshes}
-        return self._vertices(weights, self._world)
+        return self._vertices(weights, self.avatar.tree.world)
 
     def head_vertices(self) -> Int[np.ndarray, " members"]:
         """Vertices that belong to the head: bound to it or to what it carries, or all of a model without bones."""
         tree, nodes = self.avatar.tree, self.avatar.bones.nodes
         top = next((nodes[role][0] for role in ("head", "neck") if role in nodes), None)
-        carried = {node for node in range(len(tree.names)) if top is None or top in tree.ancestors(node)}
+        carried = set(tree.order) if top is None else tree.below(top)
         chosen = []
         for part in self.parts:
             if part.joints is None or part.shares is None:
@@ -114,14 +109,14 @@ class AvatarMesh:
 
     def _turned(self, turns: Mapping[int, np.ndarray]) -> Float[np.ndarray, "nodes 4 4"]:
         """Places of all nodes with some of them turned."""
-        tree, world = self.avatar.tree, self._world.copy()
+        tree, world = self.avatar.tree, self.avatar.tree.world.copy()
         moved: set[int] = set()
         for node in tree.order:
             above = tree.parents[node]
             if node not in turns and above not in moved:
                 continue
             moved.add(node)
-            local = tree.local(node)
+            local = tree.local[node].copy()
             if node in turns:
                 local[:3, :3] = rotation_matrix(turns[node].astype(np.float64)) * tree.scales[node]
             world[node] = local if above < 0 else world[above] @ local
@@ -168,7 +163,7 @@ def avatar_mesh(avatar: Avatar) -> AvatarMesh:
         for node, values in defaults.items()
     }
     primitives, skins = read_primitives(file, nodes, targets)
-    world = tree.world()
+    world = tree.world
     parts = tuple(_joined(primitive, _is_mirrored(primitive, world)) for primitive in primitives)
     parts = tuple(part for part in parts if len(part.faces))
     if not parts:

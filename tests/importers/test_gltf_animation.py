@@ -126,7 +126,7 @@ def test_broken_animations_are_refused(change: Any, message: str, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("times", "message"), [([1.0, 0.0], "do not increase"), ([0.0, 1e7], "at most 1000000"), ([-1.0, 0.0], "do not")]
+    ("times", "message"), [([1.0, 0.0], "do not increase"), ([0.0, 1e7], "at most 500000"), ([-1.0, 0.0], "do not")]
 )
 def test_times_that_make_no_clip_are_refused(times: list[float], message: str, tmp_path: Path) -> None:
     path = animated(tmp_path / "a.glb", ["jawOpen"], times, np.zeros((2, 1)))

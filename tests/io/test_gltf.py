@@ -15,6 +15,7 @@ import pytest
 from facetalk.core.errors import FacetalkError
 from facetalk.io.gltf import CompressedError, GltfError, read_gltf
 from facetalk.io.gltf_materials import read_texture
+from facetalk.io.gltf_morphs import morph_meshes
 from facetalk.io.gltf_nodes import read_nodes, rotation_matrix
 from facetalk.io.gltf_values import GltfValues
 from tests.avatars import little_avatar, write_document
@@ -215,6 +216,27 @@ def test_nodes_that_are_no_trees_are_refused(nodes: list[Any], message: str, tmp
         read_nodes(read_gltf(path))
 
 
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([{}] * 20_001, "20001 nodes"),
+        ([{"children": [number + 1]} for number in range(600)] + [{}], "601 levels"),
+    ],
+)
+def test_more_nodes_than_any_character_has_are_refused(nodes: list[Any], message: str, tmp_path: Path) -> None:
+    path = write_document(tmp_path / "a.glb", {"asset": {"version": "2.0"}, "nodes": nodes}, b"")
+    with pytest.raises(GltfError, match=message):
+        read_nodes(read_gltf(path))
+
+
+def test_more_morph_targets_than_any_face_has_are_refused(tmp_path: Path) -> None:
+    def many(document: dict[str, Any]) -> None:
+        document["meshes"][0]["primitives"][0]["targets"] *= 40
+
+    with pytest.raises(GltfError, match="2080 morph targets"):
+        morph_meshes(read_gltf(little_avatar(tmp_path / "a.glb", change=many)))
+
+
 def test_a_matrix_is_taken_apart(tmp_path: Path) -> None:
     rotation = np.array([0.1, -0.5, 0.3, 0.8]) / np.linalg.norm([0.1, -0.5, 0.3, 0.8])
     matrix = np.eye(4)
@@ -222,8 +244,8 @@ def test_a_matrix_is_taken_apart(tmp_path: Path) -> None:
     matrix[:3, 3] = [1, 2, 3]
     content = {"asset": {"version": "2.0"}, "nodes": [{"matrix": matrix.T.ravel().tolist()}, {"matrix": [0] * 16}]}
     tree = read_nodes(read_gltf(write_document(tmp_path / "a.glb", content, b"")))
-    np.testing.assert_allclose(tree.local(0), matrix, atol=1e-12)
-    assert np.isfinite(tree.world()).all()
+    np.testing.assert_allclose(tree.local[0], matrix, atol=1e-12)
+    assert np.isfinite(tree.world).all()
 
 
 def test_a_damaged_texture_is_refused(tmp_path: Path) -> None:
