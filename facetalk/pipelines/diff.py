@@ -8,7 +8,7 @@ from pathlib import Path
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import POSES, Motion
-from facetalk.io.motion import read_motion
+from facetalk.importers.registry import import_motion
 from facetalk.metrics.curve_differences import CurveDifference, angles_between, curve_difference
 
 DEGREES, MILLIMETERS = 100.0, 100.0
@@ -60,7 +60,7 @@ def diff(first: Motion | Path | str, second: Motion | Path | str, tolerance: flo
     """
     if tolerance is not None and not 0 <= tolerance <= 1:
         raise UsageError(f"the tolerance is {tolerance}; it must be a number between 0 and 1, such as 0.01")
-    one, other = (motion if isinstance(motion, Motion) else read_motion(motion) for motion in (first, second))
+    one, other = (motion if isinstance(motion, Motion) else import_motion(motion) for motion in (first, second))
     if (one.head, set(one.expression_names)) != (other.head, set(other.expression_names)):
         raise FacetalkError(
             f"a motion for the head {one.head!r} ({len(one.expression_names)} channels) cannot be compared with one "

@@ -12,7 +12,8 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import unicode_name
 from facetalk.core.text_values import parse_number
 from facetalk.data.sources import output_name
-from facetalk.io.motion import read_motion, write_motion
+from facetalk.importers.registry import import_motion
+from facetalk.io.motion import write_motion
 from facetalk.motion.edits import CROSSFADE_S, joined, looped, retimed, trimmed
 from facetalk.motion.mirror import mirrored_motion
 from facetalk.motion.regions import RegionalControl, controlled
@@ -57,7 +58,7 @@ class MotionEdits:
         sidecar = None if self.edits is None else Sidecar.read(self.edits)
         if sidecar is not None and motion.meta.get("edits_fingerprint") == fingerprint(sidecar.path):
             raise FacetalkError(f"the motion has the edits of {sidecar.path} already: `animate` applied them")
-        others = [read_motion(path) for path in self.join]
+        others = [import_motion(path) for path in self.join]
         if self.trim is not None:
             motion = trimmed(motion, *self.trim)
         motion = retimed(motion, self.retime)
@@ -132,7 +133,7 @@ def edit_file(
         raise UsageError(f"edit writes .npz files, not {target.name}; `facetalk export` writes other formats of them")
 
     def work(path: Path) -> Outcome:
-        motion = read_motion(path)
+        motion = import_motion(path)
         for other in (path, *edits.join):
             if target.exists() and other.exists() and target.samefile(other):
                 raise FacetalkError(f"{target} would be replaced by what is made from it; choose another -o")
