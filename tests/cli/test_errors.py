@@ -179,10 +179,10 @@ def test_a_file_where_a_folder_is_meant() -> None:
 
 
 def test_a_motion_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbid(path: Path) -> None:
+    def forbid(path: Path, **options: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("facetalk.pipelines.render.read_motion", forbid)
+    monkeypatch.setattr("facetalk.pipelines.render.import_motion", forbid)
     refused(CliRunner().invoke(app, ["render", "secret.npz"]), 1, "secret.npz: Permission denied")
 
 
