@@ -169,7 +169,7 @@ def edit_document(data: bytes, rng: random.Random) -> bytes:
                 waiting.append(value)
     holder, key = rng.choice(places)
     if isinstance(holder, dict) and rng.random() < 0.2:
-        del holder[key]
+        holder.pop(str(key))
     else:
         other, name = rng.choice(places)
         same = other[name]  # type: ignore[index]
