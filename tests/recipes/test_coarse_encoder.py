@@ -54,7 +54,7 @@ def test_the_coarse_encoder_learns_and_comes_back(tmp_path: Path, head: HeadMode
     task = CoarseEncoderTask(config, CoarseEncoder(sizes), LipGeometry(head.assets), [face], [face])
     with torch.no_grad():
         first = task.loss_terms(0, task.sample(torch.Generator().manual_seed(0)))
-    figures = run(task, LoopConfig(num_steps=60), QUICK, tmp_path)
+    figures = run(task, LoopConfig(num_steps=120), QUICK, tmp_path)
     task.model.train()
     with torch.no_grad():
         last = task.loss_terms(0, task.sample(torch.Generator().manual_seed(0)))
