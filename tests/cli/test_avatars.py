@@ -84,3 +84,29 @@ def test_evaluate_and_styles_read_other_programs(tmp_path: Path) -> None:
 
     np.testing.assert_array_equal(read_style(tmp_path / "c.npy").expression, motion.expression)
     assert sorted(indices(ORDER)) == list(range(52))
+
+
+@pytest.mark.slow
+def test_animate_shows_an_avatar_in_file_and_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    speech = Path(__file__).resolve().parents[2] / "examples/speech.wav"
+    avatar = little_avatar(tmp_path / "character.glb")
+    options = ["--avatar", str(avatar), "--size", "64", "-o", str(tmp_path / "out"), "--json"]
+    assert run(["animate", str(speech), *options]) == 0
+    done = json.loads(capsys.readouterr().out)["done"][0]
+    assert set(done["files"]) == {"mp4", "npz", "glb"} and done["avatar"]["avatar"] == "character.glb"
+    found, motion = import_motion(done["files"]["glb"]), read_motion(done["files"]["npz"])
+    torch.testing.assert_close(found.expression, motion.expression, atol=0.0045, rtol=0)
+
+
+def test_a_compressed_character_gets_a_file_and_no_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def compressed(document: dict[str, object]) -> None:
+        document["extensionsRequired"] = ["EXT_meshopt_compression"]
+
+    write_motion(tmp_path / "a.npz", talking())
+    avatar = str(little_avatar(tmp_path / "character.glb", change=compressed))
+    command = ["export", str(tmp_path / "a.npz"), "-o", str(tmp_path / "out"), "--avatar", avatar, "--json"]
+    assert run([*command, "--format", "glb,mp4"]) == 0
+    captured = capsys.readouterr()
+    assert set(json.loads(captured.out)["done"][0]["files"]) == {"glb"} and "is compressed" in captured.err
+    assert run([*command, "--format", "mp4"]) == 1
+    assert "export a .glb" in capsys.readouterr().err
