@@ -36,7 +36,7 @@ def read_waveform(path: Path | str) -> Float[Tensor, " samples"]:
 
 
 def checked_waveform(waveform: object) -> Waveform:
-    """The waveform, if it is one; streamed audio was checked when it was read.
+    """The waveform in single precision, if it is one; streamed audio was checked when it was read.
 
     Raises:
         InvalidValueError: it is no tensor of one dimension, is empty, or has values that are not finite.
@@ -50,7 +50,7 @@ def checked_waveform(waveform: object) -> Waveform:
         raise InvalidValueError("the waveform is empty")
     if not bool(torch.isfinite(waveform).all()):
         raise InvalidValueError("the waveform has samples that are not finite")
-    return waveform
+    return waveform.float()
 
 
 def write_wav(path: Path | str, waveform: Waveform, sample_rate: int = SAMPLE_RATE) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import yaml
 
-from facetalk.core.config import override, plain
+from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import TrainingProgress, no_training_progress
 from facetalk.data.sources import output_name
@@ -57,7 +57,7 @@ def train(
         FacetalkError: unreadable data, or a `run_dir` that is in use.
     """
     check_output_folder(run_dir)
-    options = override(read_training_config(config), settings)
+    options = read_training_config(config, settings)
     folder = Path(run_dir) if run_dir is not None else Path("runs") / output_name(config)
     method = str(options.pop("method", ""))
     try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+from facetalk.core.config import override
 from facetalk.core.errors import UsageError
 from facetalk.io.weights import read_config
 from facetalk.recipes.base import Recipe
@@ -39,8 +41,8 @@ def config_names() -> list[str]:
     return sorted(path.stem for path in _CONFIGS.glob("*.yaml"))
 
 
-def read_training_config(config: str | Path) -> dict[str, Any]:
-    """The options of a packaged configuration by name, or of a YAML file by path.
+def read_training_config(config: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """The options of a packaged configuration by name, or of a YAML file by path, with changes `section.option=value`.
 
     In a list, "@NAME" stands for the entries of the packaged list of that name (`configs/lists`).
     """
@@ -49,7 +51,7 @@ def read_training_config(config: str | Path) -> dict[str, Any]:
         if str(config) not in config_names():
             raise UsageError(f"no configuration named {str(config)!r}; there are: {', '.join(config_names())}")
         path = _CONFIGS / f"{config}.yaml"
-    return _with_lists(read_config(path))
+    return _with_lists(override(read_config(path), settings))
 
 
 def _with_lists(options: Any) -> Any:

@@ -57,7 +57,7 @@ def load_checkpoint(path: Path, state: TrainingState, identity: str) -> None:
     """Fill a fresh state with a saved one, which may have been saved on another device."""
     values = _read(path)
     if values["identity"] != identity:
-        raise FacetalkError(f"{path} belongs to a run with another configuration; use its config.yaml or a new folder")
+        raise FacetalkError(f"{path} belongs to a run with other options; use its training.yaml or a new folder")
     state.model.load_state_dict(values["model"])
     state.optimizer.load_state_dict(values["optimizer"])
     state.average.state = to_device(values["average"], state.device)

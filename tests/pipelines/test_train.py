@@ -55,7 +55,7 @@ def test_a_used_folder_is_kept_unless_the_run_is_resumed(tmp_path: Path, data_di
         pipeline.train("styletalk-tiny", data_dir, tmp_path / "run", settings=SHORT)
     elsewhere = (*SHORT, "loop.device=cpu", "loop.log_every=1")  # neither decides what is computed
     pipeline.train("styletalk-tiny", data_dir, tmp_path / "run", settings=elsewhere, resume=True)
-    with pytest.raises(FacetalkError, match="another configuration"):
+    with pytest.raises(FacetalkError, match="belongs to a run with other options"):
         pipeline.train("styletalk-tiny", data_dir, tmp_path / "run", settings=(*SHORT, "data.length=80"), resume=True)
 
 

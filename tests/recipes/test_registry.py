@@ -231,6 +231,8 @@ def test_a_list_is_read_where_a_configuration_names_it(tmp_path: Path) -> None:
     data = read_training_config(path)["data"]
     assert "GRID:lbax4n" in data["dev_speakers"] and data["dev_speakers"][-1] == "Ann"
     assert data["speeds"] == [1.0]
+    added = read_training_config(path, ['data.dev_speakers=["@dev-speakers", "Bob"]'])["data"]["dev_speakers"]
+    assert added[-1] == "Bob" and "MEAD:W023" in added and "@dev-speakers" not in added
     path.write_text('data: {dev_speakers: ["@nobody"]}')
     with pytest.raises(UsageError, match="no list named @nobody; there are: @dev-speakers"):
         read_training_config(path)

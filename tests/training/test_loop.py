@@ -93,7 +93,7 @@ def test_a_resumed_run_ends_as_if_it_had_not_stopped(tmp_path: Path) -> None:
 
 def test_resuming_under_another_configuration_is_refused(tmp_path: Path) -> None:
     run(LineTask(), config(20), OPTIM, tmp_path, identity="one")
-    with pytest.raises(FacetalkError, match="another configuration"):
+    with pytest.raises(FacetalkError, match="belongs to a run with other options"):
         run(LineTask(), config(20), OPTIM, tmp_path, identity="two", resume=True)
 
 
