@@ -22,7 +22,7 @@ from facetalk.core.timing import FPS
 
 STRANGE_COST = 1.0
 """Nepers per frame by which speech that is not in the text is less likely than the most likely phoneme."""
-UNSAID_COST = 6.0
+UNSAID_COST = 4.0
 """Nepers for a word of the text that is not said."""
 SWALLOWED_COST = 2.0
 """Nepers for a phoneme of a word that is not said, or takes less than a frame."""
@@ -164,7 +164,7 @@ def _boundary(rows: Float32[np.ndarray, "frames phonemes"], before: int, after: 
     """Seconds from the first row at which a phoneme begins whose first frame is known."""
     if not 0 < frame < len(rows):
         return frame / FPS
-    return (frame - 0.5 + crossing(before, after, rows[frame - 1 : frame + 1])) / FPS
+    return (frame - 0.5 + crossing(before, after, rows[frame - 1], rows[frame])) / FPS
 
 
 def _fit(rows: Float32[np.ndarray, "frames phonemes"], phoneme: int) -> Float[np.ndarray, " frames"]:

@@ -11,13 +11,15 @@ _ONES = (
 _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SCALES = ((10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
 _NUMBER = re.compile(r"\d+(?:,\d{3})*")
+_MOST_DIGITS = 60
+"""What follows is nonsense."""
 _LONGEST = 12
 """Digits; longer numbers are spelled digit by digit, as telephone numbers are."""
 
 
 def number_words(digits: str) -> list[str]:
     """English words of a whole number such as `42` or `1,250`."""
-    bare = digits.replace(",", "")
+    bare = digits.replace(",", "")[:_MOST_DIGITS]
     spelled = len(bare) > _LONGEST or (bare.startswith("0") and len(bare) > 1)
     return [_ONES[int(digit)] for digit in bare] if spelled else _words(int(bare))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from facetalk.audio.letter_sounds import LETTER_NAMES, latin_letters, letter_sounds
@@ -36,6 +36,12 @@ def words_of(text: str) -> list[Word]:
     return [Word(word[:LONGEST_LABEL], pronounced(word)) for word in found if word.isprintable()]
 
 
+def count_words(text: str) -> int:
+    """Number of words in a text."""
+    return sum(1 for _ in _WORD.finditer(without_digits(text)))
+
+
+@lru_cache(maxsize=20_000)
 def pronounced(word: str) -> tuple[int, ...]:
     """Ids of the phonemes of a word; empty if it has no Latin letter."""
     plain = word.lower().replace("’", "'").replace("\u02bc", "'")

@@ -7,8 +7,6 @@ what a flap or a release takes; twice as much would lose a fifth of the phonemes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -85,7 +83,7 @@ class PhonemeTrack:
             if not self._label:
                 self._label = symbol
             elif symbol != self._label:
-                share = crossing(PHONEME_IDS[self._label], label, self._rows[frame : frame + 2])
+                share = crossing(PHONEME_IDS[self._label], label, *self._rows[frame : frame + 2])
                 self._begin(symbol, (self._decided + frame - 0.5 + share) / FPS)
         self._decided += count
         del self._before[:count], self._rows[:count]
@@ -103,8 +101,17 @@ class PhonemeTrack:
         self._label, self._start_s = symbol, time_s
 
 
-def crossing(before: int, after: int, rows: Sequence[Float[np.ndarray, " phonemes"]]) -> float:
-    """Where between two frames a phoneme becomes less likely than the next one, from 0 to 1."""
-    first, second = (float(row[before] - row[after]) for row in rows)
+def crossing(
+    before: int, after: int, earlier: Float[np.ndarray, " phonemes"], later: Float[np.ndarray, " phonemes"]
+) -> float:
+    """Where between two frames a phoneme becomes less likely than the next one, from 0 to 1.
+
+    Args:
+        before: id of the phoneme.
+        after: id of the next one.
+        earlier: log-probabilities of the earlier frame.
+        later: of the later one.
+    """
+    first, second = (float(row[before] - row[after]) for row in (earlier, later))
     share = first / (first - second) if first > second else 0.5
     return min(max(share, _EDGE), 1 - _EDGE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from facetalk.audio.pronunciation import words_of
+from facetalk.audio.pronunciation import count_words
 from facetalk.core.events import Event, cut_events
 
 
@@ -41,7 +41,7 @@ class Transcript:
     @property
     def num_words(self) -> int:
         """Number of words whose times are not known."""
-        return sum(len(words_of(part.text)) for part in self.parts)
+        return sum(count_words(part.text) for part in self.parts)
 
     def cut(self, start_s: float, end_s: float | None) -> Transcript:
         """The transcript of a part of the recording, seconds; text without times stays whole."""
