@@ -36,7 +36,7 @@ distilled; measured against the speech encoder, 72 ms."""
 _LEAST_PAUSE_S = 0.06
 """Shorter pauses between words belong to the sounds around them."""
 _STRESS = "ˈˌ"
-"""Stress marks are spoken time: the beginning of the vowel, which is heard in the consonant before it."""
+"""Stress marks have a length, too: half of it belongs to the sound before, half to the vowel behind."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,15 @@ def _events(phones: str, edges: Float[np.ndarray, " edges"], labels: Sequence[st
         labels: what is written for each word; empty if that is not known.
     """
     words: list[list[_Sound]] = [[]]
-    for phone, start_s, end_s in zip(phones, edges[:-1], edges[1:], strict=True):
-        _add(words, phone, float(start_s), float(end_s))
+    begin_s: float | None = None
+    for phone, start_s, end_s in zip(phones, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if phone in _STRESS:
+            begin_s = (start_s + end_s) / 2
+            if words[-1]:
+                words[-1][-1].end_s = begin_s
+            continue
+        _add(words, phone, start_s if begin_s is None else begin_s, end_s)
+        begin_s = None
     words = [word for word in words if word]
     for word, following in pairwise(words):
         pause_s = following[0].start_s - word[-1].end_s
@@ -213,7 +220,7 @@ def _add(words: list[list[_Sound]], phone: str, start_s: float, end_s: float) ->
     symbol = nearest_phoneme(phone)
     if symbol is not None:
         words[-1].append(_Sound(symbol, start_s, end_s))
-    elif not phone.isalpha() and phone not in _STRESS:
+    elif not phone.isalpha():
         words.append([])
     elif words[-1]:
         words[-1][-1].end_s = end_s
