@@ -22,8 +22,8 @@ from facetalk.core.timing import FPS
 FITTING = 0.15
 """A word fits if its phonemes have this share of the probability of the most likely ones."""
 EXPLAINED = 0.5
-"""... and if the words explain this share of the speech around it: single short words fit anywhere. On 70 clips with
-the text of others, less than 0.1 % of the words pass, and 99 % of those that are said."""
+"""... and if the words explain this share of the speech around it, because single short words fit anywhere. In 163
+recordings with the text of others 0.4 % of the words pass; with their own text, 98 % do."""
 AROUND_FRAMES = 30
 
 _UNKNOWN = -1

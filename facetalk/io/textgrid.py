@@ -98,16 +98,15 @@ def _tiers(text: str, where: str) -> Iterator[_Tier]:
     tokens = _Tokens(text, where)
     if tokens.text() != MAGIC or tokens.text() != "TextGrid":
         raise FacetalkError(f"{where} is not a TextGrid in text format; Praat's `Save as text file` writes one")
-    tokens.number(), tokens.number(), tokens.flag()
+    tokens.skip(3)  # times and a flag
     for _ in range(tokens.count()):
         kind, name = tokens.text(), tokens.text()
-        tokens.number(), tokens.number()
+        tokens.skip(2)
         size = tokens.count()
         if kind == "IntervalTier":
             yield _Tier(name, [tokens.interval(name) for _ in range(size)])
         else:
-            for _ in range(size):
-                tokens.number(), tokens.text()
+            tokens.skip(2 * size)
 
 
 class _Tokens:
@@ -135,8 +134,9 @@ class _Tokens:
             raise FacetalkError(f"{self._where} has {value:g} where a number of tiers or intervals should be")
         return int(value)
 
-    def flag(self) -> None:
-        self._next("<exists>")
+    def skip(self, count: int) -> None:
+        for _ in range(count):
+            self._next("more")
 
     def interval(self, tier: str) -> tuple[float, float, str]:
         start, end, text = self.number(), self.number(), self.text()

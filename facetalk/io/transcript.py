@@ -20,16 +20,19 @@ _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x
 _log = logging.getLogger(__name__)
 
 
-def read_transcript(path: Path) -> Transcript:
+def read_transcript(path: Path | str) -> Transcript:
     """Read what is said in a recording.
 
     The suffix `.srt`, `.vtt` or `.TextGrid`, or the first line, tells the format; everything else is plain text. The
     times of a TextGrid are taken as they are, and words within a subtitle are looked for within its times.
 
+    Args:
+        path: of the file.
+
     Raises:
         FacetalkError: the file is missing, too large, damaged or no text, or there are no words in it.
     """
-    checked_file(path, "a transcript")
+    path = checked_file(Path(path), "a transcript")
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise FacetalkError(f"{path} has {size} bytes; a transcript has at most {MOST_BYTES}")

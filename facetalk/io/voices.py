@@ -166,7 +166,7 @@ def _synthesized(
 
     ids = np.array([voice.ids(phones)], np.int64)
     *spectrum, steps = voice.sess.run(None, {"ids": ids, "speed": np.array([speed], np.float32)})
-    wave = dsp.synth(*(part[0] for part in spectrum), rng)
+    wave = dsp.synth(*(part[0] for part in spectrum), rng=rng)
     ends = np.cumsum(steps.reshape(-1).clip(1).astype(np.float64))
     edges = (ends[:-1] - _LEAD_STEPS).clip(0)  # silence comes first and last
     return wave, edges * (len(wave) / voice.sample_rate / ends[-1])
@@ -192,9 +192,9 @@ def _events(phones: str, edges: Float[np.ndarray, " edges"], labels: Sequence[st
     begin_s: float | None = None
     for phone, start_s, end_s in zip(phones, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if phone in _STRESS:
-            begin_s = (start_s + end_s) / 2
+            begin_s = middle_s = (start_s + end_s) / 2
             if words[-1]:
-                words[-1][-1].end_s = begin_s
+                words[-1][-1].end_s = middle_s
             continue
         _add(words, phone, start_s if begin_s is None else begin_s, end_s)
         begin_s = None

@@ -29,7 +29,7 @@ def transcript_for(job: AnimateJob, options: AnimateOptions) -> Transcript | Non
             write_wav(job.speech, speech.waveform, speech.sample_rate)
         transcript = speech.transcript
     elif options.transcript is not None:
-        transcript = read_transcript(Path(options.transcript))
+        transcript = read_transcript(options.transcript)
     else:
         return None
     return transcript.cut(options.part.start_s, options.part.end_s)

@@ -143,7 +143,7 @@ def test_the_short_format_says_the_same(tmp_path: Path) -> None:
         ('"ooTextFile" "TextGrid" 0 1 <exists> 0', "a.TextGrid", "its tiers: none"),
         ('"ooTextFile" "TextGrid" 0 1 <exists> 1 "IntervalTier" "w" 0 1 1 5 1 "x"', "a.TextGrid", "no span"),
         ('"ooTextFile" "TextGrid" 0 1 <exists> 1 "IntervalTier" "phone" 0 1 1 0 1 "7"', "a.TextGrid", "ARPABET"),
-        ('"ooTextFile" "TextGrid" "0"', "a.TextGrid", "where a number should be"),
+        ('"ooTextFile" "TextGrid" 0 1 <exists> "1"', "a.TextGrid", "where a number should be"),
     ],
 )  # fmt: skip
 def test_an_unusable_file_is_one_line(tmp_path: Path, content: str | bytes, name: str, message: str | None) -> None:
