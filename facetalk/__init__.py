@@ -24,6 +24,7 @@ TYPE_CHECKING = False  # as in typing, which takes its time to load
 if TYPE_CHECKING:
     from typing import Any
 
+    from facetalk.audio.transcript import Transcript
     from facetalk.core.audio_part import AudioPart
     from facetalk.core.camera import Camera
     from facetalk.core.edit_list import Edit, EditList
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from facetalk.io.audio import read_waveform
     from facetalk.io.edit_list import read_edit_list
     from facetalk.io.motion import read_motion, write_motion
+    from facetalk.io.transcript import read_transcript
+    from facetalk.io.voices import SpokenText
     from facetalk.motion.curve_edits import edited
     from facetalk.motion.edits import joined, looped, retimed, trimmed
     from facetalk.motion.gestures.registry import add_gestures
@@ -73,7 +76,9 @@ _MODULES = {
     "Motion": "core.motion",
     "MotionEdits": "pipelines.edit",
     "RegionalControl": "motion.regions",
+    "SpokenText": "io.voices",
     "Talker": "talkers.base",
+    "Transcript": "audio.transcript",
     "UsageError": "core.errors",
     "add_gestures": "motion.gestures.registry",
     "animate": "pipelines.animate",
@@ -97,6 +102,7 @@ _MODULES = {
     "mirrored_motion": "motion.mirror",
     "read_edit_list": "io.edit_list",
     "read_motion": "io.motion",
+    "read_transcript": "io.transcript",
     "read_waveform": "io.audio",
     "remove_style": "pipelines.styles",
     "render": "pipelines.render",
@@ -126,7 +132,9 @@ __all__ = [
     "Motion",
     "MotionEdits",
     "RegionalControl",
+    "SpokenText",
     "Talker",
+    "Transcript",
     "UsageError",
     "__version__",
     "add_gestures",
@@ -151,6 +159,7 @@ __all__ = [
     "mirrored_motion",
     "read_edit_list",
     "read_motion",
+    "read_transcript",
     "read_waveform",
     "remove_style",
     "render",

@@ -7,8 +7,6 @@ what a flap or a release takes; twice as much would lose a fifth of the phonemes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -20,7 +18,7 @@ from facetalk.core.timing import FPS
 CHANGE_COST = 0.5
 """Nepers. On training speakers of EMO-DB, 0 to 0.5 finds the phonemes best, and 0.5 invents the fewest."""
 
-_LEAST = 1e-4
+LEAST = 1e-4
 """Lowest probability: nothing is impossible."""
 _MOST_DOUBT = 3000
 """Frames after which a decision is taken even if what follows could still change it."""
@@ -55,7 +53,7 @@ class PhonemeTrack:
 
     def feed(self, probabilities: Float[Tensor, "frames phonemes"]) -> None:
         """Go on by some frames, with a column for each of `PHONEMES`."""
-        for row in np.log(probabilities.detach().cpu().numpy().clip(_LEAST, 1)):
+        for row in np.log(probabilities.detach().cpu().numpy().clip(LEAST, 1)):
             best = self._scores.argmax()
             changed = self._scores < self._scores[best] - self._cost
             self._before.append(np.where(changed, best, np.arange(len(PHONEMES))).astype(np.uint8))
@@ -85,8 +83,8 @@ class PhonemeTrack:
             if not self._label:
                 self._label = symbol
             elif symbol != self._label:
-                crossing = _crossing(PHONEME_IDS[self._label], label, self._rows[frame : frame + 2])
-                self._begin(symbol, (self._decided + frame - 0.5 + crossing) / FPS)
+                share = crossing(PHONEME_IDS[self._label], label, *self._rows[frame : frame + 2])
+                self._begin(symbol, (self._decided + frame - 0.5 + share) / FPS)
         self._decided += count
         del self._before[:count], self._rows[:count]
 
@@ -103,8 +101,17 @@ class PhonemeTrack:
         self._label, self._start_s = symbol, time_s
 
 
-def _crossing(before: int, after: int, rows: Sequence[Float[np.ndarray, " phonemes"]]) -> float:
-    """Where between two frames a phoneme becomes less likely than the next one, from 0 to 1."""
-    first, second = (float(row[before] - row[after]) for row in rows)
+def crossing(
+    before: int, after: int, earlier: Float[np.ndarray, " phonemes"], later: Float[np.ndarray, " phonemes"]
+) -> float:
+    """Where between two frames a phoneme becomes less likely than the next one, from 0 to 1.
+
+    Args:
+        before: id of the phoneme.
+        after: id of the next one.
+        earlier: log-probabilities of the earlier frame.
+        later: of the later one.
+    """
+    first, second = (float(row[before] - row[after]) for row in (earlier, later))
     share = first / (first - second) if first > second else 0.5
     return min(max(share, _EDGE), 1 - _EDGE)

@@ -21,6 +21,10 @@ from facetalk.cli.options import (
     OverwriteFlag,
     SkinName,
     SkipFlag,
+    TextOption,
+    TranscriptOption,
+    VoiceOption,
+    VoiceSpeedOption,
 )
 from facetalk.cli.progress import progress_display
 from facetalk.cli.report import batch_report
@@ -29,11 +33,15 @@ from facetalk.exporters.registry import FORMATS
 
 def animate(
     speech: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="SPEECH", help="Audio files, videos with speech, folders of them, or a table of lines: @lines.csv."
         ),
-    ],
+    ] = None,
+    transcript: TranscriptOption = None,
+    text: TextOption = None,
+    voice: VoiceOption = "heart",
+    voice_speed: VoiceSpeedOption = 1.0,
     style: Annotated[
         str | None,
         typer.Option(
@@ -91,6 +99,7 @@ def animate(
     with batch_report("animate", as_json, json_lines) as report, progress_display() as show:
         from facetalk.core.audio_part import AudioPart
         from facetalk.head.looks import Look
+        from facetalk.io.voices import SpokenText
         from facetalk.motion.regions import RegionalControl
         from facetalk.pipelines.animate_jobs import AnimateOptions
         from facetalk.pipelines.animate_table import animate_inputs
@@ -110,9 +119,11 @@ def animate(
             seed=seed,
             control=RegionalControl.parsed(gain, offset, only),
             part=AudioPart.parsed(channel, start, end),
+            transcript=transcript,
+            spoken=None if text is None else SpokenText(text, voice, voice_speed),
         )
         animate_inputs(
-            speech,
+            speech or [],
             options,
             out=out,
             overwrite=overwrite,

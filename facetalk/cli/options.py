@@ -44,6 +44,19 @@ ProgressChoice = Annotated[
     ProgressMode,
     typer.Option("--progress", help="Progress on stderr; auto: a bar on a terminal, else a line every few seconds."),
 ]
+TranscriptOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--transcript", metavar="FILE", help="What is said, for exact lips: a text file, .srt, .vtt or .TextGrid."
+    ),
+]
+TextOption = Annotated[
+    str | None, typer.Option("--text", help="English text that a voice says, in place of SPEECH; needs the extra tts.")
+]
+VoiceOption = Annotated[str, typer.Option("--voice", metavar="NAME", help="Voice of --text.")]
+VoiceSpeedOption = Annotated[
+    float, typer.Option("--voice-speed", min=0.5, max=2.0, help="Speed of --text; 1: as the voice speaks.")
+]
 GainOption = Annotated[
     str | None,
     typer.Option(

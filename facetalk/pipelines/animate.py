@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,17 +18,18 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import unicode_name
 from facetalk.core.threads import one_torch_thread
 from facetalk.exporters.base import ExportOptions
-from facetalk.exporters.registry import formats_named
+from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import Waveform
 from facetalk.io.audio_clip import AudioClip
 from facetalk.io.streamed_audio import StreamedAudio
+from facetalk.io.voices import SpokenText, check_voice
 from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
 from facetalk.motion.regions import RegionalControl, controlled
-from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options, found_speech, plan, sorted_out
+from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options, planned, sorted_out
 from facetalk.pipelines.avatar import avatar_formats
 from facetalk.pipelines.batch import (
     Outcome,
@@ -40,8 +41,9 @@ from facetalk.pipelines.batch import (
     run_batch,
 )
 from facetalk.pipelines.export import check_heads, export_formats
-from facetalk.pipelines.records import write_record
+from facetalk.pipelines.records import fingerprint, write_record
 from facetalk.pipelines.styles import check_style, resolve_style
+from facetalk.pipelines.transcripts import transcript_for, warn_if_wrong
 from facetalk.talkers.base import Direction, Talker
 from facetalk.talkers.registry import load_talker
 
@@ -90,7 +92,7 @@ class Animator:
 
 
 def animate(
-    speech: Path | str,
+    speech: Path | str | SpokenText,
     *,
     style: Path | str | None = None,
     style_strength: float = 1.0,
@@ -106,6 +108,7 @@ def animate(
     seed: int | None = None,
     control: RegionalControl | None = None,
     part: AudioPart | None = None,
+    transcript: Path | str | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
@@ -113,7 +116,7 @@ def animate(
     """Animate a head from speech and write the results to files.
 
     Args:
-        speech: audio file, or a video whose audio is used.
+        speech: audio file, or a video whose audio is used, or text that a voice says.
         style: whose speaking style is used: a video, a motion file, a saved or bundled style, or a mixture of these
             such as `A.mp4:0.4,happy:0.6`; the talker's neutral one if omitted.
         style_strength: how far to go from the neutral style: 0 not at all, 1 all the way, at most 1.5.
@@ -130,6 +133,7 @@ def animate(
             each one has its own performance, the same every time.
         control: how much mouth, upper face, eyes, head and single channels move; applied after blinks and head motion.
         part: which channel and span of the recording is used; all of it if omitted.
+        transcript: file with what is said: text, subtitles or a TextGrid.
         out: folder that gets a folder for the outputs, named after the speech; the current one if omitted.
         overwrite: replace existing outputs.
         progress: called with the step, how much of it is done, and how much there is.
@@ -160,8 +164,11 @@ def animate(
         seed=seed,
         control=control or RegionalControl(),
         part=part or AudioPart(),
+        transcript=transcript,
+        spoken=speech if isinstance(speech, SpokenText) else None,
     )
-    batch = animate_all([Path(speech)], options, out=out, overwrite=overwrite, progress=progress)
+    speeches = [] if isinstance(speech, SpokenText) else [Path(speech)]
+    batch = animate_all(speeches, options, out=out, overwrite=overwrite, progress=progress)
     for error in batch.failed.values():
         raise error
     return batch.done[0]
@@ -205,7 +212,9 @@ def animate_all(
     formats, shown = formats_named(options.formats), None
     if options.avatar is not None:
         formats, shown = avatar_formats(options.avatar, formats)
-    targets = plan(found_speech(speeches), out, formats)
+    targets = planned(speeches, out, formats, options)
+    if options.spoken is not None:
+        check_voice(options.spoken.voice)
     timings: dict[str, float] = {}
     with one_torch_thread():
         animator = load_animator(options, timings)
@@ -261,18 +270,24 @@ def animate_one(
     """
     speech = job.speech
     clip = AudioClip(speech, options.part)
+    with folder.holding(speech.parent) if "wav" in job.targets else nullcontext(), _timed(timings, "text"):
+        transcript = transcript_for(job, options)
+    animator = replace(animator, direction=replace(animator.direction, transcript=transcript))
     with _timed(timings, "talker"), StreamedAudio(clip) as audio:
         motion = animator.motion(audio, options)
+    warn_if_wrong(motion, transcript, speech, options)
     if job.sidecar is not None:  # at the final frame rate, where locked values stay exact
         motion = job.sidecar.on(at_frame_rate(motion, options.fps or motion.fps))
-    motion = motion.replace(source=unicode_name(speech.name), meta={**job.made, **motion.meta})
+    meta = {"speech_fingerprint": fingerprint(speech), **job.made, **motion.meta}
+    motion = motion.replace(source=unicode_name(speech.name), meta=meta)
 
     def labeled(what: str, done: int, total: int) -> None:
         progress(f"{what} {speech.name}", done, total)
 
     with folder.holding(next(iter(job.targets.values())).parent), _timed(timings, "files"):
         written = ExportOptions(fps=options.fps, size=options.size, audio=clip, avatar=options.avatar)
-        export_formats(motion, job.targets, head=animator.head, options=written, progress=labeled)
+        targets = {name: path for name, path in job.targets.items() if name in FORMATS}
+        export_formats(motion, targets, head=animator.head, options=written, progress=labeled)
         made = {path: file_options(name, job.made, options) for name, path in job.targets.items() if name != "npz"}
         write_record(made)
     _log.info("%s: seed %d", speech, motion.meta["seed"])

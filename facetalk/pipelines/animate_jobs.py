@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from facetalk.core.audio_part import AudioPart
-from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
+from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
 from facetalk.core.motion import check_fps
 from facetalk.core.text import unicode_name
 from facetalk.data.sources import clip_names, find_speech, refuse_same_names
@@ -16,6 +16,7 @@ from facetalk.exporters.base import check_size
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.io.media import checked_file
+from facetalk.io.voices import SpokenText
 from facetalk.motion.gestures.registry import check_factors, check_seed
 from facetalk.motion.regions import RegionalControl
 from facetalk.pipelines.batch import Outcome, failed
@@ -56,8 +57,14 @@ class AnimateOptions:
     """How much mouth, upper face, eyes, head and single channels move."""
     part: AudioPart = field(default_factory=AudioPart)
     """Which channel and span of the recording is used."""
+    transcript: str | Path | None = None
+    """File with what is said: text, subtitles or a TextGrid, see `facetalk.io.transcript`."""
+    spoken: SpokenText | None = None
+    """Text that a voice says, in place of a recording."""
 
     def __post_init__(self) -> None:
+        if self.spoken is not None and self.transcript is not None:
+            raise UsageError("text that a voice says needs no transcript; give one of the two")
         formats_named(self.formats)
         check_factors(self.head_motion, self.blinks)
         check_seed(self.seed)
@@ -98,6 +105,32 @@ def plan(speeches: Sequence[Path], out: Path | str | None, formats: Sequence[str
     }
 
 
+def planned(
+    speeches: Sequence[Path | str], out: Path | str | None, formats: Sequence[str], options: AnimateOptions
+) -> dict[Path, dict[str, Path]]:
+    """Return the path of each format of each recording, or of the text that is said.
+
+    Raises:
+        UsageError: there are no recordings, they do not go with the options, or a folder holds none.
+    """
+    if options.spoken is not None:
+        if speeches:
+            raise UsageError("give recordings, or a text that a voice says, not both; a known text is a transcript")
+        return spoken_targets(options.spoken.name, out, formats)
+    if not speeches:
+        raise UsageError("nothing to animate; give a recording, a folder, a table @lines.csv, or --text")
+    found = found_speech(speeches)
+    if options.transcript is not None and len(found) > 1:
+        raise UsageError(f"one transcript for {len(found)} recordings; a table @lines.csv has one for each")
+    return plan(found, out, formats)
+
+
+def spoken_targets(name: str, out: Path | str | None, formats: Sequence[str]) -> dict[Path, dict[str, Path]]:
+    """As `plan`, for text: its audio, which is one of the outputs, and the path of each format."""
+    wav = Path(out or ".") / name / f"{name}.wav"
+    return {wav: {"wav": wav, **plan([wav], out, formats)[wav]}}
+
+
 def sorted_out(
     plans: Mapping[Path, Mapping[str, Path]], options: AnimateOptions, overwrite: bool, skip_existing: bool
 ) -> tuple[dict[Path, AnimateJob], list[Outcome]]:
@@ -106,9 +139,8 @@ def sorted_out(
     settled: list[Outcome] = []
     for speech, targets in plans.items():
         try:
-            checked_file(speech, "an audio file")
-            if any(path.exists() and path.samefile(speech) for path in targets.values()):
-                raise FacetalkError(f"{speech} would be replaced by its own animation; choose another folder with -o")
+            if options.spoken is None:
+                _check_speech(speech, targets)
             sidecar = beside(targets)
             made = {**made_with(speech, options), **edits_made_with(sidecar)}
             needed = partial(file_options, made=made, options=options)
@@ -123,12 +155,19 @@ def sorted_out(
     return jobs, settled
 
 
+def _check_speech(speech: Path, targets: Mapping[str, Path]) -> None:
+    checked_file(speech, "an audio file")
+    if any(path.exists() and path.samefile(speech) for path in targets.values()):
+        raise FacetalkError(f"{speech} would be replaced by its own animation; choose another folder with -o")
+
+
 def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
     """The options that decide the motion; they are stored with it, and tell whether a later run would repeat it."""
     return {
         "command": "animate",
         "speech": unicode_name(speech.name),
-        "speech_fingerprint": fingerprint(speech),
+        **({"speech_fingerprint": fingerprint(speech)} if options.spoken is None else options.spoken.meta()),
+        "transcript_fingerprint": None if options.transcript is None else fingerprint(Path(options.transcript)),
         "style": _style_name(options.style),
         **_style_fingerprints(options.style),
         "style_strength": options.style_strength,
@@ -146,6 +185,8 @@ def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
 def file_options(name: str, made: Mapping[str, object], options: AnimateOptions) -> dict[str, object]:
     """The options that decide a file of one format."""
     own: dict[str, object] = {}
+    if name not in FORMATS:
+        return {**made}
     if FORMATS[name].has_look:
         own["look"] = asdict(options.look)
     if options.avatar is not None and FORMATS[name].avatar_module:

@@ -20,7 +20,7 @@ from facetalk.pipelines.animate import (
     load_animator,
     with_style,
 )
-from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, sorted_out
+from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, sorted_out, spoken_targets
 from facetalk.pipelines.batch import (
     Outcome,
     OutputFolder,
@@ -61,6 +61,8 @@ def animate_inputs(
         )
     if len(inputs) > 1:
         raise UsageError(f"give the table @{tables[0]} alone, or audio files without a table")
+    if options is not None and (options.spoken is not None or options.transcript is not None):
+        raise UsageError(f"texts and transcripts of the table @{tables[0]} are columns of it: text, transcript")
     check_batch_flags(skip_existing, overwrite)
     return animate_lines(tables[0], options, out=out, overwrite=overwrite, progress=progress, report=report)
 
@@ -99,9 +101,9 @@ def animate_lines(
         if isinstance(line, BrokenLine):
             settled.append(failed(source, line.error))
             continue
-        made, known = sorted_out(
-            {line.speech: _targets(line, out)}, line.options, overwrite, skip_existing=not overwrite
-        )
+        targets = _targets(line, out)
+        line = replace(line, speech=targets.get("wav", line.speech))
+        made, known = sorted_out({line.speech: targets}, line.options, overwrite, skip_existing=not overwrite)
         settled += [_of_line(outcome, table, line, source) for outcome in known]
         for job in made.values():
             jobs[source] = _LineJob(line, job)
@@ -127,8 +129,12 @@ class _LineJob:
 
 
 def _targets(line: Line, out: Path | str | None) -> dict[str, Path]:
+    formats = formats_named(line.options.formats)
+    if line.options.spoken is not None:
+        (targets,) = spoken_targets(line.name, out, formats).values()
+        return targets
     folder = Path(out or ".") / line.name
-    return {name: folder / f"{line.name}{FORMATS[name].suffix}" for name in formats_named(line.options.formats)}
+    return {name: folder / f"{line.name}{FORMATS[name].suffix}" for name in formats}
 
 
 def _of_line(outcome: Outcome, table: Path, line: Line, source: Path) -> Outcome:

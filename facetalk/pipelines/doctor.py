@@ -37,7 +37,7 @@ def examine() -> list[Finding]:
     """Check the interpreter, the packages, the programs and the weights."""
     findings = [_python(), *(_package(name, use) for name, use in PACKAGES.items())]
     checks: list[Callable[[], Finding]] = [
-        _ffmpeg, _landmarks, _head, _weights, _checksums, _compiler_cache, _folders, _opengl, _device
+        _ffmpeg, _landmarks, _head, _weights, _checksums, _compiler_cache, _folders, _opengl, _voice, _device
     ]  # fmt: skip
     return findings + [check() for check in checks]
 
@@ -144,6 +144,16 @@ def _opengl() -> Finding:
         advice = "apt-get install libegl1, for render --backend pyrender only"
         return Finding("OpenGL", "optional", "no EGL library", advice)
     return Finding("OpenGL", "ok", "pyrender and EGL, for render --backend pyrender")
+
+
+def _voice() -> Finding:
+    from facetalk.io.voices import DEFAULT_VOICE, check_voice
+
+    try:
+        check_voice(DEFAULT_VOICE)
+    except MissingAssetError as error:
+        return Finding("voice", "optional", "none", str(error))
+    return Finding("voice", "ok", f"{DEFAULT_VOICE}, for animate --text")
 
 
 def _device() -> Finding:

@@ -14,16 +14,18 @@ from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_er
 from facetalk.core.text_values import parse_number
 from facetalk.data.sources import output_name
 from facetalk.io.media import checked_file
+from facetalk.io.voices import DEFAULT_VOICE, SpokenText
 from facetalk.motion.regions import RegionalControl
 from facetalk.pipelines.animate_jobs import AnimateOptions
 
+SAID = ("text", "transcript", "voice", "voice_speed")
 NUMBERS = ("style_strength", "head_motion", "blinks", "fps")
 WHOLE_NUMBERS = ("size", "seed")
 LOOK = ("skin", "eyes", "hair")
 CONTROL = ("gain", "offset", "only")
 PART = ("channel", "from", "to")
-COLUMNS = ("file", "name", "style", "talker", "head", "format", *NUMBERS, *WHOLE_NUMBERS, *LOOK, *CONTROL, *PART)
-"""`file` is needed; `name` is that of the outputs; the others are options of `facetalk animate`."""
+COLUMNS = ("file", "name", *SAID, "style", "talker", "head", "format", *NUMBERS, *WHOLE_NUMBERS, *LOOK, *CONTROL, *PART)
+"""`file` or `text` is needed; `name` is that of the outputs; the others are options of `facetalk animate`."""
 
 MOST_BYTES = 16 << 20
 MOST_LINES = 100_000
@@ -38,6 +40,7 @@ class Line:
     number: int
     """Line of the file, from 1."""
     speech: Path
+    """The folder of the table where a voice says a text."""
     name: str
     options: AnimateOptions
 
@@ -59,7 +62,7 @@ def read_lines(path: Path, defaults: AnimateOptions) -> list[Line | BrokenLine]:
         defaults: for cells that are empty and columns that are not there.
 
     Raises:
-        UsageError: the table has no rows, no column `file`, or a column that is not known.
+        UsageError: the table has no rows, neither a column `file` nor `text`, or a column that is not known.
         FacetalkError: the file is missing or not such a table.
     """
     rows = _rows(path)
@@ -129,8 +132,8 @@ def _check_columns(path: Path, number: int, columns: list[str]) -> None:
             raise UsageError(f"{path}, line {number}: unknown column {column[:80]!r}; {hint}")
         if columns.count(column) > 1:
             raise UsageError(f"{path}, line {number}: the column {column!r} occurs twice")
-    if "file" not in columns:
-        raise UsageError(f"{path}, line {number}: there is no column 'file'; found: {', '.join(columns)}")
+    if "file" not in columns and "text" not in columns:
+        raise UsageError(f"{path}, line {number}: there is no column 'file' or 'text'; found: {', '.join(columns)}")
 
 
 def _cells(columns: list[str], row: list[str]) -> dict[str, str]:
@@ -145,10 +148,11 @@ def _cells(columns: list[str], row: list[str]) -> dict[str, str]:
 
 
 def _line(number: int, cells: Mapping[str, str], folder: Path, defaults: AnimateOptions) -> Line:
-    if "file" not in cells:
-        raise FacetalkError("there is no file")
-    speech = folder / cells["file"]
-    name = cells.get("name") or output_name(speech)
+    if ("file" in cells) == ("text" in cells):
+        raise FacetalkError("there is no file" if "file" not in cells else "give a file, or a text that a voice says")
+    spoken = _spoken(cells)
+    speech = folder / cells.get("file", "")
+    name = cells.get("name") or (output_name(speech) if spoken is None else spoken.name)
     if Path(name).name != name or name in (".", "..") or len(name.encode()) > LONGEST_NAME:
         raise FacetalkError(f"{name[:80]!r} cannot name its outputs; give a name that is no path")
     changes: dict[str, Any] = {column: parse_number(cells[column], column) for column in NUMBERS if column in cells} | {
@@ -160,6 +164,8 @@ def _line(number: int, cells: Mapping[str, str], folder: Path, defaults: Animate
         changes["style"] = beside if beside.is_file() else cells["style"]
     if "format" in cells:
         changes["formats"] = [name.strip() for name in cells["format"].split(",")]
+    if "transcript" in cells:
+        changes["transcript"] = folder / cells["transcript"]
     looks = {column: cells[column] for column in LOOK if column in cells}
     control = {**defaults.control.described(), **{column: cells[column] for column in CONTROL if column in cells}}
     return Line(
@@ -171,9 +177,17 @@ def _line(number: int, cells: Mapping[str, str], folder: Path, defaults: Animate
             look=replace(defaults.look, **looks),
             control=RegionalControl.parsed(**control),
             part=_part(cells, defaults.part),
+            spoken=spoken,
             **changes,
         ),
     )
+
+
+def _spoken(cells: Mapping[str, str]) -> SpokenText | None:
+    if "text" not in cells:
+        return None
+    speed = parse_number(cells.get("voice_speed", "1"), "voice_speed")
+    return SpokenText(cells["text"], cells.get("voice", DEFAULT_VOICE), speed)
 
 
 def _part(cells: Mapping[str, str], default: AudioPart) -> AudioPart:

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from facetalk.audio.transcript import Transcript
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.io.audio import Waveform
@@ -48,6 +49,8 @@ class Direction:
     """One of the people that the talker was trained on."""
     control: RegionalControl | None = None
     """How much mouth, upper face, eyes, head and single channels move."""
+    transcript: Transcript | None = None
+    """What is said, which makes sure that lips close and touch the teeth where they should."""
 
     def __post_init__(self) -> None:
         check_strength(self.strength)

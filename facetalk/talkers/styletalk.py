@@ -11,8 +11,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from facetalk.audio.known_speech import KnownSpeech, find_speech
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.audio.segmentation import PhonemeTrack
+from facetalk.audio.transcript import Transcript
 from facetalk.audio.visemes import BILABIAL, LABIODENTAL
 from facetalk.core.config import build, check_ranges
 from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
@@ -70,7 +72,7 @@ class SpeakingConfig:
 class StyleTalk:
     """A talker that takes over the speaking style of a reference."""
 
-    supported = ("style", "strength", "control")
+    supported = ("style", "strength", "control", "transcript")
     """Fields of `Direction` that it follows."""
 
     def __init__(
@@ -145,17 +147,29 @@ class StyleTalk:
         code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
         phonemes = PhonemeTrack()
-        features = self._heard(feature_blocks(self.speech, waveform), phonemes)
+        known = None if direction.transcript is None else self._known(waveform, direction.transcript)
+        features = self._heard(feature_blocks(self.speech, waveform), phonemes, known)
         expression = self._decode_blocks(features, num_frames, code)
         motion = still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
-        return controlled(motion.with_events(phonemes.finish()), direction.control)
+        events = phonemes.finish() if known is None else known.with_heard(phonemes.finish())
+        return controlled(motion.with_events(events), direction.control)
+
+    def _known(self, waveform: Waveform, transcript: Transcript) -> KnownSpeech:
+        """Find a transcript in a recording, for which its features are computed once more: they are not held."""
+        heard = [block[:, self._phonemes] for block in feature_blocks(self.speech, waveform)]
+        return find_speech(torch.cat(heard), transcript)
 
     def _heard(
-        self, blocks: Iterable[Float[Tensor, "_ features"]], phonemes: PhonemeTrack
+        self, blocks: Iterable[Float[Tensor, "_ features"]], phonemes: PhonemeTrack, known: KnownSpeech | None
     ) -> Iterator[Float[Tensor, "_ features"]]:
-        """Pass on blocks of features while the phonemes in them are collected."""
+        """Pass on blocks of features, with the phonemes that are known, while those that are heard are collected."""
+        first, columns = 0, torch.tensor(self._phonemes)
         for block in blocks:
-            phonemes.feed(block[:, self._phonemes])
+            heard = block[:, self._phonemes]
+            phonemes.feed(heard)
+            if known is not None:
+                block = block.index_copy(1, columns.to(block.device), known.sharpened(heard, first))
+            first += len(block)
             yield block
 
     def style_code(self, style: Motion | Tensor | str | None) -> Float[Tensor, " style"]:

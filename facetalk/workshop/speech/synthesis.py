@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import random
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facetalk.audio.ipa import nearest_phoneme
 from facetalk.audio.phonemes import Phoneme
 from facetalk.audio.resample import resample_waveform
 from facetalk.core.errors import MissingAssetError
@@ -31,18 +31,6 @@ ENGLISH = ("en-us", "en-gb", "en-gb-scotland")
 VARIANTS = ("", *(f"+m{i}" for i in range(1, 9)), *(f"+f{i}" for i in range(1, 6)),
             "+klatt", "+klatt2", "+klatt3", "+klatt4", "+croak", "+whisper")  # fmt: skip
 """Voice variants of espeak-ng."""
-
-# The first entry that a phone's IPA starts with decides.
-_NEAREST = (
-    ("CH", "tʃ tɕ tʂ"), ("JH", "dʒ dʑ dʐ"), ("S", "ts"), ("Z", "dz"), ("AY", "aɪ ai"), ("AW", "aʊ au"),
-    ("EY", "eɪ ei"), ("OW", "oʊ əʊ ou"), ("OY", "ɔɪ ɔø"), ("AA", "a ɑ ʕ"), ("AH", "ɐ ʌ ə ɤ"), ("AE", "æ"),
-    ("ER", "ɚ ɜ ø œ"), ("EH", "e ɛ"), ("IH", "ɪ ɨ ᵻ"), ("IY", "i"), ("UW", "y ʏ u ʉ"), ("UH", "ʊ ɯ ɵ"),
-    ("AO", "o ɔ ɒ"), ("P", "p"), ("B", "b β"), ("M", "m"), ("F", "f ɸ"), ("V", "v ʋ"), ("T", "t ʈ"),
-    ("D", "d ɾ ɽ ɖ"), ("N", "n ɲ ɳ"), ("S", "s"), ("Z", "z"), ("SH", "ʃ ɕ ʂ"), ("ZH", "ʒ ʑ ʐ"), ("K", "k q c"),
-    ("G", "ɡ g ɟ ɣ"), ("NG", "ŋ"), ("L", "l ɫ ʎ ɭ ɬ"), ("R", "ɹ r ɻ"), ("HH", "ʁ ʀ x χ h ħ ɦ ç"), ("SIL", "ʔ"),
-    ("TH", "θ"), ("DH", "ð"), ("W", "w ɥ"), ("Y", "j ʝ"),
-)  # fmt: skip
-_MARKS = re.compile("[ˈˌːˑ̩̯ʲʰˠ̃ˤ̪̝̞̺͡_|]")
 
 
 class _Payload(ctypes.Union):
@@ -125,15 +113,6 @@ def to_phonemes(starts: Sequence[tuple[float, str]], duration_s: float) -> list[
             symbol = "SIL" if not name or name.startswith("_") or not found else found[-1].symbol
         found.append(Phoneme(symbol, start, stop))
     return found
-
-
-def nearest_phoneme(ipa: str) -> str | None:
-    """The phoneme with the most similar mouth; None for marks."""
-    bare = _MARKS.sub("", ipa)
-    for symbol, prefixes in _NEAREST:
-        if any(bare.startswith(prefix) for prefix in prefixes.split()):
-            return symbol
-    return None
 
 
 def random_text(voice: str, words: Sequence[str], rng: random.Random) -> str:
