@@ -10,6 +10,7 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.controls import Controls
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.weights import write_model
+from facetalk.motion.mirror import mirrored_motion
 from facetalk.networks.laughtalk import LaughTalkNetwork
 from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.talkers import laughtalk
@@ -77,6 +78,8 @@ def test_stage_1_and_residual_stay_separate(talker: LaughTalk, tmp_path: Path) -
     torch.testing.assert_close(again.laughter, motion.laughter)
     assert again.events_of("laugh")[0].strength == pytest.approx(1.0)
     torch.testing.assert_close(again.without_laughter().expression, sober.expression)
+    mirrored = mirrored_motion(motion).without_laughter()
+    torch.testing.assert_close(mirrored.expression, mirrored_motion(sober).expression)
 
 
 def test_the_amount_scales_the_residual(talker: LaughTalk) -> None:
