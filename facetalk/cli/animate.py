@@ -66,6 +66,10 @@ def animate(
         str | None, typer.Option("--from", metavar="TIME", help="Where to start in the audio: seconds, or 1:02.5.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Where to end.")] = None,
+    laughter: Annotated[
+        float | None,
+        typer.Option("--laughter", help="Multiplies the laughter where the voice laughs; 0: none.  [default: 1]"),
+    ] = None,
     head_motion: Annotated[
         float, typer.Option("--head-motion", min=0, help="Multiplies the head motion; 0: none.")
     ] = 1.0,
@@ -111,6 +115,7 @@ def animate(
             head=head,
             avatar=avatar,
             look=Look(skin, eyes, hair),
+            laughter=laughter,
             head_motion=head_motion,
             blinks=blinks,
             formats=[name.strip() for name in formats.split(",")],

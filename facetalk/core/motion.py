@@ -30,7 +30,7 @@ MIN_FPS, MAX_FPS = 1.0, 1000.0
 
 MOST_HOURS = 24
 
-_LARGEST = {"expression": 1e3, "transl": 1e4, "betas": 1e3} | dict.fromkeys(POSES, 1e3)
+_LARGEST = {"expression": 1e3, "laughter": 1e3, "transl": 1e4, "betas": 1e3} | dict.fromkeys(POSES, 1e3)
 """Largest absolute value; meters and radians, and standard deviations or weights near 1. Far beyond any face, and far
 below what single precision no longer distinguishes."""
 
@@ -70,6 +70,8 @@ class Motion:
     meta: Mapping[str, Any] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     """What happens when, by start."""
+    laughter: Float[Tensor, "frames n_controls"] | None = None
+    """The part of expression and jaw pose, side by side, that laughter added; see `without_laughter`."""
 
     def __post_init__(self) -> None:
         for name, columns in (("expression", None), *dict.fromkeys((*POSES, "transl"), 3).items()):
@@ -82,6 +84,9 @@ class Motion:
             rows = getattr(self, name)
             if rows is not None and (not isinstance(rows, Tensor) or rows.shape != (self.num_frames,)):
                 raise ValueError(f"{name} must be a tensor of {self.num_frames} numbers, not {_kind(rows)}")
+        wanted = (self.num_frames, self.expression.shape[1] + 3)
+        if self.laughter is not None and (not isinstance(self.laughter, Tensor) or self.laughter.shape != wanted):
+            raise ValueError(f"laughter must be a tensor {wanted}, not {_kind(self.laughter)}")
         if len(self.expression_names) != self.expression.shape[1]:
             raise ValueError(f"{len(self.expression_names)} names for {self.expression.shape[1]} expression columns")
         for name in (*POSES, "transl"):
@@ -129,6 +134,13 @@ class Motion:
     def replace(self, **changes: Any) -> Motion:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
+
+    def without_laughter(self) -> Motion:
+        """Return the motion as the speech alone moves it."""
+        if self.laughter is None:
+            return self
+        expression, jaw_pose = self.laughter[:, :-3], self.laughter[:, -3:]
+        return self.replace(expression=self.expression - expression, jaw_pose=self.jaw_pose - jaw_pose, laughter=None)
 
     def cut(self, start: int, stop: int) -> Motion:
         """Return the frames from `start` up to but not including `stop`, and what happens in them."""
@@ -221,13 +233,14 @@ def check_values(motion: Motion) -> None:
     Raises:
         InvalidValueError: names the values.
     """
-    bad = [name for name in _LARGEST if not bool(torch.isfinite(getattr(motion, name)).all())]
+    present = {name: getattr(motion, name) for name in _LARGEST if getattr(motion, name) is not None}
+    bad = [name for name, values in present.items() if not bool(torch.isfinite(values).all())]
     if motion.confidence is not None and not bool(torch.isfinite(motion.confidence).all()):
         bad.append("confidence")
     if bad:
         raise InvalidValueError(f"the motion has values that are not finite in {', '.join(bad)}")
-    for name, limit in _LARGEST.items():
-        values = getattr(motion, name)
+    for name, values in present.items():
+        limit = _LARGEST[name]
         largest = float(values.abs().max()) if values.numel() else 0.0
         if largest > limit:
             raise InvalidValueError(f"{name} of the motion reaches {largest:.3g}; at most {limit:g} makes sense")

@@ -1,6 +1,7 @@
 """Recordings with phonemes, mouth curves and a teacher's features: the examples of the speech encoder.
 
-A speech folder has `manifest.csv` with the columns `name`, `speaker` and `av_corr` (may be empty), and for each name
+A speech folder has `manifest.csv` with the columns `name`, `speaker` and `av_corr` (may be empty), optionally `label`
+(an emotion, or `laughter` where there is nothing else), and for each name
 
 * `NAME.wav`: the audio;
 * `NAME.phones.csv`, optional: `symbol,start_s,end_s,trust`, one row per phoneme; trust is the reliability of the
@@ -33,6 +34,9 @@ from facetalk.io.npy import ArrayFileError, read_npy
 
 LABEL_RATE = 100.0
 """Rows of phoneme labels and articulation per second."""
+
+LAUGHTER_LABEL = "laughter"
+"""Label of recordings that are nothing but laughter."""
 
 MOUTH_RATE = 30.0
 """Rows of mouth curves per second."""
@@ -93,7 +97,8 @@ def add_to_manifest(folder: Path, prefix: str, speaker: str, names: Sequence[str
     with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     kept = [row for row in rows if not row[0].startswith(prefix)]
-    _write_rows(folder / MANIFEST, header, [*kept, *((name, speaker, "") for name in names)])
+    unknown = [""] * (len(header) - 2)
+    _write_rows(folder / MANIFEST, header, [*kept, *((name, speaker, *unknown) for name in names)])
 
 
 def read_speech(clip: Clip) -> SpeechExample:

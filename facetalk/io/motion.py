@@ -4,6 +4,7 @@ Arrays, one row per frame: `expression (T,E)` with `expression_names (E,)`, `glo
 `leye_pose`, `reye_pose` (T,3) axis-angle radians, `transl (T,3)` meters; for the clip `format`, `version`, `head`,
 `fps`, `betas (S,)` and `meta`, a JSON object whose `events` say what happens when (`io/event_track.py`). A fit adds
 `camera_K (3,3)`, `image_size (2,)`, `fit_error (T,)` in inter-ocular units, `confidence (T,)`, `source`, `source_fps`.
+Where somebody laughs there is `laughter (T,E+3)`: how much of expression and jaw pose is laughter rather than speech.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ VERSION = 1
 
 _ARRAYS = frozenset((
     "format", "version", "head", "fps", "expression", "expression_names", *POSES, "transl", "betas", "meta", "camera_K",
-    "image_size", "fit_error", "confidence", "source", "source_fps",
+    "image_size", "fit_error", "confidence", "source", "source_fps", "laughter",
 ))  # fmt: skip
 _MOST_BYTES = 512 << 20
 """Of all arrays; an hour has 35 MB."""
@@ -73,6 +74,8 @@ def read_motion(path: Path | str) -> Motion:
         for name in ("fit_error", "confidence")
         if name in arrays
     }
+    if "laughter" in arrays:
+        quality["laughter"] = _floats(path, arrays, "laughter", (num_frames, len(names) + 3))
     meta = _meta(path, arrays, num_frames / fps / 3600)
     motion = Motion(
         head=_head(path, arrays),
@@ -115,7 +118,8 @@ def write_motion(path: Path | str, motion: Motion) -> None:
         "meta": _meta_text(motion),
     }
     tensors: dict[str, Tensor | None] = {
-        name: getattr(motion, name) for name in ("expression", *POSES, "transl", "betas", "fit_error", "confidence")
+        name: getattr(motion, name)
+        for name in ("expression", *POSES, "transl", "betas", "fit_error", "confidence", "laughter")
     }
     arrays |= {name: _float32(value) for name, value in tensors.items() if value is not None}
     if motion.camera is not None:

@@ -30,10 +30,15 @@ def weights_dir() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "weights"
 
 
+def is_bundled(name: str) -> bool:
+    """Whether the weights of one model came with facetalk."""
+    return (weights_dir() / name / MODEL_FILE).is_file()
+
+
 def bundled(name: str) -> Path:
     """Folder of one bundled model."""
     folder = weights_dir() / name
-    if not (folder / MODEL_FILE).is_file():
+    if not is_bundled(name):
         known = sorted(path.parent.name for path in weights_dir().glob(f"*/{MODEL_FILE}"))
         raise MissingAssetError(
             f"no weights named {name!r} in {weights_dir()}; there are: {', '.join(known) or 'none'}"

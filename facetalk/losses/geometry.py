@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from facetalk.core.landmarks import IBUG_LOWER_INNER_LIP, IBUG_MOUTH, IBUG_MOUTH_CORNERS, IBUG_UPPER_INNER_LIP
 from facetalk.head.assets import HeadAssets
+from facetalk.head.controls import control_dirs
 
 
 class LipGeometry(nn.Module):
@@ -20,8 +21,9 @@ class LipGeometry(nn.Module):
     curve_dirs: Tensor
 
     def __init__(self, assets: HeadAssets) -> None:
+        """Measure a head; where its jaw is a joint, the three angles are further columns (see `Controls`)."""
         super().__init__()
-        dirs = 1000 * assets.points.landmarks.on(assets.shape.expression_dirs)
+        dirs = 1000 * assets.points.landmarks.on(control_dirs(assets.shape))
         gap = dirs[:, list(IBUG_UPPER_INNER_LIP), 1].mean(1) - dirs[:, list(IBUG_LOWER_INNER_LIP), 1].mean(1)
         right, left = IBUG_MOUTH_CORNERS
         width = dirs[:, left, 0] - dirs[:, right, 0]
@@ -35,6 +37,31 @@ class LipGeometry(nn.Module):
     def curves(self, expression: Float[Tensor, "*batch n_expression"]) -> Float[Tensor, "*batch 2"]:
         """Change of the gap between the lips and of the mouth's width from rest, millimeters."""
         return expression @ self.curve_dirs
+
+
+class PointGeometry(nn.Module):
+    """Difference of two motions -> how far the head's points are apart on average.
+
+    Linear like `LipGeometry`, so that the mean over thousands of vertices is one quadratic form of the motion.
+    """
+
+    landmark_form: Tensor
+    vertex_form: Tensor
+
+    def __init__(self, assets: HeadAssets) -> None:
+        super().__init__()
+        dirs = 1000 * control_dirs(assets.shape)
+        for name, points in (("landmark_form", assets.points.landmarks.on(dirs)), ("vertex_form", dirs)):
+            flat = points.flatten(1)
+            self.register_buffer(name, flat @ flat.T / points.shape[1])
+
+    def landmarks(self, difference: Float[Tensor, "*batch controls"]) -> Float[Tensor, "*batch"]:
+        """Mean squared distance of the 68 landmarks, square millimeters."""
+        return ((difference @ self.landmark_form) * difference).sum(-1)
+
+    def vertices(self, difference: Float[Tensor, "*batch controls"]) -> Float[Tensor, "*batch"]:
+        """Mean squared distance of all vertices, square millimeters."""
+        return ((difference @ self.vertex_form) * difference).sum(-1)
 
 
 class MouthVertices(nn.Module):

@@ -34,8 +34,13 @@ def mirrored_motion(motion: Motion) -> Motion:
             f"retarget the motion to a head with ARKit's channels first"
         )
     poses = {name: _mirrored(getattr(motion, _EYES.get(name, name))) for name in POSES}
+    order = [names.index(mirrored(name)) for name in names]
+    laughter = motion.laughter
+    if laughter is not None:
+        laughter = torch.cat([laughter[:, order], _mirrored(laughter[:, -3:])], 1)
     return motion.replace(
-        expression=motion.expression[:, [names.index(mirrored(name)) for name in names]],
+        expression=motion.expression[:, order],
+        laughter=laughter,
         transl=motion.transl * motion.transl.new_tensor([-1, 1, 1]),
         camera=None if motion.camera is None else _mirrored_camera(motion.camera),
         **poses,

@@ -59,11 +59,16 @@ def retarget(motion: Motion, head: HeadModel | str, source: HeadModel | None = N
             f"the motion has {len(motion.betas)} betas; the head {source.name!r} has {source.num_betas}"
         )
     expression, jaw_pose = _retarget_expression(motion, source, target)
+    laughter = None
+    if motion.laughter is not None:
+        talking = _retarget_expression(motion.without_laughter(), source, target)
+        laughter = torch.cat([expression, jaw_pose], 1) - torch.cat(talking, 1)
     retargeted = motion.replace(
         head=target.name,
         expression=expression,
         expression_names=target.shape.expression_names,
         jaw_pose=jaw_pose,
+        laughter=laughter,
         betas=_retarget_identity(motion.betas, source, target),
         meta={**motion.meta, "retargeted_from": motion.head},
     )

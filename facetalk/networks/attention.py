@@ -73,13 +73,22 @@ class Attention(nn.Module):
             memory: rows that are attended to; the same tensor for self attention.
             mask: broadcasts to (batch, heads, queries, keys).
         """
-        batch, length, width = queries.shape
         dropout = self.dropout if self.training else 0.0
-        heads = [
+        heads = self.heads(queries, memory)
+        return self.joined(functional.scaled_dot_product_attention(*heads, attn_mask=mask, dropout_p=dropout))
+
+    def heads(
+        self, queries: Float[Tensor, "batch queries width"], memory: Float[Tensor, "batch keys width"]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each (batch, heads, rows, width of a head)."""
+        query, key, value = (
             self._split(layer(x)) for layer, x in ((self.query, queries), (self.key, memory), (self.value, memory))
-        ]
-        gathered = functional.scaled_dot_product_attention(*heads, attn_mask=mask, dropout_p=dropout)
-        return self.out(gathered.transpose(1, 2).reshape(batch, length, width))
+        )
+        return query, key, value
+
+    def joined(self, gathered: Float[Tensor, "batch heads queries head_width"]) -> Float[Tensor, "batch queries width"]:
+        """The output from what each head gathered."""
+        return self.out(gathered.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)

@@ -20,8 +20,10 @@ from facetalk.networks.experts import ExpressionReader, LipReader, frozen
 from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.networks.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig, PerceptualEncoder
 from facetalk.networks.growth import at_most
+from facetalk.networks.laughtalk import LaughTalkConfig, LaughTalkNetwork
 from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
+from facetalk.networks.probed_encoder import ProbedEncoder, ProbedEncoderConfig
 from facetalk.networks.published import published_expression_net, published_lip_reader
 from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from facetalk.networks.styletalk import GeneratorConfig, SpeechFeatures, StyleTalkGenerator
@@ -43,8 +45,15 @@ class NetworkType:
 
 
 NETWORKS: dict[str, tuple[NetworkType, ...]] = {
-    "talker": (NetworkType("styletalk", GeneratorConfig, StyleTalkGenerator, ("num_features",), "styletalk"),),
+    "talker": (
+        NetworkType("styletalk", GeneratorConfig, StyleTalkGenerator, ("num_features",), "styletalk"),
+        NetworkType("laughtalk", LaughTalkConfig, LaughTalkNetwork, ("num_channels",), "laughtalk"),
+    ),
     "speech-encoder": (NetworkType("speech-encoder", SpeechEncoderConfig, SpeechEncoder, bundled="speech-encoder"),),
+    "wav2vec": (
+        NetworkType("verbal-encoder", ProbedEncoderConfig, ProbedEncoder),
+        NetworkType("nonverbal-encoder", ProbedEncoderConfig, ProbedEncoder),
+    ),
     "laughter-detector": (NetworkType("laughter", LaughterDetectorConfig, LaughterDetector, bundled="laughter"),),
     "lip-reader": (NetworkType("lip-reader", LipReaderConfig, PhonemeLipReader, bundled="lip-reader"),),
     "expression-net": (NetworkType("expression-net", ExpressionNetConfig, ExpressionNet, bundled="expression-net"),),
@@ -89,9 +98,11 @@ def describe(kind: str, name: str | Path = "") -> Described:
 
 
 @overload
-def load(kind: Literal["talker"], name: str | Path = "") -> StyleTalkGenerator: ...
+def load(kind: Literal["talker"], name: str | Path = "") -> Any: ...  # depends on the method that the folder names
 @overload
 def load(kind: Literal["speech-encoder"], name: str | Path = "") -> SpeechEncoder: ...
+@overload
+def load(kind: Literal["wav2vec"], name: str | Path) -> ProbedEncoder: ...
 @overload
 def load(kind: Literal["laughter-detector"], name: str | Path = "") -> LaughterDetector: ...
 @overload
@@ -135,7 +146,8 @@ def load(kind: str, name: str | Path = "") -> nn.Module:
     state = read_state(folder)
     try:
         config = build(chosen.config, entries["network"], f"{folder / CONFIG_FILE}: network")
-        with at_most(sum(value.numel() for value in state.values())):
+        # Twice, because weights that are normalized are registered as they are first.
+        with at_most(2 * sum(value.numel() for value in state.values())):
             network = chosen.network(config=config, **{key: _size(key, entries[key]) for key in chosen.inputs})
     except KeyError as error:
         raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {error} is missing") from None

@@ -44,7 +44,8 @@ from facetalk.pipelines.export import check_heads, export_formats
 from facetalk.pipelines.records import fingerprint, write_record
 from facetalk.pipelines.styles import check_style, resolve_style
 from facetalk.pipelines.transcripts import transcript_for, warn_if_wrong
-from facetalk.talkers.base import Direction, Talker
+from facetalk.talkers.base import Direction, LaughingTalker, Talker
+from facetalk.talkers.laughtalk import add_laughter
 from facetalk.talkers.registry import load_talker
 
 _log = logging.getLogger(__name__)
@@ -85,7 +86,10 @@ class Animator:
     def motion(self, waveform: Waveform, options: AnimateOptions) -> Motion:
         """Return the motion of the talker with gestures and phrases, on the talker's head; `meta` holds the seed."""
         seed = recording_seed(waveform) if options.seed is None else options.seed
-        motion = self.talker.speak(waveform, self.direction)
+        if isinstance(self.talker, LaughingTalker):
+            motion = self.talker.speak(waveform, replace(self.direction, laughter=options.laughter))
+        else:
+            motion = add_laughter(self.talker.speak(waveform, self.direction), waveform, options.laughter)
         motion = add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=seed)
         motion = controlled(motion, options.control)
         return motion.with_events(phrases(waveform)).replace(meta={**motion.meta, "seed": seed})
@@ -100,6 +104,7 @@ def animate(
     head: str = "facetalk",
     look: Look | None = None,
     avatar: Path | str | None = None,
+    laughter: float | None = None,
     head_motion: float = 1.0,
     blinks: float = 1.0,
     formats: Sequence[str] = ("mp4", "npz", "glb"),
@@ -124,6 +129,8 @@ def animate(
         head: a bundled or installed head, or `flame:PATH`, `ict:PATH`, `gnm:PATH`.
         look: colors of skin, eyes and hair; the head's own if omitted.
         avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head in `.glb` and video.
+        laughter: multiplies how much the face laughs where the voice does; 0 for not at all, at most 2. If None, it is
+            1 where the weights of LaughTalk are installed.
         head_motion: multiplies how far head and eyes move by themselves; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
         formats: names of the formats to write, of `facetalk.exporters.registry.FORMATS`.
@@ -156,6 +163,7 @@ def animate(
         head=head,
         look=look or Look(),
         avatar=avatar,
+        laughter=laughter,
         head_motion=head_motion,
         blinks=blinks,
         formats=formats,

@@ -22,7 +22,7 @@ from facetalk.motion.regions import RegionalControl
 from facetalk.pipelines.batch import Outcome, failed
 from facetalk.pipelines.records import fingerprint, is_output, wanted_targets
 from facetalk.pipelines.sidecar import Sidecar, beside, edits_made_with
-from facetalk.talkers.base import check_strength
+from facetalk.talkers.base import check_laughter, check_strength
 from facetalk.talkers.styles import parse_mixture
 
 
@@ -42,6 +42,9 @@ class AnimateOptions:
     """Colors of skin, eyes and hair."""
     avatar: str | Path | None = None
     """The user's own character, a `.glb`, `.gltf` or `.vrm` file, in place of the head in `.glb` and video."""
+    laughter: float | None = None
+    """Multiplies how much the face laughs where the voice does; 0 for not at all, at most 2. If None, it is 1 where the
+    weights of LaughTalk are installed."""
     head_motion: float = 1.0
     """Multiplies how far head and eyes move by themselves; 0 for not at all."""
     blinks: float = 1.0
@@ -72,6 +75,8 @@ class AnimateOptions:
         check_size(self.size)
         check_strength(self.style_strength)
         self.control.check()
+        if self.laughter is not None:
+            check_laughter(self.laughter)
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,7 @@ def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
         "style_strength": options.style_strength,
         "talker": options.talker,
         "head": options.head,
+        "laughter": options.laughter,
         "head_motion": options.head_motion,
         "blinks": options.blinks,
         "fps": options.fps,

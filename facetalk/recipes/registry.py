@@ -16,12 +16,15 @@ RECIPES = {
     "coarse-encoder": "facetalk.recipes.coarse_encoder:RECIPE",
     "expression-net": "facetalk.recipes.expression_net:RECIPE",
     "laughter": "facetalk.recipes.laughter:RECIPE",
+    "laughtalk": "facetalk.recipes.laughtalk:RECIPE",
     "lip-reader": "facetalk.recipes.lip_reader:RECIPE",
+    "nonverbal-encoder": "facetalk.recipes.nonverbal_encoder:RECIPE",
     "spectre": "facetalk.recipes.spectre:RECIPE",
     "speech-encoder": "facetalk.recipes.speech_encoder:RECIPE",
     "style-critic": "facetalk.recipes.style_critic:RECIPE",
     "styletalk": "facetalk.recipes.styletalk:RECIPE",
     "sync-critic": "facetalk.recipes.sync_critic:RECIPE",
+    "verbal-encoder": "facetalk.recipes.verbal_encoder:RECIPE",
 }
 """The recipe of each method, as `method` of a configuration names it; its module is imported on first use."""
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from facetalk.audio.augment import augment_mel, augment_waveform
 from facetalk.audio.spectrogram import LogMel
@@ -20,23 +19,13 @@ from facetalk.data.manifest import read_manifest
 from facetalk.data.speech import SpeechExample, read_speech
 from facetalk.data.split import split_clips
 from facetalk.io.weights import write_model
-from facetalk.losses.speech import mouth_disagreement
 from facetalk.networks.registry import load
 from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig, SpeechHeads, leveled
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.speech_encoder import evaluate_encoder
+from facetalk.recipes.parts.speech_losses import SpeechLossWeights, speech_terms
 from facetalk.recipes.parts.speech_sampler import SpeechBatch, SpeechDataConfig, SpeechSampler
 from facetalk.training.device import autocast
-
-
-@dataclass(frozen=True)
-class SpeechLossWeights:
-    """Weight of each term."""
-
-    phonemes: float = 1.0
-    articulation: float = 4.0
-    mouth: float = 1.0
-    teacher: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ class SpeechEncoderTask:
         self.config = config
         self.model = encoder
         self.log_mel = LogMel()
-        self.sampler = SpeechSampler(train, config.data, encoder)
+        self.sampler = SpeechSampler(train, config.data, config.encoder.hidden, self._levels)
         self.validation = validation
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
         if not config.start:
@@ -89,10 +78,10 @@ class SpeechEncoderTask:
         return AugmentedBatch(mel, batch)
 
     def loss_terms(self, step: int, batch: AugmentedBatch) -> dict[str, Tensor]:
-        """See `loss_terms` below."""
+        """See `speech_terms`."""
         with autocast(batch.mel.device, self.config.bfloat16):
             heads = self.model(batch.mel, batch.excerpts.labels.shape[1])
-        return loss_terms(SpeechHeads(*(part.float() for part in heads)), batch.excerpts)
+        return speech_terms(SpeechHeads(*(part.float() for part in heads)), batch.excerpts)
 
     def validate(self) -> dict[str, float]:
         """Metrics on the validation speakers."""
@@ -103,6 +92,10 @@ class SpeechEncoderTask:
         described = {"network": plain(self.config.encoder)}
         write_model(run_dir, self.model, "speech-encoder", "speech-encoder", described)
 
+    def _levels(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, " levels"]:
+        """Level of each row of a recording's spectrogram, or one for all."""
+        return self.model.levels(self.log_mel(waveform[None]).logsumexp(2))[0]
+
     def _set_statistics(self) -> None:
         """Set the mean and spread of the mel bands to those of some clean batches."""
         generator = torch.Generator().manual_seed(self.config.loop.seed)
@@ -110,27 +103,6 @@ class SpeechEncoderTask:
         mels = [leveled(self.log_mel(batch.waveform), batch.level).flatten(0, 1) for batch in batches]
         self.model.mel_mean.copy_(torch.cat(mels).mean(0))
         self.model.mel_std.copy_(torch.cat(mels).std(0).clamp_min(0.1))
-
-
-def loss_terms(heads: SpeechHeads, batch: SpeechBatch) -> dict[str, Tensor]:
-    """Loss terms of the heads' outputs.
-
-    Cross entropy of phonemes, absolute error of articulators, disagreement about the mouth (`mouth_disagreement`), and
-    the unexplained share of the teacher's variance.
-    """
-    total = batch.trust.sum().clamp_min(1)
-    entropy = functional.cross_entropy(
-        heads.phonemes.flatten(0, 1), batch.labels.flatten(), reduction="none", label_smoothing=0.1
-    )
-    distance = (heads.articulation - batch.articulation).abs().mean(-1)
-    error, power = (heads.hidden - batch.teacher).square().sum(-1), batch.teacher.square().sum(-1)
-    known = batch.teacher_known
-    return {
-        "phonemes": (entropy.view_as(batch.trust) * batch.trust).sum() / total,
-        "articulation": (distance * batch.trust).sum() / total,
-        "mouth": mouth_disagreement(heads.mouth, batch.mouth, batch.mouth_known, batch.mouth_weight),
-        "teacher": (error * known).sum() / (power * known).sum().clamp_min(1e-6),
-    }
 
 
 def make_task(config: SpeechTrainingConfig, data_dir: Path | None) -> SpeechEncoderTask:

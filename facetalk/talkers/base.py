@@ -20,6 +20,16 @@ MAX_STRENGTH = 1.5
 """Of a style: further out, the decoders see codes unlike any of their training."""
 
 
+MAX_LAUGHTER = 2.0
+"""Of the amount of laughter: beyond, channels reach their limits."""
+
+
+def check_laughter(amount: float) -> None:
+    """Refuse an amount of laughter that is no number in the range."""
+    if not isinstance(amount, Real) or not 0 <= amount <= MAX_LAUGHTER:
+        raise UsageError(f"laughter is {amount}; it must be a number between 0 and {MAX_LAUGHTER:g}")
+
+
 def check_strength(strength: float) -> None:
     """Refuse a strength of a style that is no number in the range."""
     if not isinstance(strength, Real) or not 0 <= strength <= MAX_STRENGTH:
@@ -44,7 +54,7 @@ class Direction:
     level: float | None = None
     """Intensity of the emotion, 0 to 1."""
     laughter: float | None = None
-    """How much the face laughs, 0 to 1."""
+    """How much the face laughs where the voice does: 0 not at all, 1 as learned, at most 2."""
     person: str | None = None
     """One of the people that the talker was trained on."""
     control: RegionalControl | None = None
@@ -54,6 +64,8 @@ class Direction:
 
     def __post_init__(self) -> None:
         check_strength(self.strength)
+        if self.laughter is not None:
+            check_laughter(self.laughter)
 
     def asked_for(self) -> list[str]:
         """Names of the fields that differ from their default."""
@@ -91,6 +103,15 @@ class Talker(Protocol):
         Raises:
             UsageError: the direction asks for something that this talker does not support.
         """
+        ...
+
+
+@runtime_checkable
+class LaughingTalker(Talker, Protocol):
+    """A talker that laughs by itself; others get their laughter from the bundled one."""
+
+    def with_laughter(self, motion: Motion, waveform: Waveform, amount: float = 1.0) -> Motion:
+        """Return the motion with laughter wherever the recording has some."""
         ...
 
 

@@ -10,7 +10,10 @@ from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, bundled
 from facetalk.networks.registry import describe
 from facetalk.talkers.base import Talker
 
-TALKERS = {"styletalk": "facetalk.talkers.styletalk:StyleTalk"}
+TALKERS = {
+    "laughtalk": "facetalk.talkers.laughtalk:LaughTalk",
+    "styletalk": "facetalk.talkers.styletalk:StyleTalk",
+}
 """Class of each method, which has `from_folder(folder, name)`; its module is imported on first use. Each method's
 bundled weights have the same name."""
 

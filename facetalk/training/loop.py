@@ -16,7 +16,7 @@ from facetalk.core.progress import TrainingProgress, no_training_progress
 from facetalk.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from facetalk.training.device import CPU, choose_device, to_device
 from facetalk.training.log import TrainingLog, write_metrics
-from facetalk.training.optim import OptimConfig, WeightAverage, learning_rate, make_optimizer
+from facetalk.training.optim import OptimConfig, WeightAverage, learning_rate, make_optimizer, set_learning_rate
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,11 @@ def initial_state(task: Task, config: LoopConfig, optim: OptimConfig) -> Trainin
     """The state of a run before its first step, with the task on the device of the run."""
     device = choose_device(config.device)
     place(task, device)
-    optimizer = make_optimizer(task.model.parameters(), optim)
+    optimizer = make_optimizer(task.model, optim)
     generator = torch.Generator().manual_seed(config.seed)
     state = TrainingState(task.model, optimizer, WeightAverage(task.model, optim.average), generator, device)
     if isinstance(task, AdversarialTask) and task.critic is not None:
-        state.critic, state.critic_optimizer = task.critic, make_optimizer(task.critic.parameters(), optim)
+        state.critic, state.critic_optimizer = task.critic, make_optimizer(task.critic, optim)
     return state
 
 
@@ -164,8 +164,7 @@ def train_step(task: Task, state: TrainingState, optim: OptimConfig, step_size: 
     total = torch.stack([task.loss_weights[name] * term.to(state.device) for name, term in terms.items()]).sum()
     if not torch.isfinite(total):
         raise FacetalkError(f"the loss is not finite at step {state.step}; lower optim.learning_rate")
-    for group in state.optimizer.param_groups:
-        group["lr"] = step_size
+    set_learning_rate(state.optimizer, step_size)
     state.optimizer.zero_grad(set_to_none=True)
     total.backward()
     torch.nn.utils.clip_grad_norm_(task.model.parameters(), optim.clip_norm)
@@ -179,8 +178,7 @@ def critic_step(task: Task, state: TrainingState, optim: OptimConfig, step_size:
     """Update the weights of the critic once, if there is one; returns its loss before the update."""
     if state.critic is None or state.critic_optimizer is None or not isinstance(task, AdversarialTask):
         return {}
-    for group in state.critic_optimizer.param_groups:
-        group["lr"] = step_size
+    set_learning_rate(state.critic_optimizer, step_size)
     # The model's own step left gradients in the critic.
     state.critic_optimizer.zero_grad(set_to_none=True)
     loss = task.critic_loss()

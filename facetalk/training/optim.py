@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
@@ -29,6 +31,10 @@ class OptimConfig:
     """Length of the linear decay at the end of the run; 0 for none."""
     clip_norm: float = 1.0
     """Largest norm of the gradient; longer ones are scaled down to it."""
+    restart_step: int = 0
+    """Step at which warm-up and decay begin anew, for runs in two stages; 0 for none."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Factor on the learning rate of parameters; the first pattern with * and ? that matches the name counts."""
     average: float = 0.999
     """Decay of the running mean of the weights, which is validated and exported; 0 keeps the last weights."""
 
@@ -40,18 +46,32 @@ class OptimConfig:
         check_ranges(self, learning_rate=(0, 10), weight_decay=(0, 10), final_share=(0, 1), clip_norm=(1e-9, 1e9))
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW over the trainable parameters; biases and other vectors have no weight decay."""
-    trainable = [parameter for parameter in parameters if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate)
+def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
+    """AdamW over the trainable parameters of a network; biases and other vectors have no weight decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decay = config.weight_decay if parameter.ndim > 1 else 0.0
+            rate = next((factor for pattern, factor in config.rates.items() if fnmatchcase(name, pattern)), 1.0)
+            groups[decay, rate].append(parameter)
+    return torch.optim.AdamW(
+        [{"params": members, "weight_decay": decay, "rate": rate} for (decay, rate), members in groups.items()],
+        lr=config.learning_rate,
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Set the learning rate of all parameters, each with its own factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = value * group.get("rate", 1.0)
 
 
 def learning_rate(config: OptimConfig, step: int, num_steps: int) -> float:
     """Learning rate at one step of a run."""
+    if 0 < config.restart_step <= step:
+        step, num_steps = step - config.restart_step, num_steps - config.restart_step
+    elif config.restart_step:
+        num_steps = min(num_steps, config.restart_step)
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
     done = (step - config.warmup_steps) / max(1, (config.schedule_steps or num_steps) - config.warmup_steps)

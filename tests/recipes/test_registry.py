@@ -19,16 +19,19 @@ from facetalk.data.dataset import read_example
 from facetalk.data.face_corpus import FaceCorpus
 from facetalk.data.laughter import LaughterExample
 from facetalk.data.manifest import Clip, read_manifest
-from facetalk.data.speech import read_speech, write_phonemes
+from facetalk.data.speech import SpeechExample, read_speech, write_phonemes
 from facetalk.data.tracked_renderer import TrackedRenderer
+from facetalk.data.voiced import read_voiced
+from facetalk.head.controls import Controls
 from facetalk.io.audio import write_wav
 from facetalk.io.weights import read_config
-from facetalk.losses.geometry import LipGeometry, MouthVertices
+from facetalk.losses.geometry import LipGeometry, MouthVertices, PointGeometry
 from facetalk.motion.face_scene import FaceScene
 from facetalk.motion.heads import load_head
 from facetalk.networks.critics import SyncCritic
 from facetalk.networks.expression_net import ExpressionNet
 from facetalk.networks.face_encoder import CoarseEncoder
+from facetalk.networks.laughtalk import LaughTalkNetwork
 from facetalk.networks.laughter_detector import LaughterDetector
 from facetalk.networks.lip_reader import PhonemeLipReader
 from facetalk.networks.registry import load
@@ -37,22 +40,32 @@ from facetalk.networks.styletalk import StyleTalkGenerator
 from facetalk.recipes import (
     coarse_encoder,
     expression_net,
+    laughtalk,
     laughter,
     lip_reader,
+    nonverbal_encoder,
     spectre,
     speech_encoder,
     style_critic,
     styletalk,
     sync_critic,
+    verbal_encoder,
 )
 from facetalk.recipes.base import Recipe, RunConfig
 from facetalk.recipes.evaluation.lip_reader import LabeledMouth
+from facetalk.recipes.parts.laughing_data import LaughTalkSampler
+from facetalk.recipes.parts.laughing_set import laughs_with_motion
 from facetalk.recipes.registry import RECIPES, config_names, load_recipe, read_training_config
 from facetalk.talkers.styletalk import StyleTalk
 from facetalk.training.loop import LoopConfig, Task, run
 from facetalk.training.optim import OptimConfig
 from tests.recipes.toy import NUM_FEATURES, ToyEncoder, write_dataset
 from tests.recipes.toy_faces import tiny_encoder, video_clip
+
+TINY_WAV2VEC = {
+    "width": 8, "num_layers": 1, "num_heads": 2, "inner": 8, "channels": [8, 8, 8], "position_taps": 4,
+    "position_groups": 2,
+}  # fmt: skip
 
 TINY: dict[str, dict[str, Any]] = {
     "coarse-encoder": {
@@ -64,9 +77,22 @@ TINY: dict[str, dict[str, Any]] = {
         "detector": {"width": 4, "dilations": [1]},
         "data": {"frames": 30, "batch_size": 2, "pool_batches": 1, "num_generated": 1},
     },
+    "laughtalk": {
+        "loop": {"num_steps": 2}, "optim": {"restart_step": 1, "warmup_steps": 1}, "amplitude": 0.9,
+        "encoder": {"name": "scratch"}, "emotion_encoder": {"name": "scratch"},
+        "network": {
+            "verbal": TINY_WAV2VEC, "nonverbal": {**TINY_WAV2VEC, "prosody": True},
+            "decoder": {"width": 8, "num_heads": 2, "inner": 8},
+        },
+        "data": {"length": 24, "batch_size": 2, "num_synthesized": 2, "min_similarity": -1.0},
+    },
     "lip-reader": {
         "reader": {"width": 8, "hidden": 8, "dilations": [1]}, "data": {"clip_frames": 6, "batch_size": 2},
         "bfloat16": False,
+    },
+    "nonverbal-encoder": {
+        "network": {"encoder": {**TINY_WAV2VEC, "prosody": True}, "hidden": 4, "emotions": ["calm", "happy"]},
+        "data": {"frames": 24, "batch_size": 2, "laughs_per_batch": 2, "laughter": {"num_generated": 1}},
     },
     "spectre": {"data": {"clip_frames": 8}, "loss_weights": {"lip_reading": 0.0, "emotion": 0.0}},
     "speech-encoder": {"encoder": {"width": 8, "dilations": [1], "hidden": 4}, "data": {"batch_frames": 60}},
@@ -79,6 +105,7 @@ TINY: dict[str, dict[str, Any]] = {
         "data": {"length": 16, "batch_size": 2},
     },
     "sync-critic": {"critic": {"point_widths": [4], "width": 4}, "data": {"length": 16, "batch_size": 2}},
+    "verbal-encoder": {"network": {"encoder": TINY_WAV2VEC, "hidden": 4}, "data": {"batch_frames": 60}},
 }  # fmt: skip
 """Options that make each recipe small; a recipe without an entry fails the contract.
 
@@ -115,12 +142,44 @@ def _in(folder: Path):
 def _laughter(config: Any, clips: list[Clip], folder: Path) -> Task:
     generator = torch.Generator().manual_seed(0)
     times = torch.arange(48_000) / 16_000
-    voice = 0.1 * sum(torch.sin(2 * torch.pi * 150 * k * times) / k for k in range(1, 8)) * (torch.sin(6 * times) > 0)
+    voice = spoken(150, 3.0) * (torch.sin(6 * times) > 0)
     examples = [
         LaughterExample("talk", "a", False, voice.half(), torch.zeros(90, dtype=torch.bool)),
         LaughterExample("laugh", "b", True, torch.randn(48_000, generator=generator).half(), torch.ones(90) > 0),
     ]
     return laughter.LaughterTask(config, LaughterDetector(config.detector), examples, examples)
+
+
+def _laughtalk(config: Any, clips: list[Clip], folder: Path) -> Task:
+    assets = load_head().assets
+    controls = Controls(assets.shape.expression_names)
+    talking = [read_voiced(clip, controls, audio_lags_ms={}) for clip in clips]
+    smiling = replace(talking[0], clip=replace(talking[0].clip, label="laughing"))
+    lips = LipGeometry(assets)
+    laughs = laughs_with_motion([smiling], controls, lips, config.data, seed=0)
+    sampler = LaughTalkSampler(talking, [smiling], laughs, config.data)
+    network = LaughTalkNetwork(config.network, controls.count)
+    return laughtalk.LaughTalkTask(
+        config, network, controls, (PointGeometry(assets), lips), sampler, [*talking, smiling]
+    )
+
+
+def _nonverbal_encoder(config: Any, clips: list[Clip], folder: Path) -> Task:
+    voice = spoken(150, 3.0) * (torch.sin(6 * torch.arange(48_000) / 16_000) > 0)
+    write_wav(folder / "a.wav", voice)
+    write_wav(folder / "b.wav", 0.1 * torch.randn(48_000, generator=torch.Generator().manual_seed(0)))
+    write_phonemes(folder / "a.phones.csv", [Phoneme("AA", 0.0, 1.0), Phoneme("SIL", 1.0, 2.0)], 1.0)
+    examples = [
+        read_speech(Clip(folder, "a", "one", "happy/strong")),
+        read_speech(Clip(folder, "b", "two", "laughter")),
+    ]
+    return nonverbal_encoder.NonverbalEncoderTask(config, examples, examples)
+
+
+def spoken(hertz: float, seconds: float) -> torch.Tensor:
+    """A voice with a falling spectrum."""
+    times = torch.arange(round(16_000 * seconds)) / 16_000
+    return 0.1 * torch.stack([torch.sin(2 * torch.pi * hertz * k * times) / k for k in range(1, 8)]).sum(0)
 
 
 def _lip_reader(config: Any, clips: list[Clip], folder: Path) -> Task:
@@ -140,11 +199,20 @@ def _spectre(config: Any, clips: list[Clip], folder: Path) -> Task:
     )
 
 
-def _speech_encoder(config: Any, clips: list[Clip], folder: Path) -> Task:
+def noise_with_phonemes(folder: Path) -> SpeechExample:
     waveform = 0.1 * torch.randn(32_000, generator=torch.Generator().manual_seed(0))
     write_wav(folder / "a.wav", waveform)
     write_phonemes(folder / "a.phones.csv", [Phoneme("AA", 0.0, 1.0), Phoneme("SIL", 1.0, 2.0)], 1.0)
-    example = read_speech(Clip(folder, "a", "one"))
+    return read_speech(Clip(folder, "a", "one"))
+
+
+def _verbal_encoder(config: Any, clips: list[Clip], folder: Path) -> Task:
+    example = noise_with_phonemes(folder)
+    return verbal_encoder.VerbalEncoderTask(config, [example], [example])
+
+
+def _speech_encoder(config: Any, clips: list[Clip], folder: Path) -> Task:
+    example = noise_with_phonemes(folder)
     return speech_encoder.SpeechEncoderTask(config, SpeechEncoder(config.encoder), [example], [example])
 
 
@@ -168,12 +236,15 @@ TASKS: dict[str, Callable[[Any, list[Clip], Path], Task]] = {
     "coarse-encoder": _coarse_encoder,
     "expression-net": _expression_net,
     "laughter": _laughter,
+    "laughtalk": _laughtalk,
     "lip-reader": _lip_reader,
+    "nonverbal-encoder": _nonverbal_encoder,
     "spectre": _spectre,
     "speech-encoder": _speech_encoder,
     "style-critic": _style_critic,
     "styletalk": _styletalk,
     "sync-critic": _sync_critic,
+    "verbal-encoder": _verbal_encoder,
 }
 
 

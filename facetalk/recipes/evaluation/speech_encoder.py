@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.audio.phonemes import SILENCE
 from facetalk.core.timing import FPS
 from facetalk.data.speech import LABEL_RATE, SpeechExample, teachers_at
-from facetalk.networks.speech_encoder import SpeechEncoder
 from facetalk.recipes.parts.speech_sampler import SpeechDataConfig
 
 MIN_MOUTH_ROWS = 15
@@ -21,8 +22,22 @@ MOUTH_FIGURES = ("mouth_open", "mouth_wide")
 """The mouth curves whose correlation is reported."""
 
 
+@runtime_checkable
+class PhonemeEncoder(Protocol):
+    """An encoder whose features contain phoneme posteriors, mouth curves and a teacher's features."""
+
+    @property
+    def slices(self) -> Mapping[str, slice]:
+        """Columns of the features by name: at least `posteriors`, `mouth` and `hidden`."""
+        ...
+
+    def encode(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, "frames features"]:
+        """Features of mono audio at 16 kHz, one row per video frame."""
+        ...
+
+
 def evaluate_encoder(
-    encoder: SpeechEncoder, examples: Sequence[SpeechExample], config: SpeechDataConfig
+    encoder: PhonemeEncoder, examples: Sequence[SpeechExample], config: SpeechDataConfig
 ) -> dict[str, float]:
     """Figures per group of clips; the keys are `<pattern of the group> <figure>`.
 
@@ -39,7 +54,7 @@ def evaluate_encoder(
 
 
 def _collect(
-    tally: dict[str, list[Tensor]], encoder: SpeechEncoder, example: SpeechExample, config: SpeechDataConfig
+    tally: dict[str, list[Tensor]], encoder: PhonemeEncoder, example: SpeechExample, config: SpeechDataConfig
 ) -> None:
     """Add the predictions for one recording, and what they are compared with."""
     features = encoder.encode(example.waveform.float())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -19,7 +19,6 @@ from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import FPS, SAMPLE_RATE, frame_times, resample
 from facetalk.data.sampling import weighted_index
 from facetalk.data.speech import LABEL_RATE, MOUTH_RATE, SpeechExample, teachers_at
-from facetalk.networks.speech_encoder import SpeechEncoder
 
 
 @dataclass(frozen=True)
@@ -85,19 +84,26 @@ class SpeechBatch(NamedTuple):
 class SpeechSampler:
     """Samples batches from groups of recordings."""
 
-    def __init__(self, examples: Sequence[SpeechExample], config: SpeechDataConfig, encoder: SpeechEncoder) -> None:
+    def __init__(
+        self,
+        examples: Sequence[SpeechExample],
+        config: SpeechDataConfig,
+        num_components: int,
+        levels_of: Callable[[Float[Tensor, " samples"]], Float[Tensor, " levels"]] | None = None,
+    ) -> None:
         """Group the examples.
 
         Args:
             examples: the recordings.
             config: the groups.
-            encoder: measures the levels, and says how many components of the teachers' features it predicts.
+            num_components: how many components of the teachers' features the encoder predicts.
+            levels_of: measures the level of each row of a recording's spectrogram, or one for all; encoders that do not
+                need it get zeros.
         """
         self.config = config
         self.members: dict[SpeechGroup, list[SpeechExample]] = defaultdict(list)
-        log_mel, num_components = encoder.log_mel, encoder.config.hidden
-        loudness = [log_mel(example.waveform.float()[None]).logsumexp(2) for example in examples]
-        self.levels = {id(e): encoder.levels(rows)[0] for e, rows in zip(examples, loudness, strict=True)}
+        levels_of = levels_of or (lambda waveform: waveform.new_zeros(1))
+        self.levels = {id(example): levels_of(example.waveform.float()) for example in examples}
         for example in examples:
             group = config.group_of(example.clip.name)
             if group is not None:

@@ -1,0 +1,85 @@
+from itertools import pairwise
+
+import pytest
+import torch
+
+from facetalk.networks.laughtalk import (
+    CHUNK_FRAMES,
+    OVERLAP_FRAMES,
+    LaughTalkConfig,
+    LaughTalkNetwork,
+    chunks,
+    level_of,
+)
+from facetalk.networks.rollout import RolloutConfig
+from facetalk.networks.wav2vec import Wav2VecConfig
+
+TINY = LaughTalkConfig(
+    verbal=Wav2VecConfig(
+        width=8, num_layers=1, num_heads=2, inner=8, channels=(8, 8, 8), position_taps=4, position_groups=2
+    ),
+    nonverbal=Wav2VecConfig(
+        width=8,
+        num_layers=1,
+        num_heads=2,
+        inner=8,
+        channels=(8, 8, 8),
+        position_taps=4,
+        position_groups=2,
+        prosody=True,
+    ),
+    decoder=RolloutConfig(width=8, num_heads=2, inner=8),
+)
+
+
+@pytest.fixture(scope="module")
+def network() -> LaughTalkNetwork:
+    torch.manual_seed(0)
+    network = LaughTalkNetwork(TINY, 3).eval().requires_grad_(False)
+    for stage in (network.talk, network.laugh):
+        stage.decoder.to_motion.weight.normal_(0, 0.5)
+    network.mean.copy_(torch.tensor([0.1, 0.2, 0.3]))
+    return network
+
+
+@pytest.mark.parametrize("num_frames", [1, 30, 31, 180, 181, 211, 1000])
+def test_chunks_cover_every_frame_and_share_a_second(num_frames: int) -> None:
+    found = list(chunks(num_frames))
+    assert found[0][0] == 0
+    assert found[-1][1] == num_frames
+    assert all(stop - start <= CHUNK_FRAMES for start, stop in found)
+    assert all(before[1] - after[0] == OVERLAP_FRAMES for before, after in pairwise(found))
+
+
+def test_untrained_stages_add_nothing() -> None:
+    network = LaughTalkNetwork(TINY, 3).eval()
+    waveform = torch.randn(8000)
+    assert (network.laughing(waveform) == 0).all()
+    assert (network.talking(waveform) == network.mean).all()
+
+
+def test_long_recordings_have_a_row_for_every_frame_and_no_seams(network: LaughTalkNetwork) -> None:
+    generator = torch.Generator().manual_seed(0)
+    waveform = torch.randn(16_000 * 14, generator=generator) * torch.rand(14, generator=generator).repeat_interleave(
+        16_000
+    )
+    motion = network.talking(waveform)
+    assert motion.shape == (420, 3)
+    steps = motion.diff(dim=0).norm(dim=1)
+    seams = [stop - OVERLAP_FRAMES for _, stop in list(chunks(420))[:-1]]
+    around = torch.cat([steps[seam - 2 : seam + OVERLAP_FRAMES] for seam in seams])
+    assert around.max() <= steps.max()
+    assert around.mean() < 1.5 * steps.mean()
+
+
+def test_the_beginning_of_a_recording_does_not_need_its_end(network: LaughTalkNetwork) -> None:
+    blocks = list(network.talk.encode_blocks(torch.randn(16_000 * 14)))
+    assert [rows.shape[1] for rows in blocks] == [150, 150, 120]
+
+
+def test_the_level_is_that_of_the_whole_recording() -> None:
+    waveform = 0.1 * torch.randn(20_000, generator=torch.Generator().manual_seed(0)) + 0.05
+    mean, spread = level_of(waveform)
+    assert mean == pytest.approx(float(waveform.mean()), abs=1e-5)
+    assert spread == pytest.approx(float(waveform.std()), rel=1e-3)
+    assert level_of(torch.zeros(100))[1] > 0
