@@ -17,7 +17,7 @@ SHOWN_SPANS = 3
 
 
 def diff(
-    first: Annotated[Path, typer.Argument(metavar="A", help="Motion file (.npz).")],
+    first: Annotated[Path, typer.Argument(metavar="A", help="Motion file, or another program's.")],
     second: Annotated[Path, typer.Argument(metavar="B", help="Motion file for the same head.")],
     tolerance: Annotated[
         float | None,

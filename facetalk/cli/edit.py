@@ -21,7 +21,7 @@ from facetalk.cli.report import batch_report
 
 
 def edit(
-    motion_path: Annotated[Path, typer.Argument(metavar="MOTION", help="Motion file (.npz).")],
+    motion_path: Annotated[Path, typer.Argument(metavar="MOTION", help="Motion file, or another program's.")],
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="OUT.npz", help="File to write.  [default: MOTION-edited.npz]"),

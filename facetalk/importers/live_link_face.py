@@ -39,6 +39,8 @@ _SAME_RATE = 3e-4
 _ANGLES = ("yaw", "pitch", "roll")
 _PARTS = {"neck_pose": ("head",), "leye_pose": ("left", "eye"), "reye_pose": ("right", "eye")}
 _DAY_S = 86_400
+_BACK_S, _MOST_BACK = 0.5, 0.05
+"""Share of the rows that may lie this much behind an earlier one, as when a clock is set."""
 _MOST_DROPPED = 10
 """Frames for each row, beyond the first minute: more would be gaps between recordings."""
 
@@ -63,7 +65,10 @@ def read(path: Path, options: ImportOptions) -> Motion:
     except csv.Error as error:
         raise FacetalkError(f"{path} is not a CSV file: {error}") from None
     seconds, fps = _even(path, times, options.fps)
-    kept = np.concatenate([[True], np.diff(np.maximum.accumulate(seconds)) > 0])
+    latest = np.maximum.accumulate(seconds)
+    if (latest - seconds > _BACK_S).mean() > _MOST_BACK:
+        raise FacetalkError(f"{path}: its timecode goes back; the rows are out of order, or it is several takes")
+    kept = np.concatenate([[True], np.diff(latest) > 0])
     places, values = torch.from_numpy(seconds[kept] - seconds[0]), torch.from_numpy(table[kept])
     count = round(float(places[-1]) * fps) + 1
     if count > _MOST_DROPPED * len(places) + 60 * fps:

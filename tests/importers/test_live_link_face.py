@@ -90,3 +90,11 @@ def test_broken_tables_are_refused(content: str, message: str, tmp_path: Path) -
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(FacetalkError, match=message):
         import_motion(tmp_path / "a.csv")
+
+
+def test_rows_out_of_order_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "take.csv"
+    rows = [f"00:00:{frame // 30:02d}:{frame % 30:02d}.000,1,{frame / 100}" for frame in (*range(50, 99), *range(50))]
+    path.write_text("\n".join(("Timecode,BlendshapeCount,jawOpen", *rows)), encoding="utf-8")
+    with pytest.raises(FacetalkError, match="its timecode goes back"):
+        import_motion(path)
