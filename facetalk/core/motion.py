@@ -142,6 +142,14 @@ class Motion:
         expression, jaw_pose = self.laughter[:, :-3], self.laughter[:, -3:]
         return self.replace(expression=self.expression - expression, jaw_pose=self.jaw_pose - jaw_pose, laughter=None)
 
+    def keeping_laughter(self, change: Callable[[Motion], Motion]) -> Motion:
+        """Return the motion after a change of its curves, and find anew how much of the result is laughter."""
+        if self.laughter is None:
+            return change(self)
+        whole, talking = change(self.replace(laughter=None)), change(self.without_laughter())
+        parts = (whole.expression - talking.expression, whole.jaw_pose - talking.jaw_pose)
+        return whole.replace(laughter=torch.cat(parts, 1))
+
     def cut(self, start: int, stop: int) -> Motion:
         """Return the frames from `start` up to but not including `stop`, and what happens in them."""
         part = self._per_frame(lambda rows: rows[start:stop])

@@ -29,6 +29,8 @@ def edited(motion: Motion, edits: EditList) -> Motion:
     Raises:
         FacetalkError: a channel is unknown, or two locks contradict each other; says which edit it is.
     """
+    if motion.laughter is not None:
+        return motion.keeping_laughter(lambda part: edited(part, edits))
     named = [(edit, _names(number, edit, motion)) for number, edit in enumerate(edits.edits, 1)]
     _check_locks(named)
     curves = Curves(motion)

@@ -137,6 +137,8 @@ def controlled(motion: Motion, control: RegionalControl | None) -> Motion:
     """
     if control is None or control == RegionalControl():
         return motion
+    if motion.laughter is not None:
+        return motion.keeping_laughter(lambda part: controlled(part, control))
     names = motion.expression_names
     control.check(names)
     _check_regions(motion, control)

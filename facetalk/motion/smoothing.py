@@ -33,6 +33,8 @@ def smoothed(motion: Motion, frames: float) -> Motion:
     spread = float(frames) * motion.fps / FPS
     if spread == 0:
         return motion
+    if motion.laughter is not None:
+        return motion.keeping_laughter(lambda part: smoothed(part, frames))
     poses = {name: _smoothed_rotations(getattr(motion, name), spread) for name in POSES}
     changed = motion.replace(
         expression=_averaged(motion.expression, spread), transl=_averaged(motion.transl, spread), **poses
