@@ -115,7 +115,7 @@ class _States:
         self._symbols = np.full(self._gaps[-1] + 1, -1, np.int32)
         self._owners = np.repeat(np.arange(len(words) + 1), [*(lengths + 1), 1])
         self._over_one = np.full(len(self._symbols), SWALLOWED_COST, np.float32)
-        for gap, word in zip(self._gaps, words, strict=False):
+        for gap, word in zip(self._gaps[:-1], words, strict=True):
             self._symbols[gap + 1 : gap + 1 + len(word)] = word
         self._over_one[self._gaps[:-1] + 1] = 0.0  # without a gap between two words
         self._over_one[self._gaps[1:][lengths == 1]] = UNSAID_COST  # over a word of one phoneme
