@@ -2,7 +2,9 @@
 
 Laughing faces with their audio are rare, recordings of laughter are not. Each recording gets the stretch of tracked
 motion whose mouth opens and closes most like the recording's loudness rises and falls, warped in time so that the
-bursts coincide: dynamic time warping (Sakoe and Chiba 1978), with any beginning and end in the tracked motion.
+bursts coincide: dynamic time warping (Sakoe and Chiba 1978), with any beginning and end in the tracked motion. What is
+left of the difference in rhythm is then drawn out of the motion: the mouth of the pair opens with every burst that is
+heard, and with no other.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ _SMOOTHING = 3
 """Frames over which a curve is averaged; bursts are four to six a second, and five frames would average them out."""
 _SLOW = 31
 """Frames over which the slow course of a curve is averaged, which is taken out."""
+_QUIETEST_DB = 30.0
+"""Below the loudest frame; how silent a pause between two bursts is makes no difference to the mouth."""
 
 
 class Pairing(NamedTuple):
@@ -29,7 +33,7 @@ class Pairing(NamedTuple):
 
     rows: Float[Tensor, "frames controls"]
     similarity: float
-    """Correlation of the mouth's opening with the loudness."""
+    """Correlation of the mouth's opening with the loudness, before the opening was drawn after the loudness."""
 
 
 class TrackedLaughter(NamedTuple):
@@ -47,17 +51,24 @@ def paired(waveform: Float[Tensor, " samples"], tracked: Sequence[TrackedLaughte
         waveform: 16 kHz, nothing but laughter.
         tracked: what there is to choose from.
     """
-    bursts = rhythm(loudness_db(waveform))
+    level = loudness_db(waveform)
+    bursts = rhythm(level.clamp_min(float(level.max()) - _QUIETEST_DB))
     best: Pairing | None = None
     for laugh in tracked:
-        path = warped(bursts, rhythm(laugh.opening))
+        opening = rhythm(laugh.opening)
+        path = warped(bursts, opening)
         if path is None:
             continue
-        opening = rhythm(laugh.opening)[path]
-        similarity = float(torch.corrcoef(torch.stack([bursts, opening]))[0, 1])
+        similarity = float(torch.corrcoef(torch.stack([bursts, opening[path]]))[0, 1])
         if best is None or similarity > best.similarity:
-            best = Pairing(laugh.rows[path], similarity)
+            best = Pairing(laugh.rows[path] + (bursts - opening[path])[:, None] * with_opening(laugh), similarity)
     return best
+
+
+def with_opening(laugh: TrackedLaughter) -> Float[Tensor, " controls"]:
+    """How far each control goes along with the fast opening of the mouth, for one standard deviation of it."""
+    fast = torch.stack([column - _averaged(column, _SLOW) for column in laugh.rows.T], 1)
+    return (fast * rhythm(laugh.opening)[:, None]).mean(0)
 
 
 def rhythm(curve: Float[Tensor, " frames"]) -> Float[Tensor, " frames"]:

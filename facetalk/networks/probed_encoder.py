@@ -56,7 +56,7 @@ class ProbedEncoder(nn.Module):
         self.to_mouth = nn.Linear(width, len(MOUTH_CURVES))
         self.to_hidden = nn.Linear(width, config.hidden)
         self.to_laughter = nn.Linear(width, 1)
-        self.to_emotion = nn.Linear(2 * width, max(1, len(config.emotions)))
+        self.to_emotion = nn.Linear(2 * (width + config.hidden), max(1, len(config.emotions)))
 
     def forward(self, waveform: Float[Tensor, "batch samples"], num_frames: int) -> Float[Tensor, "batch frames width"]:
         """Hidden states of the encoder.
@@ -75,8 +75,13 @@ class ProbedEncoder(nn.Module):
         return SpeechHeads(self.to_phonemes(rows), self.to_articulation(rows), mouth, self.to_hidden(rows))
 
     def voice(self, rows: Float[Tensor, "batch frames width"]) -> VoiceHeads:
-        """Emotion of the whole input, from mean and standard deviation of the rows, and laughter of each frame."""
-        pooled = torch.cat([rows.mean(1), rows.std(1)], 1)
+        """Emotion of the whole input and laughter of each frame.
+
+        The emotion is read from mean and standard deviation of the rows and of the teachers' predicted features, which
+        is how it is read from a teacher itself.
+        """
+        described = torch.cat([rows, self.to_hidden(rows)], 2)
+        pooled = torch.cat([described.mean(1), described.std(1)], 1)
         return VoiceHeads(self.to_emotion(pooled), self.to_laughter(rows)[..., 0])
 
     @property

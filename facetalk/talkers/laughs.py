@@ -30,6 +30,9 @@ _AROUND_FRAMES = 45
 """What is heard before and after a laugh, beside the laugh itself."""
 _FADE_IN_FRAMES, _FADE_OUT_FRAMES = 6, 12
 """The face starts to laugh a little before it is heard, and takes twice as long to calm down."""
+_AFTERGLOW_FRAMES, _AFTERGLOW_TIME = 60, 15.0
+"""A smile outlasts its laugh: it loses two thirds in half a second, and is gone after two."""
+_LEAST_AFTERGLOW = 1e-3
 
 
 def laughter_probability(detector: LaughterDetector, waveform: Samples) -> Float[Tensor, " frames"]:
@@ -84,6 +87,25 @@ def laugh_envelope(spans: Sequence[Span], num_frames: int) -> Float[Tensor, " fr
         rising = 0.5 + 0.5 * torch.cos(torch.pi * torch.maximum(before, after).clamp(max=1))
         shown[near] = torch.maximum(shown[near], rising)
     return shown
+
+
+def with_afterglow(
+    rows: Float[Tensor, "frames channels"], spans: Sequence[Span]
+) -> Float[Tensor, "frames channels"]:
+    """Let a smile fade slowly: while and after somebody laughs no channel falls faster than `_AFTERGLOW_TIME`.
+
+    Args:
+        rows: residual of the channels that smile, with the laughs faded in and out.
+        spans: frames of the laughs; the result differs from `rows` only near them.
+    """
+    rows = rows.clone()
+    for start, stop in spans:
+        near = rows[max(0, start - _FADE_IN_FRAMES) : stop + _AFTERGLOW_FRAMES]
+        rising = (torch.arange(len(near), dtype=torch.float64) / _AFTERGLOW_TIME)[:, None]
+        # exp(-t) max exp(u) r(u) over the past u, in logarithms because a laugh may be long.
+        slow = ((near.double().clamp_min(1e-9).log() + rising).cummax(0).values - rising).exp().to(rows)
+        near.copy_(torch.where(slow > _LEAST_AFTERGLOW, torch.maximum(near, slow), near))
+    return rows
 
 
 def laugh_windows(spans: Sequence[Span], num_frames: int) -> list[Span]:

@@ -21,10 +21,13 @@ from facetalk.networks.laughtalk import LaughTalkNetwork
 from facetalk.networks.laughter_detector import LaughterDetector
 from facetalk.networks.registry import describe, load
 from facetalk.talkers.base import Direction, check_laughter, reject_unsupported
-from facetalk.talkers.laughs import laugh_envelope, laugh_spans, laugh_windows, laughs_in
+from facetalk.talkers.laughs import laugh_envelope, laugh_spans, laugh_windows, laughs_in, with_afterglow
 
 BUNDLED = "laughtalk"
 """Weights whose residual other talkers get."""
+
+SMILING = ("mouthSmile", "cheekSquint", "eyeSquint")
+"""Beginnings of the names of channels that calm down slowly after a laugh."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +121,8 @@ def laughing(
         heard = network.laughing(piece)[: stop - start]
         rows[start : start + len(heard)] = heard
     rows *= amount * laugh_envelope(spans, motion.num_frames)[:, None]
+    smiling = [column for column, name in enumerate(controls.names) if name.startswith(SMILING)]
+    rows[:, smiling] = with_afterglow(rows[:, smiling], spans)
     return controls.with_laughter(motion, rows).with_events(events)
 
 

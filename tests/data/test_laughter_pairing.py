@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from facetalk.data.laughter_pairing import TrackedLaughter, paired, rhythm, warped
+from facetalk.audio.activity import loudness_db
+from facetalk.data.laughter_pairing import TrackedLaughter, paired, rhythm, warped, with_opening
 
 
 def bursts(hertz: float, seconds: float) -> torch.Tensor:
@@ -24,7 +25,23 @@ def test_the_bursts_of_both_coincide() -> None:
     assert found is not None
     assert found.rows.shape == (60, 2)
     assert found.similarity > 0.7
-    assert (found.rows[:, 1].diff() >= 0).all()
+
+
+def test_the_mouth_opens_with_what_is_heard_even_where_no_motion_fits() -> None:
+    heard = bursts(4.0, 2.0)
+    found = paired(heard, [tracked(1.5, 8.0)])
+    assert found is not None
+    assert found.similarity < 0.7
+    pair = torch.stack([rhythm(found.rows[:, 0]), rhythm(loudness_db(heard))])
+    assert torch.corrcoef(pair)[0, 1] > 0.8
+
+
+def test_controls_that_do_not_open_the_mouth_keep_their_motion() -> None:
+    slow = torch.linspace(0, 1, 120)
+    opening = 0.5 - 0.5 * torch.cos(torch.arange(120) * 0.9)
+    moved = with_opening(TrackedLaughter(torch.stack([opening, slow, -0.2 * opening], 1), opening))
+    assert moved[1].abs() < 0.01
+    torch.testing.assert_close(moved[2], -0.2 * moved[0], atol=1e-4, rtol=1e-3)
 
 
 def test_what_is_too_short_pairs_with_nothing() -> None:

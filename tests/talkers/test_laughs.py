@@ -1,8 +1,10 @@
+import math
+
 import torch
 
 from facetalk.core.events import Event
 from facetalk.core.spans import Span
-from facetalk.talkers.laughs import laugh_envelope, laugh_events, laugh_spans, laugh_windows
+from facetalk.talkers.laughs import laugh_envelope, laugh_events, laugh_spans, laugh_windows, with_afterglow
 
 
 def test_a_laugh_is_an_event_with_its_strength() -> None:
@@ -30,6 +32,29 @@ def test_a_laugh_fades_in_and_out() -> None:
     assert (shown[24:31].diff() >= 0).all()
     assert (shown[59:73].diff() <= 0).all()
     assert shown.diff().abs().max() < 0.3
+
+
+def test_a_smile_outlasts_its_laugh() -> None:
+    rows = torch.zeros(200, 2)
+    rows[50:80, 0] = 0.6
+    rows[60:80, 1] = -0.2
+    slow = with_afterglow(rows, [Span(50, 80)])
+    assert torch.equal(slow[:80], rows[:80])
+    assert (slow[79:139, 0].diff() < 0).all()
+    torch.testing.assert_close(slow[94, 0], torch.tensor(0.6 * math.exp(-1)), atol=1e-4, rtol=0)
+    assert torch.equal(slow[:, 1], rows[:, 1])
+    assert not slow[140:].any()
+
+
+def test_the_afterglow_of_long_laughs_is_the_same() -> None:
+    rows = torch.rand(20_000, 1, generator=torch.Generator().manual_seed(0))
+    rows[15_000:] = 0
+    slow = with_afterglow(rows, [Span(0, 15_000)])
+    expected, now = torch.zeros(20_000), 0.0
+    for frame in range(15_060):
+        now = max(float(rows[frame]), now * math.exp(-1 / 15))
+        expected[frame] = now
+    torch.testing.assert_close(slow[:15_060, 0], expected[:15_060], atol=1.1e-3, rtol=0)
 
 
 def test_neighbors_join_in_one_stretch() -> None:

@@ -45,12 +45,14 @@ class LaughTalkDataConfig:
     batch_size: int = 16
     laugh_shares: tuple[float, float, float] = (0.25, 0.5, 0.25)
     """Of the examples of stage 2: real laughter, paired laughter amid speech, speech alone."""
-    level_db: tuple[float, float] = (-3.0, 6.0)
+    level_db: tuple[float, float] = (-6.0, 9.0)
     """Level of a paired laugh over the speech that it interrupts."""
+    growth: tuple[float, float] = (0.75, 1.25)
+    """Factor on the motion of the softest and of the loudest of these laughs."""
 
     def __post_init__(self) -> None:
         check_ranges(self, length=(12, 100_000), batch_size=(1, 100_000), smiling_share=(0, 1), laugh_shares=(0, 1))
-        check_ranges(self, min_similarity=(-1, 1), level_db=(-60, 60), num_synthesized=(0, 100_000))
+        check_ranges(self, min_similarity=(-1, 1), level_db=(-60, 60), growth=(0, 4), num_synthesized=(0, 100_000))
 
 
 class VoicedBatch(NamedTuple):
@@ -138,10 +140,12 @@ class LaughTalkSampler:
         waveform = speech.waveform.clone()
         audio = laugh.waveform[: place.stop - place.start].float()
         audio = torch.nn.functional.pad(audio, (0, place.stop - place.start - len(audio)))
-        level = 10 ** (uniform(*self.config.level_db, generator) / 20) * waveform.square().mean().sqrt().clamp_min(1e-3)
+        strength = uniform(0, 1, generator)
+        level_db, growth = (low + strength * (high - low) for low, high in (self.config.level_db, self.config.growth))
+        level = 10 ** (level_db / 20) * waveform.square().mean().sqrt().clamp_min(1e-3)
         waveform[place] = 0.03 * waveform[place] + audio * level / audio.square().mean().sqrt().clamp_min(1e-6)
-        before, inside = laugh.rows[:1].expand(first, -1), laugh.rows[:frames]
-        after = laugh.rows[frames - 1 : frames].expand(length - first - frames, -1)
+        inside = growth * laugh.rows[:frames]
+        before, after = inside[:1].expand(first, -1), inside[-1:].expand(length - first - frames, -1)
         shown = laugh_envelope([Span(first, first + frames)], length)
         return VoicedBatch(waveform, torch.cat([before, inside, after]), shown, torch.ones(length))
 
