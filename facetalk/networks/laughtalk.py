@@ -93,6 +93,8 @@ class LaughTalkNetwork(nn.Module):
     mean: Tensor
     spread: Tensor
     amplitude: Tensor
+    gap_dirs: Tensor
+    """By how many millimeters each channel parts the lips of the head."""
 
     def __init__(
         self,
@@ -115,6 +117,7 @@ class LaughTalkNetwork(nn.Module):
         self.register_buffer("mean", torch.zeros(num_channels))
         self.register_buffer("spread", torch.ones(num_channels))
         self.register_buffer("amplitude", torch.ones(()))
+        self.register_buffer("gap_dirs", torch.zeros(num_channels))
 
     def talking(self, waveform: Samples) -> Float[Tensor, "frames channels"]:
         """Motion of stage 1 for a recording of any length."""

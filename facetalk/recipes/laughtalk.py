@@ -129,6 +129,7 @@ class LaughTalkTask:
         self.fixed_modules: Sequence[nn.Module] = geometry
         self.sampler, self.validation = sampler, validation
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
+        network.gap_dirs.copy_(self.lips.curve_dirs[:, 0])
         still = [index for index, name in enumerate(controls.names) if name in GAZE_NAMES]
         if not config.start:
             rows = torch.cat([example.rows[example.trusted > 0] for example in sampler.talking])

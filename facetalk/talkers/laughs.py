@@ -89,9 +89,7 @@ def laugh_envelope(spans: Sequence[Span], num_frames: int) -> Float[Tensor, " fr
     return shown
 
 
-def with_afterglow(
-    rows: Float[Tensor, "frames channels"], spans: Sequence[Span]
-) -> Float[Tensor, "frames channels"]:
+def with_afterglow(rows: Float[Tensor, "frames channels"], spans: Sequence[Span]) -> Float[Tensor, "frames channels"]:
     """Let a smile fade slowly: while and after somebody laughs no channel falls faster than `_AFTERGLOW_TIME`.
 
     Args:

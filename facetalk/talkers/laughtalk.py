@@ -8,7 +8,10 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 
+from facetalk.audio.phonemes import PHONEMES
+from facetalk.audio.segmentation import PhonemeTrack
 from facetalk.core.errors import FacetalkError
 from facetalk.core.events import Event
 from facetalk.core.motion import Motion
@@ -20,8 +23,10 @@ from facetalk.motion.heads import identity_names
 from facetalk.networks.laughtalk import LaughTalkNetwork
 from facetalk.networks.laughter_detector import LaughterDetector
 from facetalk.networks.registry import describe, load
+from facetalk.networks.styletalk import SpeechFeatures, feature_blocks
 from facetalk.talkers.base import Direction, check_laughter, reject_unsupported
 from facetalk.talkers.laughs import laugh_envelope, laugh_spans, laugh_windows, laughs_in, with_afterglow
+from facetalk.talkers.lip_contact import close_lips, closure_of
 
 BUNDLED = "laughtalk"
 """Weights whose residual other talkers get."""
@@ -38,6 +43,8 @@ class LaughTalk:
     detector: LaughterDetector
     controls: Controls
     """Columns of the network's motion."""
+    speech: SpeechFeatures
+    """Hears the phonemes: on P, B and M the lips close, also in a laugh."""
     name: str = BUNDLED
     head: str = "facetalk"
     """The head that its motions belong to."""
@@ -60,7 +67,8 @@ class LaughTalk:
             raise FacetalkError(f"{folder}: the network moves {len(network.mean)} controls, not {controls.count}")
         head = str(entries.get("head", "facetalk"))
         detector = load("laughter-detector")
-        return cls(network, detector, controls, name=name, head=head, num_betas=len(identity_names(head)))
+        speech = load("speech-encoder")
+        return cls(network, detector, controls, speech, name=name, head=head, num_betas=len(identity_names(head)))
 
     def speak(
         self,
@@ -71,13 +79,25 @@ class LaughTalk:
         """See `facetalk.talkers.base.Talker.speak`; there are no random choices.
 
         The motion's `laughter` is the residual of stage 2, which is part of its expression, and its events name each
-        laugh.
+        phoneme and each laugh.
         """
         direction = direction or Direction()
         reject_unsupported(self.name, direction, self.supported)
         waveform = checked_waveform(waveform)
         talking = self.controls.motion(self.network.talking(waveform), self.head, FPS, self.num_betas)
+        talking = talking.with_events(self._phonemes(waveform))
+        if not self.controls.has_jaw:
+            talking = talking.replace(
+                expression=closed_where_spoken(talking, talking.expression, self.network.gap_dirs)
+            )
         return self.with_laughter(talking, waveform, 1.0 if direction.laughter is None else direction.laughter)
+
+    def _phonemes(self, waveform: Waveform) -> tuple[Event, ...]:
+        """Hear the phonemes of a recording of any length."""
+        track, columns = PhonemeTrack(), list(self.speech.columns(*PHONEMES))
+        for block in feature_blocks(self.speech, waveform):
+            track.feed(block[:, columns])
+        return track.finish()
 
     def with_laughter(self, motion: Motion, waveform: Waveform, amount: float = 1.0) -> Motion:
         """Add the residual to a motion wherever laughter is heard.
@@ -105,7 +125,8 @@ def laughing(
     """Add the residual to a motion at known laughs; each laugh is heard with what comes right before and after it.
 
     Args:
-        motion: with the channels of `controls`, at 30 fps.
+        motion: with the channels of `controls`, at 30 fps. Where its events have a P, B or M the lips close in the laugh
+            too.
         waveform: the recording, 16 kHz.
         events: its laughs.
         network: its second stage laughs.
@@ -123,7 +144,19 @@ def laughing(
     rows *= amount * laugh_envelope(spans, motion.num_frames)[:, None]
     smiling = [column for column, name in enumerate(controls.names) if name.startswith(SMILING)]
     rows[:, smiling] = with_afterglow(rows[:, smiling], spans)
+    if not controls.has_jaw:
+        touched = rows.abs().sum(1, keepdim=True) > 0
+        closed = closed_where_spoken(motion, (motion.expression + rows).clamp(0, 1), network.gap_dirs)
+        rows = torch.where(touched, closed - motion.expression, rows)
     return controls.with_laughter(motion, rows).with_events(events)
+
+
+def closed_where_spoken(
+    motion: Motion, expression: Float[Tensor, "frames 52"], gap_dirs: Float[Tensor, " 52"]
+) -> Float[Tensor, "frames 52"]:
+    """The expression with its lips closed on every P, B and M among the events of a motion."""
+    closure = closure_of(motion.events_of("phoneme"), motion.num_frames)
+    return close_lips(expression[None], closure[None], gap_dirs)[0]
 
 
 def add_laughter(motion: Motion, waveform: Waveform, amount: float | None = None) -> Motion:

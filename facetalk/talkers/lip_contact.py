@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from facetalk.audio.visemes import BILABIAL
+from facetalk.core.events import Event
+from facetalk.core.timing import FPS
 from facetalk.head.channels import ARKIT_NAMES, indices
 
 CLOSE = ARKIT_NAMES.index("mouthClose")
@@ -157,6 +162,20 @@ def contact(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch 
     sure = ((probability - DOUBTFUL) / (CERTAIN - DOUBTFUL)).clamp(0, 1)
     blurred = functional.conv1d(functional.pad(sure[:, None], (1, 1), mode="replicate"), sure.new_tensor([[FLANKS]]))
     return torch.maximum(sure, blurred[:, 0])
+
+
+def closure_of(phonemes: Iterable[Event], num_frames: int) -> Float[Tensor, " frames"]:
+    """Return how complete the contact of the lips is in each frame of speech whose phonemes are known.
+
+    Args:
+        phonemes: with times; those that close the lips count.
+        num_frames: at 30 fps.
+    """
+    closed = torch.zeros(num_frames)
+    for phoneme in phonemes:
+        if phoneme.label in BILABIAL:
+            closed[round(phoneme.start * FPS) : max(round(phoneme.end * FPS), round(phoneme.start * FPS) + 1)] = 1
+    return contact(closed[None])[0]
 
 
 def resting(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames"]:

@@ -50,8 +50,14 @@ def make_task(assets: HeadAssets, **changes: Any) -> LaughTalkTask:
     return LaughTalkTask(config, network, CONTROLS, (PointGeometry(assets), LipGeometry(assets)), sampler(), [])
 
 
+def test_loud_laughs_move_the_face_more() -> None:
+    batch = sampler(laugh_shares=(0.0, 1.0, 0.0), growth=(0.5, 1.5)).sample(torch.Generator().manual_seed(0)).laughing
+    inside = [(waveform.abs().max(), rows.amax()) for waveform, rows in zip(batch.waveform, batch.rows, strict=True)]
+    assert [float(size) for _, size in sorted(inside)] == sorted(float(size) for _, size in inside)
+
+
 def test_a_laugh_interrupts_speech_and_shows_only_there() -> None:
-    batch = sampler(laugh_shares=(0.0, 1.0, 0.0)).sample(torch.Generator().manual_seed(0)).laughing
+    batch = sampler(laugh_shares=(0.0, 1.0, 0.0), growth=(1.0, 1.0)).sample(torch.Generator().manual_seed(0)).laughing
     assert batch.rows.shape == (3, 30, 52)
     for waveform, rows, shown in zip(batch.waveform, batch.rows, batch.shown, strict=True):
         inside = shown == 1
