@@ -125,7 +125,7 @@ def laughing(
     """Add the residual to a motion at known laughs; each laugh is heard with what comes right before and after it.
 
     Args:
-        motion: with the channels of `controls`, at 30 fps. Where its events have a P, B or M the lips close in the laugh
+        motion: with the channels of `controls`, at 30 fps; on a P, B or M among its events the lips close in the laugh
             too.
         waveform: the recording, 16 kHz.
         events: its laughs.

@@ -1,8 +1,8 @@
 """Laughing with the whole head: it leans back as the laugh grows, bobs with the bursts, and the brows rise.
 
 When people laugh the head goes back and up, and the trunk shakes at the rate of the bursts, four to six a second
-(Ruch and Ekman 2001, The Expressive Pattern of Laughter; Niewiadomski et al. 2014). The sizes are a choice, at the lower
-end of what is seen.
+(Ruch and Ekman 2001, The Expressive Pattern of Laughter; Niewiadomski et al. 2014). The sizes are a choice, at the
+lower end of what is seen.
 """
 
 from __future__ import annotations
