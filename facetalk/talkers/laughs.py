@@ -32,7 +32,6 @@ _FADE_IN_FRAMES, _FADE_OUT_FRAMES = 6, 12
 """The face starts to laugh a little before it is heard, and takes twice as long to calm down."""
 _AFTERGLOW_FRAMES, _AFTERGLOW_TIME = 60, 15.0
 """A smile outlasts its laugh: it loses two thirds in half a second, and is gone after two."""
-_LEAST_AFTERGLOW = 1e-3
 
 
 def laughter_probability(detector: LaughterDetector, waveform: Samples) -> Float[Tensor, " frames"]:
@@ -102,7 +101,7 @@ def with_afterglow(rows: Float[Tensor, "frames channels"], spans: Sequence[Span]
         rising = (torch.arange(len(near), dtype=torch.float64) / _AFTERGLOW_TIME)[:, None]
         # exp(-t) max exp(u) r(u) over the past u, in logarithms because a laugh may be long.
         slow = ((near.double().clamp_min(1e-9).log() + rising).cummax(0).values - rising).exp().to(rows)
-        near.copy_(torch.where(slow > _LEAST_AFTERGLOW, torch.maximum(near, slow), near))
+        near += (slow - near.clamp_min(0)).clamp_min(0)
     return rows
 
 
