@@ -18,6 +18,7 @@ from facetalk.core.errors import FacetalkError
 from facetalk.core.spans import runs
 from facetalk.core.timing import FPS, SAMPLE_RATE
 from facetalk.data.laughter import LaughterExample
+from facetalk.data.patterns import matches_any
 from facetalk.data.sampling import random_index, uniform
 
 _FRAME = SAMPLE_RATE / FPS
@@ -42,6 +43,10 @@ class LaughterDataConfig:
     """Share of the examples with a laugh."""
     recorded_share: float = 0.5
     """Share of these laughs that are recordings; of the others, half are synthesized and half are cut from speech."""
+    sounds: tuple[str, ...] = ()
+    """Paths of recordings of other sounds of a voice, such as coughs and screams, with * and ?."""
+    sound_share: float = 0.0
+    """Share of the examples without a laugh in which one of these sounds is heard instead."""
     num_generated: int = 300
     """Number of laughs of each of the two generated kinds."""
     quiet_share: float = 0.2
@@ -53,8 +58,9 @@ class LaughterDataConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
-        check_ranges(self, frames=(1, 1e5), batch_size=(1, 1e5), pool_batches=(1, 1e5), num_generated=(1, 1e5))
-        check_ranges(self, laugh_share=(0, 1), recorded_share=(0, 1), quiet_share=(0, 1), speed=(0, 2))
+        check_ranges(self, frames=(1, 1e5), batch_size=(1, 1e5), pool_batches=(1, 1e5), num_generated=(0, 1e5))
+        check_ranges(self, laugh_share=(0, 1), recorded_share=(0, 1), quiet_share=(0, 1), sound_share=(0, 1))
+        check_ranges(self, speed=(0, 2))
 
 
 class LaughterBatch(NamedTuple):
@@ -73,12 +79,15 @@ class LaughterSampler:
     def __init__(self, examples: Sequence[LaughterExample], config: LaughterDataConfig, seed: int) -> None:
         self.config = config
         self.speech = [example.waveform for example in examples if not example.laughs]
+        self.sounds = [e.waveform for e in examples if not e.laughs and matches_any(e.path, config.sounds)]
         self.recorded = [laugh for example in examples if example.laughs for laugh in recorded_laughs(example)]
         if not self.speech or not self.recorded:
             raise FacetalkError(
                 f"{len(self.recorded)} laughs and {len(self.speech)} recordings without laughter to train on; "
                 "both are needed"
             )
+        if config.sound_share and not self.sounds:
+            raise FacetalkError(f"data.sound_share={config.sound_share:g}, but no recording matches data.sounds")
         generator = torch.Generator().manual_seed(seed)
         self.synthetic = [synthesize_laugh(generator) for _ in range(config.num_generated)]
         self.spliced = [self._splice(generator) for _ in range(config.num_generated)]
@@ -106,28 +115,33 @@ class LaughterSampler:
             audio = audio + _fit_length(speech, samples, generator)
         laughing = torch.zeros(config.frames)
         if uniform(0, 1, generator) < config.laugh_share:
-            audio, first, size = self._with_laugh(audio, has_speech, generator)
+            laugh = self._at_speed(_choose(self._laughs(generator), generator).float(), generator)
+            audio, first, size = self._interrupted(audio, laugh, has_speech, generator)
             middles = (torch.arange(config.frames) + 0.5) * _FRAME
             laughing = ((middles >= first) & (middles < first + size)).float()
+        elif config.sound_share and uniform(0, 1, generator) < config.sound_share:
+            sound = self._at_speed(_choose(self.sounds, generator).float(), generator)
+            audio, _, _ = self._interrupted(audio, sound, has_speech, generator)
         edge = functional.max_pool1d(torch.diff(laughing, prepend=laughing[:1]).abs()[None], 5, 1, 2)[0]
         return audio, laughing, 1 - edge
 
-    def _with_laugh(self, audio: Tensor, has_speech: bool, generator: torch.Generator) -> tuple[Tensor, int, int]:
-        """The audio with a laugh mixed in, the first sample of the laugh and its length."""
-        laugh = self._at_speed(_choose(self._laughs(generator), generator).float(), generator)
+    def _interrupted(
+        self, audio: Tensor, sound: Tensor, has_speech: bool, generator: torch.Generator
+    ) -> tuple[Tensor, int, int]:
+        """The audio with a laugh or another sound mixed in, the first sample of that and its length."""
         if uniform(0, 1, generator) < 0.3:
-            laugh = torch.cat([laugh, 0.8 * laugh])
-        laugh = laugh[: len(audio) - 1]
-        size = len(laugh)
+            sound = torch.cat([sound, 0.8 * sound])
+        sound = sound[: len(audio) - 1]
+        size = len(sound)
         first = random_index(len(audio) - size, generator)
         under = audio[first : first + size]
         level_db = uniform(*self.config.over_speech_db, generator)
         reference = audio.square().mean().sqrt() if has_speech else torch.tensor(0.1)
-        laugh = laugh / laugh.square().mean().sqrt().clamp_min(1e-6) * reference * 10 ** (level_db / 20)
+        sound = sound / sound.square().mean().sqrt().clamp_min(1e-6) * reference * 10 ** (level_db / 20)
         if uniform(0, 1, generator) < 0.5:
             under = 0.03 * under
         mixed = audio.clone()
-        mixed[first : first + size] = under + laugh
+        mixed[first : first + size] = under + sound
         return mixed, first, size
 
     def _laughs(self, generator: torch.Generator) -> Sequence[Tensor]:

@@ -6,7 +6,7 @@ import torch
 
 from facetalk.audio.laughter_synthesis import synthesize_laugh
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.data.laughter import laughing_frames, read_laughter_pack
+from facetalk.data.laughter import LaughterExample, laughing_frames, read_laughter_pack
 from facetalk.data.laughter_mixing import LaughterDataConfig, LaughterSampler, recorded_laughs
 from facetalk.io.audio import write_wav
 from facetalk.networks.registry import load
@@ -52,6 +52,24 @@ def test_a_run_writes_a_detector_that_loads(pack: Path, tmp_path: Path) -> None:
     figures = train(config, pack, tmp_path / "run").metrics
     assert figures.keys() == {"found", "false_alarms", "frame_auc"}
     assert load("laughter-detector", tmp_path / "run").probability(torch.zeros(16_000)).shape == (30,)
+
+
+def test_other_sounds_are_mixed_in_like_laughs_but_are_none() -> None:
+    quiet, cough = torch.full((48_000,), 1e-4).half(), torch.full((8_000,), 0.5).half()
+    silent = torch.zeros(90, dtype=torch.bool)
+    examples = [
+        LaughterExample("talk", "a", False, quiet, silent),
+        LaughterExample("human/cough", "b", False, cough, silent[:15]),
+        LaughterExample("laugh", "c", True, 0.1 * torch.ones(16_000).half(), torch.ones(30, dtype=torch.bool)),
+    ]
+    chosen = {"laugh_share": 0.0, "quiet_share": 1.0, "num_generated": 0, "sounds": ("human/*",)}
+    without = LaughterSampler(examples, LaughterDataConfig(**chosen), 0).sample(torch.Generator().manual_seed(0))
+    mixed = LaughterSampler(examples, LaughterDataConfig(**chosen, sound_share=1.0), 0)
+    batch = mixed.sample(torch.Generator().manual_seed(0))
+    assert (batch.waveform.std(1) > 5 * without.waveform.std(1)).all()
+    assert not batch.laughing.any()
+    with pytest.raises(FacetalkError, match="no recording matches data.sounds"):
+        LaughterSampler(examples[::2], LaughterDataConfig(**chosen, sound_share=1.0), 0)
 
 
 @pytest.mark.slow
