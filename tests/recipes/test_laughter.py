@@ -68,7 +68,7 @@ def test_other_sounds_are_mixed_in_like_laughs_but_are_none() -> None:
     batch = mixed.sample(torch.Generator().manual_seed(0))
     assert (batch.waveform.std(1) > 5 * without.waveform.std(1)).all()
     assert not batch.laughing.any()
-    with pytest.raises(FacetalkError, match="no recording matches data.sounds"):
+    with pytest.raises(FacetalkError, match=r"no recording matches data\.sounds"):
         LaughterSampler(examples[::2], LaughterDataConfig(**chosen, sound_share=1.0), 0)
 
 

@@ -81,6 +81,7 @@ def card_figures(clips_dir: Path, speech_dir: Path, talker: LaughTalk, head: Hea
         "mouths": evaluate_laughtalk(talker.network, talker.controls, lips, examples[:MAX_CLIPS]),
         "vertices": vertex_errors(talker, head, examples),
         "laughter": laughter_figures(heard, lips),
+        "real_laughter": real_figures(talker, [e for e in examples if e.clip.label == LAUGHING], lips),
         "synthesized_laughter": laughter_figures(synthesized, lips),
         "classifier_auc": classifier_auc(
             known, heard, [talker.speak(e.waveform.float()) for e in examples[:MAX_CLIPS]]
@@ -111,6 +112,28 @@ def laughter_figures(heard: Sequence[Heard], lips: LipGeometry) -> dict[str, flo
         pair = torch.stack([rhythm(opening), rhythm(loudness_db(one.waveform))[: len(opening)]])
         figures["rhythm"].append(float(torch.corrcoef(pair)[0, 1]))
     return {name: sum(values) / max(1, len(values)) for name, values in figures.items()}
+
+
+def real_figures(talker: LaughTalk, examples: Sequence[VoicedExample], lips: LipGeometry) -> dict[str, float]:
+    """Tracked laughter beside stage 1 and both stages: mean smile and lip gap, and how their courses correlate."""
+    figures: dict[str, list[float]] = {}
+    columns = indices(SMILE_NAMES)
+    for example in examples:
+        one = laughed(talker, example.waveform.float())
+        size = min(example.num_frames, one.talking.num_frames)
+        curves = {
+            name: torch.stack([rows[:size, columns].mean(1), lips.curves(rows[:size])[:, 0]])
+            for name, rows in (
+                ("true", example.rows), ("talk", one.talking.expression), ("both", one.laughing.expression)
+            )
+        }  # fmt: skip
+        for name, pair in curves.items():
+            for index, what in enumerate(("smile", "gap_mm")):
+                figures.setdefault(f"{what}_{name}", []).append(float(pair[index].mean()))
+                if name != "true":
+                    both = torch.stack([pair[index], curves["true"][index]])
+                    figures.setdefault(f"{what}_{name}_r", []).append(float(torch.corrcoef(both)[0, 1]))
+    return {name: sum(values) / len(values) for name, values in figures.items()}
 
 
 def vertex_errors(talker: LaughTalk, head: HeadModel, examples: Sequence[VoicedExample]) -> dict[str, float]:
