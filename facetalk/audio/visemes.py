@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from facetalk.audio.phonemes import PHONEMES
+from facetalk.audio.phonemes import PHONEME_IDS, PHONEMES
 
 VISEMES: tuple[tuple[str, ...], ...] = (
     ("P", "B", "M"), ("F", "V"), ("TH", "DH"), ("T", "D", "N", "L"), ("K", "G", "NG", "HH"), ("S", "Z"),
@@ -34,6 +34,15 @@ BILABIAL = ("P", "B", "M")
 
 LABIODENTAL = ("F", "V")
 """Phonemes with the lower lip against the upper teeth."""
+
+
+def bilabial_frames(labels: Int64[Tensor, " frames"]) -> Bool[Tensor, " frames"]:
+    """In which frames a P, B or M is spoken.
+
+    Args:
+        labels: phoneme id of each frame.
+    """
+    return torch.isin(labels, torch.tensor([PHONEME_IDS[symbol] for symbol in BILABIAL]))
 
 
 def viseme_of_phoneme() -> Int64[Tensor, " phonemes"]:

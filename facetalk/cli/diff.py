@@ -9,6 +9,7 @@ import typer
 
 from facetalk.cli.options import JsonFlag
 from facetalk.cli.output import print_json, print_table, print_text
+from facetalk.cli.tolerance import leave_if_beyond
 
 if TYPE_CHECKING:
     from facetalk.metrics.curve_differences import CurveDifference
@@ -65,8 +66,7 @@ def diff(
             print_table(("curve", "largest", "unit", "at_s", "rms", "spans_s"), rows)
         elif found.within:
             print_text("no differences" if not found.curves else "no differences beyond the tolerance")
-    if tolerance is not None and not found.within:
-        raise typer.Exit(1)
+    leave_if_beyond(tolerance is not None, found.within)
 
 
 def _spans(curve: CurveDifference) -> str:

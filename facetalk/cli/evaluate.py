@@ -2,40 +2,162 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facetalk.cli.options import HeadName, JsonFlag
+from facetalk.cli.options import HeadName, JsonFlag, OverwriteFlag
 from facetalk.cli.output import print_failures, print_json, print_table
+from facetalk.cli.progress import note, progress_display
+from facetalk.cli.tolerance import leave_if_beyond
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from facetalk.pipelines.evaluate import Evaluation
+
+MOST_CLIP_COLUMNS = 4
+"""With more clips, the table shows only their means."""
 
 
 def evaluate(
-    predicted: Annotated[Path, typer.Argument(metavar="PRED", help="Motion file, vertex file (.npy) or folder.")],
+    predicted: Annotated[
+        Path,
+        typer.Argument(metavar="PRED", help="Motion, vertices (.npy, .npz, folder of OBJ or PLY), video, or folder."),
+    ],
     reference: Annotated[Path, typer.Argument(metavar="REF", help="What to compare with; folders are paired by name.")],
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="lve, mve, fdd or lmd; may be repeated.  [default: all]")
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            help="lve, lve-sq, mve, fve, eve, fdd, fdd-abs, mod, m-lmd, f-lmd (the default); ssim, psnr, cpbd, sync, "
+            "lip-closure, beat, blink, pose, jitter, emotion-distance, lip-reading, diversity; all for what the "
+            "clips allow. May be repeated.",
+        ),
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against", metavar="DIR", help="Further predictions for REF, to compare systems. May be repeated."
+        ),
+    ] = None,
+    baseline: Annotated[
+        str,
+        typer.Option(
+            "--baseline",
+            metavar="LIST",
+            help="Figures of a face that does not move (still), and of the prediction for another clip (shuffled).",
+        ),
+    ] = "",
+    audio: Annotated[
+        Path | None, typer.Option("--audio", metavar="FILE|DIR", help="The speech, where it is not beside the clips.")
+    ] = None,
+    regions: Annotated[
+        Path | None,
+        typer.Option("--regions", metavar="FILE", help="Vertices of lips, upper face, ... of another mesh."),
+    ] = None,
+    template: Annotated[
+        Path | None,
+        typer.Option("--template", metavar="FILE", help="Face at rest of another mesh, or of each speaker."),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option("--fps", metavar="RATE", help="Frame rate of vertices that do not state one.")
     ] = None,
     head: HeadName = "facetalk",
+    sync_critic: Annotated[
+        str, typer.Option("--sync-critic", metavar="DIR", help="Network of the metric sync, see `facetalk train`.")
+    ] = "sync-critic",
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tolerance",
+            metavar="FIGURE=LIMIT",
+            help="Exit with 1 if the mean of a figure is larger, or smaller where more is better. May be repeated.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the bootstrap of the confidence intervals.")] = 0,
     as_json: JsonFlag = False,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write the figures of each clip as a table.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a report with the course of each figure.")
+    ] = None,
+    overwrite: OverwriteFlag = False,
 ) -> None:
-    """Compare predicted motion with a reference, in millimeters.
+    """Compare predicted motion, meshes or videos with a reference.
 
-    lve: largest error among the lip vertices of each frame, as distance (mm) and squared (mm2). mve: mean error of all
-    vertices. fdd: how much less the upper face moves than the reference's. lmd: distance of the 68 landmarks and of
-    the 20 of the mouth after alignment. The motion of the head as a whole is removed first.
+    Distances of vertices and landmarks are in millimeters, of landmarks in videos in interocular distances (iod). The
+    motion of the head as a whole is removed first. docs/metrics.md defines every figure.
     """
     from facetalk.pipelines import evaluate as pipeline
+    from facetalk.pipelines.evaluation.results import beyond, read_limits
+    from facetalk.pipelines.evaluation_files import check_outputs, write_outputs
 
-    result = pipeline.evaluate(predicted, reference, metrics=metric or tuple(pipeline.METRICS), head=head)
+    limits = read_limits(tolerance or [])
+    check_outputs(csv, html, overwrite)
+    with progress_display() as show:
+        result = pipeline.evaluate(
+            predicted,
+            reference,
+            metrics=metric or (),
+            head=head,
+            against=against or (),
+            baselines=[name.strip() for name in baseline.split(",") if name.strip()],
+            audio=audio,
+            regions=regions,
+            template=template,
+            fps=fps,
+            sync_critic=sync_critic,
+            seed=seed,
+            progress=show,
+        )
+    exceeded = beyond(result.mean, limits)
+    write_outputs(result, csv, html)
     if as_json:
-        print_json({"mean": result.mean, "pairs": result.pairs, "failed": result.failed})
+        print_json(_document(result, limits, exceeded))
     else:
-        rows = [(name, *(f"{value:.4f}" for value in figures.values())) for name, figures in result.pairs.items()]
-        if len(rows) > 1:
-            rows.append(("mean", *(f"{value:.4f}" for value in result.mean.values())))
-        print_table(("clip", *result.mean), rows)
+        _print_tables(result)
+        for figure, reason in exceeded.items():
+            note(f"{figure} {reason}")
+        for name, reason in result.left_out.items():
+            note(f"left out: {name} {reason}")
     print_failures(result.failed)
     if result.failed:
         raise typer.Exit(1)
+    leave_if_beyond(bool(limits), not exceeded)
+
+
+def _document(result: Evaluation, limits: Mapping[str, float], exceeded: Mapping[str, str]) -> dict[str, object]:
+    """What `--json` prints: the prediction first, then all systems by name."""
+    systems = {name: system.document() for name, system in result.systems.items()}
+    first = next(iter(systems.values()))
+    others = {"failed": result.failed, "left_out": result.left_out}
+    judged = {"tolerance": limits, "beyond": exceeded} if limits else {}
+    return first | others | judged | ({"systems": systems} if len(systems) > 1 else {})
+
+
+def _print_tables(result: Evaluation) -> None:
+    """A row for each figure: of each clip where they are few, else the mean of each system and how certain it is."""
+    if len(result.systems) == 1 and len(result.pairs) <= MOST_CLIP_COLUMNS:
+        columns = {
+            name: [_number(row.get(figure)) for figure in result.first.names] for name, row in result.pairs.items()
+        }
+    else:
+        columns = {}
+    if len(columns) != 1:
+        for name, system in result.systems.items():
+            label = "mean" if len(result.systems) == 1 else name
+            columns[label] = [_with_interval(system.mean.get(f), system.intervals.get(f)) for f in result.first.names]
+    rows = list(zip(result.first.names, *columns.values(), strict=True))
+    print_table(("figure", *columns), rows)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
+
+
+def _with_interval(value: float | None, interval: Sequence[float] | None) -> str:
+    return _number(value) + ("" if interval is None else f" [{_number(interval[0])}, {_number(interval[1])}]")

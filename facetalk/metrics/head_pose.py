@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.rotations import axis_angle_to_matrix, yaw_pitch_roll
+from facetalk.core.rotations import axis_angle_to_matrix, from_yaw_pitch_roll, matrix_to_axis_angle, yaw_pitch_roll
 from facetalk.metrics.curve_differences import angles_between
 
 AXES = ("yaw", "pitch", "roll")
@@ -36,8 +36,9 @@ def head_angles(turns: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3"]:
     return yaw_pitch_roll(axis_angle_to_matrix(turns)).rad2deg()
 
 
-def angular_speed(turns: Float[Tensor, "frames 3"], fps: float) -> Float[Tensor, " steps"]:
-    """Degrees a second from each frame to the next one; `turns` as in `head_angles`."""
+def angular_speed(angles: Float[Tensor, "frames 3"], fps: float) -> Float[Tensor, " steps"]:
+    """Degrees a second from each frame to the next one; `angles` in degrees, as of `head_angles`."""
+    turns = matrix_to_axis_angle(from_yaw_pitch_roll(angles.deg2rad()))
     return angles_between(turns[:-1], turns[1:]) * fps
 
 

@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.landmarks import IBUG_OUTER_EYE_CORNERS
-from facetalk.metrics.lips import MM_PER_M
+from facetalk.core.landmarks import IBUG_LOWER_INNER_LIP, IBUG_OUTER_EYE_CORNERS, IBUG_UPPER_INNER_LIP
 
 
 class Similarity(NamedTuple):
@@ -46,18 +45,24 @@ def align(
     return similarity(source, target).apply(source)
 
 
-def landmark_distance_mm(
+def landmark_distance(
     predicted: Float[Tensor, "frames 68 3"], reference: Float[Tensor, "frames 68 3"], points: tuple[int, ...]
 ) -> Float[Tensor, " frames"]:
     """Mean distance of some landmarks after all 68 are aligned frame by frame: LMD is its mean.
 
     Args:
-        predicted: meters, in any pose and size.
-        reference: meters; its size sets the scale.
+        predicted: in any pose and size.
+        reference: its size sets the scale, and its unit that of the distance.
         points: 0-based indices of the landmarks that count.
     """
     chosen = list(points)
-    return MM_PER_M * (align(predicted, reference)[:, chosen] - reference[:, chosen]).norm(dim=-1).mean(1)
+    return (align(predicted, reference)[:, chosen] - reference[:, chosen]).norm(dim=-1).mean(1)
+
+
+def lip_opening(landmarks: Float[Tensor, "frames 68 3"]) -> Float[Tensor, " frames"]:
+    """Distance of the centers of the inner lips, in the unit of the landmarks."""
+    upper, lower = IBUG_UPPER_INNER_LIP[1], IBUG_LOWER_INNER_LIP[1]
+    return (landmarks[:, upper] - landmarks[:, lower]).norm(dim=-1)
 
 
 def interocular_distance(landmarks: Float[Tensor, "frames 68 _"]) -> Float[Tensor, " frames"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from facetalk.metrics.lips import MM_PER_M
+from facetalk.metrics.vertices import MM_PER_M
 
 
 def dynamics_mm2(

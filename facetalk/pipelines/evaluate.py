@@ -1,195 +1,219 @@
-"""Predicted and reference motion -> metrics of their difference, with units."""
+"""Predicted and reference clips -> metrics of their difference, with units."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.motion import Motion
-from facetalk.head.channels import ARKIT_NAMES
+from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
+from facetalk.core.motion import check_fps
+from facetalk.core.progress import INPUTS, Progress, no_progress
 from facetalk.head.model import HeadModel
-from facetalk.importers.registry import import_motion
-from facetalk.io.npy import ArrayFileError, npy_shape, read_npy
-from facetalk.metrics.registry import METRICS, FacePair
-from facetalk.motion.frames import posed
+from facetalk.metrics.base import NotOfferedError
+from facetalk.metrics.registry import ALL, chosen_metrics, load_metric
 from facetalk.motion.heads import load_head
+from facetalk.pipelines.evaluation.audio import speech_of_pair
+from facetalk.pipelines.evaluation.clips import Clip, fitted_in_length, held_still, read_clip
+from facetalk.pipelines.evaluation.evidence import Options, PairEvidence
+from facetalk.pipelines.evaluation.pairing import Paths, paired, takes_of
+from facetalk.pipelines.evaluation.regions import read_layout
+from facetalk.pipelines.evaluation.results import Curves, Figures, SystemFigures
+from facetalk.pipelines.evaluation.synchrony import BUNDLED
 
-SUFFIXES = (".npz", ".npy")
-"""Of the files in a folder: motions, and vertices `(frames, vertices, 3)` in meters. Single files may also be of other
-programs."""
-
-MOST_VERTEX_BYTES = 16 << 30
-"""Of a vertex file, which is as large on disk."""
-LARGEST_M = 1e4
-
-_MAX_LENGTH_DIFFERENCE = 0.1
-"""Clips whose lengths differ by more than this share are not of the same speech."""
+STILL, SHUFFLED = "still", "shuffled"
+BASELINES = (STILL, SHUFFLED)
+"""Predictions that need no system: the reference's mean face, and the prediction for another clip."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Figures of each pair, their mean, and the pairs that could not be compared with the reason of each."""
+    """Figures of each system, and what could not be compared with the reason."""
 
-    pairs: Mapping[str, Mapping[str, float]]
+    systems: Mapping[str, SystemFigures]
+    """By name: the folder or file, a baseline. The prediction comes first."""
     failed: Mapping[str, str] = field(default_factory=dict)
+    """Clips by name; those of further systems after the system's name."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Metrics that were not asked for by name and that the clips do not allow."""
+
+    @property
+    def first(self) -> SystemFigures:
+        """The prediction."""
+        return next(iter(self.systems.values()))
+
+    @property
+    def pairs(self) -> Mapping[str, Figures]:
+        """Figures of each pair of the prediction."""
+        return self.first.pairs
 
     @property
     def mean(self) -> dict[str, float]:
-        """Mean of every figure over the pairs."""
-        names = next(iter(self.pairs.values()), {})
-        return {name: float(np.mean([figures[name] for figures in self.pairs.values()])) for name in names}
+        """Mean of every figure of the prediction over the pairs."""
+        return self.first.mean
 
 
 def evaluate(
     predicted_path: str | Path,
     reference_path: str | Path,
     *,
-    metrics: Sequence[str] = tuple(METRICS),
+    metrics: Sequence[str] = (),
     head: str = "facetalk",
+    against: Sequence[str | Path] = (),
+    baselines: Sequence[str] = (),
+    audio: str | Path | None = None,
+    regions: str | Path | None = None,
+    template: str | Path | None = None,
+    fps: float | None = None,
+    sync_critic: str | Path = BUNDLED,
+    seed: int = 0,
+    progress: Progress = no_progress,
 ) -> Evaluation:
-    """Compare one file with another, or all files of a folder with those of the same name in another.
+    """Compare one clip with another, or all clips of a folder with those of the same name in another.
 
     Head motion is removed, and a predicted motion is posed with the reference's identity, so that only the face counts.
-    Motions are compared at the reference's frame rate over their common length.
+    Clips are compared at the reference's frame rate over their common length.
 
     Args:
-        predicted_path: a motion file, `.npy` vertices in meters, or a folder of these; or a file of another program
-            that `import_motion` reads.
+        predicted_path: a motion file, or a file of another program that `import_motion` reads; vertices in meters as
+            `.npy`, `.npz` or a folder of OBJ or PLY frames; a video; or a folder of these.
         reference_path: what it is compared with.
-        metrics: names of the metrics: `lve`, `mve`, `fdd`, `lmd`.
-        head: name of the head that both are posed on.
+        metrics: names as in `METRICS`, or `all` for those that the clips allow; if none are given, those that take no
+            longer than posing the head.
+        head: name of the head that motions are posed on.
+        against: further predictions for the same reference, to compare systems.
+        baselines: of `BASELINES`.
+        audio: the speech, or a folder with a recording of the name of each clip; found beside the clips if not given.
+        regions: which vertices of another mesh are lips, upper face and skin; see `read_layout`.
+        template: the face at rest of another mesh, also by speaker.
+        fps: frame rate of vertices that do not state one.
+        sync_critic: bundled weights, or a folder that `facetalk train sync-critic` wrote.
+        seed: of the bootstrap.
+        progress: called with the number of compared clips.
 
     Returns:
         Figures of every pair and their mean, with the unit in each name.
 
     Raises:
         UsageError: a metric is unknown, or nothing can be paired.
+        FacetalkError: a single clip cannot be compared, or lacks what a named metric needs.
+
+    Example:
+        >>> evaluate("out/speech.npz", "reference.npz", metrics=("lve", "fdd")).mean["lve_mm"]
     """
-    for path in (predicted_path, reference_path):
+    for path in (predicted_path, reference_path, *against):
         if not isinstance(path, str | Path):
             raise UsageError(
                 f"evaluate compares files and folders, not {type(path).__name__}; write_motion makes a file"
             )
-    metrics = metrics.split(",") if isinstance(metrics, str) else metrics
-    unknown = [name for name in metrics if name not in METRICS]
-    if unknown:
-        raise UsageError(f"unknown metric {unknown[0]!r}; known metrics: {', '.join(METRICS)}")
-    pairs, failed = paired(Path(predicted_path), Path(reference_path))
-    model = load_head(head)
-    figures: dict[str, dict[str, float]] = {}
-    for name, (predicted, reference) in pairs.items():
-        try:
-            pair = read_pair(predicted, reference, model)
-        except FacetalkError as error:
-            if Path(predicted_path).is_file():
-                raise
-            failed[name] = str(error)
-            continue
-        figures[name] = {key: value for metric in metrics for key, value in METRICS[metric](pair).items()}
-    return Evaluation(figures, failed)
+    named = metrics.split(",") if isinstance(metrics, str) else list(metrics)
+    chosen = chosen_metrics(named)
+    for name in baselines:
+        if name not in BASELINES:
+            raise UsageError(f"unknown baseline {name!r}; there are: {', '.join(BASELINES)}")
+    check_fps(fps)
+    options = Options(read_layout(regions, template), fps, str(sync_critic))
+    paths = [Path(path) for path in (predicted_path, *against)]
+    pairings = {name: paired(path, Path(reference_path)) for name, path in zip(_names(paths), paths, strict=True)}
+    own = next(iter(pairings.values())).pairs
+    if SHUFFLED in baselines and len(own) < 2:
+        raise UsageError("the baseline shuffled needs folders with at least two clips in common")
+    strict = frozenset(named) - {ALL} if ALL not in named else frozenset()
+    run = _Run(load_head(head), options, chosen, strict, None if audio is None else Path(audio))
+    jobs = [(system, pairing.pairs, "") for system, pairing in pairings.items()]
+    jobs += [(baseline, own, baseline) for baseline in dict.fromkeys(baselines)]
+    total, done = sum(len(pairs) for _, pairs, _ in jobs), 0
+    failed = {name: why for system, pairing in pairings.items() for name, why in pairing.unpaired.items()}
+    systems = {}
+    for system, pairs, baseline in jobs:
+        figures, curves = {}, {}
+        for name in pairs:
+            try:
+                figures[name], curves[name] = run.measured(name, pairs, baseline)
+            except USER_ERRORS as error:
+                if len(pairs) == 1 and paths[0].is_file():
+                    raise
+                failed[name if system == next(iter(pairings)) else f"{system}: {name}"] = str(user_error(error))
+            done += 1
+            progress(INPUTS, done, total)
+        systems[system] = SystemFigures(figures, curves, seed)
+    return Evaluation(systems, failed, run.left_out)
 
 
-def paired(predicted: Path, reference: Path) -> tuple[dict[str, tuple[Path, Path]], dict[str, str]]:
-    """Files with the same name without suffix, and the names that occur in one folder only, with the reason."""
-    for path in (predicted, reference):
-        if not path.exists():
-            raise FacetalkError(f"no such file or folder: {path}")
-    if predicted.is_dir() != reference.is_dir():
-        raise UsageError(f"{predicted} and {reference} must both be files or both be folders")
-    if predicted.is_file():
-        return {predicted.stem: (predicted, reference)}, {}
-    predicted_files, reference_files = _by_stem(predicted), _by_stem(reference)
-    common = sorted(predicted_files.keys() & reference_files.keys())
-    if not common:
-        raise FacetalkError(f"no file in {predicted} has the name of one in {reference} ({' or '.join(SUFFIXES)})")
-    unpaired = dict.fromkeys(sorted(predicted_files.keys() - common), f"no file of that name in {reference}")
-    unpaired |= dict.fromkeys(sorted(reference_files.keys() - common), f"no file of that name in {predicted}")
-    return {name: (predicted_files[name], reference_files[name]) for name in common}, unpaired
+class _Run:
+    """Metrics of pairs, one after the other."""
+
+    def __init__(
+        self, head: HeadModel, options: Options, metrics: Sequence[str], strict: frozenset[str], audio: Path | None
+    ) -> None:
+        """Remember what is wanted.
+
+        Args:
+            head: on which motions are posed.
+            options: what files do not say.
+            metrics: those to compute.
+            strict: those that a pair must allow.
+            audio: the speech, or a folder of recordings.
+        """
+        self.head, self.options, self.metrics, self.strict, self.audio = head, options, metrics, strict, audio
+        self.left_out: dict[str, str] = {}
+        """Metrics that a pair did not allow, with the reason of the first one."""
+
+    def measured(self, name: str, pairs: Mapping[str, Paths], baseline: str) -> tuple[Figures, Curves]:
+        """Figures of a pair.
+
+        Args:
+            name: of the pair.
+            pairs: those of its system.
+            baseline: what takes the place of the prediction; empty for nothing.
+        """
+        evidence = self._evidence(name, pairs, baseline)
+        figures: dict[str, float] = {}
+        curves: dict[str, Tensor] = {}
+        reasons: dict[str, str] = {}
+        for metric in self.metrics:
+            try:
+                found = load_metric(metric).measure(evidence)
+            except NotOfferedError as error:
+                if metric in self.strict and not baseline:
+                    raise FacetalkError(f"{metric} {error}") from None
+                reasons[metric] = str(error)
+                continue
+            figures |= found.figures
+            curves |= found.curves
+        if not figures:
+            metric, reason = next(iter(reasons.items()))
+            raise FacetalkError(f"nothing can be computed for these clips: {metric} {reason}")
+        self.left_out = reasons | self.left_out
+        return figures, Curves(evidence.fps, curves)
+
+    def _evidence(self, name: str, pairs: Mapping[str, Paths], baseline: str) -> PairEvidence:
+        reference = self._clip(pairs[name].reference)
+        if baseline == STILL:
+            predicted = held_still(reference)
+        elif baseline == SHUFFLED:
+            names = list(pairs)
+            other = names[(names.index(name) + 1) % len(names)]
+            predicted = fitted_in_length(self._clip(pairs[other].predicted), reference)
+        else:
+            predicted = self._clip(pairs[name].predicted)
+        takes = [] if baseline else [partial(self._clip, pairs[other].predicted) for other in takes_of(name, pairs)]
+        hears = partial(speech_of_pair, name, predicted, reference, self.audio)
+        return PairEvidence(predicted, reference, self.head, name, hears, self.options, takes)
+
+    def _clip(self, path: Path) -> Clip:
+        return read_clip(path, self.head)
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and not path.name.startswith(".")):
-        if path.stem in found:
-            raise FacetalkError(f"{found[path.stem]} and {path} have the same name; keep one to compare by name")
-        found[path.stem] = path
-    return found
-
-
-def read_pair(predicted: Path, reference: Path, head: HeadModel) -> FacePair:
-    """Both clips as vertices of the same head at the same times."""
-    first, second = (_read(path, head) for path in (predicted, reference))
-    if isinstance(first, Motion) and isinstance(second, Motion):
-        first = first.to_fps(second.fps)
-    lengths = [file.num_frames if isinstance(file, Motion) else len(file) for file in (first, second)]
-    num_frames = min(lengths)
-    if max(lengths) - num_frames > max(3, _MAX_LENGTH_DIFFERENCE * max(lengths)):
-        raise FacetalkError(f"{predicted} has {lengths[0]} frames and {reference} {lengths[1]}: not the same clip")
-    betas = second.betas if isinstance(second, Motion) else first.betas if isinstance(first, Motion) else None
-    template = head.shaped(betas)[0] if betas is not None else head.template
-    vertices, true_vertices = (_face(clip, betas, head)[:num_frames] for clip in (first, second))
-    points = head.points
-    return FacePair(
-        predicted=vertices,
-        reference=true_vertices,
-        template=template,
-        predicted_landmarks=points.landmarks.on(vertices),
-        reference_landmarks=points.landmarks.on(true_vertices),
-        lips=points.regions["lips"],
-        upper_face=points.regions["upper_face"],
-    )
-
-
-def _read(path: Path, head: HeadModel) -> Motion | Tensor:
-    if path.suffix == ".npy" and not _is_channels(path):
-        return _read_vertices(path, len(head.template))
-    motion = import_motion(path, head=head.name)
-    if motion.head != head.name or motion.expression_names != head.shape.expression_names:
-        raise FacetalkError(
-            f"{path} is a motion for the head {motion.head!r}, not {head.name!r}: give its head instead"
-        )
-    if len(motion.betas) != head.num_betas:
-        raise FacetalkError(f"{path} has {len(motion.betas)} betas, the head {head.name!r} {head.num_betas}")
-    return motion
-
-
-def _is_channels(path: Path) -> bool:
-    """Whether an array holds weights of ARKit's channels, and not vertices."""
-    try:
-        shape = npy_shape(path)
-    except ArrayFileError:
-        return False
-    return len(shape) == 2 and shape[1] == len(ARKIT_NAMES)
-
-
-def _read_vertices(path: Path, num_vertices: int) -> Float[Tensor, "frames vertices 3"]:
-    try:
-        array = read_npy(path, MOST_VERTEX_BYTES)
-    except ArrayFileError as error:
-        raise FacetalkError(f"{path} is not a vertex file: {error}") from None
-    if array.dtype.kind not in "fiu":
-        raise FacetalkError(f"{path} is not a vertex file: it must be one array of numbers")
-    if array.ndim == 2 and array.shape[1] == 3 * num_vertices:
-        array = array.reshape(len(array), num_vertices, 3)
-    if array.ndim != 3 or array.shape[1:] != (num_vertices, 3) or len(array) == 0:
-        raise FacetalkError(f"{path} has shape {array.shape}; it must be (frames, {num_vertices}, 3), in meters")
-    if not np.isfinite(array).all() or np.abs(array).max() > LARGEST_M:
-        raise FacetalkError(f"{path} contains values that are not finite, or vertices beyond {LARGEST_M:g} m")
-    return torch.from_numpy(array.astype(np.float32))
-
-
-def _face(clip: Motion | Tensor, betas: Tensor | None, head: HeadModel) -> Float[Tensor, "frames vertices 3"]:
-    """Vertices without the motion of the head as a whole."""
-    if not isinstance(clip, Motion) or betas is None:
-        assert isinstance(clip, Tensor)
-        return clip
-    rest = torch.zeros_like(clip.transl)
-    still = clip.replace(global_orient=rest, neck_pose=rest, transl=rest, betas=betas)
-    return torch.from_numpy(np.stack(list(posed(head, still))))
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Short names of systems that tell them apart."""
+    names = [path.name or str(path) for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in paths]
+    taken = [name for name in names if names.count(name) > 1 or name in BASELINES]
+    if taken:
+        raise UsageError(f"{taken[0]} cannot name one system; give folders with names of their own")
+    return names

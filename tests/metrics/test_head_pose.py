@@ -32,7 +32,7 @@ def test_angles_speed_and_range_of_a_steady_turn() -> None:
     angles = head_angles(turns)
     torch.testing.assert_close(angles[:, 0], turns[:, 1].rad2deg())
     assert float(angles[:, 1:].abs().max()) < 1e-4
-    torch.testing.assert_close(angular_speed(turns, FPS), torch.full((30,), math.degrees(0.5)), atol=0.05, rtol=0)
+    torch.testing.assert_close(angular_speed(angles, FPS), torch.full((30,), math.degrees(0.5)), atol=0.05, rtol=0)
     torch.testing.assert_close(pose_range(angles)[0], torch.tensor(0.9 * math.degrees(0.5)), atol=1e-3, rtol=0)
 
 

@@ -14,7 +14,7 @@ from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES, indices
 from facetalk.losses.geometry import LipGeometry
 from facetalk.networks.styletalk import StyleTalkGenerator
-from facetalk.recipes.evaluation.talker import compare_mouths, count_closures
+from facetalk.recipes.evaluation.talker import compare_mouths
 from facetalk.recipes.parts.average_styles import emotion_styles, mean_style
 from facetalk.recipes.parts.linear_map import windowed
 from facetalk.recipes.registry import read_training_config
@@ -91,17 +91,6 @@ def test_the_neutral_style_leaves_named_emotions_out(tmp_path: Path, toy_assets:
     both = task.sampler.examples
     torch.testing.assert_close(mean_style(task.model, both), mean_style(task.model, both[:1]))
     assert not torch.allclose(mean_style(task.model, both), mean_style(task.model, both[1:]))
-
-
-def test_closures_are_counted_where_the_true_lips_meet() -> None:
-    labels = torch.full((30,), PHONEME_IDS["AA"])
-    labels[5:8], labels[15:18], labels[25:27] = PHONEME_IDS["P"], PHONEME_IDS["M"], PHONEME_IDS["B"]
-    true_gap, gap = torch.full((30,), 6.0), torch.full((30,), 6.0)
-    true_gap[6], true_gap[16] = 0.5, 0.0  # the B is not closed in truth
-    gap[8], gap[20] = 0.9, 0.0  # one frame after the P: found; and once where nothing closes
-    assert count_closures(labels, gap, true_gap) == {"true": 2, "found": 1, "ours": 2, "right": 0}
-    gap[7] = 0.5
-    assert count_closures(labels, gap, true_gap) == {"true": 2, "found": 1, "ours": 2, "right": 1}
 
 
 def test_the_linear_map_is_initialized_by_ridge_regression(tmp_path: Path, toy_assets: HeadAssets) -> None:

@@ -6,15 +6,11 @@ All figures compare with motion that the tracker fitted to video.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.audio.phonemes import PHONEME_IDS
-from facetalk.audio.visemes import BILABIAL
-from facetalk.core.spans import runs
 from facetalk.data.dataset import Example
 from facetalk.losses.geometry import LipGeometry
 from facetalk.metrics.correlation import correlation
@@ -31,12 +27,6 @@ CURVES = ("open", "wide")
 """Names of the curves of `LipGeometry.curves` in the keys of the figures."""
 
 MIN_SPREAD_MM = 1e-6
-
-CLOSED_MM = 1.0
-"""Lips count as closed if their gap is at most this much wider than at rest."""
-
-TOLERANCE_FRAMES = 1
-"""A closure may come this much before or after the phoneme."""
 
 
 def evaluate_talker(talker: StyleTalk, examples: Sequence[Example], geometry: LipGeometry) -> dict[str, float]:
@@ -93,35 +83,3 @@ def compare_mouths(
         "still_lip_mm": float(true_movement.norm(dim=-1).mean()),
         "jitter": float(jitter),
     }
-
-
-def count_closures(
-    labels: Int64[Tensor, " frames"],
-    gap: Float[Tensor, " frames"],
-    true_gap: Float[Tensor, " frames"],
-    closed_mm: float = CLOSED_MM,
-) -> Mapping[str, int]:
-    """Count lip closures.
-
-    Args:
-        labels: phoneme of every frame.
-        gap: between the predicted lips, in millimeters more than at rest.
-        true_gap: between the true ones.
-        closed_mm: gaps up to this count as closed.
-
-    Returns:
-        `true`: P, B and M during which the true lips meet; `found`: those of them during which the predicted lips meet
-        too. `ours`: closures of the predicted lips; `right`: those of them during which the true lips meet.
-    """
-    counts = {"true": 0, "found": 0, "ours": 0, "right": 0}
-    bilabials = torch.tensor([PHONEME_IDS[symbol] for symbol in BILABIAL])
-    for start, stop in runs(torch.isin(labels, bilabials)):
-        around = slice(max(0, start - TOLERANCE_FRAMES), stop + TOLERANCE_FRAMES)
-        truly, predicted = (bool((curve[around] <= closed_mm).any()) for curve in (true_gap, gap))
-        counts["true"] += truly
-        counts["found"] += truly and predicted
-    for start, stop in runs(gap <= closed_mm):
-        counts["ours"] += 1
-        around = slice(max(0, start - TOLERANCE_FRAMES), stop + TOLERANCE_FRAMES)
-        counts["right"] += bool((true_gap[around] <= closed_mm).any())
-    return counts

@@ -34,7 +34,7 @@ from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
 from facetalk.losses.geometry import LipGeometry
 from facetalk.metrics.detection import roc_auc
-from facetalk.metrics.lips import lip_vertex_error_mm, mean_vertex_error_mm
+from facetalk.metrics.vertices import largest_error_mm, mean_error_mm
 from facetalk.motion.heads import load_head
 from facetalk.recipes.evaluation.laughtalk import LAUGHING, evaluate_laughtalk
 from facetalk.recipes.laughtalk import RECIPE
@@ -148,9 +148,9 @@ def vertex_errors(talker: LaughTalk, head: HeadModel, examples: Sequence[VoicedE
         true = vertices_of(head, example.rows[: len(talking)])
         for name, predicted in rows.items():
             made = vertices_of(head, predicted)
-            lve = lip_vertex_error_mm(made, true, head.points.regions["lips"]).mean()
+            lve = largest_error_mm(made, true, head.points.regions["lips"]).mean()
             figures.setdefault(f"{name}_lve_mm", []).append(float(lve))
-            figures.setdefault(f"{name}_mve_mm", []).append(float(mean_vertex_error_mm(made, true).mean()))
+            figures.setdefault(f"{name}_mve_mm", []).append(float(mean_error_mm(made, true).mean()))
     return {name: sum(values) / len(values) for name, values in figures.items()}
 
 

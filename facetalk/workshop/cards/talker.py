@@ -25,15 +25,15 @@ from facetalk.data.manifest import read_manifest, split_by_speaker
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import read_waveform
 from facetalk.losses.geometry import LipGeometry
-from facetalk.metrics.lips import lip_vertex_error_mm, mean_vertex_error_mm
+from facetalk.metrics.closures import count_closures
 from facetalk.metrics.stability import mean_second_difference
+from facetalk.metrics.vertices import largest_error_mm, mean_error_mm
 from facetalk.motion.heads import load_head
 from facetalk.recipes.evaluation.styles import evaluate_emotions, evaluate_references, style_retrieval
 from facetalk.recipes.evaluation.talker import (
     MIN_FRAMES,
     MIN_SYNC,
     compare_mouths,
-    count_closures,
     features_of_other_clip,
 )
 from facetalk.recipes.registry import read_training_config
@@ -134,12 +134,12 @@ def _row(
         predicted, true = speak(examples, index), example.expression[0]
         figures = compare_mouths(predicted, true, geometry)
         vertices, true_vertices = (_vertices(head, motion) for motion in (predicted, true))
-        figures["lve_mm"] = float(lip_vertex_error_mm(vertices, true_vertices, lips).mean())
-        figures["mve_mm"] = float(mean_vertex_error_mm(vertices, true_vertices).mean())
+        figures["lve_mm"] = float(largest_error_mm(vertices, true_vertices, lips).mean())
+        figures["mve_mm"] = float(mean_error_mm(vertices, true_vertices).mean())
         rows.append(figures)
         if labels is not None:
             gap, true_gap = (geometry.curves(motion)[:, 0] for motion in (predicted, true))
-            closures.update(count_closures(labels, gap, true_gap))
+            closures.update(count_closures(bilabial_frames(labels), gap, true_gap))
     result = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]} | {"clips": float(len(rows))}
     if closures["true"]:
         result["closure_recall"] = closures["found"] / closures["true"]

@@ -1,0 +1,15 @@
+"""LVE, lip vertex error: the largest error of a lip vertex in each frame, averaged over frames.
+
+LVE = 1/T sum_t max_{v in lips} |x_tv - y_tv|, a distance, as in EmoTalk (Peng et al. 2023).
+"""
+
+from __future__ import annotations
+
+from facetalk.metrics.base import Evidence, Measured, frame_mean
+from facetalk.metrics.vertices import largest_error_mm
+
+
+def measure(clips: Evidence) -> Measured:
+    """See `Metric.measure`."""
+    mesh = clips.meshes()
+    return frame_mean("lve_mm", largest_error_mm(mesh.predicted, mesh.reference, mesh.region("lips")))

@@ -1,0 +1,1 @@
+"""What `evaluate` is made of: clips, what they offer, and what is found in them."""

@@ -1,0 +1,104 @@
+"""Clips of two folders that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.data.sources import VIDEO_SUFFIXES
+from facetalk.io.mesh_sequence import frame_files
+
+SUFFIXES = (".npz", ".npy", *VIDEO_SUFFIXES)
+"""Of the files in a folder. Single files may also be of other programs."""
+
+TAKE = "~"
+"""Before what tells apart several predictions for one reference: NAME~1, NAME~2."""
+
+
+class Paths(NamedTuple):
+    """Where the two clips of a pair are."""
+
+    predicted: Path
+    reference: Path
+
+
+class Pairing(NamedTuple):
+    """Pairs by name, and the names without a partner with the reason."""
+
+    pairs: Mapping[str, Paths]
+    unpaired: Mapping[str, str]
+
+
+def paired(predicted: Path, reference: Path) -> Pairing:
+    """Pair two clips, or the clips of two folders with the same name without suffix.
+
+    A folder of OBJ or PLY files is one clip. A predicted `NAME~TAKE` belongs to the reference `NAME`.
+
+    Raises:
+        FacetalkError: one of them is not there, or no names agree.
+        UsageError: only one of them is a folder of clips.
+    """
+    for path in (predicted, reference):
+        if not path.exists():
+            raise FacetalkError(f"no such file or folder: {path}")
+    if _is_clip(predicted) != _is_clip(reference):
+        raise UsageError(f"{predicted} and {reference} must both be files or both be folders")
+    if _is_clip(predicted):
+        return Pairing({predicted.stem: Paths(predicted, reference)}, {})
+    ours, theirs = clips_in(predicted), clips_in(reference)
+    partners = {name: name if name in theirs else name.rpartition(TAKE)[0] for name in ours}
+    pairs = {
+        name: Paths(ours[name], theirs[partner]) for name, partner in sorted(partners.items()) if partner in theirs
+    }
+    if not pairs:
+        raise FacetalkError(f"no clip in {predicted} has the name of one in {reference} ({_what_counts()})")
+    unpaired = dict.fromkeys(sorted(ours.keys() - pairs.keys()), f"no clip of that name in {reference}")
+    used = {partners[name] for name in pairs}
+    unpaired |= dict.fromkeys(sorted(theirs.keys() - used), f"no clip of that name in {predicted}")
+    return Pairing(pairs, unpaired)
+
+
+def takes_of(name: str, pairs: Mapping[str, Paths]) -> list[str]:
+    """Other predictions for the reference of a pair."""
+    return [other for other in pairs if other != name and pairs[other].reference == pairs[name].reference]
+
+
+def clips_in(folder: Path) -> dict[str, Path]:
+    """Clips in a folder and its subfolders by name.
+
+    Raises:
+        FacetalkError: two have the same name.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder))):
+        if path.is_dir():
+            if not frame_files(path):
+                continue
+        elif path.suffix.lower() not in SUFFIXES:
+            continue
+        name = path.name if path.is_dir() else path.stem
+        if name not in found:
+            found[name] = path
+        elif _rank(path) < _rank(found[name]) and path.parent == found[name].parent:
+            found[name] = path  # the outputs of one clip: its motion says most
+        elif path.parent != found[name].parent or _rank(path) == _rank(found[name]):
+            raise FacetalkError(f"{found[name]} and {path} have the same name; keep one to compare by name")
+    return found
+
+
+def _rank(path: Path) -> int:
+    return SUFFIXES.index(path.suffix.lower()) if path.suffix.lower() in SUFFIXES else -1
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _is_clip(path: Path) -> bool:
+    return path.is_file() or bool(frame_files(path))
+
+
+def _what_counts() -> str:
+    return "looked for " + ", ".join(SUFFIXES[:3]) + " and folders of OBJ or PLY frames"
