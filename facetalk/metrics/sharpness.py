@@ -69,15 +69,15 @@ def _edge_widths(
     gray: Float[np.ndarray, "height width"], rising: Bool[np.ndarray, "height width"]
 ) -> Float[np.ndarray, "height width"]:
     """Pixels from the extremum left of each pixel to the one right of it, along the direction of its slope."""
-    steps = np.diff(gray, axis=1)
-    widths = np.zeros_like(gray)
+    columns = np.ascontiguousarray(gray.T)
+    steps = np.diff(columns, axis=0)
+    widths = np.zeros_like(columns)
     for upwards in (True, False):
         moves = steps > 0 if upwards else steps < 0
-        before, after = np.zeros_like(gray), np.zeros_like(gray)
-        for column in range(1, gray.shape[1]):
-            before[:, column] = np.where(moves[:, column - 1], before[:, column - 1] + 1, 0)
-        for column in range(gray.shape[1] - 2, -1, -1):
-            after[:, column] = np.where(moves[:, column], after[:, column + 1] + 1, 0)
-        chosen = rising == upwards
-        widths[chosen] = (before + after)[chosen]
-    return widths
+        before, after = np.zeros_like(columns), np.zeros_like(columns)
+        for place in range(1, len(columns)):
+            before[place] = (before[place - 1] + 1) * moves[place - 1]
+        for place in range(len(columns) - 2, -1, -1):
+            after[place] = (after[place + 1] + 1) * moves[place]
+        widths += (before + after) * (rising.T if upwards else ~rising.T)
+    return widths.T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from facetalk.motion.heads import load_head
 from facetalk.pipelines.evaluation.audio import speech_of_pair
 from facetalk.pipelines.evaluation.clips import Clip, fitted_in_length, held_still, read_clip
 from facetalk.pipelines.evaluation.evidence import Options, PairEvidence
-from facetalk.pipelines.evaluation.pairing import Paths, paired, takes_of
+from facetalk.pipelines.evaluation.pairing import Paths, is_clip, paired, takes_of
 from facetalk.pipelines.evaluation.regions import read_layout
 from facetalk.pipelines.evaluation.results import Curves, Figures, SystemFigures
 from facetalk.pipelines.evaluation.synchrony import BUNDLED
@@ -134,7 +135,7 @@ def evaluate(
             try:
                 figures[name], curves[name] = run.measured(name, pairs, baseline)
             except USER_ERRORS as error:
-                if len(pairs) == 1 and paths[0].is_file():
+                if is_clip(paths[0]):
                     raise
                 failed[name if system == next(iter(pairings)) else f"{system}: {name}"] = str(user_error(error))
             done += 1
@@ -170,20 +171,20 @@ class _Run:
             pairs: those of its system.
             baseline: what takes the place of the prediction; empty for nothing.
         """
-        evidence = self._evidence(name, pairs, baseline)
         figures: dict[str, float] = {}
         curves: dict[str, Tensor] = {}
         reasons: dict[str, str] = {}
-        for metric in self.metrics:
-            try:
-                found = load_metric(metric).measure(evidence)
-            except NotOfferedError as error:
-                if metric in self.strict and not baseline:
-                    raise FacetalkError(f"{metric} {error}") from None
-                reasons[metric] = str(error)
-                continue
-            figures |= found.figures
-            curves |= found.curves
+        with closing(self._evidence(name, pairs, baseline)) as evidence:
+            for metric in self.metrics:
+                try:
+                    found = load_metric(metric).measure(evidence)
+                except NotOfferedError as error:
+                    if metric in self.strict and not baseline:
+                        raise FacetalkError(f"{metric} {error}") from None
+                    reasons[metric] = str(error)
+                    continue
+                figures |= found.figures
+                curves |= found.curves
         if not figures:
             metric, reason = next(iter(reasons.items()))
             raise FacetalkError(f"nothing can be computed for these clips: {metric} {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import resource
 import subprocess
@@ -151,9 +152,42 @@ def test_evaluate_prints_figures_with_units(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     figures = json.loads(result.stdout)["pairs"]["moved"]
     assert figures == pytest.approx({"lve_mm": 3.0, "lve_mm2": 9.0}, rel=1e-3)
-    table = run("evaluate", tmp_path / "moved.npy", tmp_path / "rest.npy").stdout.split("\n")
-    assert table[0].split() == ["clip", "lve_mm", "lve_mm2", "mve_mm", "fdd_mm2", "lmd_face_mm", "lmd_mouth_mm"]
-    assert table[1].split()[:3] == ["moved", "3.0000", "9.0000"]
+    table = [
+        line.split() for line in run("evaluate", tmp_path / "moved.npy", tmp_path / "rest.npy").stdout.splitlines()
+    ]
+    assert table[:4] == [["figure", "moved"], ["lve_mm", "3.0000"], ["lve_mm2", "9.0000"], ["mve_mm", "3.0000"]]
+
+
+def test_evaluate_writes_tables_and_reports_and_judges_by_limits(tmp_path: Path) -> None:
+    meshes = np.random.default_rng(0).normal(size=(8, 5, 3)).astype(np.float32)
+    for name, shift in (("a", 0.001), ("b", 0.003)):
+        for folder, moved in (("ours", shift), ("true", 0.0), ("<other>", 2 * shift)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            np.save(tmp_path / folder / f"{name}.npy", meshes + np.float32(moved) * np.array([0, 1, 0], np.float32))
+    np.save(tmp_path / "ours/c.npy", meshes[:3])
+    arguments = ["evaluate", tmp_path / "ours", tmp_path / "true", "--against", tmp_path / "<other>", "--metric", "mve"]
+    outputs = ["--csv", tmp_path / "t.csv", "--html", tmp_path / "r.html"]
+    result = run(*arguments, *outputs, "--baseline", "still")
+    assert result.exit_code == 1 and "no clip of that name" in result.stderr  # c
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert rows[0] == ["figure", "ours", "<other>", "still"] and rows[1][:2] == ["mve_mm", "2.0000"]
+    assert rows[1][2:4] == ["[1.0000,", "3.0000]"]
+    table = list(csv.DictReader((tmp_path / "t.csv").open()))
+    assert [(row["system"], row["clip"]) for row in table][:3] == [("ours", "a"), ("ours", "b"), ("<other>", "a")]
+    assert float(table[2]["mve_mm"]) == pytest.approx(2, rel=1e-4)
+    page = (tmp_path / "r.html").read_text()
+    assert "&lt;other&gt;" in page and "<other>" not in page and page.count("<polyline") == 6
+    assert run(*arguments, *outputs).exit_code == 1 and "exists already" in run(*arguments, *outputs).stderr
+    (tmp_path / "ours/c.npy").unlink()
+    assert run(*arguments, *outputs, "--overwrite", "--tolerance", "mve_mm=2.1").exit_code == 0
+    beyond = run(*arguments, "--tolerance", "mve_mm=1.9", "--json")
+    document = json.loads(beyond.stdout)
+    assert beyond.exit_code == 1 and document["beyond"] == {"mve_mm": "2 is beyond 1.9"}
+    assert list(document["systems"]) == ["ours", "<other>"] and document["left_out"] == {}
+    for option, complaint in (("mve_mm", "write FIGURE=NUMBER"), ("lve_mm=1", "'lve_mm', which was not computed")):
+        wrong = run(*arguments, "--tolerance", option)
+        assert wrong.exit_code == 2 and complaint in wrong.stderr
+    assert run(*arguments, "--html", tmp_path / "r.txt").exit_code == 2
 
 
 def test_heads_and_weights_are_listed() -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from facetalk.audio.phonemes import PHONEME_IDS
 from facetalk.core.config import override
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.dataset import read_example

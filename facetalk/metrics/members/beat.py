@@ -1,8 +1,8 @@
 """Beat: whether the head turns in the rhythm of the speech and of the reference's head.
 
-`beat_speech` is the beat alignment of the head's turning points with the onsets of syllables, as AIST++ (Li et al. 2021)
-measures dance and SadTalker (Zhang et al. 2023) heads; `beat_reference` that with the turning points of the reference's
-head (DiffPoseTalk, Sun et al. 2024). Beside each is the score of beats that are shifted against each other.
+`beat_speech` is the beat alignment of the head's turning points with the onsets of syllables, as AIST++ (Li et al.
+2021) measures dance and SadTalker (Zhang et al. 2023) heads; `beat_reference` that with the turning points of the
+reference's head (DiffPoseTalk, Sun et al. 2024). Beside each is the score of beats that are shifted against each other.
 """
 
 from __future__ import annotations

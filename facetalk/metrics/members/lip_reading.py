@@ -2,7 +2,8 @@
 
 (substitutions + deletions + insertions) / phonemes heard, as SPECTRE (Filntisis et al. 2023) evaluates with characters,
 words and visemes. The lip reader is facetalk's own small one, which is weak: compare with the rates of the reference's
-mouth, which stand beside.
+mouth, which stand beside. Equal phonemes or visemes in a row
+count as one, because nobody sees where the second begins.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Pose: how far and how fast the head moves, whether its spectrum is natural, and whether it follows the speech.
 
 Mean over yaw, pitch and roll of the standard deviation and of the range of both heads, the mean angular speed, the
-log-spectral distance of the heads, and the multiple correlation of the loudness with the angles and their speeds beside
-its value for shifted speech (see `head_pose`).
+log-spectral distance of the heads (Gray and Markel 1976), and the multiple correlation of the loudness with the angles
+and their speeds (Busso et al. 2007) beside its value for shifted speech; see `head_pose`.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import FPS, frame_times, resample
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import Waveform
+from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.metrics.base import (
     AnglePair,
     CurvePair,
@@ -69,6 +70,12 @@ class PairEvidence:
         """See `Evidence.fps`."""
         rates = (self.reference_clip.fps, self.options.fps, self.predicted_clip.fps, FPS)
         return next(rate for rate in rates if rate is not None)
+
+    def close(self) -> None:
+        """Remove the decoded audio."""
+        audio = self.__dict__.get("_audio")  # without decoding it now
+        if isinstance(audio, StreamedAudio):
+            audio.close()
 
     def _side(self, clip: Clip) -> Side:
         return Side(clip, self.head, self.fps, clip.fps or self.options.fps or self.fps)
@@ -173,11 +180,14 @@ class PairEvidence:
         return image_pairs(self.predicted_clip, self.reference_clip)
 
     @cached_property
+    def _audio(self) -> Waveform | None:
+        return self.hears()
+
+    @property
     def _waveform(self) -> Waveform:
-        waveform = self.hears()
-        if waveform is None:
+        if self._audio is None:
             raise NotOfferedError("needs the speech, and no audio belongs to the clips; name it with --audio")
-        return waveform
+        return self._audio
 
     def loudness(self) -> Float[Tensor, " frames"]:
         """See `Evidence.loudness`."""
@@ -187,9 +197,9 @@ class PairEvidence:
     @cached_property
     def _heard(self) -> Int64[Tensor, " frames"]:
         """The phoneme that is most probable in the audio, at 30 frames a second."""
-        encoder = load("speech-encoder")
-        columns = encoder.slices["phonemes"]
-        return torch.cat([rows[:, columns].argmax(1) for rows in encoder.encode_blocks(self._waveform)])
+        waveform, encoder = self._waveform, load("speech-encoder")
+        columns = encoder.slices["posteriors"]
+        return torch.cat([rows[:, columns].argmax(1) for rows in encoder.encode_blocks(waveform)])
 
     def bilabials(self) -> Bool[Tensor, " frames"]:
         """See `Evidence.bilabials`."""
@@ -213,8 +223,9 @@ class PairEvidence:
     def synchrony(self) -> tuple[Synchrony, Synchrony]:
         """See `Evidence.synchrony`."""
         motions = [side.motion("motions") for side in self._sides]
+        waveform = self._waveform
         scorer = _scorer(self.options.sync_critic, self.head)
-        features = scorer.features(self._waveform)
+        features = scorer.features(waveform)
         ours, theirs = (scorer.similarities(motion, features) for motion in motions)
         return ours, theirs
 

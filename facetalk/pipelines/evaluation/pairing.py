@@ -43,9 +43,9 @@ def paired(predicted: Path, reference: Path) -> Pairing:
     for path in (predicted, reference):
         if not path.exists():
             raise FacetalkError(f"no such file or folder: {path}")
-    if _is_clip(predicted) != _is_clip(reference):
+    if is_clip(predicted) != is_clip(reference):
         raise UsageError(f"{predicted} and {reference} must both be files or both be folders")
-    if _is_clip(predicted):
+    if is_clip(predicted):
         return Pairing({predicted.stem: Paths(predicted, reference)}, {})
     ours, theirs = clips_in(predicted), clips_in(reference)
     partners = {name: name if name in theirs else name.rpartition(TAKE)[0] for name in ours}
@@ -96,7 +96,8 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _is_clip(path: Path) -> bool:
+def is_clip(path: Path) -> bool:
+    """Whether a path is one clip, not a folder of clips."""
     return path.is_file() or bool(frame_files(path))
 
 

@@ -20,18 +20,14 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-import torch
-
 from facetalk.core.errors import FacetalkError
-from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.io.video import Region, VideoReader
 from facetalk.io.video_writer import VideoWriter
 from facetalk.metrics.seen_mouths import MouthAgreement, SeenFace, compare_mouths
 from facetalk.pipelines.animate import AnimateOptions, animate_all
+from facetalk.pipelines.evaluation.faces import see_face
 from facetalk.pipelines.fit import fit
 from facetalk.pipelines.render import render
-from facetalk.vision.landmark_detector import MediaPipeDetector
 
 Figures = dict[str, float | None]
 """Means of the fields of `MouthAgreement`, by name."""
@@ -88,18 +84,6 @@ def by_sentence(paths: Iterable[Path]) -> dict[str, dict[str, Path]]:
         if (name := _VOCASET.match(path.name)) is not None:
             groups.setdefault(name["sentence"], {})[name["system"]] = path
     return {sentence: groups[sentence] for sentence in sorted(groups) if GROUND_TRUTH in groups[sentence]}
-
-
-def see_face(video: Path) -> SeenFace:
-    """The face in a video as MediaPipe sees it."""
-    times, rows = [], []
-    missing = np.full((NUM_MESH_POINTS, 3), np.nan, np.float32)
-    with VideoReader(video) as frames, MediaPipeDetector() as detector:
-        for time_s, image in frames:
-            points = detector.detect(image)
-            times.append(time_s)
-            rows.append(missing if points is None else points)
-    return SeenFace(torch.from_numpy(np.stack(rows)), torch.tensor(times, dtype=torch.float64))
 
 
 def compared(real: SeenFace, faces: Mapping[str, SeenFace]) -> dict[str, MouthAgreement]:

@@ -9,6 +9,7 @@ from facetalk.core.errors import FacetalkError
 from facetalk.io.video import VideoReader
 from facetalk.io.video_writer import VideoWriter
 from facetalk.metrics.seen_mouths import MouthAgreement
+from facetalk.pipelines.evaluation.faces import see_face
 from facetalk.workshop.cards.peers import (
     by_sentence,
     compared,
@@ -16,7 +17,6 @@ from facetalk.workshop.cards.peers import (
     markdown_table,
     mean_figures,
     peer_figures,
-    see_face,
 )
 
 TRUTH = MouthAgreement(
