@@ -148,13 +148,13 @@ def test_evaluate_prints_figures_with_units(tmp_path: Path) -> None:
     moved = rest + np.array([0.0, 0.003, 0.0], np.float32)
     np.save(tmp_path / "rest.npy", np.stack([rest] * 4))
     np.save(tmp_path / "moved.npy", np.stack([moved] * 4))
-    result = run("evaluate", tmp_path / "moved.npy", tmp_path / "rest.npy", "--metric", "lve", "--json")
+    named = ("--metric", "lve", "--metric", "lve-sq", "--json")
+    result = run("evaluate", tmp_path / "moved.npy", tmp_path / "rest.npy", *named)
     assert result.exit_code == 0, result.stderr
     figures = json.loads(result.stdout)["pairs"]["moved"]
     assert figures == pytest.approx({"lve_mm": 3.0, "lve_mm2": 9.0}, rel=1e-3)
-    table = [
-        line.split() for line in run("evaluate", tmp_path / "moved.npy", tmp_path / "rest.npy").stdout.splitlines()
-    ]
+    printed = run("evaluate", tmp_path / "moved.npy", tmp_path / "rest.npy").stdout
+    table = [line.split() for line in printed.splitlines()]
     assert table[:4] == [["figure", "moved"], ["lve_mm", "3.0000"], ["lve_mm2", "9.0000"], ["mve_mm", "3.0000"]]
 
 
@@ -172,7 +172,7 @@ def test_evaluate_writes_tables_and_reports_and_judges_by_limits(tmp_path: Path)
     rows = [line.split() for line in result.stdout.splitlines()]
     assert rows[0] == ["figure", "ours", "<other>", "still"] and rows[1][:2] == ["mve_mm", "2.0000"]
     assert rows[1][2:4] == ["[1.0000,", "3.0000]"]
-    table = list(csv.DictReader((tmp_path / "t.csv").open()))
+    table = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert [(row["system"], row["clip"]) for row in table][:3] == [("ours", "a"), ("ours", "b"), ("<other>", "a")]
     assert float(table[2]["mve_mm"]) == pytest.approx(2, rel=1e-4)
     page = (tmp_path / "r.html").read_text()
