@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,11 @@ MOST_BYTES = 4 << 30
 """For the vertices of an animation: ten minutes of the bundled head."""
 LARGEST_M = 1e4
 MOST_FRAME_BYTES = 256 << 20
+_DAMAGES = (
+    ValueError, LookupError, TypeError, AttributeError, NameError, ArithmeticError, AssertionError, RuntimeError,
+    MemoryError, EOFError, struct.error,
+)  # fmt: skip
+"""What reading a damaged file leads to; NameError is a bug of trimesh."""
 _NAMES = ("vertices", "verts")
 """Of the array of vertices in an `.npz` file."""
 
@@ -95,7 +101,7 @@ def read_mesh(path: Path) -> Float[np.ndarray, "vertices 3"]:
         else:
             with path.open("rb") as file:
                 vertices = np.asarray(load_ply(file, skip_materials=True)["vertices"], np.float32)
-    except Exception as error:  # trimesh raises whatever a damaged header leads to
+    except _DAMAGES as error:
         raise FacetalkError(f"{path} cannot be read as a mesh: {' '.join(str(error).split())[:100]}") from None
     if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) == 0:
         raise FacetalkError(f"{path} holds no vertices with three coordinates")

@@ -188,7 +188,8 @@ class _Run:
         if not figures:
             metric, reason = next(iter(reasons.items()))
             raise FacetalkError(f"nothing can be computed for these clips: {metric} {reason}")
-        self.left_out = reasons | self.left_out
+        if not baseline:
+            self.left_out = reasons | self.left_out
         return figures, Curves(evidence.fps, curves)
 
     def _evidence(self, name: str, pairs: Mapping[str, Paths], baseline: str) -> PairEvidence:

@@ -235,9 +235,28 @@ def _read_notes(path: Path, out: Path) -> None:
 
 
 def _read_vertices(path: Path, out: Path) -> None:
-    from facetalk.pipelines.evaluate import _read_vertices as read
+    from facetalk.io.mesh_sequence import read_mesh_sequence
 
-    read(path, 7)
+    read_mesh_sequence(path)
+
+
+def _read_frame(path: Path, out: Path) -> None:
+    from facetalk.io.mesh_sequence import read_mesh
+
+    read_mesh(path)
+
+
+def _read_regions(path: Path, out: Path) -> None:
+    from facetalk.pipelines.evaluation.regions import read_layout
+
+    read_layout(path, None)
+
+
+def _ply(path: Path) -> None:
+    from trimesh import Trimesh
+    from trimesh.exchange.ply import export_ply
+
+    path.write_bytes(export_ply(Trimesh(np.eye(3), [[0, 1, 2]], process=False)))
 
 
 def _read_record(path: Path, out: Path) -> None:
@@ -358,6 +377,15 @@ KINDS = {
     "vertices": Kind(
         "a.npy", "npy", lambda path: np.save(path, np.random.default_rng(0).random((5, 7, 3)).astype("f4")),
         _read_vertices,
+    ),
+    "mesh archive": Kind(
+        "a.npz", "zip", lambda path: np.savez(path, vertices=np.ones((5, 7, 3), "f4"), fps=25.0), _read_vertices
+    ),
+    "obj": Kind("a.obj", "text", _text("# a mesh\nv 0 0.5 1\nv 1 0 0 0.2 0.3\nv 0 1e-3 -1\nf 1 2 3\n"), _read_frame),
+    "ply": Kind("a.ply", "binary", _ply, _read_frame),
+    "regions": Kind(
+        "a.json", "text", _text(json.dumps({"lips": [0, 1], "upper_face": [2], "template": [[0.1, 0.2, 0.3]]})),
+        _read_regions,
     ),
     "record": Kind("v.json", "text", _text(_RECORD), _read_record),
     "avatar": Kind("a.glb", "glb", _avatar, _show_avatar),

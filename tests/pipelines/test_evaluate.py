@@ -271,3 +271,11 @@ def test_published_region_lists_and_templates_by_speaker_are_read(tmp_path: Path
         pickle.dump({"lips": np.array([1]), "forehead": np.array([2, 3]), "eye_region": np.array([3, 4])}, file)
     masks = read_layout(tmp_path / "masks.pkl", None)
     assert masks is not None and masks.regions["upper_face"].tolist() == [2, 3, 4]
+
+
+def test_a_motion_stands_for_all_forms_of_its_clip(tmp_path: Path, reference: Motion) -> None:
+    for folder in ("ours", "true"):
+        write_motion(tmp_path / folder / "a/a.npz", reference)
+        (tmp_path / folder / "a/a.mp4").write_bytes(b"")
+    write_obj_frames(tmp_path / "ours/a/a_obj", np.zeros((2, 3, 3)))
+    assert set(evaluate(tmp_path / "ours", tmp_path / "true", metrics=("lve",)).pairs) == {"a"}

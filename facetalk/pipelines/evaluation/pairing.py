@@ -68,28 +68,29 @@ def takes_of(name: str, pairs: Mapping[str, Paths]) -> list[str]:
 def clips_in(folder: Path) -> dict[str, Path]:
     """Clips in a folder and its subfolders by name.
 
+    A folder of frames beside a motion or a video is another form of it, and no clip of its own.
+
     Raises:
         FacetalkError: two have the same name.
     """
     found: dict[str, Path] = {}
-    for path in sorted(path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder))):
-        if path.is_dir():
-            if not frame_files(path):
-                continue
-        elif path.suffix.lower() not in SUFFIXES:
-            continue
+    shown = [path for path in sorted(folder.rglob("*")) if not _is_hidden(path.relative_to(folder))]
+    files = [path for path in shown if path.suffix.lower() in SUFFIXES and path.is_file()]
+    beside = {path.parent for path in files}
+    folders = [path for path in shown if path.is_dir() and path.parent not in beside and frame_files(path)]
+    for path in (*files, *folders):
         name = path.name if path.is_dir() else path.stem
-        if name not in found:
-            found[name] = path
-        elif _rank(path) < _rank(found[name]) and path.parent == found[name].parent:
-            found[name] = path  # the outputs of one clip: its motion says most
-        elif path.parent != found[name].parent or _rank(path) == _rank(found[name]):
-            raise FacetalkError(f"{found[name]} and {path} have the same name; keep one to compare by name")
+        other = found.setdefault(name, path)
+        if other == path:
+            continue
+        if path.parent != other.parent or _rank(path) == _rank(other):
+            raise FacetalkError(f"{other} and {path} have the same name; keep one to compare by name")
+        found[name] = min(path, other, key=_rank)  # outputs of one clip: its motion says most
     return found
 
 
 def _rank(path: Path) -> int:
-    return SUFFIXES.index(path.suffix.lower()) if path.suffix.lower() in SUFFIXES else -1
+    return SUFFIXES.index(path.suffix.lower()) if path.is_file() else len(SUFFIXES)
 
 
 def _is_hidden(path: Path) -> bool:
