@@ -71,6 +71,8 @@ class LandmarkPair(NamedTuple):
     reference: Float[Tensor, "frames 68 3"]
     unit: str
     """`mm`, or `iod` for videos: interocular distances of the reference."""
+    rest_opening: float | None = None
+    """Distance of the inner lips at rest, where that is known."""
 
 
 class AnglePair(NamedTuple):

@@ -12,11 +12,16 @@ from facetalk.core.spans import runs
 CLOSED: Mapping[str, float] = {"mm": 1.0, "iod": 0.02}
 """Lips count as closed if their gap is at most this much wider than at rest, by unit."""
 
-CLOSED_SHARE = 0.02
-"""Quantile of the gap of a clip that stands for lips at rest, where a clip does not say how they are."""
+_CLOSED_SHARE = 0.02
+"""Quantile of the gap of a clip that stands for lips at rest."""
 
 TOLERANCE_FRAMES = 1
 """A closure may come this much before or after the phoneme."""
+
+
+def rest_opening(gap: Float[Tensor, " frames"]) -> float:
+    """The gap between the lips at rest, from that of a clip in which they close now and then."""
+    return float(gap.quantile(_CLOSED_SHARE))
 
 
 def count_closures(

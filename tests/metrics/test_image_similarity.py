@@ -90,6 +90,7 @@ def test_images_and_lips_are_judged_as_by_torchmetrics() -> None:
     mixed = (0.8 * first + 0.2 * second).astype(np.uint8)
     ours, theirs = (torch.from_numpy(image).float().movedim(2, 0)[None] for image in (mixed, first))
     expected = structural_similarity_index_measure(ours, theirs, data_range=255.0)
+    assert isinstance(expected, torch.Tensor)
     # torchmetrics also counts windows beyond the edge, which are mirrored there, unless it crops them as here.
     assert ssim(mixed, first) == pytest.approx(float(expected), abs=1e-3)
     expected = peak_signal_noise_ratio(ours, theirs, data_range=255.0)

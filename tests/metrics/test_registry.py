@@ -77,9 +77,11 @@ def test_closures_by_hand() -> None:
     assert load_metric("lip-closure").measure(Opening()).figures == {"closure_recall": 1, "closure_precision": 1}
     lazy = Opening()
     lazy.openings = (torch.tensor([0.0] + [5.0] * 39), lazy.openings[1])
-    figures = load_metric("lip-closure").measure(lazy).figures
-    # Of ten closures none is made, and the rest position of the first frame is the only one that is right.
-    assert figures == {"closure_recall": 0, "closure_precision": 1}
+    # None of the ten closures is made, and the one at the start is right.
+    assert load_metric("lip-closure").measure(lazy).figures == {"closure_recall": 0, "closure_precision": 1}
+    lazy.openings = (torch.full((40,), 5.0), lazy.openings[1])
+    found = load_metric("lip-closure").measure(lazy).figures
+    assert found["closure_recall"] == 0 and math.isnan(found["closure_precision"])  # lips that never close
 
 
 def test_blinks_and_their_distances_by_hand() -> None:

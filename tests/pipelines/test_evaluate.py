@@ -156,12 +156,10 @@ def test_baselines_and_further_systems_are_compared_with_the_same_reference(
     assert low <= means["close"] <= high and result.first.curves["a"].values["lve_mm"].shape == (40,)
     again = evaluate(tmp_path / "close", tmp_path / "true", metrics=("lve",))
     assert again.first.intervals == result.first.intervals
-    for options, complaint in (
-        ({"baselines": ("mean",)}, "unknown baseline 'mean'; there are: still, shuffled"),
-        ({"against": (tmp_path / "close",)}, "cannot name one system"),
-    ):
-        with pytest.raises(UsageError, match=complaint):
-            evaluate(tmp_path / "close", tmp_path / "true", **options)
+    with pytest.raises(UsageError, match="unknown baseline 'mean'; there are: still, shuffled"):
+        evaluate(tmp_path / "close", tmp_path / "true", baselines=("mean",))
+    with pytest.raises(UsageError, match="cannot name one system"):
+        evaluate(tmp_path / "close", tmp_path / "true", against=(tmp_path / "close",))
     with pytest.raises(UsageError, match="at least two clips"):
         evaluate(tmp_path / "close/a.npz", tmp_path / "true/a.npz", baselines=("shuffled",))
 

@@ -12,5 +12,5 @@ from facetalk.metrics.landmarks import landmark_distance
 
 def measure(clips: Evidence) -> Measured:
     """See `Metric.measure`."""
-    predicted, reference, unit = clips.landmarks()
+    predicted, reference, unit, _ = clips.landmarks()
     return frame_mean(f"f_lmd_{unit}", landmark_distance(predicted, reference, tuple(range(NUM_IBUG))))

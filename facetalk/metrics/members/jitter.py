@@ -13,7 +13,7 @@ from facetalk.metrics.stability import mean_second_difference, motion_stability_
 
 def measure(clips: Evidence) -> Measured:
     """See `Metric.measure`."""
-    predicted, reference, unit = clips.landmarks()
+    predicted, reference, unit, _ = clips.landmarks()
     if len(predicted) < 4:
         raise NotOfferedError(f"needs at least 4 frames; these clips have {len(predicted)} in common")
     figures = {}

@@ -8,16 +8,16 @@ frames hardly see closures, which viewers do.
 from __future__ import annotations
 
 from facetalk.metrics.base import Evidence, Measured
-from facetalk.metrics.closures import CLOSED_SHARE, count_closures
+from facetalk.metrics.closures import count_closures, rest_opening
 from facetalk.metrics.landmarks import align, lip_opening
 
 
 def measure(clips: Evidence) -> Measured:
     """See `Metric.measure`."""
     spoken = clips.bilabials()
-    predicted, reference, unit = clips.landmarks()
+    predicted, reference, unit, rest = clips.landmarks()
     gaps = [lip_opening(points) for points in (align(predicted, reference), reference)]
-    opened = [gap - gap.quantile(CLOSED_SHARE) for gap in gaps]
+    opened = [gap - (rest_opening(gaps[1]) if rest is None else rest) for gap in gaps]
     num_frames = min(len(spoken), len(reference))
     counts = count_closures(spoken[:num_frames], opened[0][:num_frames], opened[1][:num_frames], unit)
     return Measured(

@@ -13,5 +13,5 @@ from facetalk.metrics.landmarks import landmark_distance
 
 def measure(clips: Evidence) -> Measured:
     """See `Metric.measure`."""
-    predicted, reference, unit = clips.landmarks()
+    predicted, reference, unit, _ = clips.landmarks()
     return frame_mean(f"m_lmd_{unit}", landmark_distance(predicted, reference, IBUG_MOUTH))

@@ -12,6 +12,6 @@ from facetalk.metrics.landmarks import align, lip_opening
 
 def measure(clips: Evidence) -> Measured:
     """See `Metric.measure`."""
-    predicted, reference, unit = clips.landmarks()
+    predicted, reference, unit, _ = clips.landmarks()
     opening = lip_opening(align(predicted, reference))  # at the reference's size
     return frame_mean(f"mod_{unit}", (opening - lip_opening(reference)).abs())

@@ -28,6 +28,7 @@ from facetalk.metrics.base import (
     Reading,
     Synchrony,
 )
+from facetalk.metrics.landmarks import lip_opening
 from facetalk.metrics.sequences import without_repetitions
 from facetalk.metrics.vertices import MM_PER_M
 from facetalk.networks.registry import load
@@ -138,7 +139,8 @@ class PairEvidence:
     def _landmarks(self) -> LandmarkPair:
         if not any(isinstance(side.clip, VideoClip) for side in self._sides):
             mesh = self.meshes()
-            return LandmarkPair(self._on_mesh(mesh.predicted), self._on_mesh(mesh.reference), "mm")
+            rest = None if mesh.template is None else float(lip_opening(self._on_mesh(mesh.template[None])))
+            return LandmarkPair(self._on_mesh(mesh.predicted), self._on_mesh(mesh.reference), "mm", rest)
         ours, theirs = (self._landmarks_at(side, self._times) for side in self._sides)
         return LandmarkPair(ours, theirs, "iod" if isinstance(self.reference_clip, VideoClip) else "mm")
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from facetalk.audio.phonemes import find_phonemes, frame_labels
+from facetalk.audio.visemes import bilabial_frames
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.data.dataset import Example, read_example, read_motion_example
 from facetalk.data.manifest import read_manifest, split_by_speaker
