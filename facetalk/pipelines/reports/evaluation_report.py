@@ -14,6 +14,9 @@ from facetalk.pipelines.reports.html import document
 if TYPE_CHECKING:
     from facetalk.pipelines.evaluation.results import Curves, SystemFigures
 
+REFERENCE = "_reference"
+"""Part of the names of figures that describe the reference alone."""
+
 MOST_CARDS = 200
 """Clips whose curves are shown: those of more would make the page too large to open."""
 
@@ -60,12 +63,14 @@ def _card(clip: str, systems: Mapping[str, SystemFigures]) -> str:
     found = {name: system.curves[clip] for name, system in systems.items() if clip in system.curves}
     for figure in dict.fromkeys(figure for curves in found.values() for figure in curves.values):
         ends = _range(figure, found)
-        for system, curves in found.items():
-            if figure in curves.values:
-                values = curves.values[figure].tolist()
-                duration_s = max(duration_s, len(values) / curves.fps)
-                label = figure if len(found) == 1 else f"{figure}, {system}"
-                rows.append(_row(label, ends, curve(values, *ends, label)))
+        shown = {system: curves for system, curves in found.items() if figure in curves.values}
+        if REFERENCE in figure:  # the same for all systems
+            shown = dict([next(iter(shown.items()))])
+        for system, curves in shown.items():
+            values = curves.values[figure].tolist()
+            duration_s = max(duration_s, len(values) / curves.fps)
+            label = figure if len(found) == 1 or REFERENCE in figure else f"{figure}, {system}"
+            rows.append(_row(label, ends, curve(values, *ends, label)))
     if rows:
         rows.append(f'<div class="row axis"><span></span><span>0 s</span><span>{duration_s:.1f} s</span></div>')
     figures = next(iter(systems.values())).pairs[clip]
