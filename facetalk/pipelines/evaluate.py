@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -17,13 +18,14 @@ from facetalk.head.model import HeadModel
 from facetalk.metrics.base import NotOfferedError
 from facetalk.metrics.registry import ALL, chosen_metrics, load_metric
 from facetalk.motion.heads import load_head
-from facetalk.pipelines.evaluation.audio import speech_of_pair
 from facetalk.pipelines.evaluation.clips import Clip, fitted_in_length, held_still, read_clip
-from facetalk.pipelines.evaluation.evidence import Options, PairEvidence
+from facetalk.pipelines.evaluation.evidence import SYNC_CRITIC, Options, PairEvidence
 from facetalk.pipelines.evaluation.pairing import Paths, is_clip, paired, takes_of
 from facetalk.pipelines.evaluation.regions import read_layout
 from facetalk.pipelines.evaluation.results import Curves, Figures, SystemFigures
-from facetalk.pipelines.evaluation.synchrony import BUNDLED
+
+if TYPE_CHECKING:
+    from facetalk.io.audio import Waveform
 
 STILL, SHUFFLED = "still", "shuffled"
 BASELINES = (STILL, SHUFFLED)
@@ -69,7 +71,7 @@ def evaluate(
     regions: str | Path | None = None,
     template: str | Path | None = None,
     fps: float | None = None,
-    sync_critic: str | Path = BUNDLED,
+    sync_critic: str | Path = SYNC_CRITIC,
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> Evaluation:
@@ -203,7 +205,12 @@ class _Run:
         else:
             predicted = self._clip(pairs[name].predicted)
         takes = [] if baseline else [partial(self._clip, pairs[other].predicted) for other in takes_of(name, pairs)]
-        hears = partial(speech_of_pair, name, predicted, reference, self.audio)
+
+        def hears() -> Waveform | None:
+            from facetalk.pipelines.evaluation.audio import speech_of_pair  # loads what reads audio
+
+            return speech_of_pair(name, predicted, reference, self.audio)
+
         return PairEvidence(predicted, reference, self.head, name, hears, self.options, takes)
 
     def _clip(self, path: Path) -> Clip:

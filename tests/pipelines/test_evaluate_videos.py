@@ -22,7 +22,6 @@ from facetalk.motion.heads import load_head
 from facetalk.networks.critics import SyncCritic, SyncCriticConfig
 from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
 from facetalk.pipelines.evaluate import evaluate
-from facetalk.pipelines.evaluation import sides
 from facetalk.pipelines.evaluation.faces import read_lips
 
 
@@ -68,7 +67,7 @@ def moving_face(opening: torch.Tensor, turn: float = 0.0) -> SeenFace:
 def test_faces_in_videos_are_compared_in_interocular_distances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wave = 10 + 10 * torch.sin(torch.arange(50) / 3)
     faces = {"a.mp4": moving_face(wave), "same.mp4": moving_face(wave, 2.0), "lazy.mp4": moving_face(0.5 * wave)}
-    monkeypatch.setattr(sides, "see_face", lambda path: faces[path.name])
+    monkeypatch.setattr("facetalk.pipelines.evaluation.faces.see_face", lambda path: faces[path.name])
     for name in faces:
         write_video(tmp_path / name, 50)
     same = evaluate(tmp_path / "same.mp4", tmp_path / "a.mp4")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -16,8 +17,6 @@ from facetalk.audio.visemes import BILABIAL, bilabial_frames, viseme_of_phoneme
 from facetalk.core.errors import FacetalkError
 from facetalk.core.timing import FPS, frame_times, resample
 from facetalk.head.model import HeadModel
-from facetalk.io.audio import Waveform
-from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.metrics.base import (
     AnglePair,
     CurvePair,
@@ -31,12 +30,17 @@ from facetalk.metrics.base import (
 from facetalk.metrics.landmarks import lip_opening
 from facetalk.metrics.sequences import without_repetitions
 from facetalk.metrics.vertices import MM_PER_M
-from facetalk.networks.registry import load
 from facetalk.pipelines.evaluation.clips import Clip, MotionClip, VideoClip, kind_of, same_length
 from facetalk.pipelines.evaluation.image_pairs import ImagePair, image_pairs
 from facetalk.pipelines.evaluation.regions import MeshLayout, head_layout
 from facetalk.pipelines.evaluation.sides import Side, needs_faces_that_move
-from facetalk.pipelines.evaluation.synchrony import BUNDLED, SyncScorer
+
+if TYPE_CHECKING:
+    from facetalk.io.audio import Waveform
+    from facetalk.pipelines.evaluation.synchrony import SyncScorer
+
+SYNC_CRITIC = "sync-critic"
+"""Name of the weights that are used if none are given."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Options:
     """Regions and templates of meshes that are no head of facetalk."""
     fps: float | None = None
     """Frame rate of meshes that do not state one."""
-    sync_critic: str = BUNDLED
+    sync_critic: str = SYNC_CRITIC
     """Bundled weights, or a folder that `facetalk train sync-critic` wrote."""
 
 
@@ -75,7 +79,7 @@ class PairEvidence:
     def close(self) -> None:
         """Remove the decoded audio."""
         audio = self.__dict__.get("_audio")  # without decoding it now
-        if isinstance(audio, StreamedAudio):
+        if audio is not None and not isinstance(audio, Tensor):
             audio.close()
 
     def _side(self, clip: Clip) -> Side:
@@ -199,6 +203,8 @@ class PairEvidence:
     @cached_property
     def _heard(self) -> Int64[Tensor, " frames"]:
         """The phoneme that is most probable in the audio, at 30 frames a second."""
+        from facetalk.networks.registry import load  # loads much that other metrics do without
+
         waveform, encoder = self._waveform, load("speech-encoder")
         columns = encoder.slices["posteriors"]
         return torch.cat([rows[:, columns].argmax(1) for rows in encoder.encode_blocks(waveform)])
@@ -238,6 +244,8 @@ class PairEvidence:
 
 @lru_cache(maxsize=1)
 def _scorer(name: str, head: HeadModel) -> SyncScorer:
+    from facetalk.pipelines.evaluation.synchrony import SyncScorer  # loads networks
+
     return SyncScorer(name, head.assets)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,17 +22,11 @@ from facetalk.io.video import read_video_info
 from facetalk.metrics.base import NotOfferedError
 from facetalk.metrics.seen_mouths import SeenFace, still_headed
 from facetalk.motion.frames import posed
-from facetalk.networks.registry import load
 from facetalk.pipelines.evaluation.clips import Clip, MeshClip, MotionClip, VideoClip, kind_of
-from facetalk.pipelines.evaluation.faces import (
-    Crops,
-    expression_features,
-    read_lips,
-    rendered_crops,
-    see_face,
-    video_crops,
-)
 from facetalk.vision.face_measures import face_angles
+
+if TYPE_CHECKING:
+    from facetalk.pipelines.evaluation.faces import Crops
 
 MOST_POSED = 1 << 30
 """Coordinates of the vertices of a motion that are held: four GiB, ten minutes of the bundled head."""
@@ -65,6 +60,8 @@ class Side:
     def seen(self) -> SeenFace:
         """The face in a video."""
         assert isinstance(self.clip, VideoClip)
+        from facetalk.pipelines.evaluation.faces import see_face  # loads networks, like those below
+
         face = see_face(self.clip.path)
         if self.clip.still:
             first = int(_shown(face).nonzero()[0, 0])
@@ -135,15 +132,23 @@ class Side:
 
     def expression_features(self, times: Times) -> Float[Tensor, "frames features"]:
         """Features of the expression network."""
+        from facetalk.networks.registry import load
+        from facetalk.pipelines.evaluation.faces import expression_features
+
         rows = self._held(expression_features(self._crops(), load("expression-net")))
         own = self.seen.times if isinstance(self.clip, VideoClip) else self._own_times(len(rows))
         return resample(rows, own, times)
 
     def phonemes_seen(self) -> Float[Tensor, "frames phonemes"]:
         """Logits of a lip reader."""
+        from facetalk.networks.registry import load
+        from facetalk.pipelines.evaluation.faces import read_lips
+
         return self._held(read_lips(self._crops(), load("lip-reader")))
 
     def _crops(self) -> Crops:
+        from facetalk.pipelines.evaluation.faces import rendered_crops, video_crops
+
         if isinstance(self.clip, VideoClip):
             return video_crops(self.clip.path, self.seen, read_video_info(self.clip.path).size)
         return rendered_crops(self.motion("motions or videos"), self.head)

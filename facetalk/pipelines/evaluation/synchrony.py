@@ -18,9 +18,6 @@ from facetalk.metrics.base import NotOfferedError, Synchrony
 from facetalk.networks.critics import SYNC_FRAMES, SyncCritic
 from facetalk.networks.registry import describe, load, load_speech
 
-BUNDLED = "sync-critic"
-"""Name of the weights that are used if none are given."""
-
 LARGEST_OFFSET = 15
 """Frames at 30 a second by which mouth and speech are shifted against each other, as many as in SyncNet."""
 _BLOCK = 600
