@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from make_examples import SPEECH
 from PIL import Image, ImageDraw
 
 from facetalk.core.motion import Motion
@@ -26,7 +27,6 @@ from facetalk.motion.framing import framed
 from facetalk.motion.head_surface import head_surface
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.animate import animate
-from make_examples import SPEECH
 
 HERE = Path(__file__).resolve().parent
 STYLES = {"facetalk animate speech.wav": None, "... --style ref.mp4": HERE / "ref.mp4"}

@@ -49,7 +49,9 @@ def commands() -> dict[str, Any]:
 def on_config(config: MkDocsConfig) -> None:
     """Complete the navigation: a page per command, the reference, and the pages that nobody placed."""
     sections = {title: pages for section in config.nav or [] for title, pages in section.items()}
-    placed = {page if isinstance(page, str) else next(iter(page.values())) for pages in sections.values() for page in pages}
+    placed = {
+        page if isinstance(page, str) else next(iter(page.values())) for pages in sections.values() for page in pages
+    }
     sections["Commands"] += [{f"facetalk {name}": f"commands/{name}.md"} for name in commands()]
     sections["Guides"] += [path.name for path in sorted(DOCS.glob("*.md")) if path.name not in placed]
     sections["Development"].append({"API reference": "reference/facetalk.html"})
@@ -148,4 +150,3 @@ def reference() -> list[tuple[str, str]]:
 def _pages(paths: list[Path], folder: Path) -> Iterator[tuple[str, str]]:
     for path in paths:
         yield f"reference/{path.relative_to(folder).as_posix()}", path.read_text("utf-8")
-
