@@ -2,7 +2,8 @@
 
     python docs/reference.py build/reference        # needs pip install 'facetalk[docs]'
 
-The site (docs/site) contains it, too. One page for the public API, the names in `facetalk.__all__`, and one for each module of the registries.
+One page for the public API, the names in `facetalk.__all__`, and one for each module of the registries. The site
+(docs/site) contains them, too.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def options_text(name: str) -> str:
     """What a command takes, from the program itself."""
     command = commands()[name]
     if not hasattr(command, "commands"):
-        return f"{command.help}\n\n## Options\n\n{options_table(name, command)}"
+        return f"## Options\n\n{command.help}\n\n{options_table(name, command)}"
     parts = [f"{command.help}\n"]
     for inner, member in command.commands.items():
         parts.append(f"## facetalk {name} {inner}\n\n{member.help}\n\n{options_table(f'{name} {inner}', member)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import typer
 from typer.testing import CliRunner
 
 from facetalk.cli.app import app
+from facetalk.motion import heads
+from facetalk.pipelines import animate
 from facetalk.pipelines.styles import save_style
 from facetalk.recipes.registry import load_recipe, read_training_config
 from tests.documentation.blocks import PAGES, ROOT, Command, commands_in, snippets_in, spans_in
@@ -136,6 +139,15 @@ def test_each_reason_not_to_run_is_needed() -> None:
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     return Inputs(tmp_path_factory.mktemp("inputs"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once() -> Iterator[None]:
+    """Every command would load the head and the talker anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heads, "read_head_folder", cache(heads.read_head_folder))
+        patch.setattr(animate, "load_talker", cache(animate.load_talker))
+        yield
 
 
 @pytest.fixture
