@@ -61,9 +61,9 @@ def faces(motion: Motion) -> Iterator[Image.Image]:
     head = load_head()
     view = framed(motion, head, 2 * SIDE)
     renderer = make_renderer("cpu", head_surface(head.assets), view.camera)
-    box = tuple(share * 2 * SIDE for share in FACE)
+    left, top, right, bottom = (share * 2 * SIDE for share in FACE)
     for pixels in rendered(renderer, posed(head, view.motion)):
-        yield Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS, box)
+        yield Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS, (left, top, right, bottom))
 
 
 def phrases(motion: Motion) -> list[list[tuple[float, str]]]:

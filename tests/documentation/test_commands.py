@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def reason_not_to_run(command: Command) -> str | None:
 
 
 @pytest.fixture
-def parse(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def parse(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[str, ...]], Mapping[str, Any]]:
     """A function that returns the options of a command line, which is parsed but not run."""
     parsed: dict[str, Any] = {}
 
