@@ -38,9 +38,10 @@ class Inputs:
     def __init__(self, cache: Path) -> None:
         self.cache = cache
 
-    def place(self, words: Sequence[str], folder: Path) -> None:
-        """Put what a command names into a folder, except what it writes."""
-        read = [word for before, word in zip(("", *words), words, strict=False) if before not in ("-o", "--out")]
+    def place(self, words: Sequence[str], folder: Path, outputs: bool = False) -> None:
+        """Put what a command names into a folder; what it writes only where that is to exist already."""
+        pairs = zip(("", *words), words, strict=False)
+        read = [word for before, word in pairs if outputs or before not in ("-o", "--out")]
         for part in {part.rstrip("/") for word in read for part in re.split(r"[:=,@]", word)} & set(MAKERS):
             shutil.copytree(self.made(part), folder, dirs_exist_ok=True)
 
@@ -178,8 +179,8 @@ MAKERS: dict[str, Maker] = dict(
         _each("talk/talk.npz speech/speech.npz", _animated),
         _each("take.npz idle.npz a.npz b.npz motion.npz", _take),
         _each("other.npz", partial(_take, seed=2)),
-        _each("out", _motions),
-        _each("reference", partial(_motions, seed=2)),
+        _each("out results mine PRED", _motions),
+        _each("reference other theirs older REF", partial(_motions, seed=2)),
         _each("dataset", _dataset),
         _each("iphone.csv", _phone),
         _each("emotalk.npy", _emotalk),
