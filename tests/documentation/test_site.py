@@ -51,7 +51,7 @@ def test_every_command_has_a_page_with_its_options(site: Path) -> None:
         text = (site / f"commands/{name}.html").read_text("utf-8")
         for part in getattr(command, "commands", {"": command}).values():
             for option in [option for option in part.params if option.param_type_name == "option"]:
-                assert option.opts[-1] in text, f"{name} {option.opts}"
+                assert (*option.opts, *option.secondary_opts)[-1] in text, f"{name} {option.opts}"
 
 
 @pytest.mark.slow
