@@ -2,7 +2,8 @@
 
     python docs/reference.py build/reference        # needs pip install 'facetalk[docs]'
 
-One page for the public API, the names in `facetalk.__all__`, and one for each module of the registries.
+One page for the public API, the names in `facetalk.__all__`, and one for each module of the registries. The site
+(docs/site) contains them, too.
 """
 
 from __future__ import annotations
@@ -45,9 +46,15 @@ def build(folder: Path) -> list[Path]:
         setattr(facetalk, name, getattr(facetalk, name))
     resolve_constructors()
     pdoc.render.configure(docformat="google", show_source=False, footer_text=f"facetalk {facetalk.__version__}")
-    with warnings.catch_warnings():
+    folder, current = folder.absolute(), Path.cwd()
+    with tempfile.TemporaryDirectory() as elsewhere, warnings.catch_warnings():
         warnings.simplefilter("error")
-        pdoc.pdoc(*SELECTION, output_directory=folder)
+        # pdoc warns where the working folder holds a folder named like the package that it documents.
+        os.chdir(elsewhere)
+        try:
+            pdoc.pdoc(*SELECTION, output_directory=folder)
+        finally:
+            os.chdir(current)
     return sorted(folder.rglob("*.html"))
 
 
@@ -71,13 +78,8 @@ def main() -> None:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder.absolute()
-    with tempfile.TemporaryDirectory() as elsewhere:
-        # pdoc warns where the working folder holds a folder named like the package that it documents.
-        os.chdir(elsewhere)
-        for page in build(folder):
-            print(page)
-        os.chdir(folder)
+    for page in build(parser.parse_args().folder):
+        print(page)
 
 
 if __name__ == "__main__":

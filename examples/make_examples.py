@@ -1,10 +1,10 @@
-"""Create the files of this folder: synthetic speech, a rendered reference performance, and the image of the README.
+"""Create the recordings of this folder: synthetic speech, and a rendered reference performance.
 
     python examples/make_examples.py        # needs espeak-ng for the speech
 
 `speech.wav` is spoken by espeak-ng. `ref.mp4` shows the bundled head in the speaking style of a show host: a broad
-smile, raised brows, a mouth that opens wide at every syllable. `preview.png` shows the speech animated without and with
-that reference. No recording of a person is used.
+smile, raised brows, a mouth that opens wide at every syllable. No recording of a person is used. `make_preview.py`
+draws the animation of the README from both.
 """
 
 from __future__ import annotations
@@ -14,18 +14,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw
 from torch import Tensor
 
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.io.audio import read_waveform, write_wav
-from facetalk.io.video import VideoReader
 from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
-from facetalk.pipelines.animate import animate
 from facetalk.pipelines.render import render
 
 HERE = Path(__file__).resolve().parent
@@ -82,45 +78,11 @@ def show_host(waveform: Tensor) -> Motion:
     return add_gestures(motion, seed=3, head_motion=2.5)
 
 
-def contact_sheet(rows: dict[str, Path], moments_s: tuple[float, ...], side: int = 200) -> Image.Image:
-    """One row of frames for each video, all at the same times, with captions."""
-    caption = 22
-    sheet = Image.new("RGB", (side * len(moments_s), (side + caption) * len(rows)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for row, (title, path) in enumerate(rows.items()):
-        top = row * (side + caption)
-        draw.text((6, top + 3), title, "black", font_size=14)
-        with VideoReader(path) as video:
-            frames = list(video)
-        times = np.array([time for time, _ in frames])
-        for column, moment in enumerate(moments_s):
-            image = Image.fromarray(frames[int(np.abs(times - moment).argmin())][1])
-            left, upper, right, lower = (share * image.width for share in (0.16, 0.11, 0.84, 0.79))
-            face = image.resize((side, side), Image.Resampling.LANCZOS, (left, upper, right, lower))
-            sheet.paste(face, (column * side, top + caption))
-    return sheet.quantize(256)
-
-
-def draw_preview() -> None:
-    """Draw the image of the README: the reference, and the example speech without and with it."""
-    with tempfile.TemporaryDirectory() as folder:
-        plain = animate(HERE / "speech.wav", out=Path(folder) / "plain", formats=("mp4",))
-        styled = animate(HERE / "speech.wav", style=HERE / "ref.mp4", out=Path(folder) / "styled", formats=("mp4",))
-        rows = {
-            "facetalk animate speech.wav": plain.paths["mp4"],
-            "facetalk animate speech.wav --style ref.mp4": styled.paths["mp4"],
-            "ref.mp4, the reference (another sentence)": HERE / "ref.mp4",
-        }
-        sheet = contact_sheet(rows, (0.5, 1.2, 2.2, 4.0, 4.9))
-    sheet.save(HERE / "preview.png", optimize=True)
-
-
 def main() -> None:
-    """Write all three files."""
+    """Write both files."""
     write_wav(HERE / "speech.wav", read_aloud(SPEECH, 165))
     voice = read_aloud(SHOW, 170)
     render(show_host(voice), HERE / "ref.mp4", size=320, audio=voice, overwrite=True)
-    draw_preview()
 
 
 if __name__ == "__main__":

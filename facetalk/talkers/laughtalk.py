@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.audio.segmentation import PhonemeTrack
