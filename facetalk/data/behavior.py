@@ -20,12 +20,12 @@ from facetalk.core.timing import FPS
 from facetalk.data.manifest import Clip
 from facetalk.data.patterns import first_match
 from facetalk.data.sampling import random_index
-from facetalk.head.behavior import BLINK_UNIT, BROW_NAMES, POSE_NAMES, WINDOW
+from facetalk.head.behavior import BLINK_UNIT, BROWS, POSE_NAMES, WINDOW
 from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, indices
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import read_motion
 
-LEAST_SPREAD = (*[0.7] * len(POSE_NAMES), *[0.03] * len(BROW_NAMES))
+LEAST_SPREAD = (*[0.7] * len(POSE_NAMES), *[0.03] * len(BROWS))
 """Smaller standard deviations of a clip, degrees and channel weights, are noise of the tracker."""
 
 _SMOOTHED = 7
@@ -98,8 +98,9 @@ def behavior_of(motion: Motion) -> Behavior:
     """
     turned = axis_angle_to_matrix(motion.global_orient) @ axis_angle_to_matrix(motion.neck_pose)
     angles = yaw_pitch_roll(turned).rad2deg()
-    brows = motion.expression[:, indices(BROW_NAMES, motion.expression_names)]
-    moving = smoothed(torch.cat([angles, brows], 1))
+    names = motion.expression_names
+    brows = [motion.expression[:, indices(part, names)].mean(1) for part in BROWS.values()]
+    moving = smoothed(torch.cat([angles, torch.stack(brows, 1)], 1))
     spread = torch.maximum(moving.std(0), moving.new_tensor(LEAST_SPREAD))
     states = (moving - moving.mean(0)) / spread
     closure = lid_closure_of(motion)[:, None] / BLINK_UNIT
@@ -150,7 +151,7 @@ def read_behaviors(clips: Sequence[Clip], min_confidence: float) -> list[Behavio
     examples = [example for example in found if example is not None]
     if not examples:
         raise FacetalkError(
-            f"none of the {len(clips)} clips has audio and lasts longer than {WINDOW / FPS:.1f} s; longer ones are needed"
+            f"none of the {len(clips)} clips has audio and is longer than a window of {WINDOW / FPS:.1f} s"
         )
     _log.info("%d of %d clips, %.0f s", len(examples), len(clips), sum(e.num_frames for e in examples) / FPS)
     return examples

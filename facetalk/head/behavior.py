@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from facetalk.head.channels import ARKIT_NAMES
-
 POSE_NAMES = ("yaw", "pitch", "roll")
-BROW_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith("brow"))
-"""The expression that gestures change: these channels move no lips."""
+BROWS: Mapping[str, tuple[str, ...]] = {
+    "raised": ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
+    "lowered": ("browDownLeft", "browDownRight"),
+}
+"""The expression that gestures change, and the channels of each part: they move no lips."""
 
-STATES: Mapping[str, slice] = {"pose": slice(0, 3), "blink": slice(3, 4), "expression": slice(4, 4 + len(BROW_NAMES))}
+STATES: Mapping[str, slice] = {"pose": slice(0, 3), "blink": slice(3, 4), "expression": slice(4, 4 + len(BROWS))}
 """Columns of a state."""
 NUM_STATES = STATES["expression"].stop
 

@@ -3,14 +3,17 @@
 A temporal branch looks at a window of 128 frames and finds a context code for each of them, a frame branch looks at the
 last 16 frames, and both together give the state of the frame. Three things differ from the paper. All convolutions over
 time look back only, so that no frame depends on speech that comes later. Noise goes in beside the speech, because many
-movements go with the same words; the paper's network gives their mean, which hardly moves. And the movement starts
-from the initial state by construction, so that windows join without a jump.
+movements go with the same words; the paper's network gives their mean, which hardly moves. And the initial state is
+left as a damped spring would leave it, so that windows join without a jump in place or speed, and nothing drifts.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,8 +21,12 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from facetalk.core.config import check_ranges
+from facetalk.core.timing import FPS
 from facetalk.head.behavior import WINDOW
 from facetalk.networks.critics import MotionPatches, PatchCriticConfig
+
+_WARM_UP = 512
+"""Frames until the noise has forgotten where it began."""
 
 REACH = 16
 """Frames that the frame branch sees: the last ones, up to the present one."""
@@ -35,13 +42,28 @@ class FacialConfig:
     """Channels of the U-Net; its three deepest levels have twice as many."""
     code: int = 32
     """Length of the context code."""
-    noise: int = 8
-    """Random numbers for each frame."""
+    noise: int = 4
+    """Random processes of each of the speeds."""
+    noise_rates: tuple[float, ...] = (0.6, 1.5, 4.0, 9.0, 20.0)
+    """Speeds of the random processes, 1/s: their power falls from these angular frequencies on."""
     dropout: float = 0.1
     """Of the speech features, each for a whole window, and of the code."""
 
+    @property
+    def noise_width(self) -> int:
+        """Random numbers for each frame."""
+        return self.noise * len(self.noise_rates)
+
     def __post_init__(self) -> None:
-        check_ranges(self, plane_width=(1, 1024), width=(1, 2048), code=(1, 2048), noise=(0, 1024), dropout=(0, 0.99))
+        check_ranges(
+            self,
+            plane_width=(1, 1024),
+            width=(1, 2048),
+            code=(1, 2048),
+            noise=(0, 1024),
+            noise_rates=(0.1, 100),
+            dropout=(0, 0.99),
+        )
 
 
 class FacialNetwork(nn.Module):
@@ -49,8 +71,21 @@ class FacialNetwork(nn.Module):
 
     feature_mean: Tensor
     feature_std: Tensor
+    swaying: Tensor
+    """1 for states that noise moves directly, else 0."""
+    settling: Tensor
+    """Time constant with which an initial state is left, frames."""
     spread: Tensor
-    spread_range: Tensor
+    """Standard deviation of each state in a median training clip, degrees and channel weights."""
+    usual: Tensor
+    usual_spread: Tensor
+    """Mean and standard deviation of generated states, which differ from 0 and 1."""
+    liveliness: Tensor
+    """Standard deviation of the logarithm of how far the heads of the training clips move."""
+    blink_rate: Tensor
+    """Blinks per second."""
+    usual_closing: Tensor
+    """Mean of the generated state of the lids."""
 
     def __init__(self, num_features: int, num_states: int, config: FacialConfig | None = None) -> None:
         """Build the layers.
@@ -68,19 +103,22 @@ class FacialNetwork(nn.Module):
         self.context = nn.ModuleList(
             PastConv(a, b)
             for a, b in (
-                (config.width + 2 * num_states + config.noise, config.width),
+                (config.width + 2 * num_states + config.noise_width, config.width),
                 (config.width, config.width),
                 (config.width, config.code),
             )
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(config.width) for _ in range(2))
         self.to_states = nn.Linear(2 * config.code, num_states)
+        self.sway = nn.Linear(config.noise_width, num_states, bias=False)
+        nn.init.normal_(self.sway.weight, std=config.noise_width**-0.5)
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_std", torch.ones(num_features))
-        self.register_buffer("spread", torch.ones(num_states))
-        """What a state of 1 means in degrees and channel weights: median over the training clips."""
-        self.register_buffer("spread_range", torch.zeros(num_states))
-        """Standard deviation of the logarithm of the clips' own spreads."""
+        self.register_buffer("settling", torch.full((num_states,), 15.0))
+        for name in ("spread", "usual", "usual_spread", "swaying"):
+            self.register_buffer(name, torch.ones(num_states))
+        for name in ("liveliness", "blink_rate", "usual_closing"):
+            self.register_buffer(name, torch.ones(()))
 
     def forward(
         self,
@@ -92,7 +130,7 @@ class FacialNetwork(nn.Module):
 
         Args:
             features: of the speech; the number of frames is a multiple of 128.
-            noise: standard normal.
+            noise: see `smooth_noise`.
             before: the state of the frame before the first one, and of the first.
 
         Returns:
@@ -100,7 +138,7 @@ class FacialNetwork(nn.Module):
         """
         x = (features - self.feature_mean) / self.feature_std
         x = functional.dropout1d(x.transpose(1, 2), self.config.dropout, self.training)
-        noise = noise.transpose(1, 2)
+        given, noise = noise, noise.transpose(1, 2)
         start = torch.cat([before[:, 1], before[:, 1] - before[:, 0]], 1)
         z = self.temporal(x, noise)
         z = torch.cat([z, start[..., None].expand(-1, -1, z.shape[2]), noise], 1)
@@ -108,8 +146,31 @@ class FacialNetwork(nn.Module):
             z = layer(z)
             z = z if norm is None else functional.leaky_relu(norm(z), 0.2)
         code = torch.cat([z, self.frame(x)], 1).transpose(1, 2)
-        states = self.to_states(functional.dropout(code, self.config.dropout, self.training))
-        return before[:, 1:] + states - states[:, :1]
+        states = (
+            self.to_states(functional.dropout(code, self.config.dropout, self.training))
+            + self.sway(given) * self.swaying
+        )
+        return joined(states, before, self.settling)
+
+
+def joined(
+    states: Float[Tensor, "batch frames states"],
+    before: Float[Tensor, "batch 2 states"],
+    settling: Float[Tensor, " states"],
+) -> Float[Tensor, "batch frames states"]:
+    """States that begin with an initial state and its speed, and approach the given ones as a damped spring does.
+
+    The difference of place and speed at the beginning is left by the free response of a critically damped spring.
+
+    Args:
+        states: those to approach.
+        before: the state before the first one, and the first one.
+        settling: time constant of each state in frames.
+    """
+    time = torch.arange(states.shape[1], device=states.device, dtype=states.dtype)[:, None] / settling
+    away = before[:, 1:] - states[:, :1]
+    faster = (before[:, 1:] - before[:, :1]) - (states[:, 1:2] - states[:, :1])
+    return states + (away * (1 + time) + faster * time * settling) * (-time).exp()
 
 
 class PastConv(nn.Conv1d):
@@ -132,11 +193,11 @@ class TemporalBranch(nn.Module):
         plans = ((1, narrow, 2), (narrow, narrow, 2), (narrow, wide, 1), (wide, wide, 1))
         self.planes = nn.ModuleList(nn.Conv2d(a, b, (4, 3), (step, step), (0, 1)) for a, b, step in plans)
         self.plane_norms = nn.ModuleList(nn.BatchNorm2d(b) for _, b, _ in plans)
-        remaining = -(-(-(-num_features // 2)) // 2)
+        remaining = math.ceil(math.ceil(num_features / 2) / 2)
         self.joined = nn.Conv1d(wide * remaining, config.width, 1)
         deep = 2 * config.width
         downs = (
-            (config.width + config.noise, config.width), (config.width, config.width), (config.width, deep),
+            (config.width + config.noise_width, config.width), (config.width, config.width), (config.width, deep),
             (deep, deep), (deep, deep),
         )  # fmt: skip
         self.downs = nn.ModuleList(nn.Conv1d(a, b, 4, 2) for a, b in downs)
@@ -222,12 +283,52 @@ def generated_windows(
         generator: source of the noise; a longer recording begins as a shorter one.
     """
     before = features.new_zeros(1, 2, len(network.spread))
+    coming = streamed_noise(network.config, generator)
     parts = []
+    noise = next(coming)
     for start in range(0, len(features), WINDOW - 1):
         part = features[start : start + WINDOW]
         padded = functional.pad(part, (0, 0, 0, WINDOW - len(part)))[None]
-        noise = torch.randn(1, WINDOW, network.config.noise, generator=generator)
-        states = network(padded, noise.to(features), before)
-        before = states[:, -2:]
+        while len(noise) < WINDOW:
+            noise = torch.cat([noise, next(coming)])
+        states = network(padded, noise[None, :WINDOW].to(features), before)
+        before, noise = states[:, -2:], noise[WINDOW - 1 :]
         parts.append(states[0, : WINDOW - 1])
     return torch.cat(parts)[: len(features)]
+
+
+def streamed_noise(config: FacialConfig, generator: torch.Generator) -> Iterator[Float[Tensor, "frames noise"]]:
+    """Yield `smooth_noise` without end, in blocks."""
+    memory, warm = None, False
+    while True:
+        white = torch.randn(_WARM_UP, config.noise_width, generator=generator, dtype=torch.float64)
+        rows, memory = _filtered(white[None], config, memory)
+        if warm:  # the first block starts from rest
+            yield rows[0].float()
+        warm = True
+
+
+def smooth_noise(config: FacialConfig, batch: int) -> Float[Tensor, "batch window noise"]:
+    """Random processes of different speeds and unit variance: white noise through two equal filters of first order.
+
+    The paper has no noise. White noise in its place has hardly any power at the speeds at which heads move.
+    """
+    white = torch.randn(batch, _WARM_UP + WINDOW, config.noise_width, dtype=torch.float64)
+    return _filtered(white, config)[0][:, _WARM_UP:].float()
+
+
+def _filtered(
+    white: Float[Tensor, "batch frames noise"], config: FacialConfig, memory: np.ndarray | None = None
+) -> tuple[Float[Tensor, "batch frames noise"], np.ndarray]:
+    """White noise as processes of each rate, and the state of the filters."""
+    from scipy.signal import lfilter
+
+    rates = np.repeat(np.array(config.noise_rates), config.noise)
+    rows = np.empty(white.shape)
+    states = np.zeros((len(rates), len(white), 2)) if memory is None else memory
+    for column, rate in enumerate(rates):
+        decay = math.exp(-rate / FPS)
+        scale = math.sqrt((1 - decay**2) ** 3 / (1 + decay**2))  # of a process with a double pole
+        poles = [1.0, -2 * decay, decay**2]
+        rows[..., column], states[column] = lfilter([scale], poles, white[..., column].numpy(), 1, states[column])
+    return torch.from_numpy(rows), states

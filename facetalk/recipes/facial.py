@@ -1,7 +1,7 @@
 """The recipe of FACIAL's generator of head motion, blinks and brows (Zhang et al. 2021).
 
-The network adds random movement to what speech implies, so a clip is compared with the closest of several samples
-(Gupta et al. 2018, variety loss): the squared error of each would be least for a head that stands still.
+The network adds random movement to what speech implies. The losses of the paper compare the mean of these movements
+with the clip; how they are distributed is learned from a critic and from the power at each frequency.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from facetalk.audio.delivery import DELIVERY
 from facetalk.core.config import check_ranges, plain
+from facetalk.core.timing import FPS
 from facetalk.data.behavior import (
     BehaviorBatch,
     BehaviorDataConfig,
@@ -24,15 +25,28 @@ from facetalk.data.behavior import (
     read_behaviors,
 )
 from facetalk.data.manifest import read_clips, split_by_speaker
-from facetalk.data.patterns import matches_any
+from facetalk.data.patterns import first_match, matches_any
 from facetalk.data.split import split_clips
-from facetalk.head.behavior import NUM_STATES, STATES
+from facetalk.head.behavior import BLINK_UNIT, BROWS, NUM_STATES, STATES
 from facetalk.io.weights import write_model
-from facetalk.losses.behavior import least_squares_error, trajectory_error
-from facetalk.networks.facial import BehaviorCritic, FacialConfig, FacialNetwork
+from facetalk.losses.behavior import least_squares_error, power, spectrum_error, trajectory_error
+from facetalk.metrics.blinks import find_blinks
+from facetalk.networks.facial import BehaviorCritic, FacialConfig, FacialNetwork, generated_windows, smooth_noise
 from facetalk.networks.registry import load
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.facial import evaluate_behavior
+
+SETTLING_FRAMES = (*[15.0] * 3, 2.0, *[8.0] * len(BROWS))
+"""Time constant with which each state is left: half a second for the head, less for brows and lids."""
+
+QUARTILES_APART = 1.349
+"""Of a normal distribution, standard deviations."""
+MOST_LIVELINESS = 0.35
+"""Of the standard deviation of the logarithm of how far heads move: a few clips are of other scenes."""
+LEAST_BLINKS, MOST_BLINKS = 0.08, 0.7
+"""Per second, of one person."""
+MOST_CALIBRATED = 40
+"""Clips on which the spread of generated behavior is measured."""
 
 _GROUPS = {"pose": "pose", "eye": "blink", "expression": "expression"}
 """Columns that each term of the loss compares."""
@@ -46,6 +60,8 @@ class FacialLossWeights:
     pose: float = 1.0
     eye: float = 5.0
     adversarial: float = 0.1
+    spectrum: float = 1.0
+    """The power of head and brows at each frequency, which keeps the movement from fading out."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +70,20 @@ class FacialTrainingConfig(RunConfig):
 
     start: str = ""
     """Trained weights, bundled or in a folder, that the run starts from; initial ones if empty."""
-    samples: int = 2
-    """Samples of which the closest one is compared with the clip."""
     rollout: bool = True
     """Whether the critic also sees windows that start from a generated state, as all but the first do in use."""
     motion: float = 10.0
     """Weight of the differences between frames relative to that of the states."""
+    critic_penalty: float = 1.0
+    """Weight of the squared gradient of the critic's scores of real windows (Mescheder et al. 2018, R1)."""
+    blink_rate: float | None = 0.3
+    """Blinks per second; None takes the rate of the clips."""
     data: BehaviorDataConfig = field(default_factory=BehaviorDataConfig)
     network: FacialConfig = field(default_factory=FacialConfig)
     loss_weights: FacialLossWeights = field(default_factory=FacialLossWeights)
 
     def __post_init__(self) -> None:
-        check_ranges(self, samples=(1, 100), motion=(0, 1e6))
+        check_ranges(self, motion=(0, 1e6), critic_penalty=(0, 1e6))
 
 
 class FacialTask:
@@ -92,16 +110,27 @@ class FacialTask:
         self.sampler = BehaviorSampler(train, config.data)
         self.validation = validation
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
-        self.critic = BehaviorCritic(network.num_features, NUM_STATES) if config.loss_weights.adversarial > 0 else None
-        self._starts: Tensor | None = None
+        self.critic = (
+            BehaviorCritic(network.num_features, NUM_STATES - 1) if config.loss_weights.adversarial > 0 else None
+        )
+        lids = STATES["blink"].start
+        self._judged = [column for column in range(NUM_STATES) if column != lids]
+        """Columns that the critic sees. How the lids close is known, and only when they do is learned."""
         self._real_and_generated: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
         if not config.start:
             rows = torch.cat([example.features for example in train])
             network.feature_mean.copy_(rows.mean(0))
             network.feature_std.copy_(rows.std(0).clamp_min(1e-3))
-        spreads = torch.stack([example.behavior.spread for example in train]).log()
-        network.spread.copy_(spreads.median(0).values.exp())
-        network.spread_range.copy_(spreads.std(0, correction=0))
+            network.settling.copy_(torch.tensor(SETTLING_FRAMES))
+            network.swaying[STATES["blink"]] = 0
+        self.usual_power = real_power(self.sampler)[:, self._judged]
+        set_statistics(network, self.full_examples(), config.blink_rate)
+
+    def full_examples(self) -> list[BehaviorExample]:
+        """Training clips that count in full; others show no ordinary speech."""
+        shares = self.config.data.shares
+        full = [e for e in self.sampler.examples if first_match(e.clip.speaker, shares, 1.0) >= 1]
+        return full or self.sampler.examples
 
     def sample(self, generator: torch.Generator) -> BehaviorBatch:
         """Windows of the training clips."""
@@ -109,39 +138,35 @@ class FacialTask:
 
     def loss_terms(self, step: int, batch: BehaviorBatch) -> dict[str, Tensor]:
         """Terms of the paper's equation 8; that of the initial state is zero by construction."""
-        samples = [self._generated(batch.features, batch.states[:, :2]) for _ in range(self.config.samples)]
-        target = batch.states[:, 1:]
+        first, second = (self._generated(batch.features, batch.states[:, :2]) for _ in range(2))
+        target, motion = batch.states[:, 1:], self.config.motion
         terms = {
-            term: torch.stack(
-                [
-                    trajectory_error(states[..., part], target[..., part], batch.trusted, self.config.motion)
-                    for states in samples
-                ]
-            ).amin(0).mean()
+            term: trajectory_error(first[..., part], second[..., part], target[..., part], batch.trusted, motion)
             for term, part in ((term, STATES[name]) for term, name in _GROUPS.items())
-        }  # fmt: skip
+        }
+        starts = batch.states[:, :2]
+        generated = [torch.cat([starts[:, :1], first], 1), torch.cat([starts[:, :1], second], 1)]
+        if self.config.rollout:
+            starts = generated[0][:, -2:].detach()
+            later = self._generated(batch.features, starts)
+            generated[1] = torch.cat([starts[:, :1], later], 1)
+        windows = torch.cat(generated)[..., self._judged]
+        terms["spectrum"] = spectrum_error(windows[:, 1:], self.usual_power.to(windows))
         if self.critic is not None:
-            terms["adversarial"] = self._adversarial(batch, samples[0])
+            terms["adversarial"] = self._adversarial(batch, windows)
         return terms
 
     def _generated(self, features: Tensor, before: Tensor) -> Float[Tensor, "batch frames states"]:
-        noise = torch.randn(*features.shape[:2], self.model.config.noise, device=features.device)
+        noise = smooth_noise(self.model.config, len(features)).to(features)
         return self.model(features, noise, before)
 
-    def _adversarial(self, batch: BehaviorBatch, states: Tensor) -> Tensor:
+    def _adversarial(self, batch: BehaviorBatch, windows: Tensor) -> Tensor:
         """How far the critic is from taking generated windows for real ones."""
         assert self.critic is not None
-        starts, features = batch.states[:, :2], batch.features
-        generated = [torch.cat([starts[:, :1], states], 1)]
-        if self.config.rollout:
-            if self._starts is not None:
-                later = self._generated(features, self._starts)
-                generated.append(torch.cat([self._starts[:, :1], later], 1))
-            self._starts = generated[-1][:, -2:].detach()
-        heard = self._heard(features)
-        shown = (heard.repeat(len(generated), 1, 1), torch.cat(generated))
-        self._real_and_generated = ((heard, batch.states), (shown[0], shown[1].detach()))
-        return least_squares_error(self.critic(*shown), 1.0)
+        heard = self._heard(batch.features)
+        shown = heard.repeat(len(windows) // len(heard), 1, 1)
+        self._real_and_generated = ((heard, batch.states[..., self._judged]), (shown, windows.detach()))
+        return least_squares_error(self.critic(shown, windows), 1.0)
 
     def _heard(self, features: Tensor) -> Tensor:
         """Features for the critic, with a row for the frame before the window."""
@@ -152,17 +177,56 @@ class FacialTask:
         """Least-squares loss of the critic on the batch of the last `loss_terms`."""
         if self.critic is None or self._real_and_generated is None:
             raise ValueError("this run has no critic to train")
-        real, generated = (self.critic(*shown) for shown in self._real_and_generated)
-        return least_squares_error(real, 1.0) + least_squares_error(generated, 0.0)
+        (heard, states), generated = self._real_and_generated
+        states = states.detach().requires_grad_()
+        real = self.critic(heard, states)
+        (slope,) = torch.autograd.grad(real.sum(), states, create_graph=True)
+        steep = slope.square().sum((1, 2)).mean()
+        errors = least_squares_error(real, 1.0) + least_squares_error(self.critic(*generated), 0.0)
+        return errors + self.config.critic_penalty * steep
 
     def validate(self) -> dict[str, float]:
         """Statistics of generated behavior next to the real one, on the validation speakers."""
+        set_usual(self.model, self.full_examples())
         return evaluate_behavior(self.model, self.validation) if self.validation else {}
 
     def export(self, run_dir: Path) -> None:
         """Write the folder that `animate --gestures` takes."""
+        set_usual(self.model, self.full_examples())
         described = {"num_features": self.model.num_features, "num_states": NUM_STATES}
         write_model(run_dir, self.model, "gestures", "facial", {**described, "network": plain(self.config.network)})
+
+
+def set_statistics(network: FacialNetwork, examples: Sequence[BehaviorExample], blink_rate: float | None) -> None:
+    """Set how far and how often the people of some clips move."""
+    spreads = torch.stack([example.behavior.spread for example in examples])
+    network.spread.copy_(spreads.median(0).values)
+    heads = spreads[:, STATES["pose"]].mean(1).log()
+    quartiles = heads.quantile(torch.tensor([0.25, 0.75]))
+    network.liveliness.copy_(((quartiles[1] - quartiles[0]) / QUARTILES_APART).clamp(max=MOST_LIVELINESS))
+    lids = [example.behavior.states[:, STATES["blink"]][:, 0] * BLINK_UNIT for example in examples]
+    found = [find_blinks(closure, FPS) for closure in lids]
+    rate = sum(len(blinks.times) for blinks in found) / sum(blinks.length_s for blinks in found)
+    network.blink_rate.fill_(min(MOST_BLINKS, max(LEAST_BLINKS, rate)) if blink_rate is None else blink_rate)
+
+
+@torch.no_grad()
+def set_usual(network: FacialNetwork, examples: Sequence[BehaviorExample]) -> None:
+    """Set mean and spread of what the network generates, relative to which its behavior is used."""
+    most = sorted(examples, key=lambda example: -example.num_frames)[:MOST_CALIBRATED]
+    generator = torch.Generator().manual_seed(0)
+    rows = [generated_windows(network, example.features, generator) for example in most]
+    network.usual.copy_(torch.cat(rows).mean(0))
+    network.usual_spread.copy_(torch.stack([row.std(0) for row in rows]).median(0).values.clamp_min(1e-3))
+    lids = STATES["blink"].start
+    network.usual[lids], network.usual_spread[lids] = 0.0, 1.0
+    network.usual_closing.copy_(torch.cat(rows)[:, lids].clamp_min(0).mean())
+
+
+def real_power(sampler: BehaviorSampler) -> Float[Tensor, "bins states"]:
+    """Mean power spectrum of real behavior."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.stack([power(sampler.sample(generator).states[:, 1:]) for _ in range(40)]).mean(0)
 
 
 def make_task(config: FacialTrainingConfig, data_dir: Path | None) -> FacialTask:

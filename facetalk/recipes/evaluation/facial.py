@@ -32,7 +32,8 @@ def evaluate_behavior(network: FacialNetwork, examples: Sequence[BehaviorExample
         generator = torch.Generator().manual_seed(index)
         with torch.no_grad():
             states = generated_windows(network, example.features, generator)
-        rows.append(compare_behavior(states * network.spread, example))
+        moving = (states - network.usual) / network.usual_spread * network.spread
+        rows.append(compare_behavior(moving, example))
     names = rows[0]
     return {name: float(torch.tensor([row[name] for row in rows]).nanmean()) for name in names}
 
@@ -53,7 +54,7 @@ def compare_behavior(generated: Float[Tensor, "frames states"], example: Behavio
     closing = (real_lids[1:] > _CLOSED) & (real_lids[:-1] <= _CLOSED)
     return {
         "spectral_db": spectral_distance_db(angles, real_angles, FPS),
-        "spread_ratio": float((pose_spread(angles).mean() / pose_spread(real_angles).mean())),
+        "spread_ratio": float(pose_spread(angles).mean() / pose_spread(real_angles).mean()),
         "speed_ratio": float(angles.diff(dim=0).norm(dim=1).mean() / real_angles.diff(dim=0).norm(dim=1).mean()),
         "speech": found - chance,
         "speech_real": real_found - real_chance,

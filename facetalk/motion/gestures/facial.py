@@ -1,0 +1,99 @@
+"""FACIAL: head, brows and blinks that follow from the speech (Zhang et al. 2021), and the gaze that goes with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.audio.delivery import DELIVERY, delivery
+from facetalk.core.motion import Motion
+from facetalk.core.timing import FPS
+from facetalk.head.behavior import STATES
+from facetalk.io.audio import Waveform
+from facetalk.motion.gestures.blinks import BlinkConfig, sample_blinks
+from facetalk.motion.gestures.gaze import Gaze, glances, sample_fixations
+from facetalk.motion.gestures.idle import generators, scaled_rate
+from facetalk.motion.gestures.performance import Performance, perform, sample_breath
+from facetalk.networks.facial import FacialNetwork, generated_windows
+from facetalk.networks.registry import load
+
+LEAST_SCALE, LARGEST_SCALE = 0.6, 1.6
+"""Of how far the head of a recording moves, relative to a median speaker: each has its own liveliness."""
+
+
+@dataclass(frozen=True)
+class Facial:
+    """Moves head and brows and blinks as a speaker would who says this."""
+
+    head_motion: float = 1.0
+    """Multiplies how far head and brows move; 0 for not at all."""
+    blinks: float = 1.0
+    """Multiplies how often the eyes blink; 0 for never."""
+    gaze: Gaze = field(default_factory=Gaze)
+    name: str | Path = ""
+    """The bundled weights if empty, or a folder that `facetalk train facial` wrote."""
+
+    def add(self, motion: Motion, waveform: Waveform | None, generator: torch.Generator) -> Motion:
+        """Return the motion with head movements, blinks and glances; see `Gesture.add`."""
+        if motion.fps != FPS:
+            raise ValueError(f"gestures are made for {FPS:g} fps, the motion has {motion.fps:g}")
+        features = heard(waveform, motion.num_frames)
+        behavior = sample_behavior(_network(self.name), features, generator, self.blinks, self.gaze)
+        return perform(motion, behavior, self.head_motion, self.blinks, self.gaze)
+
+
+def heard(waveform: Waveform | None, num_frames: int) -> Float[Tensor, "frames features"]:
+    """Features of the speech for each frame of a motion; those of silence where there is no audio."""
+    if waveform is None:
+        waveform = torch.zeros(round(num_frames / FPS * 16_000))
+    features = delivery(waveform)[:num_frames]
+    missing = num_frames - len(features)
+    return torch.cat([features, features[-1:].expand(missing, len(DELIVERY))])
+
+
+@torch.no_grad()
+def sample_behavior(
+    network: FacialNetwork,
+    features: Float[Tensor, "frames features"],
+    generator: torch.Generator,
+    blinks: float = 1.0,
+    gaze: Gaze | None = None,
+) -> Performance:
+    """Sample the behavior of a speaker; the beginning of a longer recording is that of a shorter one.
+
+    Args:
+        network: the generator's network.
+        features: of the speech.
+        generator: its state decides everything, and moves on by the same amount for any length.
+        blinks: multiplies how often the eyes blink.
+        gaze: where the eyes look.
+    """
+    noise, blinking, looking, breath, liveliness = generators(generator, 5)
+    states = generated_windows(network, features, noise)
+    scale = (network.liveliness * torch.randn((), generator=liveliness)).exp().clamp(LEAST_SCALE, LARGEST_SCALE)
+    moving = (states - network.usual) / network.usual_spread * network.spread * scale
+    config = scaled_rate(BlinkConfig(rate=float(network.blink_rate)), blinks)
+    contact = (gaze or Gaze()).eye_contact
+    return Performance(
+        moving[:, STATES["pose"]].deg2rad(),
+        sample_blinks(len(features), blinking, config, blink_urge(network, states)),
+        glances(len(features), sample_fixations(len(features) / FPS, looking, contact)),
+        sample_breath(len(features), breath),
+        moving[:, STATES["expression"]],
+    )
+
+
+def blink_urge(network: FacialNetwork, states: Float[Tensor, "frames states"]) -> Float[Tensor, " frames"]:
+    """How much more likely a blink is in each frame than usual: what the network predicts, relative to its mean."""
+    closing = states[:, STATES["blink"]][:, 0]
+    return (closing.clamp_min(0) / network.usual_closing.clamp_min(1e-3)).clamp(0.2, 6.0)
+
+
+@cache
+def _network(name: str | Path) -> FacialNetwork:
+    return load("gestures", name)
