@@ -22,7 +22,7 @@ DELIVERY = ("loudness", "voicing", "pitch", "rise", "stress", "speaking", "since
 """Columns: level below the running one, nepers; periodicity, 0 to 1; octaves above the running mean; change of loudness
 and of its slow part; whether there is speech; how recent its start and its end are, 1 falling to 0."""
 
-_BLOCK = 900
+_BLOCK = 150
 """Frames that are computed at once, always with the same shapes: results do not depend on the recording's length."""
 _LATE = 800
 """Samples by which `prosody` is delayed, so that its windows end before the frame."""

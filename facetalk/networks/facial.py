@@ -36,9 +36,9 @@ REACH = 16
 class FacialConfig:
     """Sizes of the generator."""
 
-    plane_width: int = 16
+    plane_width: int = 8
     """Channels of the convolutions over time and features; the last two have twice as many."""
-    width: int = 64
+    width: int = 48
     """Channels of the U-Net; its three deepest levels have twice as many."""
     code: int = 32
     """Length of the context code."""
@@ -111,7 +111,6 @@ class FacialNetwork(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm1d(config.width) for _ in range(2))
         self.to_states = nn.Linear(2 * config.code, num_states)
         self.sway = nn.Linear(config.noise_width, num_states, bias=False)
-        nn.init.normal_(self.sway.weight, std=config.noise_width**-0.5)
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_std", torch.ones(num_features))
         self.register_buffer("settling", torch.full((num_states,), 15.0))

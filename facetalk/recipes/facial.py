@@ -29,7 +29,7 @@ from facetalk.data.patterns import first_match, matches_any
 from facetalk.data.split import split_clips
 from facetalk.head.behavior import BLINK_UNIT, BROWS, NUM_STATES, STATES
 from facetalk.io.weights import write_model
-from facetalk.losses.behavior import least_squares_error, power, spectrum_error, trajectory_error
+from facetalk.losses.behavior import LEAST_POWER, least_squares_error, power, spectrum_error, trajectory_error
 from facetalk.metrics.blinks import find_blinks
 from facetalk.networks.facial import BehaviorCritic, FacialConfig, FacialNetwork, generated_windows, smooth_noise
 from facetalk.networks.registry import load
@@ -45,6 +45,8 @@ MOST_LIVELINESS = 0.35
 """Of the standard deviation of the logarithm of how far heads move: a few clips are of other scenes."""
 LEAST_BLINKS, MOST_BLINKS = 0.08, 0.7
 """Per second, of one person."""
+SWAY_WINDOWS = 200
+"""Of noise, whose power is measured."""
 MOST_CALIBRATED = 40
 """Clips on which the spread of generated behavior is measured."""
 
@@ -123,6 +125,7 @@ class FacialTask:
             network.feature_std.copy_(rows.std(0).clamp_min(1e-3))
             network.settling.copy_(torch.tensor(SETTLING_FRAMES))
             network.swaying[STATES["blink"]] = 0
+            set_sway(network, real_power(self.sampler))
         self.usual_power = real_power(self.sampler)[:, self._judged]
         set_statistics(network, self.full_examples(), config.blink_rate)
 
@@ -208,6 +211,31 @@ def set_statistics(network: FacialNetwork, examples: Sequence[BehaviorExample], 
     found = [find_blinks(closure, FPS) for closure in lids]
     rate = sum(len(blinks.times) for blinks in found) / sum(blinks.length_s for blinks in found)
     network.blink_rate.fill_(min(MOST_BLINKS, max(LEAST_BLINKS, rate)) if blink_rate is None else blink_rate)
+
+
+@torch.no_grad()
+def set_sway(network: FacialNetwork, wanted: Float[Tensor, "bins states"]) -> None:
+    """Let the noise alone move each state with the wanted power: training begins with lifelike speeds.
+
+    The power of each state is a sum of that of the processes, with weights that are not negative and least relative
+    error.
+
+    Args:
+        network: its map from noise to states is set.
+        wanted: power of real behavior.
+    """
+    from scipy.optimize import nnls
+
+    config = network.config
+    generator_state = torch.get_rng_state()
+    torch.manual_seed(0)
+    each = power(smooth_noise(config, SWAY_WINDOWS)).unflatten(1, (-1, config.noise)).mean(2)
+    directions = nn.functional.normalize(torch.randn(wanted.shape[1], config.noise), dim=1)
+    torch.set_rng_state(generator_state)
+    for state, target in enumerate((wanted + LEAST_POWER).T):
+        shares, _ = nnls((each / target[:, None]).numpy(), torch.ones(len(target)).numpy())
+        sizes = torch.from_numpy(shares).sqrt().float()
+        network.sway.weight[state] = (sizes[:, None] * directions[state]).flatten()
 
 
 @torch.no_grad()

@@ -86,9 +86,9 @@ def test_a_seed_repeats_and_switches_switch(speech: Path) -> None:
     first = moved(seed=1)
     assert torch.equal(moved(seed=1), first)
     assert not torch.equal(moved(seed=2), first)
-    still = moved(seed=1, head_motion=0, blinks=0)
+    still = moved(seed=1, head_motion=0, blinks=0, gaze=0)
     assert still[:, 52:].abs().max() == 0
-    assert torch.equal(still, moved(seed=2, head_motion=0, blinks=0))
+    assert torch.equal(still, moved(seed=2, still=True, blinks=0))
 
 
 def test_each_recording_has_its_own_seed_which_the_motion_file_names(speech: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def load_gesture(name: str, *, head_motion: float = 1.0, blinks: float = 1.0, ga
         name: a key of `GESTURES`, or a folder of weights that `facetalk train facial` wrote.
         head_motion: multiplies how far the head moves; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
-        gaze: where the eyes look; if None, at the viewer and beside them, and not at all where the head rests.
+        gaze: where the eyes look; at the viewer, and now and then beside them, if None.
 
     Raises:
         UsageError: the name is unknown, or a factor is negative or not finite.
@@ -44,8 +44,8 @@ def load_gesture(name: str, *, head_motion: float = 1.0, blinks: float = 1.0, ga
     check_gesture(name)
     check_factors(head_motion, blinks)
     options: dict[str, Any] = {"head_motion": head_motion, "blinks": blinks}
-    if gaze is not None or head_motion == 0:
-        options["gaze"] = gaze or Gaze(amount=0.0)
+    if gaze is not None:
+        options["gaze"] = gaze
     if name not in GESTURES:
         return resolve_name(GESTURES["facial"])(**options, name=name)
     return resolve_name(GESTURES[name])(**options)
