@@ -87,9 +87,11 @@ def test_each_recording_is_as_lively_as_one_of_the_speakers() -> None:
 def test_the_lids_close_sooner_where_the_network_says_so() -> None:
     network = tiny_network()
     network.usual_closing.fill_(0.5)
-    states = torch.zeros(4, NUM_STATES)
-    states[:, 3] = torch.tensor([-1.0, 0.5, 1.5, 100.0])
-    torch.testing.assert_close(blink_urge(network, states), torch.tensor([0.2, 1.0, 3.0, 6.0]))
+    states, features = torch.zeros(4, NUM_STATES), torch.zeros(4, len(DELIVERY))
+    states[:, 3] = torch.tensor([-1.0, 0.5, 1.0, 100.0])
+    torch.testing.assert_close(blink_urge(network, features, states) * 1.21, torch.tensor([0.5, 1.0, 2.0, 3.0]))
+    features[:, DELIVERY.index("since_end")] = 1.0
+    torch.testing.assert_close(blink_urge(network, features, states) * 1.21, 2.5 * torch.tensor([0.5, 1.0, 2.0, 3.0]))
 
 
 def test_the_gaze_of_the_options_is_used(weights: Path) -> None:

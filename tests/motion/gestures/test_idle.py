@@ -9,7 +9,6 @@ import torch
 
 from facetalk.core.motion import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.motion.gestures.blinks import lid_closure
 from facetalk.motion.gestures.gaze import Gaze
 from facetalk.motion.gestures.idle import Idle, IdleConfig, sample_idle
 from facetalk.motion.gestures.random_processes import BLOCK_FRAMES, sample_loop, sample_sway
@@ -96,7 +95,7 @@ def test_a_looped_sway_ends_where_it_begins(num_frames: int) -> None:
     rows = torch.stack([sample_loop(num_frames, 2.0, 1.5, seeded(seed)) for seed in range(400)])
     seam, inside = rows[:, 0] - rows[:, -1], rows.diff(dim=1)
     assert seam.std() == pytest.approx(float(inside.std()), rel=0.25)
-    assert rows.std() == pytest.approx(2.0, rel=0.06)
+    assert rows.std() == pytest.approx(2.0, rel=0.1)
 
 
 @pytest.mark.parametrize("num_frames", [60, 900])
