@@ -75,9 +75,9 @@ def animate(
         typer.Option(
             "--gestures",
             metavar="NAME",
-            help="What moves head and eyes: idle (statistics), facial (learned from speech), or trained weights.",
+            help="What moves head and eyes: facial (learned from speech), idle (statistics), or trained weights.",
         ),
-    ] = "idle",
+    ] = "facial",
     head_motion: Annotated[
         float, typer.Option("--head-motion", min=0, help="Multiplies the head motion; 0: none.")
     ] = 1.0,

@@ -66,7 +66,7 @@ def test_every_format_appears_and_nothing_else(speech: Path, tmp_path: Path) -> 
 
 
 def test_the_motion_file_says_what_happens_when(tmp_path: Path) -> None:
-    animate(make_speech(tmp_path / "long.wav", 5.0), formats=("npz",), fps=25, seed=1)
+    animate(make_speech(tmp_path / "long.wav", 5.0), formats=("npz",), fps=25, seed=1, blinks=4)
     motion = read_motion("long/long.npz")
     assert [(event.kind, round(event.end - event.start, 1)) for event in motion.events_of("phrase")] == [
         ("phrase", 5.0)

@@ -36,9 +36,9 @@ class BlinkConfig:
     interval_spread: float = 0.6
     """Standard deviation of the natural logarithm of the time between blinks; 0.74 was measured over all speakers."""
     min_interval_s: float = 0.45
-    length_spread: float = 0.2
+    length_spread: float = 0.18
     """Standard deviation of the logarithm of a blink's length."""
-    usual_length: float = 0.85
+    usual_length: float = 1.0
     """Median factor on the length of `BLINK_SHAPE`."""
     partial_share: float = 0.12
     """Share of the blinks in which the lids do not meet."""

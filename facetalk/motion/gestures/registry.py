@@ -25,7 +25,7 @@ GESTURES = {
 }
 """Class of each gesture; its module is imported on first use."""
 
-DEFAULT = "idle"
+DEFAULT = "facial"
 """What is added where nothing else is asked for."""
 
 

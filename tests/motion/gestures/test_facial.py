@@ -13,7 +13,15 @@ from facetalk.core.motion import Motion, still_motion
 from facetalk.head.behavior import BROWS, NUM_STATES
 from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, indices
 from facetalk.io.weights import write_model
-from facetalk.motion.gestures.facial import LARGEST_SCALE, LEAST_SCALE, Facial, blink_urge, sample_behavior
+from facetalk.motion.gestures.facial import (
+    LARGEST_SCALE,
+    LEAST_SCALE,
+    USUAL_STRESS,
+    Facial,
+    blink_urge,
+    quickened,
+    sample_behavior,
+)
 from facetalk.motion.gestures.gaze import Gaze
 from facetalk.motion.gestures.registry import load_gesture
 from facetalk.networks.facial import FacialConfig, FacialNetwork
@@ -92,6 +100,22 @@ def test_the_lids_close_sooner_where_the_network_says_so() -> None:
     torch.testing.assert_close(blink_urge(network, features, states) * 1.21, torch.tensor([0.5, 1.0, 2.0, 3.0]))
     features[:, DELIVERY.index("since_end")] = 1.0
     torch.testing.assert_close(blink_urge(network, features, states) * 1.21, 2.5 * torch.tensor([0.5, 1.0, 2.0, 3.0]))
+
+
+def test_stress_quickens_the_head_which_comes_back() -> None:
+    times = torch.arange(600) / 30
+    angles = torch.stack([5 * torch.sin(2 * times), torch.zeros(600), torch.zeros(600)], 1)
+    features = torch.zeros(600, len(DELIVERY))
+    assert torch.equal(quickened(angles, features), angles)  # nobody speaks
+    features[:, DELIVERY.index("speaking")] = 1.0
+    features[:, DELIVERY.index("stress")] = USUAL_STRESS
+    torch.testing.assert_close(quickened(angles, features), angles)
+    features[200:230, DELIVERY.index("stress")] = 1.4
+    moved = quickened(angles, features)
+    assert torch.equal(moved[:200], angles[:200])
+    steps, plain = (rows[200:230, 0].diff().abs().mean() for rows in (moved, angles))
+    assert steps > 1.4 * plain
+    torch.testing.assert_close(moved[-1], angles[-1], atol=0.01, rtol=0)
 
 
 def test_the_gaze_of_the_options_is_used(weights: Path) -> None:

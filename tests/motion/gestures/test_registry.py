@@ -86,7 +86,7 @@ def test_a_gesture_of_size_zero_changes_nothing_and_needs_no_audio(name: str) ->
 def test_gestures_are_added_one_after_the_other() -> None:
     motion, waveform = talking(60), speech(60)
     both = add_gestures(motion, waveform, gestures=("idle", "nod"), seed=4, head_motion=0.5)
-    idle = add_gestures(motion, waveform, seed=4, head_motion=0.5)
+    idle = add_gestures(motion, waveform, gestures="idle", seed=4, head_motion=0.5)
     torch.testing.assert_close(both.neck_pose[:, 0], idle.neck_pose[:, 0] + waveform[:60].abs() / 4)
     assert torch.equal(both.expression, idle.expression)
 
