@@ -34,12 +34,12 @@ does not (-0.02 with 0.016). The network alone follows stress no more closely th
 MOST_STRESS, USUAL_STRESS = 1.5, 0.44
 """Limit of the stress, and its mean in speech."""
 
-URGES = (0.5, 3.0)
+URGES = (0.6, 2.5)
 """Of what the network says about blinks, relative to its mean."""
 AT_PHRASE_END = 1.5
 """By how much more likely a blink is when a phrase has just ended. A choice: on the training clips 0.2 was measured,
 with ends that are found a fifth of a second late."""
-USUALLY_ENDED = 0.14
+USUALLY_ENDED = 0.08
 """Mean of the feature that says how recently a phrase ended, in speech."""
 
 

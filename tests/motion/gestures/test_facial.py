@@ -97,9 +97,9 @@ def test_the_lids_close_sooner_where_the_network_says_so() -> None:
     network.usual_closing.fill_(0.5)
     states, features = torch.zeros(4, NUM_STATES), torch.zeros(4, len(DELIVERY))
     states[:, 3] = torch.tensor([-1.0, 0.5, 1.0, 100.0])
-    torch.testing.assert_close(blink_urge(network, features, states) * 1.21, torch.tensor([0.5, 1.0, 2.0, 3.0]))
+    torch.testing.assert_close(blink_urge(network, features, states) * 1.12, torch.tensor([0.6, 1.0, 2.0, 2.5]))
     features[:, DELIVERY.index("since_end")] = 1.0
-    torch.testing.assert_close(blink_urge(network, features, states) * 1.21, 2.5 * torch.tensor([0.5, 1.0, 2.0, 3.0]))
+    torch.testing.assert_close(blink_urge(network, features, states) * 1.12, 2.5 * torch.tensor([0.6, 1.0, 2.0, 2.5]))
 
 
 def test_stress_quickens_the_head_which_comes_back() -> None:
