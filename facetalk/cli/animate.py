@@ -70,10 +70,35 @@ def animate(
         float | None,
         typer.Option("--laughter", help="Multiplies the laughter where the voice laughs; 0: none.  [default: 1]"),
     ] = None,
+    gestures: Annotated[
+        str,
+        typer.Option(
+            "--gestures",
+            metavar="NAME",
+            help="What moves head and eyes: facial (learned from speech), idle (statistics), or trained weights.",
+        ),
+    ] = "facial",
     head_motion: Annotated[
         float, typer.Option("--head-motion", min=0, help="Multiplies the head motion; 0: none.")
     ] = 1.0,
     blinks: Annotated[float, typer.Option("--blinks", min=0, help="Multiplies the blink rate; 0: none.")] = 1.0,
+    gaze: Annotated[float, typer.Option("--gaze", min=0, help="Multiplies how far the eyes wander; 0: none.")] = 1.0,
+    look: Annotated[
+        str | None,
+        typer.Option(
+            "--look",
+            metavar="WHERE",
+            help="camera, a place X,Y,Z in meters from the eyes, or track.csv with seconds,x,y,z.  [default: camera]",
+        ),
+    ] = None,
+    eye_contact: Annotated[
+        float, typer.Option("--eye-contact", min=0, max=1, help="Share of the time that the eyes are on it.")
+    ] = 0.77,
+    still: Annotated[bool, typer.Option("--still", help="Hold head and eyes.")] = False,
+    idle: Annotated[
+        float | None,
+        typer.Option("--idle", metavar="SECONDS", help="A loop of this length in which the face rests; no SPEECH."),
+    ] = None,
     gain: GainOption = None,
     offset: OffsetOption = None,
     only: OnlyOption = None,
@@ -116,8 +141,14 @@ def animate(
             avatar=avatar,
             look=Look(skin, eyes, hair),
             laughter=laughter,
+            gestures=gestures,
             head_motion=head_motion,
             blinks=blinks,
+            gaze=gaze,
+            look_at=look,
+            eye_contact=eye_contact,
+            still=still,
+            idle_s=idle,
             formats=[name.strip() for name in formats.split(",")],
             size=size,
             fps=fps,

@@ -21,6 +21,10 @@ def train(
     run_dir: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="RUN", help="Folder of the run.  [default: runs/CONFIG]")
     ] = None,
+    person: Annotated[
+        list[Path] | None,
+        typer.Option("--person", metavar="VIDEO", help="Tune to the person in a video; may be repeated. For facial."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="Change an option; may be repeated.")
     ] = None,
@@ -32,7 +36,13 @@ def train(
 
     with progress_display() as show:
         result = pipeline.train(
-            config, data_dir, run_dir, settings=settings or (), resume=resume, progress=show.training
+            config,
+            data_dir,
+            run_dir,
+            person=person or (),
+            settings=settings or (),
+            resume=resume,
+            progress=show.training,
         )
     if as_json:
         print_json({"run": result.run_dir, "figures": result.metrics})

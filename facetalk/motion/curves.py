@@ -104,7 +104,12 @@ class Curves:
         return self._motion.replace(expression=self._expression, **self._poses)
 
     def _head_angles(self, frames: slice) -> Float[Tensor, "frames 3"]:
-        return yaw_pitch_roll(axis_angle_to_matrix(self._poses[self._head][frames]))
+        return yaw_pitch_roll(self._below(frames) @ axis_angle_to_matrix(self._poses[self._head][frames]))
+
+    def _below(self, frames: slice) -> Float[Tensor, "frames 3 3"]:
+        """Rotation of what the joint that is changed sits on: of an animated head that of its neck."""
+        turns = axis_angle_to_matrix(self._motion.global_orient[frames])
+        return turns if self._head == "neck_pose" else torch.eye(3).expand_as(turns)
 
     def _turn_head(self, name: str, values: Tensor, frames: slice) -> None:
         pose, angles = self._poses[self._head][frames], self._head_angles(frames)
@@ -112,7 +117,7 @@ class Curves:
         wanted = values.deg2rad()
         changed = ((wanted - angles[:, axis]).abs() > 1e-6)[:, None]
         angles[:, axis] = wanted
-        turned = matrix_to_axis_angle(from_yaw_pitch_roll(angles))
+        turned = matrix_to_axis_angle(self._below(frames).mT @ from_yaw_pitch_roll(angles))
         self._poses[self._head][frames] = torch.where(changed, turned, pose)
 
     def _turn_eyes(self, name: str, values: Tensor, frames: slice) -> None:

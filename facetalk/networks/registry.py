@@ -19,6 +19,7 @@ from facetalk.networks.critics import PatchCriticConfig, StyleCritic, SyncCritic
 from facetalk.networks.experts import ExpressionReader, LipReader, frozen
 from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.networks.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig, PerceptualEncoder
+from facetalk.networks.facial import FacialConfig, FacialNetwork
 from facetalk.networks.growth import at_most
 from facetalk.networks.laughtalk import LaughTalkConfig, LaughTalkNetwork
 from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
@@ -54,6 +55,7 @@ NETWORKS: dict[str, tuple[NetworkType, ...]] = {
         NetworkType("verbal-encoder", ProbedEncoderConfig, ProbedEncoder),
         NetworkType("nonverbal-encoder", ProbedEncoderConfig, ProbedEncoder),
     ),
+    "gestures": (NetworkType("facial", FacialConfig, FacialNetwork, ("num_features", "num_states"), "facial"),),
     "laughter-detector": (NetworkType("laughter", LaughterDetectorConfig, LaughterDetector, bundled="laughter"),),
     "lip-reader": (NetworkType("lip-reader", LipReaderConfig, PhonemeLipReader, bundled="lip-reader"),),
     "expression-net": (NetworkType("expression-net", ExpressionNetConfig, ExpressionNet, bundled="expression-net"),),
@@ -105,6 +107,8 @@ def load(kind: Literal["speech-encoder"], name: str | Path = "") -> SpeechEncode
 def load(kind: Literal["wav2vec"], name: str | Path) -> ProbedEncoder: ...
 @overload
 def load(kind: Literal["laughter-detector"], name: str | Path = "") -> LaughterDetector: ...
+@overload
+def load(kind: Literal["gestures"], name: str | Path = "") -> FacialNetwork: ...
 @overload
 def load(kind: Literal["lip-reader"], name: str | Path = "") -> PhonemeLipReader: ...
 @overload

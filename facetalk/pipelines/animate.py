@@ -9,16 +9,20 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from facetalk.audio.activity import phrases
 from facetalk.audio.seed import recording_seed
 from facetalk.core.audio_part import AudioPart
 from facetalk.core.errors import FacetalkError
-from facetalk.core.motion import Motion
+from facetalk.core.motion import Motion, still_motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import unicode_name
 from facetalk.core.threads import one_torch_thread
+from facetalk.core.timing import FPS, frames_for
 from facetalk.exporters.base import ExportOptions
 from facetalk.exporters.registry import FORMATS, formats_named
+from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import Waveform
@@ -26,8 +30,10 @@ from facetalk.io.audio_clip import AudioClip
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.voices import SpokenText, check_voice
 from facetalk.motion.frame_rate import at_frame_rate
-from facetalk.motion.gestures.registry import add_gestures
-from facetalk.motion.heads import load_head
+from facetalk.motion.gestures.gaze import EYE_CONTACT
+from facetalk.motion.gestures.idle import Idle
+from facetalk.motion.gestures.registry import DEFAULT, add_gestures
+from facetalk.motion.heads import identity_names, load_head
 from facetalk.motion.regions import RegionalControl, controlled
 from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options, planned, sorted_out
 from facetalk.pipelines.avatar import avatar_formats
@@ -47,6 +53,9 @@ from facetalk.pipelines.transcripts import transcript_for, warn_if_wrong
 from facetalk.talkers.base import Direction, LaughingTalker, Talker
 from facetalk.talkers.laughtalk import add_laughter
 from facetalk.talkers.registry import load_talker
+
+_HEAD = "facetalk"
+"""The head of a face that rests; it has the ARKit channels."""
 
 _log = logging.getLogger(__name__)
 
@@ -90,13 +99,31 @@ class Animator:
             motion = self.talker.speak(waveform, replace(self.direction, laughter=options.laughter))
         else:
             motion = add_laughter(self.talker.speak(waveform, self.direction), waveform, options.laughter)
-        motion = add_gestures(motion, waveform, head_motion=options.head_motion, blinks=options.blinks, seed=seed)
+        motion = add_gestures(
+            motion,
+            waveform,
+            gestures=options.gestures,
+            head_motion=options.moving_head,
+            blinks=options.blinks,
+            gaze=options.directed_gaze(),
+            seed=seed,
+        )
         motion = controlled(motion, options.control)
         return motion.with_events(phrases(waveform)).replace(meta={**motion.meta, "seed": seed})
 
+    def idle(self, options: AnimateOptions) -> Motion:
+        """Return the motion of a face that rests, whose end joins its beginning; `meta` holds the seed."""
+        seed = options.seed or 0
+        num_frames = frames_for(options.idle_s or 0.0)
+        rest = torch.zeros(num_frames, len(ARKIT_NAMES))
+        motion = still_motion(_HEAD, rest, ARKIT_NAMES, FPS, len(identity_names(_HEAD)))
+        idle = Idle(options.moving_head, options.blinks, options.directed_gaze())
+        motion = controlled(idle.loop(motion, torch.Generator().manual_seed(seed)), options.control)
+        return motion.replace(meta={**motion.meta, "seed": seed})
+
 
 def animate(
-    speech: Path | str | SpokenText,
+    speech: Path | str | SpokenText | None = None,
     *,
     style: Path | str | None = None,
     style_strength: float = 1.0,
@@ -105,8 +132,14 @@ def animate(
     look: Look | None = None,
     avatar: Path | str | None = None,
     laughter: float | None = None,
+    gestures: str = DEFAULT,
     head_motion: float = 1.0,
     blinks: float = 1.0,
+    gaze: float = 1.0,
+    look_at: Path | str | None = None,
+    eye_contact: float = EYE_CONTACT,
+    still: bool = False,
+    idle_s: float | None = None,
     formats: Sequence[str] = ("mp4", "npz", "glb"),
     size: int = 512,
     fps: float | None = None,
@@ -121,7 +154,7 @@ def animate(
     """Animate a head from speech and write the results to files.
 
     Args:
-        speech: audio file, or a video whose audio is used, or text that a voice says.
+        speech: audio file, or a video whose audio is used, or text that a voice says; None with `idle_s`.
         style: whose speaking style is used: a video, a motion file, a saved or bundled style, or a mixture of these
             such as `A.mp4:0.4,happy:0.6`; the talker's neutral one if omitted.
         style_strength: how far to go from the neutral style: 0 not at all, 1 all the way, at most 1.5.
@@ -131,8 +164,15 @@ def animate(
         avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head in `.glb` and video.
         laughter: multiplies how much the face laughs where the voice does; 0 for not at all, at most 2. If None, it is
             1 where the weights of LaughTalk are installed.
-        head_motion: multiplies how far head and eyes move by themselves; 0 for not at all.
+        gestures: what moves head and eyes: `idle` from statistics, `facial` as learned from speech, or a folder that
+            `facetalk train facial` wrote.
+        head_motion: multiplies how far the head moves by itself; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
+        gaze: multiplies how far the eyes wander; 0 for eyes that rest.
+        look_at: where the eyes look: `camera`, a place `X,Y,Z` in meters, or a CSV file with `seconds,x,y,z`.
+        eye_contact: share of the time that the eyes are on what they look at.
+        still: hold head and eyes; the eyes still blink.
+        idle_s: seconds of a loop in which the face rests, in place of speech.
         formats: names of the formats to write, of `facetalk.exporters.registry.FORMATS`.
         size: side of the video's square image, pixels.
         fps: frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted.
@@ -164,8 +204,14 @@ def animate(
         look=look or Look(),
         avatar=avatar,
         laughter=laughter,
+        gestures=gestures,
         head_motion=head_motion,
         blinks=blinks,
+        gaze=gaze,
+        look_at=look_at,
+        eye_contact=eye_contact,
+        still=still,
+        idle_s=idle_s,
         formats=formats,
         size=size,
         fps=fps,
@@ -175,7 +221,7 @@ def animate(
         transcript=transcript,
         spoken=speech if isinstance(speech, SpokenText) else None,
     )
-    speeches = [] if isinstance(speech, SpokenText) else [Path(speech)]
+    speeches = [] if speech is None or isinstance(speech, SpokenText) else [Path(speech)]
     batch = animate_all(speeches, options, out=out, overwrite=overwrite, progress=progress)
     for error in batch.failed.values():
         raise error
@@ -277,17 +323,17 @@ def animate_one(
         progress: called with the step and the name of the file.
     """
     speech = job.speech
-    clip = AudioClip(speech, options.part)
-    with folder.holding(speech.parent) if "wav" in job.targets else nullcontext(), _timed(timings, "text"):
-        transcript = transcript_for(job, options)
-    animator = replace(animator, direction=replace(animator.direction, transcript=transcript))
-    with _timed(timings, "talker"), StreamedAudio(clip) as audio:
-        motion = animator.motion(audio, options)
-    warn_if_wrong(motion, transcript, speech, options)
+    clip = None if options.idle_s is not None else AudioClip(speech, options.part)
+    if clip is None:
+        with _timed(timings, "talker"):
+            motion = animator.idle(options)
+        meta = {**job.made, **motion.meta}
+    else:
+        motion = _spoken(animator, job, clip, options, folder, timings)
+        meta = {"speech_fingerprint": fingerprint(speech), **job.made, **motion.meta}
     if job.sidecar is not None:  # at the final frame rate, where locked values stay exact
         motion = job.sidecar.on(at_frame_rate(motion, options.fps or motion.fps))
-    meta = {"speech_fingerprint": fingerprint(speech), **job.made, **motion.meta}
-    motion = motion.replace(source=unicode_name(speech.name), meta=meta)
+    motion = motion.replace(source=unicode_name(speech.name), meta={**meta, **motion.meta})
 
     def labeled(what: str, done: int, total: int) -> None:
         progress(f"{what} {speech.name}", done, total)
@@ -301,6 +347,24 @@ def animate_one(
     _log.info("%s: seed %d", speech, motion.meta["seed"])
     details = {"seconds": motion.duration_s, "seed": int(motion.meta["seed"]), "timings_s": timings}
     return Outcome(speech, "done", dict(job.targets), redone=job.redone, details=details)
+
+
+def _spoken(
+    animator: Animator,
+    job: AnimateJob,
+    clip: AudioClip,
+    options: AnimateOptions,
+    folder: OutputFolder,
+    timings: dict[str, float],
+) -> Motion:
+    """The motion of a recording, or of a text that a voice says first."""
+    with folder.holding(job.speech.parent) if "wav" in job.targets else nullcontext(), _timed(timings, "text"):
+        transcript = transcript_for(job, options)
+    animator = replace(animator, direction=replace(animator.direction, transcript=transcript))
+    with _timed(timings, "talker"), StreamedAudio(clip) as audio:
+        motion = animator.motion(audio, options)
+    warn_if_wrong(motion, transcript, job.speech, options)
+    return motion
 
 
 def batch_of(outcomes: Sequence[Outcome]) -> AnimateBatch:

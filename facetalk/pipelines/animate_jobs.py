@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from numbers import Real
 from pathlib import Path
 
 from facetalk.core.audio_part import AudioPart
@@ -17,7 +18,10 @@ from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
 from facetalk.io.media import checked_file
 from facetalk.io.voices import SpokenText
-from facetalk.motion.gestures.registry import check_factors, check_seed
+from facetalk.io.weights import MODEL_FILE
+from facetalk.motion.gestures.gaze import EYE_CONTACT, Gaze
+from facetalk.motion.gestures.look import look_target
+from facetalk.motion.gestures.registry import DEFAULT, check_factors, check_gesture, check_seed
 from facetalk.motion.regions import RegionalControl
 from facetalk.pipelines.batch import Outcome, failed
 from facetalk.pipelines.records import fingerprint, is_output, wanted_targets
@@ -45,10 +49,24 @@ class AnimateOptions:
     laughter: float | None = None
     """Multiplies how much the face laughs where the voice does; 0 for not at all, at most 2. If None, it is 1 where the
     weights of LaughTalk are installed."""
+    gestures: str = DEFAULT
+    """What moves head and eyes: a name of `facetalk.motion.gestures.registry.GESTURES`, or a folder that
+    `facetalk train facial` wrote."""
     head_motion: float = 1.0
-    """Multiplies how far head and eyes move by themselves; 0 for not at all."""
+    """Multiplies how far the head moves by itself; 0 for not at all."""
     blinks: float = 1.0
     """Multiplies how often the eyes blink; 0 for never."""
+    gaze: float = 1.0
+    """Multiplies how far the eyes wander; 0 for eyes that rest."""
+    look_at: str | Path | None = None
+    """Where the eyes look: `camera`, a place `X,Y,Z` in meters, or a CSV file with places over time, see
+    `facetalk.motion.gestures.look`."""
+    eye_contact: float = EYE_CONTACT
+    """Share of the time that the eyes are on what they look at."""
+    still: bool = False
+    """Hold head and eyes; the eyes still blink."""
+    idle_s: float | None = None
+    """Seconds of a loop in which the face rests, in place of a recording."""
     formats: Sequence[str] = ("mp4", "npz", "glb")
     size: int = 512
     """Side of the video's square image, pixels."""
@@ -66,10 +84,14 @@ class AnimateOptions:
     """Text that a voice says, in place of a recording."""
 
     def __post_init__(self) -> None:
+        if self.idle_s is not None:
+            check_idle(self)
         if self.spoken is not None and self.transcript is not None:
             raise UsageError("text that a voice says needs no transcript; give one of the two")
         formats_named(self.formats)
         check_factors(self.head_motion, self.blinks)
+        check_gesture(self.gestures)
+        self.directed_gaze()
         check_seed(self.seed)
         check_fps(self.fps)
         check_size(self.size)
@@ -77,6 +99,31 @@ class AnimateOptions:
         self.control.check()
         if self.laughter is not None:
             check_laughter(self.laughter)
+
+    def directed_gaze(self) -> Gaze:
+        """Where the eyes look, and how far they wander."""
+        return Gaze(0.0 if self.still else self.gaze, self.eye_contact, look_target(self.look_at))
+
+    @property
+    def moving_head(self) -> float:
+        """How far the head moves, all options considered."""
+        return 0.0 if self.still else self.head_motion
+
+
+IDLE = "idle"
+"""Name of the outputs of a loop."""
+
+LONGEST_IDLE_S = 3600.0
+"""Of a loop."""
+
+
+def check_idle(options: AnimateOptions) -> None:
+    """Refuse a loop of no length, or one that is to say something."""
+    seconds = options.idle_s
+    if not (isinstance(seconds, Real) and 1 <= seconds <= LONGEST_IDLE_S):
+        raise UsageError(f"idle is {seconds} s; a loop is 1 to {LONGEST_IDLE_S:g} s long")
+    if options.spoken is not None or options.transcript is not None:
+        raise UsageError("an idle face says nothing; give --idle without text and transcript")
 
 
 @dataclass(frozen=True)
@@ -118,12 +165,16 @@ def planned(
     Raises:
         UsageError: there are no recordings, they do not go with the options, or a folder holds none.
     """
+    if options.idle_s is not None:
+        if speeches:
+            raise UsageError("give recordings, or --idle for a loop without audio, not both")
+        return plan([Path(IDLE)], out, formats)
     if options.spoken is not None:
         if speeches:
             raise UsageError("give recordings, or a text that a voice says, not both; a known text is a transcript")
         return spoken_targets(options.spoken.name, out, formats)
     if not speeches:
-        raise UsageError("nothing to animate; give a recording, a folder, a table @lines.csv, or --text")
+        raise UsageError("nothing to animate; give a recording, a folder, a table @lines.csv, --text or --idle")
     found = found_speech(speeches)
     if options.transcript is not None and len(found) > 1:
         raise UsageError(f"one transcript for {len(found)} recordings; a table @lines.csv has one for each")
@@ -144,7 +195,7 @@ def sorted_out(
     settled: list[Outcome] = []
     for speech, targets in plans.items():
         try:
-            if options.spoken is None:
+            if options.spoken is None and options.idle_s is None:
                 _check_speech(speech, targets)
             sidecar = beside(targets)
             made = {**made_with(speech, options), **edits_made_with(sidecar)}
@@ -170,8 +221,7 @@ def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
     """The options that decide the motion; they are stored with it, and tell whether a later run would repeat it."""
     return {
         "command": "animate",
-        "speech": unicode_name(speech.name),
-        **({"speech_fingerprint": fingerprint(speech)} if options.spoken is None else options.spoken.meta()),
+        **_said(speech, options),
         "transcript_fingerprint": None if options.transcript is None else fingerprint(Path(options.transcript)),
         "style": _style_name(options.style),
         **_style_fingerprints(options.style),
@@ -179,13 +229,24 @@ def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
         "talker": options.talker,
         "head": options.head,
         "laughter": options.laughter,
-        "head_motion": options.head_motion,
+        "gestures": _gesture_name(options.gestures),
+        "head_motion": options.moving_head,
         "blinks": options.blinks,
+        "gaze": 0.0 if options.still else options.gaze,
+        **_look_at(options.look_at),
+        "eye_contact": options.eye_contact,
         "fps": options.fps,
         "chosen_seed": options.seed,
         **options.control.described(),
         **options.part.meta(),
     }
+
+
+def _said(speech: Path, options: AnimateOptions) -> dict[str, object]:
+    if options.idle_s is not None:
+        return {"idle_s": options.idle_s}
+    known = {"speech_fingerprint": fingerprint(speech)} if options.spoken is None else options.spoken.meta()
+    return {"speech": unicode_name(speech.name), **known}
 
 
 def file_options(name: str, made: Mapping[str, object], options: AnimateOptions) -> dict[str, object]:
@@ -201,6 +262,19 @@ def file_options(name: str, made: Mapping[str, object], options: AnimateOptions)
     if "size" in FORMATS[name].options:
         own["size"] = options.size
     return {**made, **own}
+
+
+def _gesture_name(gestures: str) -> str:
+    """Return how the motion file names its gestures: a folder of weights by what it holds."""
+    weights = Path(gestures) / MODEL_FILE
+    return gestures if not weights.is_file() else f"{unicode_name(Path(gestures).name)} {fingerprint(weights)}"
+
+
+def _look_at(place: str | Path | None) -> dict[str, object]:
+    """Return what the eyes look at, a file by its name and content."""
+    if place is None or not Path(place).is_file():
+        return {"look_at": None if place is None else str(place)}
+    return {"look_at": unicode_name(Path(place).name), "look_at_fingerprint": fingerprint(Path(place))}
 
 
 def _style_name(style: str | Path | None) -> str:

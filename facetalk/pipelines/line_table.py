@@ -19,12 +19,15 @@ from facetalk.motion.regions import RegionalControl
 from facetalk.pipelines.animate_jobs import AnimateOptions
 
 SAID = ("text", "transcript", "voice", "voice_speed")
-NUMBERS = ("style_strength", "head_motion", "blinks", "fps")
+NUMBERS = ("style_strength", "head_motion", "blinks", "gaze", "eye_contact", "fps")
 WHOLE_NUMBERS = ("size", "seed")
 LOOK = ("skin", "eyes", "hair")
 CONTROL = ("gain", "offset", "only")
 PART = ("channel", "from", "to")
-COLUMNS = ("file", "name", *SAID, "style", "talker", "head", "format", *NUMBERS, *WHOLE_NUMBERS, *LOOK, *CONTROL, *PART)
+COLUMNS = (
+    "file", "name", *SAID, "style", "talker", "head", "format", "gestures", "look_at", *NUMBERS, *WHOLE_NUMBERS, *LOOK,
+    *CONTROL, *PART,
+)  # fmt: skip
 """`file` or `text` is needed; `name` is that of the outputs; the others are options of `facetalk animate`."""
 
 MOST_BYTES = 16 << 20
@@ -158,10 +161,11 @@ def _line(number: int, cells: Mapping[str, str], folder: Path, defaults: Animate
     changes: dict[str, Any] = {column: parse_number(cells[column], column) for column in NUMBERS if column in cells} | {
         column: _whole(cells[column], column) for column in WHOLE_NUMBERS if column in cells
     }
-    changes |= {column: cells[column] for column in ("talker", "head") if column in cells}
-    if "style" in cells:
-        beside = folder / cells["style"]
-        changes["style"] = beside if beside.is_file() else cells["style"]
+    changes |= {column: cells[column] for column in ("talker", "head", "gestures") if column in cells}
+    for column in ("style", "look_at"):
+        if column in cells:
+            beside = folder / cells[column]
+            changes[column] = beside if beside.is_file() else cells[column]
     if "format" in cells:
         changes["formats"] = [name.strip() for name in cells["format"].split(",")]
     if "transcript" in cells:

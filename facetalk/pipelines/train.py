@@ -14,12 +14,16 @@ import yaml
 
 from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.progress import TrainingProgress, no_training_progress
+from facetalk.core.progress import Progress, TrainingProgress, no_progress, no_training_progress
 from facetalk.data.sources import output_name
 from facetalk.io.files import replacing
 from facetalk.pipelines.batch import check_output_folder
-from facetalk.recipes.registry import load_recipe, read_training_config
+from facetalk.pipelines.fit import fit_videos
+from facetalk.recipes.registry import config_names, load_recipe, read_training_config
 from facetalk.training.loop import run
+
+PERSON = "-person"
+"""End of the names of configurations that tune trained weights."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,11 @@ def train(
     data_dir: str | Path | None = None,
     run_dir: str | Path | None = None,
     *,
+    person: Sequence[str | Path] = (),
     settings: Sequence[str] = (),
     resume: bool = False,
     progress: TrainingProgress = no_training_progress,
+    fitting: Progress = no_progress,
 ) -> TrainingResult:
     """Train one network.
 
@@ -45,9 +51,12 @@ def train(
         config: a name from `facetalk config ls`, or a YAML file.
         data_dir: the data; most recipes need a dataset folder as `facetalk fit` writes it.
         run_dir: gets weights, configuration, log and checkpoint; `runs/<name of the configuration>` if omitted.
+        person: videos of one person, which are fitted first, into `clips` in `run_dir`, and take the place of the data:
+            trained weights are tuned to this person with the configuration `CONFIG-person`.
         settings: changes to the configuration, each `section.option=value`.
         resume: continue from the checkpoint in `run_dir`.
         progress: called after every step with the number of steps done, the total, and the latest losses and metrics.
+        fitting: called with the videos of a person that are fitted.
 
     Returns:
         Where the weights are, and the metrics on validation data.
@@ -57,6 +66,8 @@ def train(
         FacetalkError: unreadable data, or a `run_dir` that is in use.
     """
     check_output_folder(run_dir)
+    if person:
+        config = _of_person(config, data_dir)
     options = read_training_config(config, settings)
     folder = Path(run_dir) if run_dir is not None else Path("runs") / output_name(config)
     method = str(options.pop("method", ""))
@@ -67,6 +78,8 @@ def train(
     if folder.exists() and any(folder.iterdir()) and not resume:
         raise FacetalkError(f"{folder} is not empty; give another folder with -o, or --resume to continue")
     task_config = recipe.read_config(options)
+    if person:
+        data_dir = _fitted(person, folder / "clips", fitting)
     if task_config.loop.num_threads:
         torch.set_num_threads(task_config.loop.num_threads)
     torch.manual_seed(task_config.loop.seed)
@@ -78,6 +91,28 @@ def train(
             temporary.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
     metrics = run(task, task_config.loop, task_config.optim, folder, _identity(chosen), resume, progress)
     return TrainingResult(folder, metrics)
+
+
+def _of_person(config: str | Path, data_dir: str | Path | None) -> str:
+    """The configuration with which weights are tuned to one person."""
+    tunable = [name.removesuffix(PERSON) for name in config_names() if name.endswith(PERSON)]
+    if data_dir is not None:
+        raise UsageError("give data, or videos of one person, not both")
+    if str(config) not in tunable:
+        raise UsageError(f"{config} cannot be tuned to a person; what can: {', '.join(tunable)}")
+    return f"{config}{PERSON}"
+
+
+def _fitted(videos: Sequence[str | Path], clips_dir: Path, progress: Progress) -> Path:
+    """Fit videos into a dataset; those that were fitted before stay.
+
+    Raises:
+        FacetalkError: a video cannot be fitted.
+    """
+    result = fit_videos(videos, clips_dir, jobs=1, skip_existing=True, progress=progress)
+    for video, reason in result.failed.items():
+        raise FacetalkError(f"{video}: {reason}")
+    return clips_dir
 
 
 def _identity(chosen: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from facetalk.recipes.base import Recipe
 RECIPES = {
     "coarse-encoder": "facetalk.recipes.coarse_encoder:RECIPE",
     "expression-net": "facetalk.recipes.expression_net:RECIPE",
+    "facial": "facetalk.recipes.facial:RECIPE",
     "laughter": "facetalk.recipes.laughter:RECIPE",
     "laughtalk": "facetalk.recipes.laughtalk:RECIPE",
     "lip-reader": "facetalk.recipes.lip_reader:RECIPE",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from numbers import Real
+from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
 import torch
 
@@ -13,27 +15,46 @@ from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.io.audio import Waveform, checked_waveform
+from facetalk.io.weights import MODEL_FILE
 from facetalk.motion.gestures.base import Gesture
+from facetalk.motion.gestures.gaze import Gaze
 
-GESTURES = {"idle": "facetalk.motion.gestures.idle:Idle"}
+GESTURES = {
+    "facial": "facetalk.motion.gestures.facial:Facial",
+    "idle": "facetalk.motion.gestures.idle:Idle",
+}
 """Class of each gesture; its module is imported on first use."""
 
+DEFAULT = "facial"
+"""What is added where nothing else is asked for."""
 
-def load_gesture(name: str, *, head_motion: float = 1.0, blinks: float = 1.0) -> Gesture:
+
+def load_gesture(name: str, *, head_motion: float = 1.0, blinks: float = 1.0, gaze: Gaze | None = None) -> Gesture:
     """Return a gesture by name.
 
     Args:
-        name: a key of `GESTURES`.
-        head_motion: multiplies how far head and eyes move; 0 for not at all.
+        name: a key of `GESTURES`, or a folder of weights that `facetalk train facial` wrote.
+        head_motion: multiplies how far the head moves; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
+        gaze: where the eyes look; at the viewer, and now and then beside them, if None.
 
     Raises:
         UsageError: the name is unknown, or a factor is negative or not finite.
     """
-    if name not in GESTURES:
-        raise UsageError(f"unknown gesture {name!r}; known gestures: {', '.join(GESTURES)}")
+    check_gesture(name)
     check_factors(head_motion, blinks)
-    return resolve_name(GESTURES[name])(head_motion=head_motion, blinks=blinks)
+    options: dict[str, Any] = {"head_motion": head_motion, "blinks": blinks}
+    if gaze is not None:
+        options["gaze"] = gaze
+    if name not in GESTURES:
+        return resolve_name(GESTURES["facial"])(**options, name=name)
+    return resolve_name(GESTURES[name])(**options)
+
+
+def check_gesture(name: str) -> None:
+    """Refuse names that are neither known nor a folder of weights."""
+    if name not in GESTURES and not (Path(name) / MODEL_FILE).is_file():
+        raise UsageError(f"unknown gesture {name!r}; known gestures: {', '.join(GESTURES)}, or a folder of weights")
 
 
 def check_factors(head_motion: float, blinks: float) -> None:
@@ -55,9 +76,10 @@ def add_gestures(
     motion: Motion,
     waveform: Waveform | None = None,
     *,
-    gestures: Sequence[str] = ("idle",),
+    gestures: Sequence[str] = (DEFAULT,),
     head_motion: float = 1.0,
     blinks: float = 1.0,
+    gaze: Gaze | None = None,
     seed: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Motion:
@@ -68,9 +90,10 @@ def add_gestures(
     Args:
         motion: at 30 fps, with the ARKit channels, as `Talker.speak` returns it.
         waveform: the speech, mono at 16 kHz, for gestures that follow it.
-        gestures: names of the gestures to add, in this order.
-        head_motion: multiplies how far head and eyes move; 0 for not at all.
+        gestures: names of the gestures to add, in this order; see `load_gesture`.
+        head_motion: multiplies how far the head moves; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
+        gaze: where the eyes look; see `load_gesture`.
         seed: decides when and where; ignored if there is a generator. If None, it follows from the waveform (see
             `facetalk.audio.seed`), so that each recording has its own gestures; 0 without a waveform.
         generator: source of all random choices.
@@ -93,5 +116,5 @@ def add_gestures(
             seed = 0 if waveform is None else recording_seed(waveform)
         generator = torch.Generator().manual_seed(seed)
     for name in [gestures] if isinstance(gestures, str) else gestures:
-        motion = load_gesture(name, head_motion=head_motion, blinks=blinks).add(motion, waveform, generator)
+        motion = load_gesture(name, head_motion=head_motion, blinks=blinks, gaze=gaze).add(motion, waveform, generator)
     return motion

@@ -12,6 +12,7 @@ from facetalk.core.errors import UsageError
 from facetalk.core.motion import POSES, Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.motion.gestures.base import Gesture
+from facetalk.motion.gestures.gaze import Gaze
 from facetalk.motion.gestures.registry import GESTURES, add_gestures, load_gesture
 
 
@@ -21,6 +22,7 @@ class Nod:
 
     head_motion: float = 1.0
     blinks: float = 1.0
+    gaze: Gaze | None = None
 
     def add(self, motion: Motion, waveform: torch.Tensor | None, generator: torch.Generator) -> Motion:
         loudness = torch.zeros(motion.num_frames) if waveform is None else waveform[: motion.num_frames].abs()
@@ -75,7 +77,7 @@ def test_the_first_300_frames_do_not_depend_on_the_length(name: str, seed: int) 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_gesture_of_size_zero_changes_nothing_and_needs_no_audio(name: str) -> None:
     motion = talking(60)
-    gesture = load_gesture(name, head_motion=0, blinks=0)
+    gesture = load_gesture(name, head_motion=0, blinks=0, gaze=Gaze(amount=0))
     result = gesture.add(motion, None, torch.Generator().manual_seed(0))
     for field in ("expression", *POSES, "transl"):
         torch.testing.assert_close(getattr(result, field), getattr(motion, field))
@@ -84,7 +86,7 @@ def test_a_gesture_of_size_zero_changes_nothing_and_needs_no_audio(name: str) ->
 def test_gestures_are_added_one_after_the_other() -> None:
     motion, waveform = talking(60), speech(60)
     both = add_gestures(motion, waveform, gestures=("idle", "nod"), seed=4, head_motion=0.5)
-    idle = add_gestures(motion, waveform, seed=4, head_motion=0.5)
+    idle = add_gestures(motion, waveform, gestures="idle", seed=4, head_motion=0.5)
     torch.testing.assert_close(both.neck_pose[:, 0], idle.neck_pose[:, 0] + waveform[:60].abs() / 4)
     assert torch.equal(both.expression, idle.expression)
 
@@ -97,7 +99,7 @@ def test_a_seed_is_a_generator_with_that_seed() -> None:
 
 
 def test_what_cannot_be_added_is_refused() -> None:
-    with pytest.raises(UsageError, match="unknown gesture 'wave'; known gestures: idle, nod"):
+    with pytest.raises(UsageError, match="unknown gesture 'wave'; known gestures: facial, idle, nod"):
         add_gestures(talking(5), gestures=("wave",))
     with pytest.raises(UsageError, match="not negative"):
         add_gestures(talking(5), blinks=-1)

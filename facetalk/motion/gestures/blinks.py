@@ -1,0 +1,158 @@
+"""Blinks: when the lids close, how far and how fast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.events import Event
+from facetalk.core.timing import FPS
+from facetalk.motion.gestures.random_processes import normal_blocks
+
+BLINK_SHAPE = (0.0, 0.06, 0.32, 0.78, 1.0, 0.81, 0.51, 0.31, 0.18, 0.13, 0.09, 0.07, 0.04, 0.02, 0.0)
+"""How far the lids are closed, a row per frame at 30 fps: median over measured blinks, aligned at their peak."""
+
+_PEAK = BLINK_SHAPE.index(1.0)
+_OPENED = next(frame for frame, closed in enumerate(BLINK_SHAPE) if frame > _PEAK and closed < 0.1) - _PEAK
+"""Frames from the peak until the lids are open again."""
+
+SHORTEST, LONGEST = 0.4, 1.2
+"""Of the factors on the length of `BLINK_SHAPE`: 0.13 to 0.4 s until the lids are open again (Caffier et al. 2003 found
+0.1 to 0.4 s)."""
+
+
+@dataclass(frozen=True)
+class BlinkConfig:
+    """How often the eyes blink, and how."""
+
+    rate: float = 0.3
+    """Blinks per second: 18 a minute, between rest with 17 and conversation with 26 (Bentivoglio et al. 1997)."""
+    interval_spread: float = 0.6
+    """Standard deviation of the natural logarithm of the time between blinks; 0.74 was measured over all speakers."""
+    min_interval_s: float = 0.45
+    length_spread: float = 0.18
+    """Standard deviation of the logarithm of a blink's length."""
+    usual_length: float = 1.0
+    """Median factor on the length of `BLINK_SHAPE`."""
+    partial_share: float = 0.12
+    """Share of the blinks in which the lids do not meet."""
+    side_spread: float = 0.06
+    """How much less one of the two lids closes in the mean."""
+
+
+class Blink(NamedTuple):
+    """One blink."""
+
+    peak: int
+    """Frame in which the lids are closed most."""
+    length: float
+    """Factor on the length of `BLINK_SHAPE`."""
+    depth: tuple[float, float]
+    """Largest closure of the left and the right lid."""
+
+
+def sample_blinks(
+    num_frames: int,
+    generator: torch.Generator,
+    config: BlinkConfig | None = None,
+    urge: Float[Tensor, " frames"] | None = None,
+) -> list[Blink]:
+    """Sample blinks in whose peak a frame falls, and those that begin before the end.
+
+    The time since the last blink decides how likely the next one is in each frame: a renewal process with log-normal
+    intervals. The urge multiplies this probability.
+
+    Args:
+        num_frames: at 30 fps.
+        generator: source of all choices; a longer recording begins as a shorter one.
+        config: the statistics.
+        urge: how much more likely a blink is in each frame than usual; 1 everywhere if omitted. It has an effect after
+            it is known, so a blink closes the lids from that frame on.
+    """
+    config = config or BlinkConfig()
+    found: list[Blink] = []
+    if config.rate <= 0:
+        return found
+    urges = [1.0] * num_frames if urge is None else urge.tolist()
+    # The mean of a log-normal distribution is exp(mu + spread^2 / 2).
+    center = math.log(1 / config.rate) - config.interval_spread**2 / 2
+    start = torch.randn((), generator=generator, dtype=torch.float64)
+    waited = float(torch.special.ndtr(start)) / config.rate
+    frame = 0
+    for block in normal_blocks(num_frames, 4, generator):
+        for trial, length, depth, side in block.tolist():
+            waited += 1 / FPS
+            hazard = log_normal_hazard(waited, center, config.interval_spread) / FPS * urges[frame]
+            if waited >= config.min_interval_s and _uniform(trial) < 1 - math.exp(-hazard):
+                found.append(_blink(frame, length, depth, side, config))
+                waited = 0.0
+            frame += 1
+    return found
+
+
+def log_normal_hazard(waited: float, center: float, spread: float) -> float:
+    """Events per second after a time without one, for log-normal intervals."""
+    z = (math.log(waited) - center) / spread
+    density = math.exp(-z * z / 2) / (waited * spread * math.sqrt(2 * math.pi))
+    return density / max(1e-9, math.erfc(z / math.sqrt(2)) / 2)
+
+
+def _blink(frame: int, length: float, depth: float, side: float, config: BlinkConfig) -> Blink:
+    """A blink that begins in a frame."""
+    factor = min(LONGEST, max(SHORTEST, config.usual_length * math.exp(config.length_spread * length)))
+    share = _uniform(depth)
+    most = 1.0 if share >= config.partial_share else 0.6 + 0.35 * share / config.partial_share
+    less = most * (1 - min(0.2, config.side_spread * abs(side)))
+    return Blink(frame + math.ceil(_PEAK * factor), factor, (most, less) if side > 0 else (less, most))
+
+
+def _uniform(normal: float) -> float:
+    return math.erfc(-normal / math.sqrt(2)) / 2
+
+
+def lid_closure(num_frames: int, blinks: Sequence[Blink], loop: bool = False) -> Float[Tensor, "frames 2"]:
+    """How far the left and the right lid are closed.
+
+    Args:
+        num_frames: at 30 fps.
+        blinks: see `sample_blinks`.
+        loop: whether a blink at the end goes on at the beginning.
+    """
+    closure = torch.zeros(num_frames, 2)
+    for blink in blinks:
+        first = blink.peak - math.ceil(_PEAK * blink.length)
+        last = blink.peak + math.ceil((len(BLINK_SHAPE) - _PEAK) * blink.length)
+        frames = torch.arange(first, last + 1)
+        shape = shape_at((frames - blink.peak) / blink.length)
+        rows = shape[:, None] * torch.tensor(blink.depth)
+        frames, rows = (frames % num_frames, rows) if loop else within(frames, rows, num_frames)
+        closure[frames] = torch.maximum(closure[frames], rows)
+    return closure
+
+
+def within(frames: Tensor, rows: Tensor, num_frames: int) -> tuple[Tensor, Tensor]:
+    """Those frames, with their rows, that exist."""
+    inside = (frames >= 0) & (frames < num_frames)
+    return frames[inside], rows[inside]
+
+
+def shape_at(offsets: Float[Tensor, " frames"]) -> Float[Tensor, " frames"]:
+    """`BLINK_SHAPE` at frames relative to its peak, linear in between."""
+    shape = torch.tensor((*BLINK_SHAPE, 0.0))
+    place = (offsets + _PEAK).clamp(0, len(BLINK_SHAPE) - 1)
+    left = place.long()
+    return torch.lerp(shape[left], shape[left + 1], place - left)
+
+
+def blink_events(blinks: Sequence[Blink]) -> Iterator[Event]:
+    """Yield when the lids move, from fully open to nearly so: the end of `BLINK_SHAPE` is hardly visible."""
+    for blink in blinks:
+        first, last = blink.peak - _PEAK * blink.length, blink.peak + _OPENED * blink.length
+        if last > 0:
+            yield Event("blink", max(0.0, first) / FPS, last / FPS)

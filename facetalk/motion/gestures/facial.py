@@ -1,0 +1,150 @@
+"""FACIAL: head, brows and blinks that follow from the speech (Zhang et al. 2021), and the gaze that goes with them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.audio.delivery import DELIVERY, delivery
+from facetalk.core.motion import Motion
+from facetalk.core.timing import FPS
+from facetalk.head.behavior import STATES
+from facetalk.io.audio import Waveform
+from facetalk.motion.gestures.blinks import BlinkConfig, sample_blinks
+from facetalk.motion.gestures.gaze import Gaze, glances, sample_fixations
+from facetalk.motion.gestures.idle import generators, scaled_rate
+from facetalk.motion.gestures.performance import Performance, perform, sample_breath
+from facetalk.networks.facial import FacialNetwork, generated_windows
+from facetalk.networks.registry import load
+
+LEAST_SCALE, LARGEST_SCALE = 0.5, 2.0
+"""Of how far the head of a recording moves, relative to a median speaker: each has its own liveliness."""
+
+QUICKENING, FADE_S = 0.8, 1.0
+"""By how much faster the head moves for stress of one neper or octave, and how soon what this adds is gone.
+
+On the training clips the speed of the head correlates with stress (0.08 with a standard error of 0.01), and its pitch
+does not (-0.02 with 0.016). The network alone follows stress no more closely than chance: this is a rule."""
+MOST_STRESS, USUAL_STRESS = 1.5, 0.44
+"""Limit of the stress, and its mean in speech."""
+
+URGES = (0.6, 2.5)
+"""Of what the network says about blinks, relative to its mean."""
+AT_PHRASE_END = 1.5
+"""By how much more likely a blink is when a phrase has just ended. A choice: on the training clips 0.2 was measured,
+with ends that are found a fifth of a second late."""
+USUALLY_ENDED = 0.08
+"""Mean of the feature that says how recently a phrase ended, in speech."""
+
+
+@dataclass(frozen=True)
+class Facial:
+    """Moves head and brows and blinks as a speaker would who says this."""
+
+    head_motion: float = 1.0
+    """Multiplies how far head and brows move; 0 for not at all."""
+    blinks: float = 1.0
+    """Multiplies how often the eyes blink; 0 for never."""
+    gaze: Gaze = field(default_factory=Gaze)
+    name: str | Path = ""
+    """The bundled weights if empty, or a folder that `facetalk train facial` wrote."""
+
+    def add(self, motion: Motion, waveform: Waveform | None, generator: torch.Generator) -> Motion:
+        """Return the motion with head movements, blinks and glances; see `Gesture.add`."""
+        if motion.fps != FPS:
+            raise ValueError(f"gestures are made for {FPS:g} fps, the motion has {motion.fps:g}")
+        features = heard(waveform, motion.num_frames)
+        behavior = sample_behavior(_network(self.name), features, generator, self.blinks, self.gaze)
+        return perform(motion, behavior, self.head_motion, self.blinks, self.gaze)
+
+
+def heard(waveform: Waveform | None, num_frames: int) -> Float[Tensor, "frames features"]:
+    """Features of the speech for each frame of a motion; those of silence where there is no audio."""
+    if waveform is None:
+        waveform = torch.zeros(round(num_frames / FPS * 16_000))
+    features = delivery(waveform)[:num_frames]
+    missing = num_frames - len(features)
+    return torch.cat([features, features[-1:].expand(missing, len(DELIVERY))])
+
+
+@torch.no_grad()
+def sample_behavior(
+    network: FacialNetwork,
+    features: Float[Tensor, "frames features"],
+    generator: torch.Generator,
+    blinks: float = 1.0,
+    gaze: Gaze | None = None,
+) -> Performance:
+    """Sample the behavior of a speaker; the beginning of a longer recording is that of a shorter one.
+
+    Args:
+        network: the generator's network.
+        features: of the speech.
+        generator: its state decides everything, and moves on by the same amount for any length.
+        blinks: multiplies how often the eyes blink.
+        gaze: where the eyes look.
+    """
+    noise, blinking, looking, breath, liveliness = generators(generator, 5)
+    states = generated_windows(network, features, noise)
+    scale = (network.liveliness * torch.randn((), generator=liveliness)).exp().clamp(LEAST_SCALE, LARGEST_SCALE)
+    moving = (states - network.usual) / network.usual_spread * network.spread * scale
+    angles = quickened(moving[:, STATES["pose"]], features)
+    config = scaled_rate(BlinkConfig(rate=float(network.blink_rate)), blinks)
+    contact = (gaze or Gaze()).eye_contact
+    return Performance(
+        angles.deg2rad(),
+        sample_blinks(len(features), blinking, config, blink_urge(network, features, states)),
+        glances(len(features), sample_fixations(len(features) / FPS, looking, contact)),
+        sample_breath(len(features), breath),
+        moving[:, STATES["expression"]],
+    )
+
+
+def blink_urge(
+    network: FacialNetwork,
+    features: Float[Tensor, "frames features"],
+    states: Float[Tensor, "frames states"],
+) -> Float[Tensor, " frames"]:
+    """How much more likely a blink is in each frame than usual.
+
+    Args:
+        network: knows what it predicts in the mean.
+        features: of the speech, which tell when a phrase has ended.
+        states: that the network predicts.
+    """
+    closing = states[:, STATES["blink"]][:, 0]
+    learned = (closing.clamp_min(0) / network.usual_closing.clamp_min(1e-3)).clamp(*URGES)
+    ended = features[:, DELIVERY.index("since_end")]
+    return learned * (1 + AT_PHRASE_END * ended) / (1 + AT_PHRASE_END * USUALLY_ENDED)
+
+
+def quickened(
+    angles: Float[Tensor, "frames 3"], features: Float[Tensor, "frames features"]
+) -> Float[Tensor, "frames 3"]:
+    """The movement of a head with larger steps where the speech is stressed and smaller ones elsewhere.
+
+    What is added fades, so that the head stays where it was.
+
+    Args:
+        angles: over time.
+        features: of the speech.
+    """
+    from scipy.signal import lfilter
+
+    louder, higher = (features[:, DELIVERY.index(name)].clamp_min(0) for name in ("stress", "pitch"))
+    stress = (louder + higher).clamp(max=MOST_STRESS) - USUAL_STRESS
+    gain = QUICKENING * stress * features[:, DELIVERY.index("speaking")]
+    steps = gain[:, None].double() * angles.double().diff(dim=0, prepend=angles[:1].double())
+    added = lfilter([1.0], [1.0, -math.exp(-1 / (FADE_S * FPS))], steps.numpy(), axis=0)
+    return angles + torch.from_numpy(added).to(angles)
+
+
+@cache
+def _network(name: str | Path) -> FacialNetwork:
+    return load("gestures", name)

@@ -1,0 +1,118 @@
+"""What a gesture does to a face: head, lids, eyes and brows of a motion change, and the mouth does not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.core.motion import Motion
+from facetalk.core.rotations import from_yaw_pitch_roll, matrix_to_axis_angle
+from facetalk.core.timing import FPS
+from facetalk.head.behavior import BROWS
+from facetalk.head.channels import BLINK_NAMES, GAZE_NAMES, indices
+from facetalk.head.gaze import gaze_to_channels
+from facetalk.motion.gestures.blinks import Blink, blink_events, lid_closure
+from facetalk.motion.gestures.gaze import Gaze, eye_poses, head_turns
+
+NECK_SHARE = 0.3
+"""Of the rotation of the head: the neck takes it on (`global_orient`), and the head turns the rest on it."""
+
+LARGEST_TURNS = (25.0, 18.0, 14.0)
+"""Degrees of yaw, pitch and roll that gestures approach and never reach."""
+
+BREATHS_HZ, BREATH_M, BREATH_DEG = 0.25, 0.0012, 0.25
+"""Fifteen breaths a minute lift the head by a millimeter and tip it back a little."""
+
+_BLOCK = 4096
+"""Frames whose rotations are held as matrices at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Performance:
+    """Movements that are added to a talking face."""
+
+    angles: Float[Tensor, "frames 3"]
+    """Yaw, pitch and roll of the head, radians."""
+    blinks: Sequence[Blink]
+    away: Float[Tensor, "frames 2"]
+    """Yaw and pitch by which the eyes look beside their target, radians."""
+    breath: Float[Tensor, " frames"]
+    """How far breath lifts the head: -1 to 1."""
+    brows: Float[Tensor, "frames brows"] | None = None
+    """What is added to each part of `BROWS`."""
+    loop: bool = False
+    """Whether the end joins the beginning."""
+
+
+def perform(motion: Motion, performance: Performance, head_motion: float, blinks: float, gaze: Gaze) -> Motion:
+    """Return the motion with these movements.
+
+    Args:
+        motion: at 30 fps, with the ARKit channels.
+        performance: as long as the motion.
+        head_motion: multiplies how far head and brows move; 0 for not at all.
+        blinks: 0 for none; how many there are is the performance's business.
+        gaze: where the eyes look.
+    """
+    targets = gaze.targets(motion.num_frames)
+    turns = _turns(performance, head_motion, targets if gaze.target is not None else None)
+    expression, names = motion.expression.clone(), motion.expression_names
+    if performance.brows is not None and head_motion > 0:
+        for part, moved in zip(BROWS.values(), performance.brows.unbind(1), strict=True):
+            columns = indices(part, names)
+            expression[:, columns] = (expression[:, columns] + min(1.0, head_motion) * moved[:, None]).clamp(0, 1)
+    shown = performance.blinks if blinks > 0 else ()
+    columns = indices(BLINK_NAMES, names)
+    # A blink closes what is still open, so that half-closed lids do not close twice.
+    closure = lid_closure(motion.num_frames, shown, performance.loop)
+    expression[:, columns] += closure * (1 - expression[:, columns])
+    changes = {"global_orient": motion.global_orient + NECK_SHARE * turns}
+    changes["neck_pose"] = motion.neck_pose + (1 - NECK_SHARE) * turns
+    if head_motion > 0:
+        lift = torch.zeros(motion.num_frames, 3)
+        lift[:, 1] = min(1.0, head_motion) * BREATH_M * performance.breath
+        changes["transl"] = motion.transl + lift
+    if gaze.amount > 0 or gaze.target is not None:
+        left, right = eye_poses(targets, gaze.amount * performance.away, turns)
+        left, right = motion.leye_pose + left, motion.reye_pose + right
+        changes |= {"leye_pose": left, "reye_pose": right}
+        expression[:, indices(GAZE_NAMES, names)] = gaze_to_channels(left, right)
+    return motion.replace(expression=expression, **changes).with_events(blink_events(shown))
+
+
+def _turns(
+    performance: Performance, head_motion: float, targets: Float[Tensor, "frames 3"] | None
+) -> Float[Tensor, "frames 3"]:
+    """Axis-angle of the head."""
+    # In double precision, because functions of single precision depend on the number of rows in the last bit.
+    angles = head_motion * performance.angles.double()
+    angles[:, 1] -= min(1.0, head_motion) * math.radians(BREATH_DEG) * performance.breath
+    most = torch.tensor(LARGEST_TURNS, dtype=torch.float64).deg2rad()
+    angles = most * (angles / most).tanh()
+    if targets is not None:
+        angles[:, :2] += min(1.0, head_motion) * head_turns(targets)
+    return torch.cat([matrix_to_axis_angle(from_yaw_pitch_roll(part)).float() for part in angles.split(_BLOCK)])
+
+
+def sample_breath(num_frames: int, generator: torch.Generator) -> Float[Tensor, " frames"]:
+    """Breaths over time, each of its own length."""
+    phase = float(torch.rand((), generator=generator))
+    rows: list[float] = []
+    while len(rows) < num_frames:
+        rate = BREATHS_HZ * math.exp(0.15 * float(torch.randn((), generator=generator)))
+        while phase < 1:
+            rows.append(math.sin(2 * math.pi * phase))
+            phase += rate / FPS
+        phase -= 1
+    return torch.tensor(rows[:num_frames])
+
+
+def looped_breath(num_frames: int) -> Float[Tensor, " frames"]:
+    """Breaths of which a whole number fits."""
+    cycles = max(1, round(num_frames / FPS * BREATHS_HZ))
+    return (torch.arange(num_frames) * (2 * math.pi * cycles / num_frames)).sin()

@@ -1,0 +1,126 @@
+"""FACIAL as a gesture, with a network of a few weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from facetalk.audio.delivery import DELIVERY
+from facetalk.core.config import plain
+from facetalk.core.motion import Motion, still_motion
+from facetalk.head.behavior import BROWS, NUM_STATES
+from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, indices
+from facetalk.io.weights import write_model
+from facetalk.motion.gestures.facial import (
+    LARGEST_SCALE,
+    LEAST_SCALE,
+    USUAL_STRESS,
+    Facial,
+    blink_urge,
+    quickened,
+    sample_behavior,
+)
+from facetalk.motion.gestures.gaze import Gaze
+from facetalk.motion.gestures.registry import load_gesture
+from facetalk.networks.facial import FacialConfig, FacialNetwork
+
+TINY = FacialConfig(plane_width=4, width=8, code=4, noise=2)
+
+
+def tiny_network() -> FacialNetwork:
+    torch.manual_seed(0)
+    network = FacialNetwork(len(DELIVERY), NUM_STATES, TINY).eval()
+    network.spread.copy_(torch.tensor([3.0, 2.0, 2.0, 0.3, 0.1, 0.1]))
+    network.blink_rate.fill_(0.3)
+    return network
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    sizes = {"num_features": len(DELIVERY), "num_states": NUM_STATES}
+    write_model(folder, tiny_network(), "gestures", "facial", {**sizes, "network": plain(TINY)})
+    return folder
+
+
+def talking(num_frames: int) -> Motion:
+    curves = torch.rand(2000, 52, generator=torch.Generator().manual_seed(5))[:num_frames]
+    return still_motion("toy", 0.6 * curves, ARKIT_NAMES, 30.0, 3)
+
+
+def speech(num_frames: int) -> torch.Tensor:
+    return 0.1 * torch.randn(2000 * 533, generator=torch.Generator().manual_seed(6))[: num_frames * 533]
+
+
+def test_a_folder_of_weights_is_a_gesture_that_leaves_the_mouth_alone(weights: Path) -> None:
+    motion = talking(200)
+    result = load_gesture(str(weights)).add(motion, speech(200), torch.Generator().manual_seed(0))
+    mouth = indices(LOWER_NAMES)
+    assert torch.equal(result.expression[:, mouth], motion.expression[:, mouth])
+    assert torch.equal(result.jaw_pose, motion.jaw_pose)
+    for part in BROWS.values():
+        assert not torch.equal(result.expression[:, indices(part)], motion.expression[:, indices(part)])
+    assert result.neck_pose.std() > 0.001
+
+
+@pytest.mark.parametrize("num_frames", [60, 300])
+def test_the_first_frames_do_not_depend_on_what_follows(weights: Path, num_frames: int) -> None:
+    gesture = load_gesture(str(weights))
+    short, long = (gesture.add(talking(n), speech(n), torch.Generator().manual_seed(2)) for n in (num_frames, 900))
+    for name in ("expression", "neck_pose", "global_orient", "leye_pose", "transl"):
+        assert torch.equal(getattr(short, name), getattr(long, name)[:num_frames]), name
+
+
+def test_it_does_without_audio(weights: Path) -> None:
+    result = Facial(name=str(weights)).add(talking(90), None, torch.Generator().manual_seed(0))
+    assert torch.isfinite(result.neck_pose).all()
+
+
+def test_each_recording_is_as_lively_as_one_of_the_speakers() -> None:
+    network = tiny_network()
+    network.liveliness.fill_(2.0)
+    features = torch.zeros(256, len(DELIVERY))
+    still = network.liveliness.new_zeros(())
+    moves = [sample_behavior(network, features, torch.Generator().manual_seed(seed)).angles for seed in range(8)]
+    network.liveliness.copy_(still)
+    usual = [sample_behavior(network, features, torch.Generator().manual_seed(seed)).angles for seed in range(8)]
+    shares = torch.stack([(a / b).nanmedian() for a, b in zip(moves, usual, strict=True)])
+    assert shares.std() > 0.1
+    assert (shares > LEAST_SCALE - 1e-3).all()
+    assert (shares < LARGEST_SCALE + 1e-3).all()
+
+
+def test_the_lids_close_sooner_where_the_network_says_so() -> None:
+    network = tiny_network()
+    network.usual_closing.fill_(0.5)
+    states, features = torch.zeros(4, NUM_STATES), torch.zeros(4, len(DELIVERY))
+    states[:, 3] = torch.tensor([-1.0, 0.5, 1.0, 100.0])
+    torch.testing.assert_close(blink_urge(network, features, states) * 1.12, torch.tensor([0.6, 1.0, 2.0, 2.5]))
+    features[:, DELIVERY.index("since_end")] = 1.0
+    torch.testing.assert_close(blink_urge(network, features, states) * 1.12, 2.5 * torch.tensor([0.6, 1.0, 2.0, 2.5]))
+
+
+def test_stress_quickens_the_head_which_comes_back() -> None:
+    times = torch.arange(600) / 30
+    angles = torch.stack([5 * torch.sin(2 * times), torch.zeros(600), torch.zeros(600)], 1)
+    features = torch.zeros(600, len(DELIVERY))
+    assert torch.equal(quickened(angles, features), angles)  # nobody speaks
+    features[:, DELIVERY.index("speaking")] = 1.0
+    features[:, DELIVERY.index("stress")] = USUAL_STRESS
+    torch.testing.assert_close(quickened(angles, features), angles)
+    features[200:230, DELIVERY.index("stress")] = 1.4
+    moved = quickened(angles, features)
+    assert torch.equal(moved[:200], angles[:200])
+    steps, plain = (rows[200:230, 0].diff().abs().mean() for rows in (moved, angles))
+    assert steps > 1.4 * plain
+    torch.testing.assert_close(moved[-1], angles[-1], atol=0.01, rtol=0)
+
+
+def test_the_gaze_of_the_options_is_used(weights: Path) -> None:
+    aside = Gaze(amount=0.0, target=torch.tensor([[0.4, 0.0, 1.0]]))
+    gesture = load_gesture(str(weights), head_motion=0, blinks=0, gaze=aside)
+    result = gesture.add(talking(60), speech(60), torch.Generator().manual_seed(0))
+    assert result.leye_pose[:, 1].rad2deg().mean() == pytest.approx(21.8, abs=2)
+    assert result.leye_pose.diff(dim=0).abs().max() < 1e-6
