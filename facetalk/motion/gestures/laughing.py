@@ -20,7 +20,6 @@ from facetalk.core.timing import FPS, SAMPLE_RATE
 from facetalk.head.channels import indices
 from facetalk.io.audio import Waveform
 
-LAUGH = "laugh"
 BROW_NAMES = ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 
 
@@ -45,10 +44,10 @@ class Laughing:
         """Return the motion with the head laughing along; see `Gesture.add`."""
         if motion.fps != FPS:
             raise ValueError(f"gestures are made for {FPS:g} fps, the motion has {motion.fps:g}")
-        sides = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        laughs = motion.events_of(LAUGH)
+        laughs = motion.events_of("laugh")
         if not laughs:
             return motion
+        sides = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
         grown, side = torch.zeros(motion.num_frames), torch.zeros(motion.num_frames)
         for laugh in laughs:
             course = laugh_course(motion.num_frames, laugh.start, laugh.end, self.growth_s) * (laugh.strength or 1.0)
@@ -89,8 +88,8 @@ def burst_course(waveform: Waveform, num_frames: int) -> Float[Tensor, " frames"
     """The fast course of the loudness, about -1 to 1, a frame late because a head is slower than a voice."""
     level = loudness_db(waveform[: math.ceil(num_frames / FPS * SAMPLE_RATE)])[:num_frames]
     level = torch.nn.functional.pad(level[None], (0, num_frames - len(level)), mode="replicate")
-    fast = _averaged(level, 5) - _averaged(level, 21)
-    return torch.nn.functional.pad((fast / 10).clamp(-1, 1), (1, 0))[0, :num_frames]
+    fast = _averaged(level, 3) - _averaged(level, 21)
+    return torch.nn.functional.pad((fast / 8).clamp(-1, 1), (1, 0))[0, :num_frames]
 
 
 def _averaged(curve: Float[Tensor, "1 frames"], size: int) -> Float[Tensor, "1 frames"]:

@@ -18,6 +18,7 @@ from facetalk.io.audio import Waveform, checked_waveform
 from facetalk.io.weights import MODEL_FILE
 from facetalk.motion.gestures.base import Gesture
 from facetalk.motion.gestures.gaze import Gaze
+from facetalk.motion.gestures.laughing import Laughing
 
 GESTURES = {
     "facial": "facetalk.motion.gestures.facial:Facial",
@@ -83,7 +84,7 @@ def add_gestures(
     seed: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Motion:
-    """Add blinks, head motion and gaze to a motion.
+    """Add blinks, head motion and gaze to a motion; in its laughs head and brows join in, with any gestures.
 
     The result depends only on the arguments: a longer motion begins as a shorter one does.
 
@@ -115,6 +116,7 @@ def add_gestures(
         if seed is None:
             seed = 0 if waveform is None else recording_seed(waveform)
         generator = torch.Generator().manual_seed(seed)
-    for name in [gestures] if isinstance(gestures, str) else gestures:
+    chosen = [gestures] if isinstance(gestures, str) else gestures
+    for name in chosen:
         motion = load_gesture(name, head_motion=head_motion, blinks=blinks, gaze=gaze).add(motion, waveform, generator)
-    return motion
+    return Laughing(head_motion).add(motion, waveform, generator) if chosen else motion
