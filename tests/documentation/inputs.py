@@ -147,8 +147,8 @@ def _emotalk(inputs: Inputs, path: Path) -> None:
     np.save(path, _moving(16, 2).expression.numpy())
 
 
-def _run(inputs: Inputs, path: Path) -> None:
-    shutil.copytree(ROOT / "weights/styletalk", path)
+def _run(inputs: Inputs, path: Path, weights: str) -> None:
+    shutil.copytree(ROOT / "weights" / weights, path)
 
 
 def _avatar(inputs: Inputs, path: Path) -> None:
@@ -184,7 +184,9 @@ MAKERS: dict[str, Maker] = dict(
         _each("dataset", _dataset),
         _each("iphone.csv", _phone),
         _each("emotalk.npy", _emotalk),
-        _each("runs/mine", _run),
+        _each("runs/mine", partial(_run, weights="styletalk")),
+        _each("runs/anna", partial(_run, weights="facial")),
+        _each("track.csv", partial(_text, "seconds,x,y,z\n0,0.4,0,1\n1,-0.4,0,1\n")),
         _each("character.glb character.vrm", _avatar),
     )
 )
