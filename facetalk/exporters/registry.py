@@ -57,6 +57,7 @@ FORMATS = {
     ),
     "npz": Format("npz", ".npz"),
     "glb": Format("glb", ".glb", options=frozenset({"fps", "avatar"}), has_look=True, avatar_module="avatar_glb"),
+    "html": Format("html", ".html", options=frozenset({"fps", "audio"}), has_look=True),
     "csv": Format("csv", ".csv", takes_any_head=True),
     "obj": Format("obj", "_obj", has_look=True),
     "ply": Format("ply", "_ply", has_look=True),
