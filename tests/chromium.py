@@ -12,9 +12,10 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,17 @@ from PIL import Image
 
 OPTIONS = ("--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-first-run",
            "--disable-extensions", "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars",
-           "--force-device-scale-factor=1")  # fmt: skip
+           "--force-device-scale-factor=1", "--disable-audio-output")  # fmt: skip
+AFTER_A_FRAME = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(VALUE))))"
 _TIMEOUT_S = 120
+
+_ON_3_AND_4 = """
+import os, sys
+for given, wanted in zip(sys.argv[1:3], (3, 4)):
+    os.dup2(int(given), wanted)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Starts a program that reads commands from descriptor 3 and writes answers to 4, as a browser does."""
 
 
 def chromium() -> str:
@@ -46,6 +56,8 @@ class Tab:
         self._numbers = itertools.count(1)
         self.messages: list[str] = []
         """What the page wrote to its console, and what went wrong in it."""
+        self.requests: list[str] = []
+        """Addresses that the page loaded."""
         self._session = ""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -65,9 +77,10 @@ class Tab:
                 assert "error" not in answer, f"{method}: {answer['error']}"
                 return answer["result"]
 
-    def open(self, address: str, size: tuple[int, int] = (1280, 860), theme: str = "light") -> None:
+    def open(self, address: str, size: tuple[int, int] = (900, 640), theme: str = "light") -> None:
         """Load a page, and wait until it says that it is ready."""
         self.messages.clear()
+        self.requests.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
         self.call("Page.navigate", url=address)
@@ -94,7 +107,7 @@ class Tab:
 
     def picture(self, selector: str = "") -> np.ndarray:
         """What is seen of the page, or of an element: (height, width, 3) sRGB."""
-        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.run(AFTER_A_FRAME.replace("VALUE", "0"))
         options: dict[str, Any] = {"format": "png"}
         if selector:
             script = f"(({{x, y, width, height}}) => ({{x, y, width, height}}))(document.querySelector('{selector}').getBoundingClientRect())"
@@ -123,27 +136,30 @@ class Tab:
             details = parameters["exceptionDetails"]
             self.messages.append(details.get("exception", {}).get("description", details["text"]))
         elif method == "Network.requestWillBeSent" and not parameters["request"]["url"].startswith(("data:", "blob:")):
-            self.requests = [*getattr(self, "requests", []), parameters["request"]["url"]]
+            self.requests.append(parameters["request"]["url"])
 
 
 @contextlib.contextmanager
-def browser(options: Sequence[str] = ()) -> Iterator[Tab]:
+def browser() -> Iterator[Tab]:
     """A browser with one empty page."""
     program = chromium()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, contextlib.ExitStack() as stack:
-        their_in, our_out = _pipe(stack)
-        our_in, their_out = _pipe(stack)
-        # The browser reads commands from descriptor 3 and writes answers to 4.
-        command = ["sh", "-c", f'exec "$@" 3<&{their_in} 4>&{their_out}', "sh", program, *OPTIONS, *options]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        their_in, our_out = _pipe()
+        our_in, their_out = _pipe()
+        command = [sys.executable, "-c", _ON_3_AND_4, str(their_in), str(their_out), program, *OPTIONS]
         process = subprocess.Popen(
             [*command, "--remote-debugging-pipe", f"--user-data-dir={profile}"],
             pass_fds=(their_in, their_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        os.close(their_in)
+        os.close(their_out)
         try:
             yield Tab(our_out, our_in)
         finally:
             process.terminate()
             process.wait(20)
+            os.close(our_out)
+            os.close(our_in)
 
 
 def page_address(path: Path) -> str:
@@ -151,11 +167,10 @@ def page_address(path: Path) -> str:
     return path.resolve().as_uri()
 
 
-def _pipe(stack: contextlib.ExitStack) -> tuple[int, int]:
-    """The reading and the writing end of a pipe, out of the way of descriptors 3 and 4, and of one digit for `sh`."""
+def _pipe() -> tuple[int, int]:
+    """The reading and the writing end of a pipe, out of the way of descriptors 3 and 4."""
     ends = []
     for end in os.pipe():
         ends.append(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 5))
         os.close(end)
-        stack.callback(os.close, ends[-1])
     return ends[0], ends[1]

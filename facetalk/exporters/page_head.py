@@ -52,8 +52,8 @@ def packed_head(head: HeadModel, moves: Bool[np.ndarray, " n_expression"], array
     shape, surface = head.shape, head_surface(head.assets)
     used = np.flatnonzero(moves)
     pairs, correctives = _moving_correctives(shape, moves)
-    pose_dirs = np.zeros((0, 3 * len(shape.template))) if shape.pose_dirs is None else _flat(shape.pose_dirs.numpy())
-    dirs = np.concatenate([_flat(shape.expression_dirs.numpy()[used]), correctives, pose_dirs])
+    pose_dirs = correctives[:0] if shape.pose_dirs is None else shape.pose_dirs.numpy()
+    dirs = np.concatenate([shape.expression_dirs.numpy()[used], correctives, pose_dirs])
     joint_dirs = None if head.joint_expression_dirs is None else head.joint_expression_dirs.numpy()[used].tolist()
     faces = surface.faces
     if surface.texture is None or surface.uv_faces is None or surface.uv_coords is None:
@@ -67,7 +67,7 @@ def packed_head(head: HeadModel, moves: Bool[np.ndarray, " n_expression"], array
         "poseFeatures": len(pose_dirs),
         "parents": list(JOINT_PARENTS),
         "jointDirs": joint_dirs,
-        "dirs": arrays.numbers(dirs, STEP_M),
+        "dirs": arrays.numbers(dirs.reshape(len(dirs), dirs.shape[1] * 3), STEP_M),
         "skin": arrays.numbers(shape.skin_weights.numpy().T),
         "faces": arrays.indices(faces),
         "corner": arrays.indices(corner),
@@ -87,15 +87,11 @@ def packed_identity(head: HeadModel, motion: Motion, arrays: PackedArrays) -> di
 
 def _moving_correctives(
     shape: HeadShape, moves: Bool[np.ndarray, " n_expression"]
-) -> tuple[list[list[int]], Float[np.ndarray, "n_moving coordinates"]]:
+) -> tuple[list[list[int]], Float[np.ndarray, "n_moving vertices 3"]]:
     """Pairs of columns among the moving channels, and the displacements of the correctives that both of them move."""
     if shape.corrective_pairs is None or shape.corrective_dirs is None:
-        return [], np.zeros((0, 3 * len(shape.template)))
+        return [], shape.expression_dirs.numpy()[:0]
     place = np.cumsum(moves) - 1
     pairs = shape.corrective_pairs.numpy()
     kept = moves[pairs].all(1)
-    return place[pairs[kept]].tolist(), _flat(shape.corrective_dirs.float().numpy()[kept])
-
-
-def _flat(dirs: np.ndarray) -> Float[np.ndarray, "shapes coordinates"]:
-    return dirs.reshape(len(dirs), -1)
+    return place[pairs[kept]].tolist(), shape.corrective_dirs.float().numpy()[kept]

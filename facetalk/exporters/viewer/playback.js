@@ -3,6 +3,8 @@
 import {bytesOf} from "./unpack.js";
 
 const MOST_DRIFT_S = 0.08;
+const STALLED_MS = 600;
+/** Audio that stands still for so long is not waited for, as where a computer has no sound. */
 
 export class Playback {
   constructor(audio) {
@@ -32,7 +34,7 @@ export class Playback {
   play() {
     if (this.time >= this.duration - 1e-3) this.time = 0;
     this.playing = true;
-    this.last = undefined;
+    Object.assign(this, {last: undefined, heard: undefined});
     this.seek(this.time);
   }
 
@@ -62,7 +64,7 @@ export class Playback {
     if (!this.playing) return;
     this.time += (now - (this.last ?? now)) / 1000 * this.rate;
     this.last = now;
-    if (this.audio && !this.audio.paused && !this.audio.ended && this.audio.readyState > 2) {
+    if (this.isHeard(now)) {
       const drift = this.audio.currentTime - this.time;
       this.time += Math.abs(drift) > MOST_DRIFT_S ? drift : 0.1 * drift;
     }
@@ -72,5 +74,12 @@ export class Playback {
       this.time = this.duration;
       this.pause();
     }
+  }
+
+  isHeard(now) {
+    const {audio} = this;
+    if (!audio || audio.paused || audio.ended) return false;
+    if (audio.currentTime !== this.heard) Object.assign(this, {heard: audio.currentTime, heardAt: now});
+    return now - this.heardAt < STALLED_MS;
   }
 }
