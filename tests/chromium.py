@@ -81,7 +81,8 @@ class Tab:
         """Load a page, and wait until it says that it is ready."""
         self.messages.clear()
         self.requests.clear()
-        self.call("Emulation.setDeviceMetricsOverride", width=size[0], height=size[1], deviceScaleFactor=1, mobile=False)
+        screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **screen)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
         self.call("Page.navigate", url=address)
         self.until("document.body?.dataset.ready")
@@ -110,8 +111,8 @@ class Tab:
         self.run(AFTER_A_FRAME.replace("VALUE", "0"))
         options: dict[str, Any] = {"format": "png"}
         if selector:
-            script = f"(({{x, y, width, height}}) => ({{x, y, width, height}}))(document.querySelector('{selector}').getBoundingClientRect())"
-            options["clip"] = {**self.run(script), "scale": 1}
+            box = self.run(f"document.querySelector('{selector}').getBoundingClientRect().toJSON()")
+            options["clip"] = {side: box[side] for side in ("x", "y", "width", "height")} | {"scale": 1}
         data = base64.b64decode(self.call("Page.captureScreenshot", **options)["data"])
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 

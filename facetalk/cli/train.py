@@ -25,6 +25,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="Change an option; may be repeated.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint of the run.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Keep RUN/report.html up to date: curves of losses and validation.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a network from a configuration; `--set loop.device=cpu` or `cuda` picks the device."""
@@ -32,7 +35,13 @@ def train(
 
     with progress_display() as show:
         result = pipeline.train(
-            config, data_dir, run_dir, settings=settings or (), resume=resume, progress=show.training
+            config,
+            data_dir,
+            run_dir,
+            settings=settings or (),
+            resume=resume,
+            with_report=report,
+            progress=show.training,
         )
     if as_json:
         print_json({"run": result.run_dir, "figures": result.metrics})

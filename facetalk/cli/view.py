@@ -17,7 +17,7 @@ def view(
         list[Path],
         typer.Argument(
             metavar="MOTION|FOLDER",
-            help="Motion files, files that `facetalk convert` reads, or folders of motion files; several are side by side.",
+            help="Motion files, files that `facetalk convert` reads, or folders of motion files; shown side by side.",
         ),
     ],
     out: Annotated[
@@ -45,13 +45,11 @@ def view(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port of the server; 0: any free one.", show_default=False)
     ] = 0,
-    browse: Annotated[
-        bool, typer.Option(" /--no-browser", help="Only print the address.", show_default=False)
-    ] = True,
+    browse: Annotated[bool, typer.Option(" /--no-browser", help="Only print the address.", show_default=False)] = True,
     overwrite: OverwriteFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Play motions in a browser: a page on this computer until Ctrl-C, or with -o an HTML file that holds everything."""
+    """Play motions in a browser: a page on this computer until Ctrl-C, or with -o one HTML file."""
     from facetalk.head.looks import Look
     from facetalk.pipelines import view as pipeline
     from facetalk.pipelines.page_server import PageServer, open_browser

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from facetalk.core.errors import UsageError
 from facetalk.core.events import KINDS
 from facetalk.core.html import document
-from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.timing import exact_rate
 from facetalk.core.version import __version__
@@ -37,7 +37,7 @@ MOST_HOURS = 2.0
 _MODULES = ("unpack", "rotations", "head", "clip", "camera", "renderer", "playback", "tracks", "style_map", "interface",
             "main")  # fmt: skip
 """Scripts in the order in which they build on each other."""
-_FACTS = ("talker", "style", "style_strength", "laughter", "head_motion", "blinks", "seed", "voice", "command")  # fmt: skip
+_FACTS = ("command", "talker", "style", "style_strength", "laughter", "head_motion", "blinks", "seed", "voice")
 """Entries of a motion's `meta` that the page shows."""
 _LONGEST_FACT = 200
 _SIZE = 512
@@ -71,9 +71,7 @@ def viewer_page(title: str, clips: Sequence[PageClip], styles: Mapping[str, Any]
     _check_amount(clips)
     arrays = PackedArrays()
     owners = {id(clip.head): clip.head for clip in clips}
-    moves = {
-        key: moving_channels([clip.motion for clip in clips if clip.head is head]) for key, head in owners.items()
-    }
+    moves = {key: moving_channels([clip.motion for clip in clips if clip.head is head]) for key, head in owners.items()}
     audio: dict[tuple[str, float], str] = {}
     entries = []
     for clip in clips:
@@ -100,7 +98,7 @@ def viewer_page(title: str, clips: Sequence[PageClip], styles: Mapping[str, Any]
 
 def _check_amount(clips: Sequence[PageClip]) -> None:
     if not 1 <= len(clips) <= MOST_CLIPS:
-        raise UsageError(f"a page shows 1 to {MOST_CLIPS} motions, not {len(clips)}; name those that you want to see")
+        raise UsageError(f"a page shows 1 to {MOST_CLIPS} motions, not {len(clips)}; name those to see")
     hours = sum(clip.motion.duration_s for clip in clips) / 3600
     if hours > MOST_HOURS:
         raise UsageError(

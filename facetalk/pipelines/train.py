@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from facetalk.core.progress import TrainingProgress, no_training_progress
 from facetalk.data.sources import output_name
 from facetalk.io.files import replacing
 from facetalk.pipelines.batch import check_output_folder
+from facetalk.pipelines.reports.training_report import watched
 from facetalk.recipes.registry import load_recipe, read_training_config
-from facetalk.training.loop import run
+from facetalk.training.loop import OTHER_LOSSES, run
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ def train(
     *,
     settings: Sequence[str] = (),
     resume: bool = False,
+    with_report: bool = False,
     progress: TrainingProgress = no_training_progress,
 ) -> TrainingResult:
     """Train one network.
@@ -47,6 +50,7 @@ def train(
         run_dir: gets weights, configuration, log and checkpoint; `runs/<name of the configuration>` if omitted.
         settings: changes to the configuration, each `section.option=value`.
         resume: continue from the checkpoint in `run_dir`.
+        with_report: keep a page with the curves of losses and metrics in `run_dir`, `report.html`, while it runs.
         progress: called after every step with the number of steps done, the total, and the latest losses and metrics.
 
     Returns:
@@ -76,7 +80,10 @@ def train(
     if not resume:  # a resumed run has the file, and one that may not be resumed keeps its own
         with replacing(folder / "training.yaml") as temporary:
             temporary.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
-    metrics = run(task, task_config.loop, task_config.optim, folder, _identity(chosen), resume, progress)
+    losses = (*task.loss_weights, *OTHER_LOSSES)
+    shown = watched(folder, f"Training of {folder.absolute().name}", losses, progress)
+    with shown if with_report else nullcontext(progress) as callback:
+        metrics = run(task, task_config.loop, task_config.optim, folder, _identity(chosen), resume, callback)
     return TrainingResult(folder, metrics)
 
 

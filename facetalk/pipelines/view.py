@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
@@ -35,23 +34,7 @@ def view_page(
     with_styles: bool = True,
     progress: Progress = no_progress,
 ) -> str:
-    """Return a page that plays motions in a browser: one HTML file that loads nothing else.
-
-    Args:
-        paths: motion files, files of other programs that `import_motion` reads, and folders that are searched for
-            motion files.
-        head: name of the head; the one that each motion names, if not given.
-        look: colors of skin, eyes and hair.
-        audio: audio or video file that is heard with all of them; otherwise each has the recording that it was made
-            from, where `facetalk render` finds it, or the `.wav` file of its own name that lies beside it.
-        with_audio: whether anything is heard.
-        with_styles: whether the page maps the speaking styles.
-        progress: called with the number of motions read.
-
-    Raises:
-        UsageError: there are too many motions, or the head has no such colors.
-        FacetalkError: a file cannot be read.
-    """
+    """Return the page that `view` writes; its arguments and errors are those of `view`."""
     found = _read(paths, head, progress)
     heads: dict[str, HeadModel] = {}
     clips: list[PageClip] = []
@@ -65,24 +48,50 @@ def view_page(
     return viewer_page(title, clips, style_plane([clip.motion for clip in clips]) if with_styles else None)
 
 
-def view(paths: Sequence[Path | str], out_path: Path | str, *, overwrite: bool = False, **options: Any) -> Path:
-    """Write the page of `view_page` and return its path.
+def view(
+    paths: Sequence[Path | str],
+    out_path: Path | str,
+    *,
+    head: str | None = None,
+    look: Look | None = None,
+    audio: Path | str | None = None,
+    with_audio: bool = True,
+    with_styles: bool = True,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> Path:
+    """Write a page that plays motions in a browser, one HTML file that loads nothing else, and return its path.
 
     Args:
-        paths: see `view_page`.
+        paths: motion files, files of other programs that `import_motion` reads, and folders that are searched for
+            motion files; at most 16 motions.
         out_path: `.html` file.
+        head: name of the head; the one that each motion names, if not given.
+        look: colors of skin, eyes and hair.
+        audio: audio or video file that is heard with all of them; otherwise each has the recording that it was made
+            from, where `facetalk render` finds it, or the `.wav` file of its own name that lies beside it.
+        with_audio: whether anything is heard.
+        with_styles: whether the page maps the speaking styles.
         overwrite: replace an existing file.
-        options: see `view_page`.
+        progress: called with the number of motions read.
 
     Raises:
-        UsageError: the path is not that of an HTML file.
+        UsageError: the path is not that of an HTML file, there are too many motions, or the head has no such colors.
         FacetalkError: the path exists already, or a motion cannot be read.
     """
     out_path = Path(out_path)
     if out_path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"view writes .html files, not {out_path.name}; give {out_path.stem}.html")
     free_path(out_path, overwrite)
-    page = view_page(paths, **options)
+    page = view_page(
+        paths,
+        head=head,
+        look=look,
+        audio=audio,
+        with_audio=with_audio,
+        with_styles=with_styles,
+        progress=progress,
+    )
     with replacing(out_path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")
     return out_path
@@ -93,7 +102,7 @@ def _read(paths: Sequence[Path | str], head: str | None, progress: Progress) -> 
     files, motions = find_media(paths, (".npz",), "motion"), {}
     named = set(map(Path, paths))
     if len(files) > MOST_CLIPS:
-        raise UsageError(f"a page shows at most {MOST_CLIPS} motions, not {len(files)}; name those that you want to see")
+        raise UsageError(f"a page shows at most {MOST_CLIPS} motions, not {len(files)}; name those to see")
     for number, path in enumerate(files, 1):
         try:
             motions[path] = import_motion(path, head=head)

@@ -36,7 +36,9 @@ def motion(toy_head: HeadModel) -> Motion:
     motion, laughter = lively_motion(toy_head.assets, num_frames=60), torch.zeros(60, 55)
     laughter[20:40, 23:25] = 0.3
     motion = motion.replace(expression=motion.expression + laughter[:, :52], laughter=laughter)
-    return motion.with_events([Event("word", 0, 1, EVIL), Event("laugh", 0.6, 1.3, strength=0.8), Event("nod", 0.1, 0.5)])
+    return motion.with_events(
+        [Event("word", 0, 1, EVIL), Event("laugh", 0.6, 1.3, strength=0.8), Event("nod", 0.1, 0.5)]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,7 @@ def test_the_page_loads_nothing_and_runs_nothing_else(tab: Tab, page: str) -> No
 
 
 def test_weights_and_vertices_are_ours(chromium_tab: Tab, head: HeadModel, head_page: str) -> None:
-    motion, camera = framed(speaking(), head, 512)
+    motion = framed(speaking(), head, 512).motion
     posed = head(motion.expression, motion.poses, motion.transl, motion.betas).numpy()
     chromium_tab.open(head_page)
     for frame in (0, 17, FRAME, 59):

@@ -123,7 +123,9 @@ def test_the_server_has_no_other_method(server: PageServer, method: str) -> None
     assert status(server, server.path, method)[0] == 501
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1", "127.0.0.1:1", "", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1", "127.0.0.1:1", "", "127.0.0.1.evil.example"]
+)
 def test_the_server_answers_to_its_own_name_only(server: PageServer, host: str) -> None:
     code, body = status(server, server.path, Host=host)
     assert code == 421 and b"<p>page</p>" not in body
@@ -148,7 +150,9 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     write_motion(path, still_motion("facetalk", torch.zeros(3, 52), ARKIT_NAMES, 30.0, 33))
     command = [sys.executable, "-m", "facetalk", "view", str(path), "--no-browser", "--no-styles"]
     environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout is not None and process.stderr is not None
         address = process.stdout.readline().strip()
         assert address.startswith("http://127.0.0.1:")

@@ -42,7 +42,10 @@ export class Camera {
     const distance = (eye[2] - pivot) * this.zoom, near = 0.05 * distance, far = distance + 4 * (eye[2] - pivot);
     const depth = (far + near) / (near - far), offset = 2 * far * near / (near - far);
     return new Float32Array([
-      2 * f / width, 0, 0, 0, 0, 2 * f / height, 0, 0, 1 - 2 * x / width, 2 * y / height - 1, depth, -1, 0, 0, offset, 0,
+      2 * f / width, 0, 0, 0,
+      0, 2 * f / height, 0, 0,
+      1 - 2 * x / width, 2 * y / height - 1, depth, -1,
+      0, 0, offset, 0,
     ]);
   }
 }

@@ -82,8 +82,9 @@ export class Head {
     const faces = this.faces;
     for (let f = 0; f < faces.length; f += 3) {
       const i = 3 * faces[f], j = 3 * faces[f + 1], k = 3 * faces[f + 2];
-      const ax = vertices[j] - vertices[i], ay = vertices[j + 1] - vertices[i + 1], az = vertices[j + 2] - vertices[i + 2];
-      const bx = vertices[k] - vertices[i], by = vertices[k + 1] - vertices[i + 1], bz = vertices[k + 2] - vertices[i + 2];
+      const px = vertices[i], py = vertices[i + 1], pz = vertices[i + 2];
+      const ax = vertices[j] - px, ay = vertices[j + 1] - py, az = vertices[j + 2] - pz;
+      const bx = vertices[k] - px, by = vertices[k + 1] - py, bz = vertices[k + 2] - pz;
       const x = ay * bz - az * by, y = az * bx - ax * bz, z = ax * by - ay * bx;
       normals[i] += x; normals[i + 1] += y; normals[i + 2] += z;
       normals[j] += x; normals[j + 1] += y; normals[j + 2] += z;

@@ -60,7 +60,8 @@ export class Interface {
     const {app} = this;
     find("#clips-section").hidden = app.clips.length < 2;
     find("#clips").replaceChildren(...app.clips.map(clip => {
-      const box = made("input", {type: "checkbox", checked: app.shown.includes(clip), onchange: () => app.show(clip, box.checked)});
+      const box = made("input", {type: "checkbox", checked: app.shown.includes(clip)});
+      box.onchange = () => app.show(clip, box.checked);
       return made("li", {}, made("label", {}, box, swatch(app.colorOf(clip)), made("span", {textContent: clip.name})));
     }));
   }
@@ -73,7 +74,8 @@ export class Interface {
       cell.setAttribute("aria-label", `Head of ${clip.name}. Arrows turn it, plus and minus come closer.`);
       if (app.clips.length > 1) {
         const sound = clip.audio === undefined ? "no audio" : "its audio is heard when chosen";
-        const button = made("button", {className: "name", type: "button", title: sound, onclick: () => app.choose(clip)});
+        const button = made("button", {className: "name", type: "button", title: sound});
+        button.onclick = () => app.choose(clip);
         button.append(swatch(app.colorOf(clip)), made("span", {textContent: clip.name}));
         button.setAttribute("aria-pressed", clip === app.active);
         cell.append(button);
@@ -108,7 +110,9 @@ export class Interface {
       fingers.set(event.pointerId, event);
       app.changed();
     });
-    for (const end of ["pointerup", "pointercancel"]) cell.addEventListener(end, event => fingers.delete(event.pointerId));
+    for (const end of ["pointerup", "pointercancel"]) {
+      cell.addEventListener(end, event => fingers.delete(event.pointerId));
+    }
     cell.addEventListener("dblclick", () => app.look(0));
     cell.addEventListener("wheel", event => {
       event.preventDefault();
@@ -118,16 +122,20 @@ export class Interface {
   }
 
   facts() {
-    const {active} = this.app, seconds = active.duration.toFixed(2);
-    const rows = [["length", `${seconds} s, ${active.frames} frames at ${Number(active.fps.toFixed(3))} fps`], ...active.facts];
+    const {active} = this.app, seconds = active.duration.toFixed(2), rate = Number(active.fps.toFixed(3));
+    const rows = [["length", `${seconds} s, ${active.frames} frames at ${rate} fps`], ...active.facts];
     find("#facts-title").textContent = this.app.clips.length > 1 ? active.name : "About";
-    find("#facts").replaceChildren(...rows.map(([name, value]) => made("div", {}, made("dt", {textContent: name}), made("dd", {textContent: value}))));
+    find("#facts").replaceChildren(...rows.map(([name, value]) => (
+      made("div", {}, made("dt", {textContent: name}), made("dd", {textContent: value}))
+    )));
   }
 
   channels() {
     const {app} = this, names = [...new Set(app.clips.flatMap(clip => clip.head.channels))];
     const left = new Set(names), parts = [["head", ANGLES]];
-    for (const [title, pattern] of GROUPS) parts.push([title, names.filter(name => pattern.test(name) && left.delete(name))]);
+    for (const [title, pattern] of GROUPS) {
+      parts.push([title, names.filter(name => pattern.test(name) && left.delete(name))]);
+    }
     parts.push(["others", [...left]]);
     find("#channels").replaceChildren(...parts.filter(([, members]) => members.length).map(([title, members]) => (
       made("fieldset", {}, made("legend", {textContent: title}), ...members.map(name => this.channel(name)))
@@ -156,20 +164,15 @@ export class Interface {
   }
 
   theme() {
-    const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)");
-    const current = () => root.dataset.theme ?? (dark.matches ? "dark" : "light");
-    try {
-      const kept = localStorage.getItem("facetalk-theme");
-      if (kept === "dark" || kept === "light") root.dataset.theme = kept;
-    } catch { /* a page from a file may have no storage */ }
+    const {dataset} = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)");
     find("#theme").onclick = () => {
-      root.dataset.theme = current() === "dark" ? "light" : "dark";
-      try {
-        localStorage.setItem("facetalk-theme", root.dataset.theme);
-      } catch { /* see above */ }
+      dataset.theme = dataset.theme === "dark" ? "light" : "dark";
       this.app.recolor();
     };
-    dark.addEventListener("change", () => this.app.recolor());
+    dark.addEventListener("change", () => {
+      dataset.theme = dark.matches ? "dark" : "light";
+      this.app.recolor();
+    });
   }
 
   key(event) {
@@ -177,8 +180,8 @@ export class Interface {
     if (event.target.matches?.("input[type=search], select")) return;
     const {app} = this, cell = event.target.closest?.(".cell"), sign = {ArrowLeft: -1, ArrowRight: 1}[event.key];
     const actions = {
-      " ": () => app.toggle(), k: () => app.toggle(), Home: () => app.seek(0), End: () => app.seek(app.playback.duration),
-      ",": () => app.step(-1), ".": () => app.step(1), "[": () => this.faster(-1), "]": () => this.faster(1),
+      " ": () => app.toggle(), Home: () => app.seek(0), End: () => app.seek(app.playback.duration),
+      "[": () => this.faster(-1), "]": () => this.faster(1),
       w: () => app.set({wireframe: !app.options.wireframe}), l: () => app.set({loop: !app.playback.loop}),
       m: () => app.set({muted: !app.playback.muted}), t: () => find("#theme").click(), r: () => app.look(0),
       1: () => app.set({speech: !app.layers.speech}), 2: () => app.set({laughter: !app.layers.laughter}),

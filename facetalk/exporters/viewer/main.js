@@ -9,8 +9,8 @@ import {Renderer} from "./renderer.js";
 import {Tracks} from "./tracks.js";
 import {PackedArrays, bytesOf, inflated} from "./unpack.js";
 
-const MOST_SHOWN = 4, USUAL_CHANNELS = ["jawOpen", "mouthClose", "mouthPucker", "mouthSmileLeft", "eyeBlinkLeft", "browInnerUp"];
-const NUM_COLORS = 8;
+const MOST_SHOWN = 4, NUM_COLORS = 8;
+const USUAL_CHANNELS = ["jawOpen", "mouthClose", "mouthPucker", "mouthSmileLeft", "eyeBlinkLeft", "browInnerUp"];
 
 class App {
   constructor(data, arrays) {
@@ -53,7 +53,8 @@ class App {
     const {head, expression} = this.active;
     const known = USUAL_CHANNELS.filter(name => head.channels.includes(name));
     if (known.length > 2) return [...known, "turn"];
-    const reach = head.channels.map((name, i) => [name, Math.max(...[0.02, 0.98].map(q => Math.abs(quantile(expression[i], q))))]);
+    const far = curve => quantile(curve, 0.98) - quantile(curve, 0.02);
+    const reach = head.channels.map((name, i) => [name, far(expression[i])]);
     return [...reach.sort((a, b) => b[1] - a[1]).slice(0, 5).map(([name]) => name), "turn"];
   }
 
@@ -172,13 +173,15 @@ class App {
     const [width, height] = [stage.clientWidth, stage.clientHeight].map(side => Math.round(side * ratio));
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, {width, height});
     this.arrange(stage);
-    const lineColor = colorParts(getComputedStyle(stage).getPropertyValue("--wire")), base = canvas.getBoundingClientRect();
+    const lineColor = colorParts(getComputedStyle(stage).getPropertyValue("--wire"));
+    const base = canvas.getBoundingClientRect();
     this.renderer.clear();
     [...find("#cells").children].forEach((cell, index) => {
       const clip = this.shown[index], figure = this.figures.get(clip), box = cell.getBoundingClientRect();
-      const [x, y, w, h] = [box.left - base.left, base.bottom - box.bottom, box.width, box.height].map(v => Math.round(v * ratio));
+      const place = {x: box.left - base.left, y: base.bottom - box.bottom, width: box.width, height: box.height};
+      for (const side of Object.keys(place)) place[side] = Math.round(place[side] * ratio);
       this.renderer.pose(figure, clip.frameAt(this.playback.time), this.layers);
-      this.renderer.draw(figure, this.camera, {x, y, width: w, height: h}, {...this.options, lineColor});
+      this.renderer.draw(figure, this.camera, place, {...this.options, lineColor});
     });
   }
 
@@ -194,7 +197,9 @@ class App {
   interfaceForScripts() {
     const clipAt = index => this.clips[index];
     return {
-      clips: this.clips.map(({name, fps, frames, duration, head}) => ({name, fps, frames, duration, channels: head.channels})),
+      clips: this.clips.map(({name, fps, frames, duration, head}) => (
+        {name, fps, frames, duration, channels: head.channels}
+      )),
       get time() { return app.playback.time; },
       get playing() { return app.playback.playing; },
       get audioTime() { return app.playback.audio?.currentTime ?? null; },
@@ -230,6 +235,7 @@ function colorParts(text) {
 }
 
 let app;
+document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 try {
   const data = JSON.parse(find("#data").textContent);
   app = new App(data, new PackedArrays(await inflated(bytesOf(data.arrays))));

@@ -67,7 +67,8 @@ export class Renderer {
     const key = `${frame} ${layers.speech} ${layers.laughter}`;
     if (figure.posed === key) return;
     const {clip, vertices, normals} = figure, head = clip.head;
-    head.pose(clip.identity, clip.expressionAt(frame, layers), clip.posesAt(frame, layers), clip.translAt(frame), vertices);
+    const [expression, poses] = [clip.expressionAt(frame, layers), clip.posesAt(frame, layers)];
+    head.pose(clip.identity, expression, poses, clip.translAt(frame), vertices);
     head.normals(vertices, normals);
     this.upload(figure.position, vertices, head.corner, figure.scratch);
     this.upload(figure.normal, normals, head.corner, figure.scratch);

@@ -103,10 +103,15 @@ export class Tracks {
   }
 
   drawCurves(pen, row, width, color) {
-    const {app} = this, curves = app.shown.map(clip => ({clip, values: app.curve(clip, row.key)})).filter(c => c.values);
-    let low = 0, high = ANGLES.includes(row.key) ? LEAST_ANGLE : LEAST_SPAN;
-    if (ANGLES.includes(row.key)) low = -LEAST_ANGLE;
-    for (const {values} of curves) for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    const {app} = this, isAngle = ANGLES.includes(row.key);
+    const curves = app.shown.map(clip => ({clip, values: app.curve(clip, row.key)})).filter(({values}) => values);
+    let [low, high] = isAngle ? [-LEAST_ANGLE, LEAST_ANGLE] : [0, LEAST_SPAN];
+    for (const {values} of curves) {
+      for (const value of values) {
+        if (value < low) low = value;
+        else if (value > high) high = value;
+      }
+    }
     const y = value => row.height - 4 - (value - low) / (high - low) * (row.height - 8);
     pen.fillStyle = color("--line");
     pen.fillRect(0, Math.round(y(0)), width, 1);
@@ -116,8 +121,6 @@ export class Tracks {
       pen.strokeStyle = app.colorOf(clip);
       trace(pen, values, clip.fps, this.start, this.length, width, y);
     }
-    row.low = low;
-    row.high = high;
     row.canvas.setAttribute("aria-label", `${row.key}, from ${low.toFixed(2)} to ${high.toFixed(2)}`);
   }
 
