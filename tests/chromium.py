@@ -25,7 +25,7 @@ from PIL import Image
 
 OPTIONS = ("--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-first-run",
            "--disable-extensions", "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars",
-           "--force-device-scale-factor=1", "--disable-audio-output")  # fmt: skip
+           "--force-device-scale-factor=1", "--disable-audio-output", "--disable-renderer-backgrounding")  # fmt: skip
 AFTER_A_FRAME = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(VALUE))))"
 _TIMEOUT_S = 120
 

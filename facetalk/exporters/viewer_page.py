@@ -31,8 +31,8 @@ from facetalk.motion.framing import framed
 from facetalk.rendering.glsl import WEB_VERTEX_SHADER
 
 MOST_CLIPS = 16
-MOST_HOURS = 2.0
-"""Of all motions of a page: what a browser can hold."""
+MOST_HOURS, MOST_FRAMES = 2.0, 432_000
+"""Of all motions of a page: what a browser can hold. Two hours have so many frames at 60 a second."""
 
 _MODULES = ("unpack", "rotations", "head", "clip", "camera", "renderer", "playback", "tracks", "style_map", "interface",
             "main")  # fmt: skip
@@ -72,16 +72,12 @@ def viewer_page(title: str, clips: Sequence[PageClip], styles: Mapping[str, Any]
     arrays = PackedArrays()
     owners = {id(clip.head): clip.head for clip in clips}
     moves = {key: moving_channels([clip.motion for clip in clips if clip.head is head]) for key, head in owners.items()}
-    audio: dict[tuple[str, float], str] = {}
-    entries = []
-    for clip in clips:
-        entry = _packed_clip(clip, moves[id(clip.head)], arrays) | {"head": list(owners).index(id(clip.head))}
-        if clip.audio is not None:
-            key = (str(clip.audio) if not isinstance(clip.audio, torch.Tensor) else clip.name, clip.motion.duration_s)
-            if key not in audio:
-                audio[key] = base64.b64encode(small_audio(clip.audio, clip.motion.duration_s)).decode()
-            entry["audio"] = list(audio).index(key)
-        entries.append(entry)
+    recordings = _Recordings()
+    entries = [
+        _packed_clip(clip, moves[id(clip.head)], arrays)
+        | {"head": list(owners).index(id(clip.head)), "audio": recordings.number_of(clip)}
+        for clip in clips
+    ]
     data = {
         "madeBy": f"facetalk {__version__}",
         "title": title,
@@ -89,11 +85,30 @@ def viewer_page(title: str, clips: Sequence[PageClip], styles: Mapping[str, Any]
         "vertexShader": WEB_VERTEX_SHADER,
         "heads": [packed_head(head, moves[key], arrays) for key, head in owners.items()],
         "clips": entries,
-        "audio": list(audio.values()),
+        "audio": recordings.encoded,
         "styles": None if styles is None else dict(styles),
         "arrays": arrays.text(),
     }
     return document(title, _packaged("viewer.html"), _packaged("viewer.css"), _script(), data, is_module=True)
+
+
+class _Recordings:
+    """The audio of the clips, each recording once."""
+
+    def __init__(self) -> None:
+        self.encoded: list[str] = []
+        self._numbers: dict[tuple[str, float], int] = {}
+
+    def number_of(self, clip: PageClip) -> int | None:
+        """Place of a clip's audio in `encoded`; None without audio."""
+        if clip.audio is None:
+            return None
+        source = f"samples of {clip.name}" if isinstance(clip.audio, torch.Tensor) else str(clip.audio)
+        key = source, clip.motion.duration_s
+        if key not in self._numbers:
+            self._numbers[key] = len(self.encoded)
+            self.encoded.append(base64.b64encode(small_audio(clip.audio, clip.motion.duration_s)).decode())
+        return self._numbers[key]
 
 
 def _check_amount(clips: Sequence[PageClip]) -> None:
@@ -103,6 +118,11 @@ def _check_amount(clips: Sequence[PageClip]) -> None:
     if hours > MOST_HOURS:
         raise UsageError(
             f"a page holds {MOST_HOURS:g} hours of motion, not {hours:.1f}; facetalk edit --trim cuts a part out"
+        )
+    frames = sum(clip.motion.num_frames for clip in clips)
+    if frames > MOST_FRAMES:
+        raise UsageError(
+            f"a page holds {MOST_FRAMES} frames, not {frames}; facetalk export --fps 30 makes fewer of them"
         )
     for clip in clips:
         check_identity(clip.motion, clip.head)

@@ -72,7 +72,7 @@ def test_the_page_holds_the_motion(tmp_path: Path, toy_head: HeadModel, motion: 
     assert head["faces"].reshape(-1, 3).tolist() == toy_head.shape.faces.tolist()
     kinds = [(page["kinds"][kind], label) for kind, _, _, label, _ in clip["events"]]
     assert kinds == [(event.kind, event.label) for event in motion.events]
-    assert "audio" not in clip and page["audio"] == []
+    assert clip["audio"] is None and page["audio"] == []
 
 
 def test_channels_that_never_move_are_left_out(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_motions_of_one_head_share_it(tmp_path: Path, toy_head: HeadModel, motio
         PageClip("c", still.replace(head="other"), other),
     ]
     page = read_page(write_page(tmp_path / "a.html", viewer_page("three", clips)))
-    assert [(clip["head"], clip.get("audio")) for clip in page["clips"]] == [(0, 0), (0, None), (1, None)]
+    assert [(clip["head"], clip["audio"]) for clip in page["clips"]] == [(0, 0), (0, None), (1, None)]
     assert [len(head["channels"]) for head in page["heads"]] == [52, 0]
     assert base64.b64decode(page["audio"][0])[4:8] == b"ftyp"
 
@@ -141,6 +141,9 @@ def test_impossible_motions_are_refused(toy_head: HeadModel, motion: Motion) -> 
     still = still_motion("toy", torch.zeros(40_000, 52), ARKIT_NAMES, 1.0, 3)
     with pytest.raises(UsageError, match=r"holds 2 hours of motion, not 11\.1; facetalk edit --trim"):
         viewer_page("a", [PageClip("a", still, toy_head)])
+    fast = still_motion("toy", torch.zeros(500_000, 52), ARKIT_NAMES, 1000.0, 3)
+    with pytest.raises(UsageError, match="holds 432000 frames, not 500000; facetalk export --fps 30"):
+        viewer_page("a", [PageClip("a", fast, toy_head)])
     with pytest.raises(InvalidValueError, match="the motion has 9 betas"):
         viewer_page("a", [PageClip("a", motion.replace(betas=torch.zeros(9)), toy_head)])
     with pytest.raises(FacetalkError, match="no such file"):

@@ -73,17 +73,15 @@ export class Interface {
       cell.setAttribute("role", "group");
       cell.setAttribute("aria-label", `Head of ${clip.name}. Arrows turn it, plus and minus come closer.`);
       if (app.clips.length > 1) {
-        const sound = clip.audio === undefined ? "no audio" : "its audio is heard when chosen";
+        const sound = clip.audio === null ? "no audio" : "its audio is heard when chosen";
         const button = made("button", {className: "name", type: "button", title: sound});
         button.onclick = () => app.choose(clip);
         button.append(swatch(app.colorOf(clip)), made("span", {textContent: clip.name}));
-        button.setAttribute("aria-pressed", clip === app.active);
         cell.append(button);
       }
       this.turning(cell);
       return cell;
     }));
-    this.facts();
   }
 
   /** Drag turns, two fingers or the right button move, wheel and pinch come closer. */
@@ -210,6 +208,9 @@ export class Interface {
     const {app} = this, {playback} = app;
     find("#play").setAttribute("aria-pressed", playback.playing);
     find("#play").setAttribute("aria-label", playback.playing ? "Pause" : "Play");
+    document.querySelectorAll(".name").forEach((button, index) => {
+      button.setAttribute("aria-pressed", app.shown[index] === app.active);
+    });
     find("#loop").setAttribute("aria-pressed", playback.loop);
     find("#mute").setAttribute("aria-pressed", playback.muted);
     find("#mute").disabled = !playback.audio;

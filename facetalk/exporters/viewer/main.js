@@ -36,6 +36,7 @@ class App {
     this.interface = new Interface(this);
     this.tracks = new Tracks(find("#tracks"), this);
     new ResizeObserver(() => this.changed()).observe(find("#stage"));
+    this.interface.cells();
     this.choose(this.active);
     const run = now => {
       const time = this.playback.time;
@@ -104,7 +105,7 @@ class App {
   choose(clip) {
     this.active = clip;
     this.playback.listen(clip.audio);
-    this.interface.cells();
+    this.interface.facts();
     this.tracks.rebuild();
     this.switched();
     this.moved();
@@ -117,6 +118,7 @@ class App {
       return;
     }
     this.shown = shown;
+    this.interface.cells();
     this.choose(shown.includes(this.active) ? this.active : shown[0]);
   }
 
@@ -148,6 +150,7 @@ class App {
     this.interface.styles();
     this.interface.clips();
     this.interface.cells();
+    this.interface.update();
     this.tracks.draw();
     this.changed();
   }

@@ -13,10 +13,10 @@ export class Playback {
     Object.assign(this, {time: 0, duration: 0, rate: 1, loop: true, muted: false, playing: false, audio: null});
   }
 
-  /** Choose which of the page's recordings is heard; undefined for none. */
+  /** Choose which of the page's recordings is heard; null for none. */
   listen(index) {
     const before = this.audio;
-    this.audio = index === undefined ? null : this.element(index);
+    this.audio = index === null ? null : this.element(index);
     if (before === this.audio) return;
     before?.pause();
     this.apply();
