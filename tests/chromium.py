@@ -25,7 +25,8 @@ from PIL import Image
 
 OPTIONS = ("--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-first-run",
            "--disable-extensions", "--autoplay-policy=no-user-gesture-required", "--hide-scrollbars",
-           "--force-device-scale-factor=1", "--disable-audio-output", "--disable-renderer-backgrounding")  # fmt: skip
+           "--force-device-scale-factor=1", "--disable-audio-output", "--disable-renderer-backgrounding",
+           "--disable-backgrounding-occluded-windows")  # fmt: skip
 AFTER_A_FRAME = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(VALUE))))"
 _TIMEOUT_S = 120
 
@@ -63,6 +64,7 @@ class Tab:
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.bringToFront")  # pages in the background have a low priority
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command of the protocol, and its result."""

@@ -18,7 +18,7 @@ from facetalk.motion.framing import framed
 from facetalk.motion.head_surface import head_surface
 from facetalk.motion.heads import load_head
 from facetalk.rendering.renderer import CpuRenderer
-from tests.chromium import AFTER_A_FRAME, Tab, browser, page_address
+from tests.chromium import Tab, browser, page_address
 from tests.conftest import make_corrected_toy_head
 from tests.engines.characters import speaking
 from tests.exporters.motions import lively_motion
@@ -129,11 +129,11 @@ def test_heads_of_other_publishers_are_posed_as_ours(chromium_tab: Tab, tmp_path
 
 
 def test_it_plays_in_step_with_the_audio_and_stops(tab: Tab) -> None:
-    tab.run("facetalk.set({loop: false})")
     tab.press(" ", " ")
-    tab.until("facetalk.playing && facetalk.time > 0.4")
-    times = tab.run(AFTER_A_FRAME.replace("VALUE", "[facetalk.time, facetalk.audioTime]"))
-    assert times[1] > 0.2 and abs(times[0] - times[1]) < 0.15
+    # It repeats, so that a busy machine only takes more rounds until both are seen in the middle of one.
+    tab.until("facetalk.time > 0.4 && facetalk.audioTime > 0.2 && Math.abs(facetalk.time - facetalk.audioTime) < 0.1")
+    assert tab.run("facetalk.playing")
+    tab.run("facetalk.set({loop: false})")
     tab.until("!facetalk.playing")
     assert tab.run("facetalk.time") == pytest.approx(2.0)
     assert tab.run("facetalk.frame()") == 59

@@ -38,15 +38,23 @@ class App {
     new ResizeObserver(() => this.changed()).observe(find("#stage"));
     this.interface.cells();
     this.choose(this.active);
-    const run = now => {
-      const time = this.playback.time;
-      this.playback.tick(now);
-      if (time !== this.playback.time) this.moved();
-      if (this.isPlaying !== this.playback.playing) this.switched();
-      if (this.isDirty) this.draw();
-      requestAnimationFrame(run);
-    };
-    requestAnimationFrame(run);
+  }
+
+  /** Ask for a frame: while nothing moves, none is drawn. */
+  schedule() {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    requestAnimationFrame(now => this.run(now));
+  }
+
+  run(now) {
+    this.isScheduled = false;
+    const {time} = this.playback;
+    this.playback.tick(now);
+    if (time !== this.playback.time) this.moved();
+    if (this.isPlaying !== this.playback.playing) this.switched();
+    if (this.isDirty) this.draw();
+    if (this.playback.playing) this.schedule();
   }
 
   /** Channels that are shown first: well-known ones, or those that move most. */
@@ -157,6 +165,7 @@ class App {
 
   changed() {
     this.isDirty = true;
+    this.schedule();
   }
 
   moved() {
@@ -168,6 +177,7 @@ class App {
   switched() {
     this.isPlaying = this.playback.playing;
     this.interface.update();
+    if (this.isPlaying) this.schedule();
   }
 
   draw() {
