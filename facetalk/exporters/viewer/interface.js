@@ -215,6 +215,7 @@ export class Interface {
     find("#mute").setAttribute("aria-pressed", playback.muted);
     find("#mute").disabled = !playback.audio;
     find("#rate").value = playback.rate;
+    find("#span").value = app.tracks.span;
     find("#surface").checked = app.options.surface;
     find("#wireframe").checked = app.options.wireframe;
     find("#speech").checked = app.layers.speech;
