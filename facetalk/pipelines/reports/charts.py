@@ -54,8 +54,8 @@ def polyline(
 
     parts = []
     for run in _unbroken(points):
-        points = " ".join(f"{x * _WIDTH:.1f},{height(value):.1f}" for x, value in run)
-        parts.append(f'<polyline points="{points}"/>')
+        line = " ".join(f"{x * _WIDTH:.1f},{height(value):.1f}" for x, value in run)
+        parts.append(f'<polyline points="{line}"/>')
     if limit is not None and low <= limit <= high:
         parts.append(f'<line class="limit" x1="0" x2="{_WIDTH}" y1="{height(limit):.1f}" y2="{height(limit):.1f}"/>')
     return (

@@ -88,7 +88,7 @@ def watched(
     page.write(*last, "done")
 
 
-def read_log(path: Path) -> dict[str, Series]:
+def read_log(path: Path) -> Mapping[str, Series]:
     """The columns of a log, without their empty cells."""
     columns: dict[str, list[tuple[int, float]]] = {}
     if path.is_file():
