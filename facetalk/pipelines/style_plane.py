@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
+from facetalk.head.channels import ARKIT_NAMES
 from facetalk.recipes.evaluation.styles import comparable
 from facetalk.talkers.registry import load_talker
 from facetalk.talkers.styletalk import StyleTalk
-
-_log = logging.getLogger(__name__)
 
 TALKER = "styletalk"
 
@@ -29,13 +26,11 @@ def style_plane(motions: Sequence[Motion]) -> Mapping[str, Any] | None:
         `names` of the styles; `places` (x, y) of the styles, then of the motions; the `share` of the variance of the
         styles that the plane shows. None where a motion lacks the talker's channels.
     """
+    if any(motion.expression_names != ARKIT_NAMES for motion in motions):
+        return None
     talker = load_talker(TALKER)
     assert isinstance(talker, StyleTalk)
-    try:
-        codes = [talker.encode_style(motion) for motion in motions]
-    except FacetalkError as error:
-        _log.info("no map of styles: %s", error)
-        return None
+    codes = [talker.encode_style(motion) for motion in motions]
     known = {"neutral": talker.neutral_style, **talker.styles}
     points = comparable(talker.generator, torch.stack([*(code.float() for code in known.values()), *codes]))
     middle = points[: len(known)].mean(0)
