@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from facetalk.pipelines.render import render
     from facetalk.pipelines.styles import list_styles, remove_style, resolve_style, save_style
     from facetalk.pipelines.train import train
+    from facetalk.pipelines.view import view
     from facetalk.talkers.base import Direction, Talker
     from facetalk.talkers.registry import load_talker
 
@@ -113,6 +114,7 @@ _MODULES = {
     "smoothed": "motion.smoothing",
     "train": "pipelines.train",
     "trimmed": "motion.edits",
+    "view": "pipelines.view",
     "write_motion": "io.motion",
 }
 """The module below this package that each public name comes from."""
@@ -170,6 +172,7 @@ __all__ = [
     "smoothed",
     "train",
     "trimmed",
+    "view",
     "write_motion",
 ]
 

@@ -24,6 +24,7 @@ from facetalk.cli.output import drop_stdout, print_early_error
 from facetalk.cli.render import render
 from facetalk.cli.styles import styles
 from facetalk.cli.train import train
+from facetalk.cli.view import view
 from facetalk.cli.weights import weights
 from facetalk.core.version import __version__
 
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help takes half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (fit, train, animate, edit, diff, render, export, convert, avatar, evaluate, weights, doctor):
+for function in (fit, train, animate, edit, diff, render, view, export, convert, avatar, evaluate, weights, doctor):
     app.command()(command(function))
 app.add_typer(heads, name="heads")
 app.add_typer(styles, name="styles")

@@ -29,6 +29,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="Change an option; may be repeated.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint of the run.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Keep RUN/report.html up to date: curves of losses and validation.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a network from a configuration; `--set loop.device=cpu` or `cuda` picks the device."""
@@ -42,6 +45,7 @@ def train(
             person=person or (),
             settings=settings or (),
             resume=resume,
+            with_report=report,
             progress=show.training,
         )
     if as_json:

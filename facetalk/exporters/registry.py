@@ -62,6 +62,7 @@ FORMATS = {
     "ply": Format("ply", "_ply", has_look=True),
     "usd": Format("usd", ".usda", aliases=("usd", "usda"), has_look=True),
     "usdz": Format("usdz", ".usdz", has_look=True),
+    "html": Format("html", ".html", options=frozenset({"fps", "audio"}), has_look=True),
     "bvh": Format("bvh", ".bvh"),
     "vrma": Format("vrma", ".vrma", options=frozenset({"fps", "expressions"}), takes_any_head=True),
     "a2f": Format("a2f", ".a2f.json", takes_any_head=True),

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 
 from facetalk.core.leftovers import temporary
 from facetalk.core.timing import SAMPLE_RATE, exact_rate
-from facetalk.io.audio_clip import AudioClip
-from facetalk.io.ffmpeg import Encoding, no_audio, source
+from facetalk.io.encoded_audio import AudioSource, encoding_arguments
+from facetalk.io.ffmpeg import Encoding
 from facetalk.io.files import replacing
-from facetalk.io.media import Stream, checked_file, probe
-from facetalk.io.sample_blocks import sample_blocks
-from facetalk.io.timeline import audio_filter, longest_pause
 
 PRESET, QUALITY = "veryfast", "18"
 """x264's speed and constant rate factor: visually lossless at 2 ms per frame of 512x512."""
@@ -39,7 +34,7 @@ class VideoWriter:
         path: Path | str,
         size: tuple[int, int],
         fps: float,
-        audio: Path | str | AudioClip | Float[Tensor, " samples"] | None = None,
+        audio: AudioSource | None = None,
         *,
         sample_rate: int = SAMPLE_RATE,
     ) -> None:
@@ -119,15 +114,9 @@ class VideoWriter:
             joining.finish()
 
     def _audio_arguments(self, folder: Path) -> list[str]:
-        encoded = ["-c:a", "aac", "-b:a", "128k", "-f", "mp4", f"file:{self._parts[1]}"]
-        if isinstance(self._audio, Tensor):
-            samples = folder / "samples.f32"
-            samples.write_bytes(self._audio.detach().cpu().numpy().astype("<f4").tobytes())
-            raw = ["-f", "f32le", "-ar", str(self._sample_rate), "-ac", "1", "-i", f"file:{samples}"]
-            return [*raw, *encoded]
         assert self._audio is not None
-        clip = self._audio if isinstance(self._audio, AudioClip) else AudioClip(Path(self._audio))
-        return _audio_source(clip, encoded)
+        encoded = ["-c:a", "aac", "-b:a", "128k", "-f", "mp4", f"file:{self._parts[1]}"]
+        return encoding_arguments(self._audio, encoded, folder, self._sample_rate)
 
     def _video_arguments(self) -> list[str]:
         width, height = (side + side % 2 for side in self.size)
@@ -138,40 +127,3 @@ class VideoWriter:
         return ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", *colors, "-r", rate, "-i", "pipe:0",
                 "-c:v", "libx264", "-preset", preset, "-crf", quality, "-pix_fmt", "yuv420p", *colors,
                 "-movflags", "+faststart", "-f", "mp4"]  # fmt: skip
-
-
-MAX_CHANNELS = 8
-"""AAC's limit."""
-
-
-def _audio_source(clip: AudioClip, encoded: list[str]) -> list[str]:
-    """Arguments that read the audio of a file, or a part of it, and write it as `encoded` says.
-
-    Audio that starts late in its file keeps its place. Float samples beyond [-1, 1] are scaled down, as for the talker;
-    more channels than AAC can hold are mixed.
-    """
-    path = checked_file(clip.path, "an audio file")
-    media = probe(path)
-    if media.audio is None:
-        raise no_audio(path)
-    filters = [audio_filter(longest_pause(media)), *clip.filters()]
-    if media.audio.line.startswith("pcm_f"):
-        peak = max((float(abs(block).max(initial=0)) for _, block in clip.of_blocks(sample_blocks(path))), default=0.0)
-        if peak > 1:
-            filters.append(f"volume={1 / peak:.9f}")
-    channels = _num_channels(media.audio)
-    if channels > MAX_CHANNELS and clip.part.channel is None:
-        filters.append("pan=mono|c0<" + "+".join(f"c{channel}" for channel in range(channels)))
-    return [*source(path), "-map", f"0:{media.audio.index}", "-af", ",".join(filters), *encoded, *media.clock()]
-
-
-def _num_channels(stream: Stream) -> int:
-    """Number of channels in ffmpeg's line about an audio stream: `12 channels`, `7.1.4`, `stereo`."""
-    counted = re.search(r", (\d+) channels", stream.line)
-    if counted is not None:
-        return int(counted[1])
-    layout = re.search(r" Hz, ([\w.]+)", stream.line)
-    name = layout[1] if layout is not None else ""
-    if name == "hexadecagonal":
-        return 16
-    return sum(map(int, name.split("."))) if re.fullmatch(r"\d+(\.\d+)+", name) else 2

@@ -279,7 +279,7 @@ def export_all(
             raise FacetalkError(f"{motion_path} would be replaced by its own export; choose another -o")
         wanted_head = head or motion.head
         own = options
-        if "mp4" in targets and options.audio is None:
+        if options.audio is None and any("audio" in FORMATS[name].options for name in targets):
             own = replace(options, audio=speech_of(motion, motion_path))
         made = {**_made_with(motion_path, wanted_head, look, own), **(control or RegionalControl()).described()}
         wanted, redone = wanted_targets(targets, lambda name: _file_options(name, made), overwrite, skip_existing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from facetalk.data.sources import output_name
 from facetalk.io.files import replacing
 from facetalk.pipelines.batch import check_output_folder
 from facetalk.pipelines.fit import fit_videos
+from facetalk.pipelines.reports.training_report import watched
 from facetalk.recipes.registry import config_names, load_recipe, read_training_config
-from facetalk.training.loop import run
+from facetalk.training.loop import OTHER_LOSSES, run
 
 PERSON = "-person"
 """End of the names of configurations that tune trained weights."""
@@ -42,6 +44,7 @@ def train(
     person: Sequence[str | Path] = (),
     settings: Sequence[str] = (),
     resume: bool = False,
+    with_report: bool = False,
     progress: TrainingProgress = no_training_progress,
     fitting: Progress = no_progress,
 ) -> TrainingResult:
@@ -55,6 +58,7 @@ def train(
             trained weights are tuned to this person with the configuration `CONFIG-person`.
         settings: changes to the configuration, each `section.option=value`.
         resume: continue from the checkpoint in `run_dir`.
+        with_report: keep a page with the curves of losses and metrics in `run_dir`, `report.html`, while it runs.
         progress: called after every step with the number of steps done, the total, and the latest losses and metrics.
         fitting: called with the videos of a person that are fitted.
 
@@ -89,7 +93,10 @@ def train(
     if not resume:  # a resumed run has the file, and one that may not be resumed keeps its own
         with replacing(folder / "training.yaml") as temporary:
             temporary.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
-    metrics = run(task, task_config.loop, task_config.optim, folder, _identity(chosen), resume, progress)
+    losses = (*task.loss_weights, *OTHER_LOSSES)
+    shown = watched(folder, f"Training of {folder.absolute().name}", losses, progress)
+    with shown if with_report else nullcontext(progress) as callback:
+        metrics = run(task, task_config.loop, task_config.optim, folder, _identity(chosen), resume, callback)
     return TrainingResult(folder, metrics)
 
 

@@ -18,6 +18,9 @@ from facetalk.training.device import CPU, choose_device, to_device
 from facetalk.training.log import TrainingLog, write_metrics
 from facetalk.training.optim import OptimConfig, WeightAverage, learning_rate, make_optimizer, set_learning_rate
 
+OTHER_LOSSES = ("total", "critic")
+"""Columns of the log beside the terms of a task: their weighted sum, and the critic's own loss."""
+
 
 @dataclass(frozen=True)
 class LoopConfig:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.chromium import OPTIONS, chromium
 
 PAGE = Path(__file__).with_name("player.html")
 _TIMEOUT_S = 240
@@ -25,16 +26,6 @@ def three_folder() -> Path:
     if not (folder / "build/three.module.js").is_file():
         pytest.skip("no three.js: unpack its npm package (npm pack three) and name the folder in FACETALK_THREE")
     return folder
-
-
-def chromium() -> str:
-    """The browser's program; the test skips without it."""
-    found = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    return found
 
 
 def played(
@@ -92,10 +83,8 @@ def played(
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as profile:
-        options = ["--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-                   "--no-first-run", "--disable-extensions", f"--user-data-dir={profile}"]  # fmt: skip
-        address = f"http://127.0.0.1:{server.server_port}/"
-        process = subprocess.Popen([program, *options, address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [program, *OPTIONS, f"--user-data-dir={profile}", f"http://127.0.0.1:{server.server_port}/"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             assert done.wait(_TIMEOUT_S), "the browser did not answer"
         finally:

@@ -14,7 +14,8 @@ from scipy.spatial.transform import Rotation
 from facetalk.motion.avatar import AvatarPlay, read_avatar
 from facetalk.pipelines.export import export
 from tests.avatars import SPELLINGS, renamed
-from tests.engines.browser import chromium, played, three_folder
+from tests.chromium import chromium
+from tests.engines.browser import played, three_folder
 from tests.engines.characters import head_avatar, openfacefx_avatar, rigged_avatar, speaking, view_of
 
 pytestmark = pytest.mark.slow

@@ -27,6 +27,7 @@ from facetalk.io.video import VideoReader
 from facetalk.pipelines.export import export
 from tests.exporters.glb_reader import read_glb
 from tests.exporters.motions import eventful, lively_motion
+from tests.exporters.page_reader import read_page
 
 NUM_FRAMES = 5
 
@@ -119,6 +120,7 @@ COUNT_FRAMES: dict[str, Callable[[Path], int]] = {
     "ply": frames_in_meshes,
     "usd": frames_in_usd,
     "usdz": frames_in_usd,
+    "html": lambda path: read_page(path)["clips"][0]["frames"],
     "bvh": frames_in_bvh,
     "vrma": lambda path: int(read_glb(path)["scenes"][0]["extras"]["frames"]),
     "a2f": frames_in_json("weightMat"),

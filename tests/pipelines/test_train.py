@@ -36,11 +36,14 @@ def data_dir(tmp_path: Path, toy_assets: HeadAssets, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_a_run_leaves_weights_log_and_the_configuration_it_used(tmp_path: Path, data_dir: Path) -> None:
-    result = pipeline.train("styletalk-tiny", data_dir, tmp_path / "run", settings=SHORT)
+    result = pipeline.train("styletalk-tiny", data_dir, tmp_path / "run", settings=SHORT, with_report=True)
     written = {path.name for path in result.run_dir.iterdir()}
     assert written == {
-        "checkpoint.pt", "config.yaml", "log.csv", "metrics.json", "model.safetensors", "training.yaml",
+        "checkpoint.pt", "config.yaml", "log.csv", "metrics.json", "model.safetensors", "report.html",
+        "training.yaml",
     }  # fmt: skip
+    report = (result.run_dir / "report.html").read_text()
+    assert "6 of 6" in report and "<b>total</b>" in report.split("On validation data")[0]
     used = yaml.safe_load((result.run_dir / "training.yaml").read_text())
     assert used["loop"]["num_steps"] == 6
     # The written configuration runs again.

@@ -36,21 +36,28 @@ def curve(values: Sequence[float], low: float, high: float, label: str, limit: f
         label: description for screen readers; the range is added.
         limit: shown as a dashed line.
     """
+    known = [value for value in values if math.isfinite(value)]
+    description = (
+        f"{label}: {min(known):.3g} to {max(known):.3g}, mean {sum(known) / len(known):.3g}" if known else label
+    )
+    return polyline(thin(values), low, high, description, limit)
+
+
+def polyline(
+    points: Sequence[tuple[float, float]], low: float, high: float, description: str, limit: float | None = None
+) -> str:
+    """One curve through positions (0 to 1) and values, with gaps where values are NaN; see `curve`."""
     spread = max(high - low, 1e-9)
 
     def height(value: float) -> float:
         return _HEIGHT - 1 - (min(max(value, low), high) - low) / spread * (_HEIGHT - 2)
 
     parts = []
-    for run in _unbroken(thin(values)):
-        points = " ".join(f"{x * _WIDTH:.1f},{height(value):.1f}" for x, value in run)
-        parts.append(f'<polyline points="{points}"/>')
+    for run in _unbroken(points):
+        line = " ".join(f"{x * _WIDTH:.1f},{height(value):.1f}" for x, value in run)
+        parts.append(f'<polyline points="{line}"/>')
     if limit is not None and low <= limit <= high:
         parts.append(f'<line class="limit" x1="0" x2="{_WIDTH}" y1="{height(limit):.1f}" y2="{height(limit):.1f}"/>')
-    known = [value for value in values if math.isfinite(value)]
-    description = (
-        f"{label}: {min(known):.3g} to {max(known):.3g}, mean {sum(known) / len(known):.3g}" if known else label
-    )
     return (
         f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(description)}">{"".join(parts)}</svg>'

@@ -1,3 +1,4 @@
+const data = JSON.parse(document.getElementById("data").textContent);
 const svg = document.querySelector("svg"), list = document.querySelector("ul"), choice = document.querySelector("#by");
 const xs = data.places.map(p => p[0]), ys = data.places.map(p => p[1]);
 const low = [Math.min(...xs), Math.min(...ys)];
