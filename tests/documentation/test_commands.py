@@ -29,6 +29,7 @@ ONLY_CHECKED = {
     r"facetalk heads install (FLAME|https)": "needs a file with a license of its own, or a network",
     r"facetalk (.*--head|heads show) (flame|ict)": "needs a licensed head; tests/pipelines use a similar one",
     r"facetalk animate examples/": "is the first thing that .ci/run does",
+    r"facetalk view (?!.*-o )": "serves until Ctrl-C; tests/engines look at the page",
     r"facetalk animate --text": "needs the extra tts; tests/pipelines say a text where it is installed",
     r"facetalk doctor": "loads all weights, and is run by tests/cli",
     r"facetalk evaluate .*(--regions|SAiD|fitted)": "needs published results and masks, or videos of people",
