@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from facetalk.metrics.blinks import find_blinks
-from facetalk.motion.gestures.idle import IdleConfig, lid_closure, sample_blinks
+from facetalk.motion.gestures.blinks import BlinkConfig, lid_closure, sample_blinks
 
 
 def triangle(times: list[float], half_width_s: float, fps: float, length_s: float, height: float = 1.0) -> Tensor:
@@ -34,8 +34,8 @@ def test_narrow_eyes_noise_and_closed_eyes_are_no_blinks() -> None:
 
 
 def test_the_blinks_of_idle_motion_are_found_again() -> None:
-    starts = sample_blinks(3000, torch.Generator().manual_seed(4), IdleConfig(blink_rate=0.3))
-    blinks = find_blinks(lid_closure(3000, starts), 30.0)
+    starts = sample_blinks(3000, torch.Generator().manual_seed(4), BlinkConfig(rate=0.3))
+    blinks = find_blinks(lid_closure(3000, starts).mean(1), 30.0)
     assert len(starts) > 15
     assert len(blinks.times) == pytest.approx(len(starts), abs=2)  # two may run into one another, or into the ends
     assert float(blinks.durations.median()) == pytest.approx(0.13, abs=0.03)
