@@ -40,6 +40,7 @@ from facetalk.networks.styletalk import StyleTalkGenerator
 from facetalk.recipes import (
     coarse_encoder,
     expression_net,
+    facial,
     laughtalk,
     laughter,
     lip_reader,
@@ -59,6 +60,7 @@ from facetalk.recipes.registry import RECIPES, config_names, load_recipe, read_t
 from facetalk.talkers.styletalk import StyleTalk
 from facetalk.training.loop import LoopConfig, Task, run
 from facetalk.training.optim import OptimConfig
+from tests.data.test_behavior import dataset as behaving_speakers
 from tests.recipes.toy import NUM_FEATURES, ToyEncoder, write_dataset
 from tests.recipes.toy_faces import tiny_encoder, video_clip
 
@@ -73,6 +75,10 @@ TINY: dict[str, dict[str, Any]] = {
         "bfloat16": False,
     },
     "expression-net": {"net": {"width": 8}, "data": {"batch_size": 2}, "bfloat16": False},
+    "facial": {
+        "network": {"plane_width": 4, "width": 8, "code": 4, "noise": 2},
+        "data": {"batch_size": 2, "dev_speakers": ["s2"]},
+    },
     "laughter": {
         "detector": {"width": 4, "dilations": [1]},
         "data": {"frames": 30, "batch_size": 2, "pool_batches": 1, "num_generated": 1},
@@ -130,6 +136,10 @@ def _coarse_encoder(config: Any, clips: list[Clip], folder: Path) -> Task:
 def _expression_net(config: Any, clips: list[Clip], folder: Path) -> Task:
     corpus = FaceCorpus([_in(folder)], [])
     return expression_net.ExpressionNetTask(config, ExpressionNet(config.net), TrackedRenderer(load_head()), corpus)
+
+
+def _facial(config: Any, clips: list[Clip], folder: Path) -> Task:
+    return facial.make_task(config, behaving_speakers(folder, (200, 300, 160)))
 
 
 def _in(folder: Path):
@@ -235,6 +245,7 @@ def _sync_critic(config: Any, clips: list[Clip], folder: Path) -> Task:
 TASKS: dict[str, Callable[[Any, list[Clip], Path], Task]] = {
     "coarse-encoder": _coarse_encoder,
     "expression-net": _expression_net,
+    "facial": _facial,
     "laughter": _laughter,
     "laughtalk": _laughtalk,
     "lip-reader": _lip_reader,

@@ -35,8 +35,7 @@ class SyncScorer:
             assets: the head whose mouth the critic sees.
 
         Raises:
-            NotOfferedError: there are no such weights.
-            FacetalkError: they are for another head.
+            NotOfferedError: there are no such weights, or they are for another head.
         """
         try:
             entries = describe("sync-critic", name).entries
@@ -46,7 +45,10 @@ class SyncScorer:
                 "--sync-critic RUN"
             ) from None
         if entries.get("head") != assets.name:
-            raise FacetalkError(f"the sync critic {name} is for the head {entries.get('head')!r}, not {assets.name!r}")
+            raise NotOfferedError(
+                f"needs a sync critic for the head {assets.name!r}; {name} is for {entries.get('head')!r}: facetalk train "
+                "sync-critic, then --sync-critic RUN"
+            )
         self.critic: SyncCritic = load("sync-critic", name)
         self.mouth = MouthVertices(assets, len_of(entries.get("num_vertices")))
         self.speech = load_speech(str(entries.get("speech", "")))
