@@ -46,8 +46,8 @@ class SyncScorer:
             ) from None
         if entries.get("head") != assets.name:
             raise NotOfferedError(
-                f"needs a sync critic for the head {assets.name!r}; {name} is for {entries.get('head')!r}: facetalk train "
-                "sync-critic, then --sync-critic RUN"
+                f"needs a sync critic for the head {assets.name!r}; {name} is for {entries.get('head')!r}: "
+                "facetalk train sync-critic, then --sync-critic RUN"
             )
         self.critic: SyncCritic = load("sync-critic", name)
         self.mouth = MouthVertices(assets, len_of(entries.get("num_vertices")))
