@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,16 +54,15 @@ def view(
     from facetalk.pipelines import view as pipeline
     from facetalk.pipelines.page_server import PageServer, open_browser
 
-    chosen = {"head": head, "look": Look(skin, eyes, hair), "audio": audio}
-    switches = {"with_audio": with_audio, "with_styles": with_styles}
-    with progress_display() as show:
-        if out is not None:
-            path = pipeline.view(motions, out, overwrite=overwrite, progress=show, **chosen, **switches)
-        else:
-            page = pipeline.view_page(motions, progress=show, **chosen, **switches)
+    options: dict[str, Any] = {"head": head, "look": Look(skin, eyes, hair), "audio": audio}
+    options |= {"with_audio": with_audio, "with_styles": with_styles}
     if out is not None:
+        with progress_display() as show:
+            path = pipeline.view(motions, out, overwrite=overwrite, progress=show, **options)
         print_json({"page": path}) if as_json else print_path(path)
         return
+    with progress_display() as show:
+        page = pipeline.view_page(motions, progress=show, **options)
     with PageServer(page, port) as server:
         print_json({"address": server.address}) if as_json else print_text(server.address)
         note("Ctrl-C ends")

@@ -12,7 +12,7 @@ import secrets
 import webbrowser
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
 HOST = "127.0.0.1"
 _IDLE_S = 10.0
@@ -56,7 +56,6 @@ class PageServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: PageServer
     timeout = _IDLE_S
     server_version, sys_version = "facetalk", ""
 
@@ -67,19 +66,20 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def _answer(self, with_body: bool) -> None:
-        port = self.server.server_port
+        server = cast(PageServer, self.server)
+        port = server.server_port
         if self.headers.get("Host") not in (f"{HOST}:{port}", f"localhost:{port}"):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
-        elif self.path != self.server.path:
+        elif self.path != server.path:
             self.send_error(HTTPStatus.NOT_FOUND)
         else:
             self.send_response(HTTPStatus.OK)
             for name, value in _HEADERS.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(self.server.page)))
+            self.send_header("Content-Length", str(len(server.page)))
             self.end_headers()
             if with_body:
-                self.wfile.write(self.server.page)
+                self.wfile.write(server.page)
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Say nothing about requests."""

@@ -36,6 +36,8 @@ class LaughTalkDataConfig:
     """This share of the other clips, those that smile most, is left out of the neutral set."""
     recordings: str = ""
     """A speech folder (`facetalk.data.speech`) whose recordings with the label `laughter` are paired with motion."""
+    speeds: tuple[float, ...] = (0.8, 0.9, 1.0, 1.12, 1.25)
+    """Each recording is paired at these speeds, with its pitch changed along; else synthesized laughs outnumber them."""
     num_synthesized: int = 60
     """Synthesized laughs that are paired too."""
     min_similarity: float = 0.4
@@ -52,6 +54,7 @@ class LaughTalkDataConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self, length=(12, 100_000), batch_size=(1, 100_000), smiling_share=(0, 1), laugh_shares=(0, 1))
+        check_ranges(self, speeds=(0.25, 4))
         check_ranges(self, min_similarity=(-1, 1), level_db=(-60, 60), growth=(0, 4), num_synthesized=(0, 100_000))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from facetalk.audio.laughter_synthesis import synthesize_laugh
 from facetalk.data.laughter_pairing import TrackedLaughter, paired
@@ -70,6 +71,12 @@ def completed(rows: Float[Tensor, "frames controls"], controls: Controls) -> Flo
     return rows
 
 
+def at_speed(waveform: Float[Tensor, " samples"], speed: float) -> Float[Tensor, " new_samples"]:
+    """A recording played faster; its pitch rises along."""
+    size = max(1, round(len(waveform) / speed))
+    return functional.interpolate(waveform[None, None], size, mode="linear", align_corners=True)[0, 0]
+
+
 def laughs_with_motion(
     laughing: Sequence[VoicedExample],
     controls: Controls,
@@ -90,7 +97,8 @@ def laughs_with_motion(
     recorded = []
     if config.recordings:
         kept, _ = split_by_speaker(read_manifest(Path(config.recordings)), config.dev_speakers)
-        recorded = [read_waveform(clip.audio_path) for clip in kept if clip.label == LAUGHTER_LABEL]
+        waveforms = [read_waveform(clip.audio_path) for clip in kept if clip.label == LAUGHTER_LABEL]
+        recorded = [at_speed(waveform, speed) for waveform in waveforms for speed in config.speeds]
     generator = torch.Generator().manual_seed(seed)
     synthesized = [synthesize_laugh(generator) for _ in range(config.num_synthesized)]
     found = []
