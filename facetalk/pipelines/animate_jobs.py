@@ -124,6 +124,11 @@ def check_idle(options: AnimateOptions) -> None:
         raise UsageError(f"idle is {seconds} s; a loop is 1 to {LONGEST_IDLE_S:g} s long")
     if options.spoken is not None or options.transcript is not None:
         raise UsageError("an idle face says nothing; give --idle without text and transcript")
+    target = look_target(options.look_at)
+    if target is not None and bool((target != target[:1]).any()):
+        raise UsageError(
+            "a loop ends where it begins, which a track does not; give --look camera or a place with --idle"
+        )
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,15 @@ def test_a_loop_says_nothing(tmp_path: Path) -> None:
         animate(tmp_path / "a.wav", idle_s=3)
 
 
+def test_a_loop_does_not_follow_a_track_that_moves(tmp_path: Path) -> None:
+    track = tmp_path / "track.csv"
+    track.write_text("seconds,x,y,z\n0,0.3,0,1\n1,-0.3,0,1\n")
+    with pytest.raises(UsageError, match="a loop ends where it begins"):
+        AnimateOptions(idle_s=2.0, look_at=str(track))
+    track.write_text("seconds,x,y,z\n0,0.3,0,1\n1,0.3,0,1\n")
+    AnimateOptions(idle_s=2.0, look_at=str(track))
+
+
 def test_gestures_move_no_vertex_of_the_lips_relative_to_the_skull() -> None:
     head = load_head("facetalk")
     curves = torch.rand(40, 52, generator=torch.Generator().manual_seed(0)) * 0.5

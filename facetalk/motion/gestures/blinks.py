@@ -98,9 +98,11 @@ def sample_blinks(
 
 def log_normal_hazard(waited: float, center: float, spread: float) -> float:
     """Events per second after a time without one, for log-normal intervals."""
+    from scipy.special import erfcx
+
     z = (math.log(waited) - center) / spread
-    density = math.exp(-z * z / 2) / (waited * spread * math.sqrt(2 * math.pi))
-    return density / max(1e-9, math.erfc(z / math.sqrt(2)) / 2)
+    # Density over survival. Both vanish when an event is long overdue, and their scaled ratio does not.
+    return math.sqrt(2 / math.pi) / float(erfcx(z / math.sqrt(2))) / (waited * spread)
 
 
 def _blink(frame: int, length: float, depth: float, side: float, config: BlinkConfig) -> Blink:

@@ -36,6 +36,8 @@ _WIDEST_YAW, _HIGHEST, _LOWEST = 20.0, 10.0, 14.0
 """Limits of looks away."""
 _LARGEST = 27.5
 """Of a saccade, degrees."""
+FARTHEST_ASIDE = 60.0
+"""Of a look beside the target, degrees, so that no factor turns a look to the left into one to the right."""
 
 SACCADE_S, SACCADE_S_PER_DEGREE = 0.021, 0.0022
 """Length of a saccade: the main sequence (Carpenter 1988)."""
@@ -226,7 +228,8 @@ def eye_poses(
     """
     # In double precision, because functions of single precision depend on the number of rows in the last bit.
     targets, turns = targets.double(), turns.double()
-    yaw, pitch = (directions(targets) + away).unbind(1)
+    aside = math.radians(FARTHEST_ASIDE)
+    yaw, pitch = (directions(targets) + away.clamp(-aside, aside)).unbind(1)
     ahead = torch.stack([yaw.sin() * pitch.cos(), -pitch.sin(), yaw.cos() * pitch.cos()], 1)
     local = torch.einsum("tji,tj->ti", axis_angle_to_matrix(turns), ahead)
     meet = torch.atan(EYE_DISTANCE / 2 / targets.norm(dim=1).clamp_min(0.25))

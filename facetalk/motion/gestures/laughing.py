@@ -8,7 +8,7 @@ lower end of what is seen.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -17,10 +17,15 @@ from torch import Tensor
 from facetalk.audio.activity import loudness_db
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS, SAMPLE_RATE
-from facetalk.head.channels import indices
+from facetalk.head.channels import GAZE_NAMES, indices
+from facetalk.head.gaze import gaze_to_channels
 from facetalk.io.audio import Waveform
+from facetalk.motion.gestures.gaze import EYE_LIMITS, Gaze
 
 BROW_NAMES = ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")
+
+MOST_MOTION = 2.0
+"""Of the factors on the head: what a laugh adds to the other movements of the head stays within a neck's reach."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,9 @@ class Laughing:
     """Moves head and brows in the motion's laughs; a motion without laughs stays as it is."""
 
     head_motion: float = 1.0
-    """Multiplies how far the head moves; 0 for not at all."""
+    """Multiplies how far the head moves, up to `MOST_MOTION`; 0 for not at all."""
+    gaze: Gaze = field(default_factory=Gaze)
+    """Where the eyes look; unless they rest, they stay there while the head moves."""
     lean_deg: float = 5.0
     """How far the head leans back in a laugh that lasts."""
     tilt_deg: float = 2.0
@@ -63,7 +70,23 @@ class Laughing:
         columns = indices(BROW_NAMES, motion.expression_names)
         raised = expression[:, columns] + self.brows * grown[:, None]
         expression[:, columns] = torch.maximum(raised.clamp(max=1), expression[:, columns])
-        return motion.replace(expression=expression, neck_pose=motion.neck_pose + self.head_motion * head)
+        head *= min(MOST_MOTION, self.head_motion)
+        changes = {"neck_pose": motion.neck_pose + head}
+        if self.gaze.amount > 0 or self.gaze.target is not None:
+            left, right = countered(motion.leye_pose, head), countered(motion.reye_pose, head)
+            changes |= {"leye_pose": left, "reye_pose": right}
+            moved = (head[:, 0] != 0)[:, None]
+            columns = indices(GAZE_NAMES, motion.expression_names)
+            expression[:, columns] = torch.where(moved, gaze_to_channels(left, right), expression[:, columns])
+        return motion.replace(expression=expression, **changes)
+
+
+def countered(eye_pose: Float[Tensor, "frames 3"], head: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 3"]:
+    """The pose of an eye that keeps its direction while the head nods, as far as its socket allows."""
+    most = math.radians(EYE_LIMITS[1])
+    pitch = eye_pose[:, 0]
+    wanted = (pitch - head[:, 0]).clamp(pitch.clamp(max=-most), pitch.clamp(min=most))
+    return torch.stack([wanted, *eye_pose[:, 1:].unbind(1)], 1)
 
 
 def laugh_course(num_frames: int, start_s: float, end_s: float, growth_s: float) -> Float[Tensor, " frames"]:

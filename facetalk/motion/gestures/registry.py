@@ -119,4 +119,5 @@ def add_gestures(
     chosen = [gestures] if isinstance(gestures, str) else gestures
     for name in chosen:
         motion = load_gesture(name, head_motion=head_motion, blinks=blinks, gaze=gaze).add(motion, waveform, generator)
-    return Laughing(head_motion).add(motion, waveform, generator) if chosen else motion
+    laughing = Laughing(head_motion, gaze or Gaze())
+    return laughing.add(motion, waveform, generator) if chosen else motion

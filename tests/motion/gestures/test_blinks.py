@@ -68,6 +68,12 @@ def test_the_hazard_is_density_over_survival() -> None:
     assert survival == pytest.approx(expected, rel=0.02)
 
 
+def test_a_very_large_rate_blinks_as_soon_as_it_may() -> None:
+    counts = [len(sample_blinks(MINUTE, seeded(), BlinkConfig(rate=rate))) for rate in (0.3, 3.0, 30.0, 3e3, 3e8)]
+    assert counts == sorted(counts)
+    assert counts[-1] == MINUTE // 14  # every 0.45 s and more: 14 frames
+
+
 def test_lids_differ_a_little_and_some_blinks_are_partial() -> None:
     depths = torch.tensor([blink.depth for seed in range(40) for blink in sample_blinks(MINUTE, seeded(seed))])
     assert (depths[:, 0] != depths[:, 1]).float().mean() > 0.95

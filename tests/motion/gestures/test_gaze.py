@@ -84,6 +84,13 @@ def test_eyes_never_cross_or_roll() -> None:
         assert torch.rad2deg(pose.norm(dim=1)).max() < math.hypot(EYE_LIMITS[0] + 7.5, EYE_LIMITS[1])
 
 
+def test_looks_far_aside_stay_on_their_side() -> None:
+    targets, away = torch.tensor([[0.0, 0.0, 1.4]]).expand(2, 3), torch.tensor([[3.5, 3.0], [-1e9, -1e9]])
+    for pose in eye_poses(targets, away, torch.zeros(2, 3)):
+        assert pose[0, 1] > 0.3 and pose[0, 0] > 0.3
+        assert pose[1, 1] < -0.3 and pose[1, 0] < -0.3
+
+
 def test_the_head_takes_its_share_and_arrives_after_the_eyes() -> None:
     ahead, aside = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[1.0, 0.0, 1.0]])
     track = torch.cat([ahead.expand(10, 3), aside.expand(80, 3)])

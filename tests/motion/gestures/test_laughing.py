@@ -1,10 +1,12 @@
 import math
+from typing import Any
 
 import torch
 
 from facetalk.core.events import Event
 from facetalk.core.motion import Motion, still_motion
-from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES
+from facetalk.motion.gestures.gaze import Gaze
 from facetalk.motion.gestures.laughing import Laughing, laugh_course
 from facetalk.motion.gestures.registry import add_gestures
 
@@ -20,7 +22,7 @@ def pulses(hertz: float = 5.0) -> torch.Tensor:
     return 0.2 * noise * (0.55 - 0.45 * torch.cos(2 * math.pi * hertz * times))
 
 
-def add(motion: Motion, waveform: torch.Tensor | None = None, **options: float) -> Motion:
+def add(motion: Motion, waveform: torch.Tensor | None = None, **options: Any) -> Motion:
     return Laughing(**options).add(motion, waveform, torch.Generator().manual_seed(0))
 
 
@@ -56,9 +58,25 @@ def test_brows_rise_and_the_mouth_is_left_alone() -> None:
     moved, motion = add(face((2.0, 4.0)), pulses()), face()
     changed = (moved.expression != motion.expression).any(0)
     assert {name for name, moves in zip(ARKIT_NAMES, changed, strict=True) if moves} == {
-        "browInnerUp", "browOuterUpLeft", "browOuterUpRight"
+        *GAZE_NAMES, "browInnerUp", "browOuterUpLeft", "browOuterUpRight"
     }  # fmt: skip
     assert (add(face((2.0, 4.0)), head_motion=0.0).neck_pose == 0).all()
+
+
+def test_the_eyes_stay_on_their_target_while_the_head_nods() -> None:
+    moved = add(face((2.0, 6.0)), pulses())
+    for eye in (moved.leye_pose, moved.reye_pose):
+        torch.testing.assert_close(eye[:, 0], -moved.neck_pose[:, 0])
+        assert (eye[:, 1:] == 0).all()
+    lowered = face((2.0, 6.0))
+    lowered = lowered.replace(leye_pose=lowered.leye_pose + torch.tensor([0.37, 0.0, 0.0]))
+    assert add(lowered).leye_pose[:, 0].max() <= math.radians(22) + 1e-6
+    resting = add(face((2.0, 6.0)), gaze=Gaze(amount=0.0))
+    assert (resting.leye_pose == 0).all()
+
+
+def test_no_factor_throws_the_head_back() -> None:
+    assert -12 < float(add(face((2.0, 8.0)), pulses(), head_motion=1e9).neck_pose[:, 0].rad2deg().min()) < -6
 
 
 def test_the_beginning_does_not_depend_on_the_end() -> None:
