@@ -14,6 +14,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
+from facetalk.core.errors import FacetalkError
+
 HOST = "127.0.0.1"
 _IDLE_S = 10.0
 """A connection that sends nothing for so long is closed."""
@@ -40,11 +42,15 @@ class PageServer(ThreadingHTTPServer):
             port: number of the port; 0 for any free one.
 
         Raises:
-            OSError: the port is taken.
+            FacetalkError: the port is taken, or not for everybody.
         """
         self.page = page.encode("utf-8", "replace")
         self.path = f"/{secrets.token_urlsafe(12)}/"
-        super().__init__((HOST, port), _Handler)
+        try:
+            super().__init__((HOST, port), _Handler)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise FacetalkError(f"port {port} cannot be opened: {reason}; give another --port, or none") from None
 
     @property
     def address(self) -> str:

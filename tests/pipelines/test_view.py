@@ -137,6 +137,12 @@ def test_a_silent_connection_does_not_stop_the_server(server: PageServer) -> Non
         assert status(server, server.path)[0] == 200
 
 
+def test_a_port_that_is_taken_is_named(server: PageServer) -> None:
+    port = server.server_port
+    with pytest.raises(FacetalkError, match=rf"^port {port} cannot be opened: .*; give another --port, or none$"):
+        PageServer("<p>other</p>", port)
+
+
 def test_no_browser_is_opened_without_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
