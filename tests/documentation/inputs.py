@@ -126,7 +126,8 @@ def _take(inputs: Inputs, path: Path, seed: int = 1) -> None:
 
 def _motions(inputs: Inputs, path: Path, seed: int = 1) -> None:
     path.mkdir()
-    _take(inputs, path / "a.npz", seed)
+    for number, name in enumerate(("a", "b")):
+        _take(inputs, path / f"{name}.npz", seed + 2 * number)
 
 
 def _dataset(inputs: Inputs, path: Path) -> None:
@@ -174,7 +175,7 @@ MAKERS: dict[str, Maker] = dict(
         _each("silent.mp4", partial(_video, audio=False)),
         _each("talkshow.mp4", partial(_video, people=2)),
         _each("wall.mp4", _wall),
-        _each("videos", _videos),
+        _each("videos clips", _videos),
         _each("clip.npz ref.npz interview.npz seen.npz spectre.npz", _fitted),
         _each("talk/talk.npz speech/speech.npz", _animated),
         _each("take.npz idle.npz a.npz b.npz motion.npz", _take),

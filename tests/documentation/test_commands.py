@@ -32,7 +32,7 @@ ONLY_CHECKED = {
     r"facetalk view (?!.*-o )": "serves until Ctrl-C; tests/engines look at the page",
     r"facetalk animate --text": "needs the extra tts; tests/pipelines say a text where it is installed",
     r"facetalk doctor": "loads all weights, and is run by tests/cli",
-    r"facetalk evaluate .*(--regions|SAiD|fitted)": "needs published results and masks, or videos of people",
+    r"facetalk (animate|evaluate) .*(--regions|SAiD|fitted)": "needs published results, masks, or videos of people",
     r"facetalk .*--refine": "takes minutes; tests/fitters refine",
     r"^(?!facetalk )": "another program; the files and extras that it names are checked",
 }
