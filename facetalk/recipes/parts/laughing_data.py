@@ -37,7 +37,7 @@ class LaughTalkDataConfig:
     recordings: str = ""
     """A speech folder (`facetalk.data.speech`) whose recordings with the label `laughter` are paired with motion."""
     speeds: tuple[float, ...] = (0.8, 0.9, 1.0, 1.12, 1.25)
-    """Each recording is paired at these speeds, with its pitch changed along; else synthesized laughs outnumber them."""
+    """Each recording is paired at these speeds, pitch included; else synthesized laughs outnumber them."""
     num_synthesized: int = 60
     """Synthesized laughs that are paired too."""
     min_similarity: float = 0.4
