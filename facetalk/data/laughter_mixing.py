@@ -153,9 +153,15 @@ class LaughterSampler:
 
     def _at_speed(self, waveform: Tensor, generator: torch.Generator) -> Tensor:
         """The waveform at a random speed; the pitch changes with it."""
-        speed = float(torch.exp(torch.tensor(uniform(-self.config.speed, self.config.speed, generator))))
-        size = max(2, round(len(waveform) / speed))
-        return functional.interpolate(waveform[None, None], size, mode="linear", align_corners=True)[0, 0]
+        return at_speed(
+            waveform, float(torch.exp(torch.tensor(uniform(-self.config.speed, self.config.speed, generator))))
+        )
+
+
+def at_speed(waveform: Float[Tensor, " samples"], speed: float) -> Float[Tensor, " new_samples"]:
+    """A recording played faster; its pitch rises along."""
+    size = max(2, round(len(waveform) / speed))
+    return functional.interpolate(waveform[None, None], size, mode="linear", align_corners=True)[0, 0]
 
 
 def recorded_laughs(example: LaughterExample) -> list[Tensor]:

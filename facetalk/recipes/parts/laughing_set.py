@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from facetalk.audio.laughter_synthesis import synthesize_laugh
+from facetalk.data.laughter_mixing import at_speed
 from facetalk.data.laughter_pairing import TrackedLaughter, paired
 from facetalk.data.manifest import read_manifest, split_by_speaker
 from facetalk.data.speech import LAUGHTER_LABEL
@@ -69,12 +69,6 @@ def completed(rows: Float[Tensor, "frames controls"], controls: Controls) -> Flo
         lid = names.index(f"eyeBlink{side}")
         rows[:, lid] = rows[:, lid].clamp(max=LIDS_AT_MOST)
     return rows
-
-
-def at_speed(waveform: Float[Tensor, " samples"], speed: float) -> Float[Tensor, " new_samples"]:
-    """A recording played faster; its pitch rises along."""
-    size = max(1, round(len(waveform) / speed))
-    return functional.interpolate(waveform[None, None], size, mode="linear", align_corners=True)[0, 0]
 
 
 def laughs_with_motion(
