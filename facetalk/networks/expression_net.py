@@ -8,10 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.core.config import check_ranges
+from facetalk.core.emotions import EMOTIONS
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.networks.backbones import Bottleneck, ResNet
-
-EMOTIONS = ("neutral", "happy", "sad", "surprised", "fear", "disgusted", "angry", "contempt")
 
 
 @dataclass(frozen=True)

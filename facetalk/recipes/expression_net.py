@@ -16,6 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from facetalk.core.config import plain
+from facetalk.core.emotions import EMOTIONS
 from facetalk.core.errors import FacetalkError
 from facetalk.data.face_corpus import FaceCorpus, read_corpus
 from facetalk.data.faces import FaceDataConfig, face_images
@@ -24,7 +25,7 @@ from facetalk.data.sampling import random_index
 from facetalk.data.tracked_renderer import TrackedRenderer, clip_light
 from facetalk.io.weights import write_model
 from facetalk.motion.heads import load_head
-from facetalk.networks.expression_net import EMOTIONS, ExpressionNet, ExpressionNetConfig
+from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.expression_net import (
     channel_correlation,

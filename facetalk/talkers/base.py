@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.audio.transcript import Transcript
+from facetalk.core.emotions import EmotionTrack
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.io.audio import Waveform
@@ -19,6 +21,9 @@ from facetalk.motion.regions import RegionalControl
 MAX_STRENGTH = 1.5
 """Of a style: further out, the decoders see codes unlike any of their training."""
 
+
+_NAMED_PEOPLE = 8
+"""People that an error names."""
 
 MAX_LAUGHTER = 2.0
 """Of the amount of laughter: beyond, channels reach their limits."""
@@ -41,7 +46,7 @@ class Direction:
     """How something is to be said. Each talker supports some of these fields and rejects the others by name.
 
     Example:
-        >>> Direction(style="happy:0.7,angry:0.3", strength=1.2)
+        >>> Direction(style="ada", strength=1.2, emotion=parse_emotions("happy:2"))
     """
 
     style: Motion | Tensor | str | None = None
@@ -49,14 +54,12 @@ class Direction:
     `happy:0.7,angry:0.3`. The talker's neutral style if omitted."""
     strength: float = 1.0
     """How far to go from the neutral style: 0 neutral, 1 as the style is, 1.5 exaggerated."""
-    emotion: str | None = None
-    """Name of an emotion."""
-    level: float | None = None
-    """Intensity of the emotion, 0 to 1."""
+    emotion: EmotionTrack | None = None
+    """How strong which emotion is when."""
     laughter: float | None = None
     """How much the face laughs where the voice does: 0 not at all, 1 as learned, at most 2."""
     person: str | None = None
-    """One of the people that the talker was trained on."""
+    """One of the people that the talker was trained on, by name or number; see `person_index`."""
     control: RegionalControl | None = None
     """How much mouth, upper face, eyes, head and single channels move."""
     transcript: Transcript | None = None
@@ -113,6 +116,43 @@ class LaughingTalker(Talker, Protocol):
     def with_laughter(self, motion: Motion, waveform: Waveform, amount: float = 1.0) -> Motion:
         """Return the motion with laughter wherever the recording has some."""
         ...
+
+
+@runtime_checkable
+class EmotionalTalker(Talker, Protocol):
+    """A talker that follows `Direction.emotion` by itself; to others, an expression is added (`talkers/emotion.py`)."""
+
+    @property
+    def emotions(self) -> Collection[str]:
+        """Names of `core.emotions.EMOTIONS` that it shows."""
+        ...
+
+
+@runtime_checkable
+class EmotionListener(Protocol):
+    """Tells from a voice how it feels."""
+
+    def hear_emotion(self, waveform: Waveform) -> Float[Tensor, "frames emotions"]:
+        """Probability of each of `core.emotions.EMOTIONS` in each frame.
+
+        Args:
+            waveform: mono speech at 16 kHz, of any length.
+        """
+        ...
+
+
+def person_index(person: str, people: Sequence[str]) -> int:
+    """Place of a person in a list, by name or number from 1.
+
+    Raises:
+        UsageError: nobody is called so.
+    """
+    if person in people:
+        return list(people).index(person)
+    if person.isascii() and person.isdigit() and len(person) < 10 and 1 <= int(person) <= len(people):
+        return int(person) - 1
+    known = ", ".join(people[:_NAMED_PEOPLE]) + (", ..." if len(people) > _NAMED_PEOPLE else "")
+    raise UsageError(f"unknown person {person[:40]!r}; give a name or a number from 1 to {len(people)}: {known}")
 
 
 def reject_unsupported(talker: str, direction: Direction, supported: Collection[str]) -> None:

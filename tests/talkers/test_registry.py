@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from facetalk.core.emotions import EMOTIONS, parse_emotions
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.weights import is_bundled, write_model
 from facetalk.motion.regions import RegionalControl
 from facetalk.talkers import registry
-from facetalk.talkers.base import Direction, Talker, reject_unsupported
+from facetalk.talkers.base import Direction, EmotionalTalker, Talker, person_index, reject_unsupported
 from facetalk.talkers.registry import TALKERS, load_talker
 from facetalk.talkers.styles import StyledTalker
 from tests.talkers.toys import Mumbler, toy_talker
@@ -21,14 +22,13 @@ from tests.talkers.toys import Mumbler, toy_talker
 ASKED: dict[str, Direction] = {
     "style": Direction(style="happy"),
     "strength": Direction(strength=0.5),
-    "emotion": Direction(emotion="happy"),
-    "level": Direction(level=0.7),
+    "emotion": Direction(emotion=parse_emotions("happy:2")),
     "laughter": Direction(laughter=0.5),
     "person": Direction(person="M003"),
     "control": Direction(control=RegionalControl(gains={"mouth": 1.2})),
 }
 STYLED = {"style", "strength", "control"}
-SUPPORTED = {"laughtalk": {"laughter"}, "styletalk": STYLED, "mumbler": {"emotion", "level"}, "small": STYLED}
+SUPPORTED = {"laughtalk": {"laughter"}, "styletalk": STYLED, "mumbler": {"emotion"}, "small": STYLED}
 
 
 @pytest.fixture(params=[*TALKERS, "mumbler", "small"], scope="module")
@@ -88,10 +88,24 @@ def test_a_styled_talker_has_a_code_for_every_name(talker: Talker) -> None:
 def test_a_direction_lists_what_it_asks_for() -> None:
     assert Direction().asked_for() == []
     assert Direction(style=torch.zeros(3), strength=1.0).asked_for() == ["style"]
-    assert Direction(strength=0.5, level=0.0, person="M003").asked_for() == ["strength", "level", "person"]
+    assert Direction(strength=0.5, laughter=0.0, person="M003").asked_for() == ["strength", "laughter", "person"]
     reject_unsupported("any", Direction(), ())
     with pytest.raises(UsageError, match="style strength is 9"):
         Direction(strength=9)
+
+
+def test_a_talker_that_follows_emotions_names_them(talker: Talker) -> None:
+    assert isinstance(talker, EmotionalTalker) == ("emotion" in getattr(talker, "supported", ("emotion",)))
+    if isinstance(talker, EmotionalTalker):
+        assert set(talker.emotions) <= set(EMOTIONS)
+
+
+def test_a_person_has_a_name_and_a_number() -> None:
+    people = ("ada", "ben", "3")
+    assert [person_index(person, people) for person in ("ada", "2", "3")] == [0, 1, 2]
+    for wrong in ("0", "4", "cleo", "-1", "²", ""):
+        with pytest.raises(UsageError, match="a number from 1 to 3: ada, ben, 3"):
+            person_index(wrong, people)
 
 
 def test_a_folder_is_loaded_by_the_method_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from facetalk.core.emotions import parse_emotions
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.head.channels import ARKIT_NAMES
@@ -25,7 +26,9 @@ SMALL = GeneratorConfig(
 
 
 class Mumbler:
-    """Opens the mouth by random amounts that grow with the emotion's level."""
+    """Opens the mouth by random amounts that grow with the level of its emotion."""
+
+    emotions = ("happy",)
 
     def __init__(self, name: str = "mumbler") -> None:
         self.name = name
@@ -41,11 +44,11 @@ class Mumbler:
         generator: torch.Generator | None = None,
     ) -> Motion:
         direction = direction or Direction()
-        reject_unsupported(self.name, direction, ("emotion", "level"))
+        reject_unsupported(self.name, direction, ("emotion",))
         generator = generator or torch.Generator().manual_seed(0)
         expression = torch.zeros(frames_for(len(waveform) / SAMPLE_RATE), len(ARKIT_NAMES))
-        level = 0.5 if direction.level is None else direction.level
-        opened = level * torch.rand(len(expression), generator=generator)
+        levels = (direction.emotion or parse_emotions("happy:0.5")).frames(len(expression))
+        opened = levels.sum(1) / 3 * torch.rand(len(expression), generator=generator)
         expression[:, ARKIT_NAMES.index("jawOpen")] = opened
         return still_motion("toy", expression, ARKIT_NAMES, FPS, 3)
 

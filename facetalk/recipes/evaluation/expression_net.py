@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.emotions import EMOTIONS
 from facetalk.data.faces import FaceExample, face_images
 from facetalk.metrics.correlation import correlation
-from facetalk.networks.expression_net import EMOTIONS, ExpressionNet
+from facetalk.networks.expression_net import ExpressionNet
 
 FRAMES_PER_CLIP = 8
 """Frames of each clip whose emotion is predicted."""
