@@ -35,7 +35,7 @@ def prosody(waveform: Float[Tensor, "batch samples"], num_frames: int) -> Float[
         1; natural logarithm of the root mean square, at least -7.
     """
     # Frame t is centered on second (t + 0.5) / 30.
-    middles = ((torch.arange(num_frames, device=waveform.device) + 0.5) * (SAMPLE_RATE / FPS)).long()
+    middles = (2 * torch.arange(num_frames, device=waveform.device) + 1) * SAMPLE_RATE // round(2 * FPS)
     needed = int(middles[-1]) + _WINDOW // 2 if num_frames else 0
     padded = torch.nn.functional.pad(waveform, (_WINDOW // 2, max(0, needed - waveform.shape[1])))
     pieces = padded.unfold(1, _WINDOW, 1)

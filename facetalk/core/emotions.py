@@ -23,7 +23,7 @@ NEUTRAL = EMOTIONS[0]
 """The absence of the others."""
 
 SYNONYMS = {
-    "neutral": "calm none unemotional relaxed",
+    "neutral": "calm none unemotional relaxed boredom bored",
     "happy": "happiness joy joyful glad cheerful smiling amused",
     "sad": "sadness sorrow sorrowful unhappy grief",
     "surprised": "surprise astonished astonishment amazed",

@@ -19,8 +19,8 @@ from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 MANIFEST = "manifest.csv"
 
 COLUMNS = (
-    "name", "source", "speaker", "label", "duration_s", "num_frames", "source_fps", "width", "height", "has_audio",
-    "face_frames_ratio", "fit_error", "av_corr", "av_lag_ms", "av_offset_ms",
+    "name", "source", "speaker", "label", "text", "duration_s", "num_frames", "source_fps", "width", "height",
+    "has_audio", "face_frames_ratio", "fit_error", "av_corr", "av_lag_ms", "av_offset_ms",
 )  # fmt: skip
 """Columns of the manifest that `facetalk fit` writes."""
 CURATED_COLUMNS = (*COLUMNS, "av_shift_ms", "start_s", "end_s", "face", "laughter_s")
@@ -63,6 +63,8 @@ class Clip:
     """How much later than the audio the mouth moves; 0 where that is not known."""
     duration_s: float | None = None
     """Length; None where the manifest does not state it."""
+    text: str = ""
+    """What is said, where the source states it."""
 
     @property
     def motion_path(self) -> Path:
@@ -163,7 +165,7 @@ def read_manifest(folder: Path) -> tuple[Clip, ...]:
         raise FacetalkError(f"{path} has no column 'name'; found: {', '.join(rows[0])}")
     clips = []
     for row in rows:
-        notes = {key: row.get(key) or "" for key in ("speaker", "label", "source")}
+        notes = {key: row.get(key) or "" for key in ("speaker", "label", "source", "text")}
         av_corr, av_offset_ms = _number(row, "av_corr", path), _number(row, "av_offset_ms", path) or 0.0
         duration_s = _number(row, "duration_s", path)
         clips.append(

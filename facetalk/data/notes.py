@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from facetalk.core.errors import UsageError
 from facetalk.data.manifest import read_rows
 
-NOTE_COLUMNS = ("speaker", "label", "av_corr", "av_lag_ms")
+NOTE_COLUMNS = ("speaker", "label", "text", "av_corr", "av_lag_ms")
 """Columns of a table of videos that are copied to the manifest."""
 
 _LISTED = 3

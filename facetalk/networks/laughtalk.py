@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from facetalk.audio.prosody import prosody
 from facetalk.audio.samples import Samples
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
+from facetalk.networks.chunks import chunks, faded
 from facetalk.networks.rollout import RolloutConfig, RolloutDecoder
 from facetalk.networks.wav2vec import NUM_PROSODY, Wav2VecConfig, Wav2VecEncoder
 
@@ -64,18 +65,14 @@ class Stage(nn.Module):
         Args:
             waveform: 16 kHz.
         """
-        num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+        for rows in faded(self._encode_chunks(waveform), OVERLAP_FRAMES):
+            yield rows[None]
+
+    def _encode_chunks(self, waveform: Samples) -> Iterator[Float[Tensor, "frames width"]]:
         mean, spread = level_of(waveform)
-        tail: Tensor | None = None
-        fade = torch.arange(1, OVERLAP_FRAMES + 1)[:, None] / (OVERLAP_FRAMES + 1)
-        for start, stop in chunks(num_frames):
+        for start, stop in chunks(frames_for(len(waveform) / SAMPLE_RATE), CHUNK_FRAMES, OVERLAP_FRAMES):
             samples = waveform[round(start / FPS * SAMPLE_RATE) : round(stop / FPS * SAMPLE_RATE)]
-            rows = self.encode(((samples - mean) / spread)[None], stop - start)
-            if tail is not None:
-                rows[:, :OVERLAP_FRAMES] = torch.lerp(tail, rows[:, :OVERLAP_FRAMES], fade.to(rows))
-            last = stop == num_frames
-            yield rows if last else rows[:, :-OVERLAP_FRAMES]
-            tail = rows[:, -OVERLAP_FRAMES:]
+            yield self.encode(((samples - mean) / spread)[None], stop - start)[0]
 
     @torch.no_grad()
     def decode_blocks(self, blocks: Iterable[Float[Tensor, "1 _ width"]]) -> Iterator[Float[Tensor, "frames channels"]]:
@@ -134,12 +131,6 @@ class LaughTalkNetwork(nn.Module):
             motion[done : done + len(rows)] = rows
             done += len(rows)
         return motion
-
-
-def chunks(num_frames: int) -> Iterator[tuple[int, int]]:
-    """First frame of each piece of a recording and the one after its last; two pieces share `OVERLAP_FRAMES`."""
-    for start in range(0, max(1, num_frames - OVERLAP_FRAMES), CHUNK_FRAMES - OVERLAP_FRAMES):
-        yield start, min(start + CHUNK_FRAMES, num_frames)
 
 
 def level_of(waveform: Samples) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.published import read_published
 from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, bundled, read_config, read_state
 from facetalk.networks.critics import PatchCriticConfig, StyleCritic, SyncCritic, SyncCriticConfig
+from facetalk.networks.emotalk import EmoTalkConfig, EmoTalkNetwork
 from facetalk.networks.experts import ExpressionReader, LipReader, frozen
 from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.networks.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig, PerceptualEncoder
@@ -49,6 +50,7 @@ NETWORKS: dict[str, tuple[NetworkType, ...]] = {
     "talker": (
         NetworkType("styletalk", GeneratorConfig, StyleTalkGenerator, ("num_features",), "styletalk"),
         NetworkType("laughtalk", LaughTalkConfig, LaughTalkNetwork, ("num_channels",), "laughtalk"),
+        NetworkType("emotalk", EmoTalkConfig, EmoTalkNetwork, ("num_features",), "emotalk"),
     ),
     "speech-encoder": (NetworkType("speech-encoder", SpeechEncoderConfig, SpeechEncoder, bundled="speech-encoder"),),
     "wav2vec": (

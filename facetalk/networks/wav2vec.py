@@ -113,12 +113,20 @@ class Wav2VecEncoder(nn.Module):
     Row t describes the audio around second (t + 0.5) / 30. Every row depends on the whole input.
     """
 
-    def __init__(self, config: Wav2VecConfig | None = None) -> None:
+    def __init__(self, config: Wav2VecConfig | None = None, front: bool = True) -> None:
+        """Build the encoder.
+
+        Args:
+            config: sizes.
+            front: whether it has a convolutional front end; without one, only `transform` works.
+        """
         super().__init__()
         self.config = config = config or Wav2VecConfig()
         transformers = load_transformers()
         self.model: Any = transformers.Wav2Vec2Model(_transformers_config(transformers, config))
-        if config.front_norm == "layer":
+        if not front:
+            self.model.feature_extractor = nn.Identity()
+        elif config.front_norm == "layer":
             set_tones(self.model.feature_extractor.conv_layers[0].conv)
         self.prosody = nn.Linear(NUM_PROSODY, config.width) if config.prosody else None
         if self.prosody is not None:

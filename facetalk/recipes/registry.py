@@ -14,6 +14,7 @@ from facetalk.recipes.base import Recipe
 
 RECIPES = {
     "coarse-encoder": "facetalk.recipes.coarse_encoder:RECIPE",
+    "emotalk": "facetalk.recipes.emotalk:RECIPE",
     "expression-net": "facetalk.recipes.expression_net:RECIPE",
     "facial": "facetalk.recipes.facial:RECIPE",
     "laughter": "facetalk.recipes.laughter:RECIPE",

@@ -11,6 +11,7 @@ from facetalk.networks.registry import describe
 from facetalk.talkers.base import Talker
 
 TALKERS = {
+    "emotalk": "facetalk.talkers.emotalk:EmoTalk",
     "laughtalk": "facetalk.talkers.laughtalk:LaughTalk",
     "styletalk": "facetalk.talkers.styletalk:StyleTalk",
 }

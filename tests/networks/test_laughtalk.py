@@ -44,7 +44,7 @@ def network() -> LaughTalkNetwork:
 
 @pytest.mark.parametrize("num_frames", [1, 30, 31, 180, 181, 211, 1000])
 def test_chunks_cover_every_frame_and_share_a_second(num_frames: int) -> None:
-    found = list(chunks(num_frames))
+    found = list(chunks(num_frames, CHUNK_FRAMES, OVERLAP_FRAMES))
     assert found[0][0] == 0
     assert found[-1][1] == num_frames
     assert all(stop - start <= CHUNK_FRAMES for start, stop in found)
@@ -66,7 +66,7 @@ def test_long_recordings_have_a_row_for_every_frame_and_no_seams(network: LaughT
     motion = network.talking(waveform)
     assert motion.shape == (420, 3)
     steps = motion.diff(dim=0).norm(dim=1)
-    seams = [stop - OVERLAP_FRAMES for _, stop in list(chunks(420))[:-1]]
+    seams = [stop - OVERLAP_FRAMES for _, stop in list(chunks(420, CHUNK_FRAMES, OVERLAP_FRAMES))[:-1]]
     around = torch.cat([steps[seam - 2 : seam + OVERLAP_FRAMES] for seam in seams])
     assert around.max() <= steps.max()
     assert around.mean() < 1.5 * steps.mean()

@@ -91,14 +91,13 @@ def build_corpus(pack_dir: Path, out_dir: Path, jobs: int | None = None) -> int:
     offsets = offsets_by_folder(videos)
     with replacing(out_dir / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(("name", "speaker", "av_corr", "av_offset_ms", "label"))
+        table.writerow(("name", "speaker", "av_corr", "av_offset_ms", "label", "text"))
         for recording in kept:
             path, offset = recording.row["path"], offsets.get(Path(recording.row["path"]))
             av_corr = "" if path.startswith(UNLABELED) else recording.row["av_corr"]
             offset_ms = "" if offset is None else round(offset)
-            table.writerow(
-                (recording.name, recording.row["speaker"], av_corr, offset_ms, recording.row.get("label", ""))
-            )
+            label, text = (recording.row.get(key, "") for key in ("label", "text"))
+            table.writerow((recording.name, recording.row["speaker"], av_corr, offset_ms, label, text))
     return len(kept)
 
 
