@@ -360,7 +360,7 @@ def _encoder(config: Wav2VecConfig, own_front: bool, num_features: int) -> Wav2V
     if own_front:
         return Wav2VecEncoder(config)
     # One convolution that is left out: its size is all that the transformer needs to know of its input.
-    listening = replace(config, channels=(num_features,), kernels=(320,), strides=(320,))
+    listening = replace(config, channels=(num_features,), kernels=(1,), strides=(320,))
     return Wav2VecEncoder(listening, front=False)
 
 

@@ -73,7 +73,7 @@ def _prosody_of(
     return prosody(_standardized(waveform, level, first, stop + _MARGIN), stop - first)[0, start - first :]
 
 
-def _standardized(waveform: Waveform, level: tuple[float, float], start: int, stop: int) -> Float[Tensor, "1 samples"]:
+def _standardized(waveform: Waveform, level: tuple[float, float], start: int, stop: int) -> Float[Tensor, "1 piece"]:
     """The audio under some frames with zero mean and unit variance over the recording."""
     mean, spread = level
     samples = waveform[round(start / FPS * SAMPLE_RATE) : round(stop / FPS * SAMPLE_RATE)]

@@ -24,7 +24,7 @@ from facetalk.io.weights import write_model
 from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import decorrelation, weighted_mean
 from facetalk.motion.heads import load_head_assets
-from facetalk.networks.emotalk import IDLE_NAMES, ContentCritics, EmoTalkConfig, EmoTalkNetwork, Heard
+from facetalk.networks.emotalk import IDLE_NAMES, ContentCritics, EmoTalkConfig, EmoTalkNetwork
 from facetalk.networks.registry import load_speech
 from facetalk.networks.speech_rows import SpeechRows
 from facetalk.networks.styletalk import SpeechFeatures, feature_blocks
@@ -39,6 +39,7 @@ from facetalk.recipes.parts.emotional_data import (
     EmotionalSampler,
     Examples,
     Exchange,
+    Voices,
 )
 from facetalk.recipes.parts.encoder_start import EncoderSource, start_encoder
 from facetalk.talkers.base import Talker
@@ -83,7 +84,8 @@ class EmoTalkLossWeights:
 
 @dataclass(frozen=True)
 class EmoTalkTrainingConfig(RunConfig):
-    """Configuration of a run."""
+    """Configuration of a run. Up to `optim.restart_step` only the emotion encoder learns, from labels: the paper's was
+    trained to recognize emotions before."""
 
     head: str = "facetalk"
     """The head that the dataset was fitted with; it has the ARKit channels."""
@@ -96,6 +98,8 @@ class EmoTalkTrainingConfig(RunConfig):
     amplitude: float = 0.0
     """How far the mouth opens relative to the median of the training clips, set after training; 0 leaves it to the
     losses."""
+    reconstruction_share: float = 0.1
+    """Share of the gradients of the motion that reaches the emotion encoder: they would teach it what is said."""
     level_dropout: float = 0.2
     """How often the level of an example is not told."""
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -104,7 +108,7 @@ class EmoTalkTrainingConfig(RunConfig):
     loss_weights: EmoTalkLossWeights = field(default_factory=EmoTalkLossWeights)
 
     def __post_init__(self) -> None:
-        check_ranges(self, amplitude=(0, 2), level_dropout=(0, 1))
+        check_ranges(self, amplitude=(0, 2), level_dropout=(0, 1), reconstruction_share=(0, 1))
         if (self.content_encoder.name == SHARED) != (self.emotion_encoder.name == SHARED):
             raise ValueError(
                 "content_encoder and emotion_encoder must both be shared, or both have weights of their own"
@@ -166,10 +170,14 @@ class EmoTalkTask:
     def loss_terms(self, step: int, batch: EmoTalkBatch) -> dict[str, Tensor]:
         """Reconstruction in the own, the partner's and a named emotion, and what keeps content and emotion apart."""
         network, pairs = self.model.network, batch.pairs
+        voices = self._voices_error(batch.voices)
+        if step < self.config.optim.restart_step:
+            return {"classification": voices}
         both = batch.clips
         if pairs is not None:
             both = Examples(*(torch.cat(parts) for parts in zip(batch.clips, pairs, strict=True)))
         heard = network.listen(both.rows)
+        heard = heard._replace(emotion=_damped(heard.emotion, self.config.reconstruction_share))
         own = self._decoded(heard.content, heard.emotion, both.level, both.person)
         terms = {
             "self": self._error(own, both.expression, both.weight),
@@ -182,7 +190,13 @@ class EmoTalkTask:
             content, emotion = (part[len(batch.clips.rows) :] for part in heard)
             for name, term in self._exchange_terms(content, emotion, pairs, batch.exchange).items():
                 terms[name] = terms[name] + term
-        return terms | self._voice_terms(heard, both)
+        critics = self.model.critics
+        spoken = critics.phonemes(heard.content)
+        return terms | {
+            "classification": voices,
+            "reversal": _entropy(critics.sounds(heard.content), both.sound),
+            "phonemes": functional.cross_entropy(spoken.flatten(0, 1), both.phonemes.flatten()),
+        }
 
     def _exchange_terms(
         self, content: Tensor, emotion: Tensor, pairs: Examples, exchange: Exchange
@@ -213,17 +227,13 @@ class EmoTalkTask:
         described |= {"num_features": len(network.feature_mean), "network": plain(network.config)}
         write_model(run_dir, network, "talker", "emotalk", described)
 
-    def _voice_terms(self, heard: Heard, both: Examples) -> dict[str, Tensor]:
-        """Cross entropies."""
-        network, critics, content = self.model.network, self.model.critics, heard.content
-        logits = network.classify(heard.emotion)
-        voices = [(logits.sounds, both.sound), (logits.levels, both.strength)]
-        spoken = functional.cross_entropy(critics.phonemes(content).flatten(0, 1), both.phonemes.flatten())
-        return {
-            "classification": sum((_entropy(*voice) for voice in voices), content.new_zeros(())),
-            "reversal": _entropy(critics.sounds(content), both.sound),
-            "phonemes": spoken,
-        }
+    def _voices_error(self, voices: Voices | None) -> Tensor:
+        """Cross entropies of emotion and level."""
+        network = self.model.network
+        if voices is None:
+            return network.mean.new_zeros(())
+        logits = network.classify(network.listen(voices.rows).emotion)
+        return _entropy(logits.sounds, voices.sound) + _entropy(logits.levels, voices.strength)
 
     def _decoded(
         self, content: Tensor, emotion: Tensor, level: Tensor, person: Tensor, *, told: bool = False
@@ -269,6 +279,11 @@ class EmoTalkTask:
         network.amplitude[parting] = float(
             (self.config.amplitude * torch.stack(ratios).median()).clamp(1, MAX_AMPLITUDE)
         )
+
+
+def _damped(rows: Tensor, share: float) -> Tensor:
+    """The same rows, which pass on only a share of their gradient."""
+    return rows.detach() + share * (rows - rows.detach()) if share else rows.detach()
 
 
 def _entropy(logits: Float[Tensor, "batch classes"], known: Tensor) -> Tensor:

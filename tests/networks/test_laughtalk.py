@@ -1,16 +1,8 @@
-from itertools import pairwise
-
 import pytest
 import torch
 
-from facetalk.networks.laughtalk import (
-    CHUNK_FRAMES,
-    OVERLAP_FRAMES,
-    LaughTalkConfig,
-    LaughTalkNetwork,
-    chunks,
-    level_of,
-)
+from facetalk.networks.chunks import chunks
+from facetalk.networks.laughtalk import CHUNK_FRAMES, OVERLAP_FRAMES, LaughTalkConfig, LaughTalkNetwork, level_of
 from facetalk.networks.rollout import RolloutConfig
 from facetalk.networks.wav2vec import Wav2VecConfig
 
@@ -40,15 +32,6 @@ def network() -> LaughTalkNetwork:
         stage.decoder.to_motion.weight.normal_(0, 0.5)
     network.mean.copy_(torch.tensor([0.1, 0.2, 0.3]))
     return network
-
-
-@pytest.mark.parametrize("num_frames", [1, 30, 31, 180, 181, 211, 1000])
-def test_chunks_cover_every_frame_and_share_a_second(num_frames: int) -> None:
-    found = list(chunks(num_frames, CHUNK_FRAMES, OVERLAP_FRAMES))
-    assert found[0][0] == 0
-    assert found[-1][1] == num_frames
-    assert all(stop - start <= CHUNK_FRAMES for start, stop in found)
-    assert all(before[1] - after[0] == OVERLAP_FRAMES for before, after in pairwise(found))
 
 
 def test_untrained_stages_add_nothing() -> None:

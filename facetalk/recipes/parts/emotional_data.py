@@ -23,7 +23,7 @@ from facetalk.talkers.lip_contact import close_lips
 
 CALM = Felt(NEUTRAL, 0.0)
 
-Row = TypeVar("Row", "Examples", "Exchange")
+Row = TypeVar("Row", "Examples", "Voices", "Exchange")
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,12 @@ class EmoTalkDataConfig:
     """Quadruples in a batch, each of two recordings in their own and in the other's emotion."""
     asked_share: float = 1.0
     """How often such a recording also gets an emotion by its name."""
+    num_voices: int = 32
+    """Recordings in a batch whose emotion is only to be heard; all emotions are equally frequent."""
 
     def __post_init__(self) -> None:
         check_ranges(self, num_persons=(1, 1000), num_pairs=(0, 1000), asked_share=(0, 1))
+        check_ranges(self, num_voices=(0, 10_000))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +88,7 @@ class Examples(NamedTuple):
     person: Float[Tensor, "batch persons"]
     level: Float[Tensor, "batch levels"]
     sound: Int64[Tensor, " batch"]
-    strength: Int64[Tensor, " batch"]
-    """Class of the level, or `UNKNOWN`."""
+    """Class of the voice, or `UNKNOWN`."""
 
 
 class Exchange(NamedTuple):
@@ -103,10 +105,21 @@ class Exchange(NamedTuple):
     asked_weight: Float[Tensor, "batch frames"]
 
 
+class Voices(NamedTuple):
+    """Voices whose emotion is known."""
+
+    rows: Float[Tensor, "batch frames features"]
+    sound: Int64[Tensor, " batch"]
+    strength: Int64[Tensor, " batch"]
+    """Class of the level, or `UNKNOWN`."""
+
+
 class EmoTalkBatch(NamedTuple):
-    """Tracked clips, and pairs of recordings."""
+    """Tracked clips, voices, and pairs of recordings."""
 
     clips: Examples
+    voices: Voices | None
+    """None where no label names an emotion."""
     pairs: Examples | None
     """Each recording, then its partner; None where no sentence was said in two emotions."""
     exchange: Exchange | None
@@ -139,10 +152,14 @@ class EmotionalSampler:
             raise FacetalkError("there is no clip with audio to train on; check the dataset and dev_speakers")
         self.faces, self.sounds, self.gap_dirs, self.config = faces, sounds, gap_dirs, config
         self.weights = [min(len(clip.rows), 20 * config.clips.length) * clip.weight for clip in self.clips]
-        originals = [clip for clip in self.clips if clip.clip.text and clip.weight > 0]
-        self.spoken = [*recordings, *originals]
+        originals = {clip.clip.name: clip for clip in reversed(self.clips)}  # at the original speed, which comes first
+        self.spoken = [*recordings, *originals.values()]
         self.quadruples = quadruples([example.clip for example in self.spoken])
         self.persons = _persons(clips, faces, config.num_persons)
+        self.by_sound: dict[int, list[EmotionalExample]] = {}
+        for example in self.spoken:
+            if (sound := self.sound_of(example)) != UNKNOWN:
+                self.by_sound.setdefault(sound, []).append(example)
         self._warped: dict[tuple[int, int], Tensor] = {}
 
     def sample(self, generator: torch.Generator) -> EmoTalkBatch:
@@ -153,7 +170,7 @@ class EmotionalSampler:
             self._example(clip, clip.expression, self._start(clip, generator), clip.clip.speaker) for clip in clips
         ]
         if not self.quadruples or not self.config.num_pairs:
-            return EmoTalkBatch(_stacked(shown), None, None)
+            return EmoTalkBatch(_stacked(shown), self._voices(generator), None, None)
         examples: list[Examples] = []
         exchanges: list[Exchange] = []
         for _ in range(self.config.num_pairs):
@@ -166,7 +183,7 @@ class EmotionalSampler:
                 examples.append(example)
                 swapped = self._swapped(own, other, target, who)
                 exchanges.append(self._exchange(own, other, swapped, start, who, example.weight, generator))
-        return EmoTalkBatch(_stacked(shown), _stacked(examples), _stacked(exchanges))
+        return EmoTalkBatch(_stacked(shown), self._voices(generator), _stacked(examples), _stacked(exchanges))
 
     def _actor(self, pair: Sequence[EmotionalExample], generator: torch.Generator) -> str:
         """A tracked person who shows the emotion of one of a pair."""
@@ -181,7 +198,7 @@ class EmotionalSampler:
         swapped: Float[Tensor, "frames 52"],
         start: int,
         person: str,
-        weight: Float[Tensor, " frames"],
+        weight: Float[Tensor, " length"],
         generator: torch.Generator,
     ) -> Exchange:
         names = self.faces.emotions
@@ -248,9 +265,26 @@ class EmotionalSampler:
             phonemes=self._cut(example.phonemes, start),
             person=self.person_row(person),
             level=level_vectors(torch.tensor(level)),
-            sound=torch.tensor(self.sounds.get(example.clip.label.partition("/")[0], UNKNOWN)),
-            strength=torch.tensor(int(level > CLEAR) if level else UNKNOWN),
+            sound=torch.tensor(self.sound_of(example)),
         )
+
+    def sound_of(self, example: EmotionalExample) -> int:
+        """Class of the voice, or `UNKNOWN`."""
+        return self.sounds.get(example.clip.label.partition("/")[0], UNKNOWN)
+
+    def _voices(self, generator: torch.Generator) -> Voices | None:
+        if not self.by_sound or not self.config.num_voices:
+            return None
+        voices = []
+        for _ in range(self.config.num_voices):
+            sound = list(self.by_sound)[random_index(len(self.by_sound), generator)]
+            members = self.by_sound[sound]
+            example = members[random_index(len(members), generator)]
+            level = (example.felt or CALM).level if "/" in example.clip.label else 0.0
+            strength = int(level > CLEAR) if level else UNKNOWN
+            rows = self._cut(example.rows, self._start(example, generator))
+            voices.append(Voices(rows, torch.tensor(sound), torch.tensor(strength)))
+        return _stacked(voices)
 
     def _start(self, example: EmotionalExample, generator: torch.Generator) -> int:
         return random_index(max(1, len(example.rows) - self.config.clips.length + 1), generator)
