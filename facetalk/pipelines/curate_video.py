@@ -46,6 +46,9 @@ from facetalk.pipelines.records import fingerprint
 WORK_DIR = ".curation"
 """Folder in the dataset with what is known of each video, so that an interrupted run can continue."""
 
+WHOLE = 0.9
+"""Share of a video from which on a clip of it says what the video does."""
+
 
 @dataclass(frozen=True)
 class CurationJob:
@@ -157,6 +160,8 @@ def _curate(job: CurationJob, audio: StreamedAudio | None) -> dict[str, Any]:
             write_wav(job.out_dir / f"{name}.wav", audio_of(audio, kept.span, moved_ms / 1000))
         write_motion(job.out_dir / f"{name}.npz", motion)
         clips.append(_clip_row(job, name, kept, motion, audio is not None))
+        if kept.span.length >= WHOLE * scan.num_frames:
+            clips[-1]["text"] = job.note.get("text", "")
         if audio is not None and job.rules.speaker.check:
             clips[-1] |= {"av_offset_ms": round(shift_ms + offset_ms - moved_ms), "av_shift_ms": round(moved_ms)}
     rejected.sort(key=lambda row: row["start_s"])

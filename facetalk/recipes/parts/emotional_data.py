@@ -282,7 +282,9 @@ class EmotionalSampler:
             example = members[random_index(len(members), generator)]
             level = (example.felt or CALM).level if "/" in example.clip.label else 0.0
             strength = int(level > CLEAR) if level else UNKNOWN
-            rows = self._cut(example.rows, self._start(example, generator))
+            # Short recordings are repeated: silence after them would change the statistics that are classified.
+            frames = torch.arange(self.config.clips.length) + self._start(example, generator)
+            rows = example.rows[frames % len(example.rows)]
             voices.append(Voices(rows, torch.tensor(sound), torch.tensor(strength)))
         return _stacked(voices)
 
