@@ -66,6 +66,18 @@ def animate(
         str | None, typer.Option("--from", metavar="TIME", help="Where to start in the audio: seconds, or 1:02.5.")
     ] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Where to end.")] = None,
+    emotion: Annotated[
+        str | None,
+        typer.Option(
+            "--emotion",
+            metavar="WHAT",
+            help="happy, happy:2 (levels 0 to 3), happy:1,sad:1, va:0.6,-0.3, track.csv, or auto: from the voice.",
+        ),
+    ] = None,
+    person: Annotated[
+        str | None,
+        typer.Option("--person", metavar="NAME", help="One of the people a talker was trained on, or their number."),
+    ] = None,
     laughter: Annotated[
         float | None,
         typer.Option("--laughter", help="Multiplies the laughter where the voice laughs; 0: none.  [default: 1]"),
@@ -140,6 +152,8 @@ def animate(
             head=head,
             avatar=avatar,
             look=Look(skin, eyes, hair),
+            emotion=emotion,
+            person=person,
             laughter=laughter,
             gestures=gestures,
             head_motion=head_motion,

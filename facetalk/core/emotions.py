@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import conv1d
 
 from facetalk.core.circumplex import amounts_at
 from facetalk.core.errors import FacetalkError, UsageError
@@ -39,6 +40,9 @@ MAX_LEVEL = 3.0
 
 DEFAULT_LEVEL = 2.0
 """Of emotions that are named without a level, in sum."""
+
+EASING_S = 0.6
+"""Time in which a track that jumps changes a face: expressions take half a second to form (Hess and Kleck 1990)."""
 
 _NAMED = {name: name for name in EMOTIONS} | {word: name for name in EMOTIONS for word in SYNONYMS[name].split()}
 _SLACK = 1e-4
@@ -85,8 +89,13 @@ class EmotionTrack:
         return resample(self.levels, self.times, times)
 
     def frames(self, num_frames: int, fps: float = FPS) -> Float[Tensor, "frames emotions"]:
-        """Level of each emotion at the start of each frame."""
-        return self.at(frame_times(num_frames, fps))
+        """Level of each emotion in each frame, with corners rounded over `EASING_S`: no face changes at once."""
+        if len(self.times) == 1:
+            return self.levels.expand(num_frames, -1).clone()
+        reach = max(1, round(EASING_S / 2 * fps))
+        rows = self.at(frame_times(num_frames + 2 * reach, fps) - reach / fps)
+        weights = torch.hann_window(2 * reach + 3, periodic=False)[1:-1]
+        return conv1d(rows.T[:, None], (weights / weights.sum())[None, None])[:, 0].T
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.camera import Camera
+from facetalk.core.emotions import EMOTIONS, MAX_LEVEL
 from facetalk.core.errors import InvalidValueError, UsageError
 from facetalk.core.events import Event, cut_events, events_at_times, in_order
 from facetalk.core.rotations import axis_angle_to_quaternion, quaternion_to_axis_angle, slerp
@@ -30,7 +31,13 @@ MIN_FPS, MAX_FPS = 1.0, 1000.0
 
 MOST_HOURS = 24
 
-_LARGEST = {"expression": 1e3, "laughter": 1e3, "transl": 1e4, "betas": 1e3} | dict.fromkeys(POSES, 1e3)
+_LARGEST = {
+    "expression": 1e3,
+    "laughter": 1e3,
+    "emotion": MAX_LEVEL + 0.01,
+    "transl": 1e4,
+    "betas": 1e3,
+} | dict.fromkeys(POSES, 1e3)
 """Largest absolute value; meters and radians, and standard deviations or weights near 1. Far beyond any face, and far
 below what single precision no longer distinguishes."""
 
@@ -72,6 +79,8 @@ class Motion:
     """What happens when, by start."""
     laughter: Float[Tensor, "frames n_controls"] | None = None
     """The part of expression and jaw pose, side by side, that laughter added; see `without_laughter`."""
+    emotion: Float[Tensor, "frames emotions"] | None = None
+    """Level, 0 to 3, of each of `core.emotions.EMOTIONS`; None where nobody has asked for an emotion."""
 
     def __post_init__(self) -> None:
         for name, columns in (("expression", None), *dict.fromkeys((*POSES, "transl"), 3).items()):
@@ -87,6 +96,9 @@ class Motion:
         wanted = (self.num_frames, self.expression.shape[1] + 3)
         if self.laughter is not None and (not isinstance(self.laughter, Tensor) or self.laughter.shape != wanted):
             raise ValueError(f"laughter must be a tensor {wanted}, not {_kind(self.laughter)}")
+        wanted = (self.num_frames, len(EMOTIONS))
+        if self.emotion is not None and (not isinstance(self.emotion, Tensor) or self.emotion.shape != wanted):
+            raise ValueError(f"emotion must be a tensor {wanted}, not {_kind(self.emotion)}")
         if len(self.expression_names) != self.expression.shape[1]:
             raise ValueError(f"{len(self.expression_names)} names for {self.expression.shape[1]} expression columns")
         for name in (*POSES, "transl"):

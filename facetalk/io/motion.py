@@ -5,6 +5,7 @@ Arrays, one row per frame: `expression (T,E)` with `expression_names (E,)`, `glo
 `fps`, `betas (S,)` and `meta`, a JSON object whose `events` say what happens when (`io/event_track.py`). A fit adds
 `camera_K (3,3)`, `image_size (2,)`, `fit_error (T,)` in inter-ocular units, `confidence (T,)`, `source`, `source_fps`.
 Where somebody laughs there is `laughter (T,E+3)`: how much of expression and jaw pose is laughter rather than speech.
+With an emotion there is `emotion (T,8)`: the level, 0 to 3, of each of `core.emotions.EMOTIONS`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from facetalk.core.camera import Camera
+from facetalk.core.emotions import EMOTIONS
 from facetalk.core.errors import FacetalkError, InvalidValueError
 from facetalk.core.motion import MOST_HOURS, POSES, Motion, check_values
 from facetalk.core.text import unicode_name
@@ -35,7 +37,7 @@ VERSION = 1
 
 _ARRAYS = frozenset((
     "format", "version", "head", "fps", "expression", "expression_names", *POSES, "transl", "betas", "meta", "camera_K",
-    "image_size", "fit_error", "confidence", "source", "source_fps", "laughter",
+    "image_size", "fit_error", "confidence", "source", "source_fps", "laughter", "emotion",
 ))  # fmt: skip
 _MOST_BYTES = 512 << 20
 """Of all arrays; an hour has 35 MB."""
@@ -76,6 +78,8 @@ def read_motion(path: Path | str) -> Motion:
     }
     if "laughter" in arrays:
         quality["laughter"] = _floats(path, arrays, "laughter", (num_frames, len(names) + 3))
+    if "emotion" in arrays:
+        quality["emotion"] = _floats(path, arrays, "emotion", (num_frames, len(EMOTIONS)))
     meta = _meta(path, arrays, num_frames / fps / 3600)
     motion = Motion(
         head=_head(path, arrays),
@@ -119,7 +123,7 @@ def write_motion(path: Path | str, motion: Motion) -> None:
     }
     tensors: dict[str, Tensor | None] = {
         name: getattr(motion, name)
-        for name in ("expression", *POSES, "transl", "betas", "fit_error", "confidence", "laughter")
+        for name in ("expression", *POSES, "transl", "betas", "fit_error", "confidence", "laughter", "emotion")
     }
     arrays |= {name: _float32(value) for name, value in tensors.items() if value is not None}
     if motion.camera is not None:

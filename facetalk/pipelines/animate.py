@@ -14,6 +14,7 @@ import torch
 from facetalk.audio.activity import phrases
 from facetalk.audio.seed import recording_seed
 from facetalk.core.audio_part import AudioPart
+from facetalk.core.emotions import EmotionTrack
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.progress import Progress, no_progress
@@ -50,9 +51,11 @@ from facetalk.pipelines.export import check_heads, export_formats
 from facetalk.pipelines.records import fingerprint, write_record
 from facetalk.pipelines.styles import check_style, resolve_style
 from facetalk.pipelines.transcripts import transcript_for, warn_if_wrong
-from facetalk.talkers.base import Direction, LaughingTalker, Talker
+from facetalk.talkers.base import Direction, LaughingTalker, Talker, reject_unsupported
+from facetalk.talkers.emotion import speak_with_emotion, with_emotion
 from facetalk.talkers.laughtalk import add_laughter
 from facetalk.talkers.registry import load_talker
+from facetalk.talkers.voice_emotion import emotion_of_voice, listener
 
 _HEAD = "facetalk"
 """The head of a face that rests; it has the ARKit channels."""
@@ -95,10 +98,11 @@ class Animator:
     def motion(self, waveform: Waveform, options: AnimateOptions) -> Motion:
         """Return the motion of the talker with gestures and phrases, on the talker's head; `meta` holds the seed."""
         seed = recording_seed(waveform) if options.seed is None else options.seed
+        direction = replace(self.direction, emotion=self._emotion(waveform, options))
         if isinstance(self.talker, LaughingTalker):
-            motion = self.talker.speak(waveform, replace(self.direction, laughter=options.laughter))
+            motion = speak_with_emotion(self.talker, waveform, replace(direction, laughter=options.laughter))
         else:
-            motion = add_laughter(self.talker.speak(waveform, self.direction), waveform, options.laughter)
+            motion = add_laughter(speak_with_emotion(self.talker, waveform, direction), waveform, options.laughter)
         motion = add_gestures(
             motion,
             waveform,
@@ -111,12 +115,20 @@ class Animator:
         motion = controlled(motion, options.control)
         return motion.with_events(phrases(waveform)).replace(meta={**motion.meta, "seed": seed})
 
+    def _emotion(self, waveform: Waveform, options: AnimateOptions) -> EmotionTrack | None:
+        """What is asked for, or what is heard."""
+        if options.hears_emotion:
+            return emotion_of_voice(listener(self.talker).hear_emotion(waveform))
+        return options.emotion_track()
+
     def idle(self, options: AnimateOptions) -> Motion:
         """Return the motion of a face that rests, whose end joins its beginning; `meta` holds the seed."""
         seed = options.seed or 0
         num_frames = frames_for(options.idle_s or 0.0)
         rest = torch.zeros(num_frames, len(ARKIT_NAMES))
         motion = still_motion(_HEAD, rest, ARKIT_NAMES, FPS, len(identity_names(_HEAD)))
+        track = options.emotion_track()
+        motion = motion if track is None else with_emotion(motion, motion, track)
         idle = Idle(options.moving_head, options.blinks, options.directed_gaze())
         motion = controlled(idle.loop(motion, torch.Generator().manual_seed(seed)), options.control)
         return motion.replace(meta={**motion.meta, "seed": seed})
@@ -131,6 +143,8 @@ def animate(
     head: str = "facetalk",
     look: Look | None = None,
     avatar: Path | str | None = None,
+    emotion: str | Path | EmotionTrack | None = None,
+    person: str | None = None,
     laughter: float | None = None,
     gestures: str = DEFAULT,
     head_motion: float = 1.0,
@@ -162,6 +176,9 @@ def animate(
         head: a bundled or installed head, or `flame:PATH`, `ict:PATH`, `gnm:PATH`.
         look: colors of skin, eyes and hair; the head's own if omitted.
         avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head in `.glb` and video.
+        emotion: what the face feels: `happy`, `happy:2`, `happy:1,surprised:1`, `va:0.6,-0.3`, a CSV file with emotions
+            over time, or `auto`, from the voice.
+        person: one of the people that the talker was trained on, by name or number.
         laughter: multiplies how much the face laughs where the voice does; 0 for not at all, at most 2. If None, it is
             1 where the weights of LaughTalk are installed.
         gestures: what moves head and eyes: `idle` from statistics, `facial` as learned from speech, or a folder that
@@ -203,6 +220,8 @@ def animate(
         head=head,
         look=look or Look(),
         avatar=avatar,
+        emotion=emotion,
+        person=person,
         laughter=laughter,
         gestures=gestures,
         head_motion=head_motion,
@@ -294,14 +313,19 @@ def load_animator(options: AnimateOptions, timings: dict[str, float]) -> Animato
     """Load head and talker; the style is neutral."""
     with _timed(timings, "load"):
         head, talker = load_head(options.head, options.look), load_talker(options.talker)
-    return Animator(head, talker, Direction())
+        direction = Direction(person=options.person)
+        reject_unsupported(talker.name, direction, talker.supported)
+        if options.hears_emotion:
+            listener(talker)
+    return Animator(head, talker, direction)
 
 
 def with_style(animator: Animator, options: AnimateOptions, timings: dict[str, float], progress: Progress) -> Animator:
     """Resolve the style, which may mean that a video is fitted."""
     with _timed(timings, "style"):
         code = resolve_style(options.style or "", animator.talker, head=animator.head, progress=progress)
-    return replace(animator, direction=Direction(style=code, strength=options.style_strength))
+    styled = replace(animator.direction, style=code, strength=options.style_strength)
+    return replace(animator, direction=styled)
 
 
 def animate_one(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from numbers import Real
 from pathlib import Path
 
+import torch
+
 from facetalk.core.audio_part import AudioPart
+from facetalk.core.emotions import EmotionTrack
 from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
 from facetalk.core.motion import check_fps
 from facetalk.core.text import unicode_name
@@ -16,6 +20,7 @@ from facetalk.data.sources import clip_names, find_speech, refuse_same_names
 from facetalk.exporters.base import check_size
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
+from facetalk.io.emotion_track import emotion_track, is_track_file
 from facetalk.io.media import checked_file
 from facetalk.io.voices import SpokenText
 from facetalk.io.weights import MODEL_FILE
@@ -46,6 +51,11 @@ class AnimateOptions:
     """Colors of skin, eyes and hair."""
     avatar: str | Path | None = None
     """The user's own character, a `.glb`, `.gltf` or `.vrm` file, in place of the head in `.glb` and video."""
+    emotion: str | Path | EmotionTrack | None = None
+    """What the face feels: `happy`, `happy:2`, `happy:1,surprised:1`, `va:0.6,-0.3`, a CSV file with emotions over
+    time, or `auto`, from the voice; see `facetalk.io.emotion_track`."""
+    person: str | None = None
+    """One of the people that the talker was trained on, by name or number."""
     laughter: float | None = None
     """Multiplies how much the face laughs where the voice does; 0 for not at all, at most 2. If None, it is 1 where the
     weights of LaughTalk are installed."""
@@ -92,6 +102,7 @@ class AnimateOptions:
         check_factors(self.head_motion, self.blinks)
         check_gesture(self.gestures)
         self.directed_gaze()
+        self.emotion_track()
         check_seed(self.seed)
         check_fps(self.fps)
         check_size(self.size)
@@ -103,6 +114,15 @@ class AnimateOptions:
     def directed_gaze(self) -> Gaze:
         """Where the eyes look, and how far they wander."""
         return Gaze(0.0 if self.still else self.gaze, self.eye_contact, look_target(self.look_at))
+
+    def emotion_track(self) -> EmotionTrack | None:
+        """Which emotions when; None without any, and where the voice decides."""
+        return None if self.emotion is None else emotion_track(self.emotion)
+
+    @property
+    def hears_emotion(self) -> bool:
+        """Whether the voice decides."""
+        return self.emotion is not None and self.emotion_track() is None
 
     @property
     def moving_head(self) -> float:
@@ -124,6 +144,9 @@ def check_idle(options: AnimateOptions) -> None:
         raise UsageError(f"idle is {seconds} s; a loop is 1 to {LONGEST_IDLE_S:g} s long")
     if options.spoken is not None or options.transcript is not None:
         raise UsageError("an idle face says nothing; give --idle without text and transcript")
+    track = options.emotion_track()
+    if options.hears_emotion or (track is not None and len(track.times) > 1):
+        raise UsageError("a loop ends where it begins; give --idle an emotion that lasts, such as happy:1")
     target = look_target(options.look_at)
     if target is not None and bool((target != target[:1]).any()):
         raise UsageError(
@@ -233,6 +256,8 @@ def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
         "style_strength": options.style_strength,
         "talker": options.talker,
         "head": options.head,
+        **_emotion(options.emotion),
+        "person": options.person,
         "laughter": options.laughter,
         "gestures": _gesture_name(options.gestures),
         "head_motion": options.moving_head,
@@ -273,6 +298,16 @@ def _gesture_name(gestures: str) -> str:
     """Return how the motion file names its gestures: a folder of weights by what it holds."""
     weights = Path(gestures) / MODEL_FILE
     return gestures if not weights.is_file() else f"{unicode_name(Path(gestures).name)} {fingerprint(weights)}"
+
+
+def _emotion(asked: str | Path | EmotionTrack | None) -> dict[str, object]:
+    """Return which emotion is shown, a file by its name and content."""
+    if isinstance(asked, EmotionTrack):
+        values = torch.cat([asked.times[:, None].double(), asked.levels.double()], 1)
+        return {"emotion": "track", "emotion_fingerprint": hashlib.sha256(values.numpy().tobytes()).hexdigest()[:16]}
+    if asked is None or not (isinstance(asked, Path) or is_track_file(asked)):
+        return {"emotion": asked}
+    return {"emotion": unicode_name(Path(asked).name), "emotion_fingerprint": fingerprint(Path(asked))}
 
 
 def _look_at(place: str | Path | None) -> dict[str, object]:

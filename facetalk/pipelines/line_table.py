@@ -25,8 +25,8 @@ LOOK = ("skin", "eyes", "hair")
 CONTROL = ("gain", "offset", "only")
 PART = ("channel", "from", "to")
 COLUMNS = (
-    "file", "name", *SAID, "style", "talker", "head", "format", "gestures", "look_at", *NUMBERS, *WHOLE_NUMBERS, *LOOK,
-    *CONTROL, *PART,
+    "file", "name", *SAID, "style", "emotion", "person", "talker", "head", "format", "gestures", "look_at", *NUMBERS,
+    *WHOLE_NUMBERS, *LOOK, *CONTROL, *PART,
 )  # fmt: skip
 """`file` or `text` is needed; `name` is that of the outputs; the others are options of `facetalk animate`."""
 
@@ -161,8 +161,8 @@ def _line(number: int, cells: Mapping[str, str], folder: Path, defaults: Animate
     changes: dict[str, Any] = {column: parse_number(cells[column], column) for column in NUMBERS if column in cells} | {
         column: _whole(cells[column], column) for column in WHOLE_NUMBERS if column in cells
     }
-    changes |= {column: cells[column] for column in ("talker", "head", "gestures") if column in cells}
-    for column in ("style", "look_at"):
+    changes |= {column: cells[column] for column in ("talker", "person", "head", "gestures") if column in cells}
+    for column in ("style", "emotion", "look_at"):
         if column in cells:
             beside = folder / cells[column]
             changes[column] = beside if beside.is_file() else cells[column]

@@ -87,6 +87,11 @@ class Talker(Protocol):
         """What users call it."""
         ...
 
+    @property
+    def supported(self) -> Collection[str]:
+        """Names of the fields of `Direction` that it follows."""
+        ...
+
     def speak(
         self,
         waveform: Waveform,

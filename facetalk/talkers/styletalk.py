@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from facetalk.audio.segmentation import PhonemeTrack
 from facetalk.audio.transcript import Transcript
 from facetalk.audio.visemes import BILABIAL, LABIODENTAL
 from facetalk.core.config import build, check_ranges
+from facetalk.core.emotions import EMOTIONS, MAX_LEVEL, NEUTRAL, EmotionTrack
 from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, streamed_windows
@@ -27,7 +28,7 @@ from facetalk.motion.heads import identity_names
 from facetalk.motion.regions import controlled
 from facetalk.networks.registry import describe, load, load_speech
 from facetalk.networks.styletalk import SpeechFeatures, StyleTalkGenerator, feature_blocks
-from facetalk.talkers.base import Direction, reject_unsupported
+from facetalk.talkers.base import MAX_STRENGTH, Direction, reject_unsupported
 from facetalk.talkers.lip_contact import close_where_heard, contact, limit_opening, resting, touch_teeth
 from facetalk.talkers.styles import bundled_styles, fingerprint, mixture_named, strengthened
 
@@ -69,10 +70,38 @@ class SpeakingConfig:
         check_ranges(self, decoder_share=(0, 1), parting_share=(0, 1), taper_mm=(0, 100))
 
 
+@dataclass(frozen=True, eq=False)
+class StyleMixture:
+    """Styles, and how much of the motion of each is shown in each frame.
+
+    Motions are blended rather than codes: each style is one code for a whole stretch of speech, in the decoders as in
+    their training, and a blend of motions is a straight line from one to the other.
+    """
+
+    codes: Float[Tensor, "styles style"]
+    shares: Float[Tensor, "frames styles"] | None = None
+    """In sum 1 in each frame; None for a single style."""
+
+    def cut(self, frames: slice) -> StyleMixture:
+        """The styles that occur in some frames, with their shares."""
+        if self.shares is None:
+            return self
+        shares = self.shares[frames]
+        shown = shares.amax(0) > 0
+        return StyleMixture(self.codes[shown], shares[:, shown])
+
+    def blended(self, motions: Sequence[Float[Tensor, "1 frames n"]]) -> Float[Tensor, "1 frames n"]:
+        """The mixture of the motions of all styles."""
+        if self.shares is None:
+            return motions[0]
+        weights = self.shares.to(motions[0]).T[:, None, :, None]
+        return (weights * torch.stack(list(motions)).clamp(0, 1)).sum(0)
+
+
 class StyleTalk:
     """A talker that takes over the speaking style of a reference."""
 
-    supported = ("style", "strength", "control", "transcript")
+    supported = ("style", "strength", "emotion", "control", "transcript")
     """Fields of `Direction` that it follows."""
 
     def __init__(
@@ -126,6 +155,11 @@ class StyleTalk:
         return cls(generator, speech, config, name=name, head=head, num_betas=num_betas, styles=bundled_styles(folder))
 
     @property
+    def emotions(self) -> tuple[str, ...]:
+        """See `EmotionalTalker`: those that have a style of their own."""
+        return tuple(name for name in EMOTIONS if name in self.styles and name != NEUTRAL)
+
+    @property
     def neutral_style(self) -> Float[Tensor, " style"]:
         """Mean style code over the training clips that show no named mood."""
         return self.generator.neutral_style
@@ -144,15 +178,26 @@ class StyleTalk:
         direction = direction or Direction()
         reject_unsupported(self.name, direction, self.supported)
         waveform = checked_waveform(waveform)
-        code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+        code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
+        mixture = self._mixture(code, direction.emotion, num_frames)
         phonemes = PhonemeTrack()
         known = None if direction.transcript is None else self._known(waveform, direction.transcript)
         features = self._heard(feature_blocks(self.speech, waveform), phonemes, known)
-        expression = self._decode_blocks(features, num_frames, code)
+        expression = self._decode_blocks(features, num_frames, mixture)
         motion = still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
         events = phonemes.finish() if known is None else known.with_heard(phonemes.finish())
         return controlled(motion.with_events(events), direction.control)
+
+    def _mixture(self, code: Float[Tensor, " style"], emotion: EmotionTrack | None, num_frames: int) -> StyleMixture:
+        """A style that moves towards those of the emotions: all the way at level 3, as an exaggeration of theirs."""
+        shown = () if emotion is None else [name for name in self.emotions if name in emotion.shown]
+        if emotion is None or not shown:
+            return StyleMixture(code[None])
+        shares = emotion.frames(num_frames)[:, [EMOTIONS.index(name) for name in shown]] / MAX_LEVEL
+        codes = [code + MAX_STRENGTH * (self.styles[name].to(code) - self.neutral_style) for name in shown]
+        rest = (1 - shares.sum(1, keepdim=True)).clamp_min(0)
+        return StyleMixture(torch.stack([code, *codes]), torch.cat([rest, shares], 1))
 
     def _known(self, waveform: Waveform, transcript: Transcript) -> KnownSpeech:
         """Find a transcript in a recording, for which its features are computed once more: they are not held."""
@@ -215,33 +260,40 @@ class StyleTalk:
         self, features: Float[Tensor, "frames features"], style_code: Float[Tensor, " style"]
     ) -> Float[Tensor, "frames n_expression"]:
         """Return the expression in [0, 1] for speech of any length, decoded in pieces with exact seams."""
-        return self._decode_blocks([features], len(features), style_code).to(features.device)
+        return self._decode_blocks([features], len(features), StyleMixture(style_code[None])).to(features.device)
 
     @torch.no_grad()
     def _decode_blocks(
-        self, blocks: Iterable[Float[Tensor, "_ features"]], num_frames: int, style_code: Float[Tensor, " style"]
+        self, blocks: Iterable[Float[Tensor, "_ features"]], num_frames: int, mixture: StyleMixture
     ) -> Float[Tensor, "frames n_expression"]:
         """Return the expression for features that come block by block, of which only those in use are held."""
         expression = torch.empty(num_frames, len(ARKIT_NAMES))
         margin, done = self.generator.config.context, 0
         for rows, keep in streamed_windows(checked(blocks, num_frames), num_frames, CHUNK_FRAMES + 2 * margin, margin):
-            piece = self._decode_piece(rows[None].to(style_code), style_code)[0, keep]
+            read = slice(done - keep.start, done - keep.start + len(rows))
+            piece = self._decode_piece(rows[None].to(mixture.codes), mixture.cut(read))[0, keep]
             expression[done : done + len(piece)] = piece.clamp(0, 1)
             done += len(piece)
         return expression
 
     def _decode_piece(
-        self, features: Float[Tensor, "1 frames features"], style_code: Float[Tensor, " style"]
+        self, features: Float[Tensor, "1 frames features"], mixture: StyleMixture
     ) -> Float[Tensor, "1 frames n_expression"]:
-        present = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
-        made = self.generator(features, present, style_code[None])
-        expression = made.expression(self.config.decoder_share, self._calmed(_lids_limited(made.level), features))
+        expression = mixture.blended([self._decode_style(features, code) for code in mixture.codes])
         if not self.config.contacts:
             return expression
         bilabial, bite = (features[..., columns].sum(-1) for columns in (self._bilabials, self._labiodentals))
         touch, gap_dirs = contact(bite), self.generator.gap_dirs
         expression = touch_teeth(limit_opening(expression.clamp(0, 1), gap_dirs), touch, gap_dirs)
         return close_where_heard(expression, bilabial, touch, gap_dirs, self.config.taper_mm)
+
+    def _decode_style(
+        self, features: Float[Tensor, "1 frames features"], style_code: Float[Tensor, " style"]
+    ) -> Float[Tensor, "1 frames n_expression"]:
+        """Return the expression of one style before lips and teeth are brought into contact."""
+        present = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
+        made = self.generator(features, present, style_code[None])
+        return made.expression(self.config.decoder_share, self._calmed(_lids_limited(made.level), features))
 
     def _calmed(
         self, level: Float[Tensor, "batch 1 n_expression"], features: Float[Tensor, "batch frames features"]

@@ -29,6 +29,7 @@ class Mumbler:
     """Opens the mouth by random amounts that grow with the level of its emotion."""
 
     emotions = ("happy",)
+    supported = ("emotion",)
 
     def __init__(self, name: str = "mumbler") -> None:
         self.name = name
@@ -44,7 +45,7 @@ class Mumbler:
         generator: torch.Generator | None = None,
     ) -> Motion:
         direction = direction or Direction()
-        reject_unsupported(self.name, direction, ("emotion",))
+        reject_unsupported(self.name, direction, self.supported)
         generator = generator or torch.Generator().manual_seed(0)
         expression = torch.zeros(frames_for(len(waveform) / SAMPLE_RATE), len(ARKIT_NAMES))
         levels = (direction.emotion or parse_emotions("happy:0.5")).frames(len(expression))

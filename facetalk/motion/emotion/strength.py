@@ -1,0 +1,79 @@
+"""The guarantee about strength: what a talker's own emotion lacks of the table's amounts is added to its motion.
+
+In the mean over a take, every characteristic channel moves by at least the amount of the table against the same take
+without emotion, or as far as its range goes. A talker that does more by itself keeps what it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from facetalk.motion.emotion.amounts import Amounts
+
+AROUND_FRAMES = 30
+"""What a talker does by itself is measured over this many frames to either side, so that its words stay in motion."""
+
+_CERTAIN = 0.05
+"""Amounts from which on a channel is moved wholly towards them, so that nothing jumps where an amount changes sign."""
+_CORRECTIONS = 5
+"""Rounds in which the means are corrected for what limits and closed lips take away."""
+_MOST_ADDED = 1.5
+"""Of a correction, as a multiple of the amount: where there is no room, there is no use in asking for more."""
+_AIM = 1.02
+"""Of the amounts: later steps, such as rounding in files, may take a little away."""
+
+
+def with_amounts(
+    without: Float[Tensor, "frames channels"],
+    own: Float[Tensor, "frames channels"],
+    levels: Float[Tensor, "frames emotions"],
+    amounts: Amounts,
+    emphasis: Float[Tensor, " frames"],
+    finish: Callable[[Float[Tensor, "frames channels"]], Float[Tensor, "frames channels"]],
+) -> Float[Tensor, "frames channels"]:
+    """Return the expression of an emotional take that moves by at least the table's amounts.
+
+    Args:
+        without: ARKit channels of the take without emotion, in [0, 1].
+        own: of the same take as the talker itself shows the emotion; the same as `without` if it shows none.
+        levels: of each emotion.
+        amounts: the table.
+        emphasis: factor on what is added, around 1.
+        finish: what is done to an expression at last, such as closing its lips.
+    """
+    wanted, held = _AIM * amounts.moved(levels), amounts.held(levels)
+    added = _lacking(wanted, held, local_mean(own - without)) * emphasis[:, None]
+    goal, more = wanted.abs().mean(0), torch.zeros(wanted.shape[1])
+    shown = finish((own + added).clamp(0, 1))
+    for _ in range(_CORRECTIONS):
+        short = goal - (wanted.sign() * (shown - without)).mean(0)
+        if bool((short < 1e-4).all()):
+            break
+        more = (more + short.clamp_min(0) / goal.clamp_min(1e-6)).clamp(max=_MOST_ADDED)
+        shown = finish((own + added + more * wanted * emphasis[:, None]).clamp(0, 1))
+    return shown
+
+
+def local_mean(rows: Float[Tensor, "frames channels"]) -> Float[Tensor, "frames channels"]:
+    """Weighted mean of the rows around each frame, that of the ends taken over fewer rows."""
+    reach = min(AROUND_FRAMES, len(rows) - 1)
+    weights = torch.hann_window(2 * reach + 3, periodic=False).to(rows)[None, None, 1:-1]
+    columns = torch.cat([rows.new_ones(1, len(rows)), rows.T])[:, None]
+    summed = functional.conv1d(columns, weights, padding=reach)[:, 0]
+    return (summed[1:] / summed[:1]).T
+
+
+def _lacking(
+    wanted: Float[Tensor, "frames channels"],
+    held: Float[Tensor, "frames channels"],
+    own: Float[Tensor, "frames channels"],
+) -> Float[Tensor, "frames channels"]:
+    """What has to be added to what a talker does by itself; nothing to a channel that is not characteristic."""
+    up, down = ((sign * wanted / _CERTAIN).clamp(0, 1) for sign in (1, -1))
+    falling = torch.maximum(down, held * (1 - up))
+    return up * (wanted - own).clamp_min(0) + falling * (wanted.clamp_max(0) - own).clamp_max(0)

@@ -1,0 +1,109 @@
+"""Emotion for every talker: what it shows by itself, and what is added to that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from facetalk.audio.activity import loudness_db
+from facetalk.audio.samples import Samples
+from facetalk.core.emotions import EmotionTrack
+from facetalk.core.errors import FacetalkError
+from facetalk.core.motion import Motion
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.io.audio import Waveform
+from facetalk.losses.geometry import LipGeometry
+from facetalk.motion.emotion.amounts import shipped_amounts
+from facetalk.motion.emotion.strength import local_mean, with_amounts
+from facetalk.motion.heads import load_head
+from facetalk.talkers.base import Direction, EmotionalTalker, Talker
+from facetalk.talkers.laughtalk import closed_where_spoken
+
+EMPHASIS = 0.2
+"""By how much of itself an expression grows with the loudness of a phrase, and falls in a pause."""
+
+_RANGE_DB = 12.0
+"""Around its mean, within which the loudness of phrases lies."""
+
+
+def speak_with_emotion(talker: Talker, waveform: Waveform, direction: Direction) -> Motion:
+    """Return the motion of a talker in which each emotion moves its channels by at least the amounts of the table.
+
+    A talker that follows emotions speaks twice, because the amounts are measured against the take without emotion.
+
+    Args:
+        talker: any one whose head has the ARKit channels.
+        waveform: mono speech at 16 kHz.
+        direction: how to say it; without an emotion, the talker speaks as it does by itself.
+
+    Returns:
+        The motion; its `emotion` has the level of each emotion in each frame.
+
+    Raises:
+        FacetalkError: the talker's head lacks the ARKit channels.
+    """
+    track = direction.emotion
+    if track is None:
+        return talker.speak(waveform, direction)
+    calm = EmotionTrack.constant({}) if isinstance(talker, EmotionalTalker) else None
+    without = talker.speak(waveform, replace(direction, emotion=calm))
+    if without.expression_names != ARKIT_NAMES:
+        raise FacetalkError(
+            f"emotions move the ARKit channels, which {without.head!r} motion of the talker {talker.name} does not have"
+        )
+    own = without
+    if isinstance(talker, EmotionalTalker) and track.shown:
+        own = talker.speak(waveform, direction)
+    return with_emotion(without, own, track, emphasis(waveform, own.num_frames))
+
+
+def with_emotion(
+    without: Motion, own: Motion, track: EmotionTrack, strength: Float[Tensor, " frames"] | None = None
+) -> Motion:
+    """Return a motion with what it lacks of the table's amounts added; on P, B and M its lips close.
+
+    Args:
+        without: the take without emotion, at 30 fps, with the ARKit channels.
+        own: the same take as the talker shows the emotion; the same motion if it shows none.
+        track: which emotions when.
+        strength: see `emphasis`; constant if None.
+    """
+    levels = track.frames(own.num_frames)
+    if not track.shown:
+        return own.replace(emotion=levels)
+    closed = _closing(own)
+    strength = torch.ones(own.num_frames) if strength is None else strength
+    expression = with_amounts(without.expression, own.expression, levels, shipped_amounts(), strength, closed)
+    return own.replace(expression=expression, emotion=levels)
+
+
+def emphasis(waveform: Samples, num_frames: int) -> Float[Tensor, " frames"]:
+    """Factor on an added expression, with mean 1: more of it in loud phrases, less in pauses.
+
+    Args:
+        waveform: 16 kHz.
+        num_frames: at 30 fps.
+    """
+    level = loudness_db(waveform)[:num_frames]
+    level = torch.cat([level, level[-1:].expand(num_frames - len(level))])
+    level = level.maximum(level.amax() - 4 * _RANGE_DB)
+    slow = local_mean(level[:, None])[:, 0]
+    factor = 1 + EMPHASIS * ((slow - slow.mean()) / _RANGE_DB).clamp(-1, 1)
+    return factor / factor.mean()
+
+
+def _closing(motion: Motion) -> Callable[[Float[Tensor, "frames 52"]], Float[Tensor, "frames 52"]]:
+    """Close the lips of an expression where the motion's words do, on the motion's head."""
+    gap_dirs = LipGeometry(load_head(motion.head).assets).curve_dirs[:, 0]
+    return partial(_closed, motion, gap_dirs)
+
+
+def _closed(
+    motion: Motion, gap_dirs: Float[Tensor, " 52"], expression: Float[Tensor, "frames 52"]
+) -> Float[Tensor, "frames 52"]:
+    return closed_where_spoken(motion, expression, gap_dirs).clamp(0, 1)
