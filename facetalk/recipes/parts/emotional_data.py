@@ -147,6 +147,7 @@ class EmotionalSampler:
             gap_dirs: by how many millimeters each channel parts the lips.
             config: sizes.
         """
+        self.tracked = clips
         self.clips = [clip for clip in clips if len(clip.rows)]
         if not self.clips:
             raise FacetalkError("there is no clip with audio to train on; check the dataset and dev_speakers")
