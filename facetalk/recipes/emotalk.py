@@ -24,7 +24,14 @@ from facetalk.io.weights import write_model
 from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import decorrelation, weighted_mean
 from facetalk.motion.heads import load_head_assets
-from facetalk.networks.emotalk import IDLE_NAMES, ContentCritics, EmoTalkConfig, EmoTalkNetwork
+from facetalk.networks.emotalk import (
+    IDLE_NAMES,
+    REACH_FRAMES,
+    ContentCritics,
+    EmoTalkConfig,
+    EmoTalkNetwork,
+    windowed,
+)
 from facetalk.networks.registry import load_speech
 from facetalk.networks.speech_rows import SpeechRows
 from facetalk.networks.styletalk import SpeechFeatures, feature_blocks
@@ -49,12 +56,14 @@ from facetalk.training.optim import OptimConfig
 
 MIN_SPREAD = 0.02
 """Channels that move less are measured in this unit: their movement is noise of the tracker."""
+MIN_STATISTIC = 1e-3
+"""Least spread of what is heard: columns that hardly vary would be blown up."""
 MIN_GAP_MM = 0.3
 """Smaller movements of the lips are noise of the tracker."""
 LIDS_AT_MOST = 0.1
 """Of the resting lids: those of the tracked faces are lower where somebody looks down."""
 AMPLITUDE_CLIPS = 40
-MAX_AMPLITUDE = 2.0
+MIN_AMPLITUDE, MAX_AMPLITUDE = 0.5, 2.0
 
 
 SHARED = "shared"
@@ -104,7 +113,7 @@ class EmoTalkTrainingConfig(RunConfig):
     """How often the level of an example is not told."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: EmoTalkDataConfig = field(default_factory=EmoTalkDataConfig)
-    network: EmoTalkConfig = field(default_factory=lambda: EmoTalkConfig(sounds=("neutral",), emotions=("neutral",)))
+    network: EmoTalkConfig = field(default_factory=EmoTalkConfig)
     loss_weights: EmoTalkLossWeights = field(default_factory=EmoTalkLossWeights)
 
     def __post_init__(self) -> None:
@@ -153,7 +162,10 @@ class EmoTalkTask:
         network.gap_dirs.copy_(lips.curve_dirs[:, 0])
         heard = torch.cat([example.rows for example in (*sampler.clips, *sampler.spoken)])
         network.feature_mean.copy_(heard.mean(0))
-        network.feature_std.copy_(heard.std(0).clamp_min(1e-3))
+        network.feature_std.copy_(heard.std(0).clamp_min(MIN_STATISTIC))
+        around = torch.cat([self._statistics(example) for example in sampler.spoken or sampler.clips])
+        network.context_mean.copy_(around.mean(0))
+        network.context_std.copy_(around.std(0).clamp_min(MIN_STATISTIC))
         shown = torch.cat([example.expression[example.trusted > 0] for example in sampler.clips])
         network.mean.copy_(shown.mean(0))
         network.spread.copy_(shown.std(0).clamp_min(MIN_SPREAD))
@@ -162,6 +174,12 @@ class EmoTalkTask:
         network.spread[idle] = 0
         self.driven = torch.ones(len(ARKIT_NAMES))
         self.driven[idle] = 0
+
+    def _statistics(self, example: EmotionalExample) -> Float[Tensor, "some statistics"]:
+        """What the emotion encoder sees around some frames of an example."""
+        network = self.model.network
+        rows = (example.rows - network.feature_mean) / network.feature_std
+        return windowed(rows[None])[0, :: REACH_FRAMES // 2]
 
     def sample(self, generator: torch.Generator) -> EmoTalkBatch:
         """Excerpts of the training clips, and pairs of recordings."""

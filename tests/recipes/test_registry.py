@@ -16,6 +16,7 @@ from facetalk.audio.phonemes import PHONEMES, Phoneme
 from facetalk.core.config import plain
 from facetalk.core.errors import UsageError
 from facetalk.data.dataset import read_example
+from facetalk.data.emotional import Shown, emotional_faces
 from facetalk.data.face_corpus import FaceCorpus
 from facetalk.data.laughter import LaughterExample
 from facetalk.data.manifest import Clip, read_manifest
@@ -29,6 +30,7 @@ from facetalk.losses.geometry import LipGeometry, MouthVertices, PointGeometry
 from facetalk.motion.face_scene import FaceScene
 from facetalk.motion.heads import load_head
 from facetalk.networks.critics import SyncCritic
+from facetalk.networks.emotalk import EmoTalkNetwork
 from facetalk.networks.expression_net import ExpressionNet
 from facetalk.networks.face_encoder import CoarseEncoder
 from facetalk.networks.laughtalk import LaughTalkNetwork
@@ -36,9 +38,11 @@ from facetalk.networks.laughter_detector import LaughterDetector
 from facetalk.networks.lip_reader import PhonemeLipReader
 from facetalk.networks.registry import load
 from facetalk.networks.speech_encoder import SpeechEncoder
+from facetalk.networks.speech_rows import SpeechRows
 from facetalk.networks.styletalk import StyleTalkGenerator
 from facetalk.recipes import (
     coarse_encoder,
+    emotalk,
     expression_net,
     facial,
     laughtalk,
@@ -54,6 +58,7 @@ from facetalk.recipes import (
 )
 from facetalk.recipes.base import Recipe, RunConfig
 from facetalk.recipes.evaluation.lip_reader import LabeledMouth
+from facetalk.recipes.parts.emotional_data import EmotionalSampler
 from facetalk.recipes.parts.laughing_data import LaughTalkSampler
 from facetalk.recipes.parts.laughing_set import laughs_with_motion
 from facetalk.recipes.registry import RECIPES, config_names, load_recipe, read_training_config
@@ -73,6 +78,14 @@ TINY: dict[str, dict[str, Any]] = {
     "coarse-encoder": {
         "encoder": {"coarse_width": 8, "coarse_hidden": 8, "marks_hidden": 8}, "data": {"batch_size": 4},
         "bfloat16": False,
+    },
+    "emotalk": {
+        "optim": {"restart_step": 1, "warmup_steps": 1}, "amplitude": 1.0,
+        "network": {
+            "content": TINY_WAV2VEC, "emotion": {**TINY_WAV2VEC, "prosody": True}, "content_width": 8,
+            "emotion_width": 4, "level_width": 2, "person_width": 2, "inner": 8,
+        },
+        "data": {"clips": {"length": 16, "batch_size": 2}, "num_pairs": 1, "num_voices": 2},
     },
     "expression-net": {"net": {"width": 8}, "data": {"batch_size": 2}, "bfloat16": False},
     "facial": {
@@ -131,6 +144,21 @@ def _coarse_encoder(config: Any, clips: list[Clip], folder: Path) -> Task:
     return coarse_encoder.CoarseEncoderTask(
         config, CoarseEncoder(config.encoder), LipGeometry(head.assets), [face], [face]
     )
+
+
+def _emotalk(config: Any, clips: list[Clip], folder: Path) -> Task:
+    speech = ToyEncoder()
+    source = SpeechRows(speech)
+    labeled = [replace(clip, label=label, text="x") for clip in clips for label in ("happy/strong", "neutral")]
+    labeled += [replace(clip, text="y") for clip in labeled]
+    examples = [emotalk.read_clip(clip, source, speech, config)[0] for clip in labeled]
+    lips = LipGeometry(load_head().assets)
+    faces = emotional_faces(Shown(e.clip.speaker, e.clip.label, e.expression) for e in examples)
+    sampler = EmotionalSampler(examples, [], faces, {"happy": 0, "neutral": 1}, lips.curve_dirs[:, 0], config.data)
+    sizes = replace(
+        config.network, sounds=("happy", "neutral"), emotions=faces.emotions, num_persons=len(sampler.persons)
+    )
+    return emotalk.EmoTalkTask(config, EmoTalkNetwork(sizes, source.width), lips, sampler, examples)
 
 
 def _expression_net(config: Any, clips: list[Clip], folder: Path) -> Task:
@@ -244,6 +272,7 @@ def _sync_critic(config: Any, clips: list[Clip], folder: Path) -> Task:
 
 TASKS: dict[str, Callable[[Any, list[Clip], Path], Task]] = {
     "coarse-encoder": _coarse_encoder,
+    "emotalk": _emotalk,
     "expression-net": _expression_net,
     "facial": _facial,
     "laughter": _laughter,
@@ -285,7 +314,8 @@ def test_a_tiny_task_trains_two_steps_and_exports_a_folder_that_loads(
     assert any(not torch.equal(value, after[name]) for name, value in before.items())
     entries = read_config(tmp_path / "config.yaml")
     assert entries["method"] == method
-    assert_same_network(load(entries["kind"], tmp_path), task.model)
+    trained = task.model.network if isinstance(task, emotalk.EmoTalkTask) else task.model
+    assert_same_network(load(entries["kind"], tmp_path), trained)
 
 
 def assert_same_network(found: nn.Module, expected: nn.Module) -> None:

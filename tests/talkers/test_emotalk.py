@@ -89,7 +89,7 @@ def test_the_share_of_an_emotion_follows_the_track(talker: EmoTalk) -> None:
     torch.testing.assert_close(neutral + happy, torch.ones(90))
     assert (angry == 0).all()
     assert (happy.diff() >= 0).all()
-    assert happy[0] == 0
+    assert happy[0] < 0.05
     assert happy[60] == 1
     assert wanted.levels[60, 0] == pytest.approx(1)
     assert wanted.levels[89, 1] > 0.9
