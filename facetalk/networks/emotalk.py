@@ -194,14 +194,23 @@ class EmoTalkNetwork(nn.Module):
 
     def listen(self, rows: Float[Tensor, "batch frames features"]) -> Heard:
         """Encode speech; pitch and loudness are the last columns of the rows."""
+        said, _ = self._fronts((rows - self.feature_mean) / self.feature_std)
+        return Heard(self.to_content(self.content_encoder.transform(said)), self.feel(rows))
+
+    def feel(self, rows: Float[Tensor, "batch frames features"]) -> Float[Tensor, "batch frames hidden"]:
+        """The emotion of `listen` alone."""
         rows = (rows - self.feature_mean) / self.feature_std
-        front, voice = rows[..., :-NUM_PROSODY], rows[..., -NUM_PROSODY:]
-        said = felt = front
-        if self.config.own_fronts:
-            said, felt = front.split([self.config.content.channels[-1], self.config.emotion.channels[-1]], -1)
+        _, felt = self._fronts(rows)
         around = (windowed(rows) - self.context_mean) / self.context_std
-        emotion = self.emotion_encoder.transform(felt, voice) + self.context(around)
-        return Heard(self.to_content(self.content_encoder.transform(said)), emotion)
+        return self.emotion_encoder.transform(felt, rows[..., -NUM_PROSODY:]) + self.context(around)
+
+    def _fronts(self, rows: Float[Tensor, "batch frames features"]) -> tuple[Tensor, Tensor]:
+        """What the encoders of content and emotion hear."""
+        front = rows[..., :-NUM_PROSODY]
+        if not self.config.own_fronts:
+            return front, front
+        said, felt = front.split([self.config.content.channels[-1], self.config.emotion.channels[-1]], -1)
+        return said, felt
 
     def classify(self, emotion: Float[Tensor, "batch frames hidden"]) -> EmotionLogits:
         """Emotion and level of the whole input, from mean and standard deviation of the hidden states."""

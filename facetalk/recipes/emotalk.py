@@ -250,7 +250,7 @@ class EmoTalkTask:
         network = self.model.network
         if voices is None:
             return network.mean.new_zeros(())
-        logits = network.classify(network.listen(voices.rows).emotion)
+        logits = network.classify(network.feel(voices.rows))
         return _entropy(logits.sounds, voices.sound) + _entropy(logits.levels, voices.strength)
 
     def _decoded(

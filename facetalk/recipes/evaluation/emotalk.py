@@ -39,7 +39,7 @@ def evaluate_emotalk(
             for name, value in compare_mouths(moved, example.expression, lips).items():
                 figures[prefix + name].append(value)
     for example in (e for e in examples if e.is_paired):
-        logits = network.classify(network.listen(example.rows[None]).emotion)
+        logits = network.classify(network.feel(example.rows[None]))
         true = sampler.sounds.get(example.clip.label.partition("/")[0], UNKNOWN)
         if true != UNKNOWN:
             right = float(int(logits.sounds.argmax()) == true)

@@ -155,7 +155,7 @@ def voice_figures(
             answers.append(float(classes[int(logits.argmax())] == _sound(example)))
         found: dict[str, float] = {"head": sum(answers) / len(answers), "chance": 1 / len(classes)}
         features: dict[str, Callable[[EmotionalExample], Tensor]] = {
-            "emotion_states": lambda e: talker.network.listen(e.rows[None]).emotion[0],
+            "emotion_states": lambda e: talker.network.feel(e.rows[None])[0],
             "content_feature": lambda e: talker.network.listen(e.rows[None]).content[0],
             "front_end": lambda e: e.rows[:, :-NUM_PROSODY],
             "prosody": lambda e: e.rows[:, -NUM_PROSODY:],
