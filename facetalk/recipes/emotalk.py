@@ -320,12 +320,12 @@ def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTa
     encoders = own_encoders(config)
     speech = load_speech(config.speech)
     source = SpeechRows(speech if encoders is None else encoders)
-    train, validation = split_clips(clips, config.data.clips.dev_speakers)
+    train, validation = split_clips(clips, config.data.dev_speakers)
     kept = [example for clip in train for example in read_clip(clip, source, speech, config)]
     held = [read_clip(clip, source, speech, config)[0] for clip in validation if clip.has_audio]
     recordings: list[EmotionalExample] = []
     if config.data.recordings:
-        spoken, spoken_held = split_clips(read_manifest(Path(config.data.recordings)), config.data.clips.dev_speakers)
+        spoken, spoken_held = split_clips(read_manifest(Path(config.data.recordings)), config.data.dev_speakers)
         teacher = load_talker(config.data.teacher)
         recordings, judged = (
             [read_recording(clip, source, speech, teacher) for clip in group if felt(clip.label)]
@@ -360,10 +360,10 @@ def read_clip(
 ) -> list[EmotionalExample]:
     """A tracked clip at every speed; one without audio only shows a face."""
     if not clip.has_audio:
-        shown = read_motion_example(clip, config.data.clips).expression[0]
+        shown = read_motion_example(clip, config.data).expression[0]
         none = torch.zeros(0, dtype=torch.int64)
         return [EmotionalExample(clip, torch.zeros(0, source.width), shown, torch.ones(len(shown)), none, None)]
-    example = read_example(clip, lambda waveform: _heard(waveform, source, speech), config.data.clips)
+    example = read_example(clip, lambda waveform: _heard(waveform, source, speech), config.data)
     weight = example.weight / len(example.features)
     return [
         EmotionalExample(clip, rows[:, 1:], expression, trusted, rows[:, 0].long(), None, weight)

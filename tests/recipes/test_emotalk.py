@@ -49,7 +49,7 @@ def sampler(recorded: list[EmotionalExample], gap_dirs: torch.Tensor, **changes:
     config = RECIPE.read_config(
         {
             "network": {"sounds": list(TINY.sounds), "emotions": ["neutral"]},
-            "data": {"clips": {"length": 30, "batch_size": 3}, "num_pairs": 2, "num_persons": 3, **changes},
+            "data": {"length": 30, "batch_size": 3, "num_pairs": 2, "num_persons": 3, **changes},
         }
     ).data
     sounds = {name: index for index, name in enumerate(TINY.sounds)}
@@ -100,7 +100,7 @@ def test_tracked_sentences_in_two_emotions_are_warped_onto_each_other() -> None:
     config = RECIPE.read_config(
         {
             "network": {"sounds": ["neutral"], "emotions": ["neutral"]},
-            "data": {"clips": {"length": 30, "batch_size": 3}, "num_pairs": 2},
+            "data": {"length": 30, "batch_size": 3, "num_pairs": 2},
         }
     ).data
     made = EmotionalSampler(tracked, [], faces(), {"neutral": 0, "happy": 1}, torch.zeros(52), config)

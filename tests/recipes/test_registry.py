@@ -85,7 +85,7 @@ TINY: dict[str, dict[str, Any]] = {
             "content": TINY_WAV2VEC, "emotion": {**TINY_WAV2VEC, "prosody": True}, "content_width": 8,
             "emotion_width": 4, "level_width": 2, "person_width": 2, "inner": 8,
         },
-        "data": {"clips": {"length": 16, "batch_size": 2}, "num_pairs": 1, "num_voices": 2},
+        "data": {"length": 16, "batch_size": 2, "num_pairs": 1, "num_voices": 2},
     },
     "expression-net": {"net": {"width": 8}, "data": {"batch_size": 2}, "bfloat16": False},
     "facial": {

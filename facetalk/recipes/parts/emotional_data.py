@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -27,11 +27,9 @@ Row = TypeVar("Row", "Examples", "Voices", "Exchange")
 
 
 @dataclass(frozen=True)
-class EmoTalkDataConfig:
-    """How clips and recordings become batches."""
+class EmoTalkDataConfig(DataConfig):
+    """How clips and recordings become batches; `length` is that of all examples, `batch_size` the number of clips."""
 
-    clips: DataConfig = field(default_factory=DataConfig)
-    """Of the tracked clips; `length` is that of all examples."""
     recordings: str = ""
     """A speech folder (`facetalk.data.speech`) with recordings of acted emotions, which are paired with motion."""
     teacher: str = "styletalk"
@@ -46,6 +44,7 @@ class EmoTalkDataConfig:
     """Recordings in a batch whose emotion is only to be heard; all emotions are equally frequent."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_ranges(self, num_persons=(1, 1000), num_pairs=(0, 1000), asked_share=(0, 1))
         check_ranges(self, num_voices=(0, 10_000))
 
@@ -152,7 +151,7 @@ class EmotionalSampler:
         if not self.clips:
             raise FacetalkError("there is no clip with audio to train on; check the dataset and dev_speakers")
         self.faces, self.sounds, self.gap_dirs, self.config = faces, sounds, gap_dirs, config
-        self.weights = [min(len(clip.rows), 20 * config.clips.length) * clip.weight for clip in self.clips]
+        self.weights = [min(len(clip.rows), 20 * config.length) * clip.weight for clip in self.clips]
         originals = {clip.clip.name: clip for clip in reversed(self.clips)}  # at the original speed, which comes first
         self.spoken = [*recordings, *originals.values()]
         self.quadruples = quadruples([example.clip for example in self.spoken])
@@ -165,7 +164,7 @@ class EmotionalSampler:
 
     def sample(self, generator: torch.Generator) -> EmoTalkBatch:
         """One batch; the same state of the generator gives the same batch."""
-        count = self.config.clips.batch_size
+        count = self.config.batch_size
         clips = [self.clips[weighted_index(self.weights, generator)] for _ in range(count)]
         shown = [
             self._example(clip, clip.expression, self._start(clip, generator), clip.clip.speaker) for clip in clips
@@ -256,7 +255,7 @@ class EmotionalSampler:
         """An excerpt, without the batch dimension."""
         known = example.felt
         level = 0.0 if known is None else known.level
-        weight = torch.zeros(self.config.clips.length)
+        weight = torch.zeros(self.config.length)
         trusted = example.trusted[start : start + len(weight)]
         weight[: len(trusted)] = trusted
         return Examples(
@@ -284,17 +283,17 @@ class EmotionalSampler:
             level = (example.felt or CALM).level if "/" in example.clip.label else 0.0
             strength = int(level > CLEAR) if level else UNKNOWN
             # Short recordings are repeated: silence after them would change the statistics that are classified.
-            frames = torch.arange(self.config.clips.length) + self._start(example, generator)
+            frames = torch.arange(self.config.length) + self._start(example, generator)
             rows = example.rows[frames % len(example.rows)]
             voices.append(Voices(rows, torch.tensor(sound), torch.tensor(strength)))
         return _stacked(voices)
 
     def _start(self, example: EmotionalExample, generator: torch.Generator) -> int:
-        return random_index(max(1, len(example.rows) - self.config.clips.length + 1), generator)
+        return random_index(max(1, len(example.rows) - self.config.length + 1), generator)
 
     def _cut(self, values: Shaped[Tensor, "frames *width"], start: int) -> Shaped[Tensor, "length *width"]:
         """An excerpt; the last row is repeated beyond the end."""
-        frames = torch.arange(start, start + self.config.clips.length).clamp(max=len(values) - 1)
+        frames = torch.arange(start, start + self.config.length).clamp(max=len(values) - 1)
         return values[frames]
 
 
