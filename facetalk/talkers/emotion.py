@@ -67,7 +67,6 @@ def with_emotion(
     own: Motion,
     track: EmotionTrack,
     strength: Float[Tensor, " frames"] | None = None,
-    gap_dirs: Float[Tensor, " 52"] | None = None,
 ) -> Motion:
     """Return a motion with what it lacks of the table's amounts added; on P, B and M its lips close.
 
@@ -76,12 +75,11 @@ def with_emotion(
         own: the same take as the talker shows the emotion; the same motion if it shows none.
         track: which emotions when.
         strength: see `emphasis`; constant if None.
-        gap_dirs: by how many millimeters each channel parts the lips; those of the motion's head if None.
     """
     levels = track.frames(own.num_frames)
     if not track.shown:
         return own.replace(emotion=levels)
-    speakable = partial(_speakable, own, _gap_dirs(own.head) if gap_dirs is None else gap_dirs)
+    speakable = partial(_speakable, own, gap_dirs_of(own.head))
     strength = torch.ones(own.num_frames) if strength is None else strength
     expression = with_amounts(without.expression, own.expression, levels, shipped_amounts(), strength, speakable)
     return own.replace(expression=expression, emotion=levels)
@@ -111,6 +109,6 @@ def _speakable(
 
 
 @cache
-def _gap_dirs(head: str) -> Float[Tensor, " 52"]:
+def gap_dirs_of(head: str) -> Float[Tensor, " 52"]:
     """By how many millimeters each channel parts the lips of a head."""
     return LipGeometry(load_head(head).assets).curve_dirs[:, 0]
