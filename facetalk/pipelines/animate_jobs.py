@@ -257,7 +257,7 @@ def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
         "talker": options.talker,
         "head": options.head,
         **_emotion(options.emotion),
-        **({} if options.person is None else {"person": options.person}),
+        **({} if options.person is None else {"talker_person": options.person}),
         "laughter": options.laughter,
         "gestures": _gesture_name(options.gestures),
         "head_motion": options.moving_head,

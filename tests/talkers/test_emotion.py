@@ -36,7 +36,7 @@ def gaps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emotion, "gap_dirs_of", lambda head: GAPS)
 
 
-def speech(seconds: float = 2.0) -> torch.Tensor:
+def speech(seconds: float = 0.7) -> torch.Tensor:
     noise = torch.randn(round(16_000 * seconds), generator=torch.Generator().manual_seed(0))
     return 0.2 * noise * torch.sin(torch.linspace(0, 20, len(noise))) ** 2
 
@@ -78,12 +78,11 @@ def test_any_talker_shows_any_emotion(name: str) -> None:
     talker = toy_talker()
     without = talker.speak(speech())
     column = EMOTIONS.index(name)
-    for level in (1, 3):
-        made = speak_with_emotion(talker, speech(), Direction(emotion=parse_emotions(f"{name}:{level}")))
-        change, wanted = (made.expression - without.expression).mean(0), shipped_amounts().steps[column, level]
-        strongest = int(wanted.argmax())
-        assert float(change[strongest]) >= float(wanted[strongest]) - 1e-3
-        assert made.events == without.events
+    made = speak_with_emotion(talker, speech(), Direction(emotion=parse_emotions(f"{name}:3")))
+    change, wanted = (made.expression - without.expression).mean(0), shipped_amounts().steps[column, 3]
+    strongest = int(wanted.argmax())
+    assert float(change[strongest]) >= float(wanted[strongest]) - 1e-3
+    assert made.events == without.events
 
 
 def test_without_an_emotion_a_talker_speaks_as_ever() -> None:
@@ -129,8 +128,8 @@ def test_styletalk_follows_a_track_over_time() -> None:
     talker.styles["happy"] = talker.styles.pop("glad")
     levels = torch.stack([level_row({}), level_row({"happy": 3})])
     track = EmotionTrack(torch.tensor([0.9, 1.5]), levels)
-    made = talker.speak(speech(3.0), Direction(emotion=track)).expression
-    before, after = talker.speak(speech(3.0)), talker.speak(speech(3.0), Direction(emotion=parse_emotions("happy:3")))
+    made = talker.speak(speech(2.4), Direction(emotion=track)).expression
+    before, after = talker.speak(speech(2.4)), talker.speak(speech(2.4), Direction(emotion=parse_emotions("happy:3")))
     torch.testing.assert_close(made[:18], before.expression[:18])
     torch.testing.assert_close(made[60:], after.expression[60:])
 
