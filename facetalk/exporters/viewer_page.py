@@ -40,6 +40,7 @@ _MODULES = ("unpack", "rotations", "head", "clip", "camera", "renderer", "playba
 _FACTS = (
     "command",
     "talker",
+    "talker_person",
     "style",
     "style_strength",
     "emotion",
