@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from facetalk.core.audio_part import AudioPart
     from facetalk.core.camera import Camera
     from facetalk.core.edit_list import Edit, EditList
+    from facetalk.core.emotions import EmotionTrack, parse_emotions
     from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
     from facetalk.core.events import Event
     from facetalk.core.motion import Motion
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from facetalk.importers.registry import import_motion
     from facetalk.io.audio import read_waveform
     from facetalk.io.edit_list import read_edit_list
+    from facetalk.io.emotion_track import read_emotion_track
     from facetalk.io.motion import read_motion, write_motion
     from facetalk.io.transcript import read_transcript
     from facetalk.io.voices import SpokenText
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from facetalk.pipelines.train import train
     from facetalk.pipelines.view import view
     from facetalk.talkers.base import Direction, Talker
+    from facetalk.talkers.emotion import speak_with_emotion
     from facetalk.talkers.registry import load_talker
 
 _MODULES = {
@@ -69,6 +72,7 @@ _MODULES = {
     "Direction": "talkers.base",
     "Edit": "core.edit_list",
     "EditList": "core.edit_list",
+    "EmotionTrack": "core.emotions",
     "Event": "core.events",
     "FacetalkError": "core.errors",
     "HeadModel": "head.model",
@@ -101,7 +105,9 @@ _MODULES = {
     "load_talker": "talkers.registry",
     "looped": "motion.edits",
     "mirrored_motion": "motion.mirror",
+    "parse_emotions": "core.emotions",
     "read_edit_list": "io.edit_list",
+    "read_emotion_track": "io.emotion_track",
     "read_motion": "io.motion",
     "read_transcript": "io.transcript",
     "read_waveform": "io.audio",
@@ -112,6 +118,7 @@ _MODULES = {
     "retimed": "motion.edits",
     "save_style": "pipelines.styles",
     "smoothed": "motion.smoothing",
+    "speak_with_emotion": "talkers.emotion",
     "train": "pipelines.train",
     "trimmed": "motion.edits",
     "view": "pipelines.view",
@@ -126,6 +133,7 @@ __all__ = [
     "Direction",
     "Edit",
     "EditList",
+    "EmotionTrack",
     "Event",
     "FacetalkError",
     "HeadModel",
@@ -159,7 +167,9 @@ __all__ = [
     "load_talker",
     "looped",
     "mirrored_motion",
+    "parse_emotions",
     "read_edit_list",
+    "read_emotion_track",
     "read_motion",
     "read_transcript",
     "read_waveform",
@@ -170,6 +180,7 @@ __all__ = [
     "retimed",
     "save_style",
     "smoothed",
+    "speak_with_emotion",
     "train",
     "trimmed",
     "view",

@@ -103,6 +103,11 @@ class EmotionTrack:
         return tuple(name for name, column in zip(EMOTIONS, self.levels.unbind(1), strict=True) if bool(column.any()))
 
 
+def is_emotion(word: str) -> bool:
+    """Whether a word names an emotion."""
+    return word.strip().lower() in _NAMED
+
+
 def emotion_named(word: str) -> str:
     """The emotion that a word names.
 

@@ -37,7 +37,19 @@ MOST_HOURS, MOST_FRAMES = 2.0, 432_000
 _MODULES = ("unpack", "rotations", "head", "clip", "camera", "renderer", "playback", "tracks", "style_map", "interface",
             "main")  # fmt: skip
 """Scripts in the order in which they build on each other."""
-_FACTS = ("command", "talker", "style", "style_strength", "laughter", "head_motion", "blinks", "seed", "voice")
+_FACTS = (
+    "command",
+    "talker",
+    "talker_person",
+    "style",
+    "style_strength",
+    "emotion",
+    "laughter",
+    "head_motion",
+    "blinks",
+    "seed",
+    "voice",
+)
 """Entries of a motion's `meta` that the page shows."""
 _LONGEST_FACT = 200
 _SIZE = 512

@@ -24,6 +24,8 @@ UPPER_NAMES = tuple(name for name in ARKIT_NAMES if name not in LOWER_NAMES)
 
 BLINK_NAMES = ("eyeBlinkLeft", "eyeBlinkRight")
 
+WIDE_NAMES = ("eyeWideLeft", "eyeWideRight")
+
 GAZE_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith("eyeLook"))
 
 

@@ -37,7 +37,12 @@ def emotion_track(asked: str | Path | EmotionTrack) -> EmotionTrack | None:
         return asked
     if isinstance(asked, Path) or is_track_file(asked):
         return read_emotion_track(Path(asked))
-    return None if asked.strip().lower() == AUTO else parse_emotions(asked)
+    return None if is_auto(asked) else parse_emotions(asked)
+
+
+def is_auto(asked: object) -> bool:
+    """Whether the voice is to decide."""
+    return isinstance(asked, str) and asked.strip().lower() == AUTO
 
 
 def is_track_file(asked: str) -> bool:

@@ -20,7 +20,7 @@ from facetalk.data.sources import clip_names, find_speech, refuse_same_names
 from facetalk.exporters.base import check_size
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
-from facetalk.io.emotion_track import emotion_track, is_track_file
+from facetalk.io.emotion_track import emotion_track, is_auto, is_track_file
 from facetalk.io.media import checked_file
 from facetalk.io.voices import SpokenText
 from facetalk.io.weights import MODEL_FILE
@@ -122,7 +122,7 @@ class AnimateOptions:
     @property
     def hears_emotion(self) -> bool:
         """Whether the voice decides."""
-        return self.emotion is not None and self.emotion_track() is None
+        return is_auto(self.emotion)
 
     @property
     def moving_head(self) -> float:
@@ -257,7 +257,7 @@ def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
         "talker": options.talker,
         "head": options.head,
         **_emotion(options.emotion),
-        "person": options.person,
+        **({} if options.person is None else {"talker_person": options.person}),
         "laughter": options.laughter,
         "gestures": _gesture_name(options.gestures),
         "head_motion": options.moving_head,
@@ -305,7 +305,9 @@ def _emotion(asked: str | Path | EmotionTrack | None) -> dict[str, object]:
     if isinstance(asked, EmotionTrack):
         values = torch.cat([asked.times[:, None].double(), asked.levels.double()], 1)
         return {"emotion": "track", "emotion_fingerprint": hashlib.sha256(values.numpy().tobytes()).hexdigest()[:16]}
-    if asked is None or not (isinstance(asked, Path) or is_track_file(asked)):
+    if asked is None:
+        return {}
+    if not (isinstance(asked, Path) or is_track_file(asked)):
         return {"emotion": asked}
     return {"emotion": unicode_name(Path(asked).name), "emotion_fingerprint": fingerprint(Path(asked))}
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import torch
 from jaxtyping import Float
@@ -23,6 +22,7 @@ from facetalk.motion.emotion.strength import local_mean, with_amounts
 from facetalk.motion.heads import load_head
 from facetalk.talkers.base import Direction, EmotionalTalker, Talker
 from facetalk.talkers.laughtalk import closed_where_spoken
+from facetalk.talkers.lip_contact import limit_opening
 
 EMPHASIS = 0.2
 """By how much of itself an expression grows with the loudness of a phrase, and falls in a pause."""
@@ -63,7 +63,10 @@ def speak_with_emotion(talker: Talker, waveform: Waveform, direction: Direction)
 
 
 def with_emotion(
-    without: Motion, own: Motion, track: EmotionTrack, strength: Float[Tensor, " frames"] | None = None
+    without: Motion,
+    own: Motion,
+    track: EmotionTrack,
+    strength: Float[Tensor, " frames"] | None = None,
 ) -> Motion:
     """Return a motion with what it lacks of the table's amounts added; on P, B and M its lips close.
 
@@ -76,9 +79,9 @@ def with_emotion(
     levels = track.frames(own.num_frames)
     if not track.shown:
         return own.replace(emotion=levels)
-    closed = _closing(own)
+    speakable = partial(_speakable, own, gap_dirs_of(own.head))
     strength = torch.ones(own.num_frames) if strength is None else strength
-    expression = with_amounts(without.expression, own.expression, levels, shipped_amounts(), strength, closed)
+    expression = with_amounts(without.expression, own.expression, levels, shipped_amounts(), strength, speakable)
     return own.replace(expression=expression, emotion=levels)
 
 
@@ -97,13 +100,15 @@ def emphasis(waveform: Samples, num_frames: int) -> Float[Tensor, " frames"]:
     return factor / factor.mean()
 
 
-def _closing(motion: Motion) -> Callable[[Float[Tensor, "frames 52"]], Float[Tensor, "frames 52"]]:
-    """Close the lips of an expression where the motion's words do, on the motion's head."""
-    gap_dirs = LipGeometry(load_head(motion.head).assets).curve_dirs[:, 0]
-    return partial(_closed, motion, gap_dirs)
-
-
-def _closed(
+def _speakable(
     motion: Motion, gap_dirs: Float[Tensor, " 52"], expression: Float[Tensor, "frames 52"]
 ) -> Float[Tensor, "frames 52"]:
-    return closed_where_spoken(motion, expression, gap_dirs).clamp(0, 1)
+    """The expression with lips that close where the motion's words do, and that never open like a yawn."""
+    limited = limit_opening(expression[None], gap_dirs)[0]
+    return closed_where_spoken(motion, limited, gap_dirs).clamp(0, 1)
+
+
+@cache
+def gap_dirs_of(head: str) -> Float[Tensor, " 52"]:
+    """By how many millimeters each channel parts the lips of a head."""
+    return LipGeometry(load_head(head).assets).curve_dirs[:, 0]

@@ -15,13 +15,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from facetalk.core.emotions import NEUTRAL, emotion_named, is_emotion
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion
 from facetalk.io.styles import read_style_file, saved_names, style_path
 from facetalk.io.weights import read_tensors
 from facetalk.talkers.base import Talker, check_strength
-
-NEUTRAL = "neutral"
 
 BUNDLED_FILE = "styles.safetensors"
 """In a talker's folder: one code for each named style."""
@@ -127,7 +126,7 @@ def strengthened(
 
 
 def style_named(name: str, talker: StyledTalker) -> Float[Tensor, " style"]:
-    """Return the code of one saved or bundled style.
+    """Return the code of one saved or bundled style; styles of emotions also have other names, such as `joy`.
 
     Raises:
         FacetalkError: there is no style of this name, or it was saved for another talker.
@@ -138,6 +137,8 @@ def style_named(name: str, talker: StyledTalker) -> Float[Tensor, " style"]:
         return talker.neutral_style
     if name in talker.styles:
         return talker.styles[name].to(talker.neutral_style)
+    if is_emotion(name) and emotion_named(name) in (NEUTRAL, *talker.styles):
+        return style_named(emotion_named(name), talker)
     if Path(name).is_file():
         raise UsageError(
             f"{name} is a file; a talker takes what is in it: style=facetalk.resolve_style({name!r}, talker)"

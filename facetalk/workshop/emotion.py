@@ -36,7 +36,7 @@ INTENSITIES = {"A": 0.1, "B": 0.2, "C": 0.4, "D": 0.6, "E": 0.8}
 """Of FACS, from a trace to the maximum, as channels; 0 stands for what is tracked alone."""
 
 PUBLISHED: Mapping[str, Mapping[str, str]] = {
-    "happy": {"mouthSmile": "D", "cheekSquint": "D", "eyeSquint": "B"},
+    "happy": {"mouthSmile": "D", "cheekSquint": "E", "eyeSquint": "C"},
     "sad": {"browInnerUp": "D", "browDown": "B", "mouthFrown": "D", "mouthShrugLower": "B"},
     "surprised": {"browInnerUp": "D", "browOuterUp": "D", "eyeWide": "C", "jawOpen": "A"},
     "fear": {"browInnerUp": "D", "browDown": "B", "eyeWide": "D", "mouthStretch": "D", "jawOpen": "A"},
@@ -46,7 +46,7 @@ PUBLISHED: Mapping[str, Mapping[str, str]] = {
     "angry": {
         "browDown": "E", "eyeSquint": "C", "eyeWide": "B", "mouthPress": "C", "noseSneer": "C", "mouthFrown": "B",
     },
-    "contempt": {"mouthSmileLeft": "C", "mouthDimpleLeft": "D", "mouthUpperUpLeft": "B"},
+    "contempt": {"mouthSmileLeft": "D", "mouthDimpleLeft": "D", "mouthUpperUpLeft": "B"},
 }  # fmt: skip
 """Channels of the action units 6+12; 1+4+15+17; 1+2+5+26; 1+4+5+20+26; 9+10+15 with 4, 6 and 7; 4+5+7+23+24 with 9 and
 15; one-sided 10+12+14."""

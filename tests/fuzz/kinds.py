@@ -212,6 +212,12 @@ def _read_edits(path: Path, out: Path) -> None:
     edited(still_motion("facetalk", torch.zeros(4, 52), ARKIT_NAMES, 30.0, 33), read_edit_list(path))
 
 
+def _read_emotions(path: Path, out: Path) -> None:
+    from facetalk.io.emotion_track import read_emotion_track
+
+    read_emotion_track(path).frames(90)
+
+
 def _read_lines(path: Path, out: Path) -> None:
     from facetalk.pipelines.animate_jobs import AnimateOptions
     from facetalk.pipelines.line_table import BrokenLine, read_lines
@@ -358,6 +364,10 @@ KINDS = {
     "tar.xz": Kind("a.tar.xz", "binary", _archive, _read_archive, confined=True),
     "gnm": Kind("a.npz", "zip", _gnm, _read_gnm),
     "configuration": Kind("a.yaml", "text", _text(_CONFIG), _read_config),
+    "emotions": Kind(
+        "track.csv", "text",
+        _text("seconds,emotion,level\n0,neutral,\n1.5,happy,2\n1.5,sad,0.5\n3,fear,3\n"), _read_emotions,
+    ),
     "edits": Kind(
         "take.edits.yaml", "text",
         _text("version: 1\nedits:\n  - {channel: jawOpen, span: [0, 0.1], value: 0.3, lock: true}\n"

@@ -7,7 +7,9 @@ import pytest
 from facetalk.core.errors import UsageError
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
+from facetalk.losses.geometry import LipGeometry
 from facetalk.pipelines import animate as pipeline
+from facetalk.talkers import emotion
 from facetalk.talkers.base import Talker
 from tests.conftest import make_toy_head
 from tests.talkers.toys import toy_talker
@@ -28,3 +30,4 @@ def use_toys(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(pipeline, "load_talker", load_talker)
     monkeypatch.setattr(pipeline, "load_head", load_head)
+    monkeypatch.setattr(emotion, "gap_dirs_of", lambda head: LipGeometry(make_toy_head()).curve_dirs[:, 0])

@@ -14,7 +14,7 @@ from facetalk.core.motion import Motion
 from facetalk.core.rotations import from_yaw_pitch_roll, matrix_to_axis_angle
 from facetalk.core.timing import FPS
 from facetalk.head.behavior import BROWS
-from facetalk.head.channels import BLINK_NAMES, GAZE_NAMES, indices
+from facetalk.head.channels import BLINK_NAMES, GAZE_NAMES, WIDE_NAMES, indices
 from facetalk.head.gaze import gaze_to_channels
 from facetalk.motion.gestures.blinks import Blink, blink_events, lid_closure
 from facetalk.motion.gestures.gaze import Gaze, eye_poses, head_turns
@@ -71,6 +71,7 @@ def perform(motion: Motion, performance: Performance, head_motion: float, blinks
     # A blink closes what is still open, so that half-closed lids do not close twice.
     closure = lid_closure(motion.num_frames, shown, performance.loop)
     expression[:, columns] += closure * (1 - expression[:, columns])
+    expression[:, indices(WIDE_NAMES, names)] *= 1 - closure  # lids that are torn open close, too
     changes = {"global_orient": motion.global_orient + NECK_SHARE * turns}
     changes["neck_pose"] = motion.neck_pose + (1 - NECK_SHARE) * turns
     if head_motion > 0:

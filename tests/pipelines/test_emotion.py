@@ -1,0 +1,120 @@
+"""`animate --emotion` and `--person`, from the command line to the motion file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from facetalk.cli.app import app
+from facetalk.core.emotions import EMOTIONS, EmotionTrack
+from facetalk.core.errors import UsageError
+from facetalk.head.model import HeadModel
+from facetalk.io import weights
+from facetalk.io.motion import read_motion, write_motion
+from facetalk.motion.edits import trimmed
+from facetalk.motion.mirror import mirrored_motion
+from facetalk.motion.retarget import retarget
+from facetalk.pipelines.animate import animate, animate_all
+from facetalk.pipelines.animate_jobs import AnimateOptions
+from tests.conftest import make_toy_head
+from tests.pipelines.performers import use_toys
+from tests.pipelines.test_animate import make_speech
+
+HAPPY = EMOTIONS.index("happy")
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    use_toys(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    make_speech(Path("talk.wav"), seconds=0.5)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["animate", "talk.wav", "--format", "npz", *map(str, arguments)])
+
+
+def test_an_emotion_moves_the_face_and_is_in_the_motion_file() -> None:
+    animate("talk.wav", formats=("npz",), out="calm")
+    assert run("--emotion", "joy:3").exit_code == 0
+    calm, happy = read_motion("calm/talk/talk.npz"), read_motion("talk/talk.npz")
+    assert calm.emotion is None and "emotion" not in calm.meta
+    assert happy.meta["emotion"] == "joy:3"
+    assert happy.emotion is not None and happy.emotion[:, HAPPY].tolist() == [3.0] * 15
+    assert float((happy.channel("mouthSmileLeft") - calm.channel("mouthSmileLeft")).mean()) >= 0.599
+    torch.testing.assert_close(happy.neck_pose, calm.neck_pose)
+
+
+def test_a_track_is_read_and_what_is_kept_follows_it() -> None:
+    Path("track.csv").write_text("seconds,emotion,level\n0,happy,1\n0.5,happy,3\n")
+    options = AnimateOptions(emotion="track.csv", formats=("npz",))
+    assert len(animate_all(["talk.wav"], options).done) == 1
+    assert len(animate_all(["talk.wav"], options, skip_existing=True).skipped) == 1
+    Path("track.csv").write_text("seconds,emotion,level\n0,happy,1\n0.5,happy,2\n")
+    assert len(animate_all(["talk.wav"], options, skip_existing=True).done) == 1
+    motion = read_motion("talk/talk.npz")
+    assert motion.meta["emotion"] == "track.csv" and motion.meta["emotion_fingerprint"]
+    assert motion.emotion is not None and float(motion.emotion[-1, HAPPY]) > float(motion.emotion[0, HAPPY]) >= 1
+    track = EmotionTrack.constant({"sad": 1})
+    made = animate("talk.wav", emotion=track, formats=("npz",), overwrite=True)
+    assert read_motion(made.paths["npz"]).meta["emotion"] == "track"
+
+
+def test_a_line_of_a_table_has_an_emotion() -> None:
+    Path("more").mkdir()
+    Path("more/track.csv").write_text("seconds,emotion\n0,sad\n")
+    Path("more/lines.csv").write_text(
+        "file,name,emotion\n../talk.wav,a,track.csv\n../talk.wav,b,happy:1\n../talk.wav,c,\n"
+    )
+    assert CliRunner().invoke(app, ["animate", "@more/lines.csv", "--format", "npz"]).exit_code == 0
+    shown = [read_motion(f"{name}/{name}.npz").emotion for name in "abc"]
+    assert [None if rows is None else rows[0].nonzero().flatten().tolist() for rows in shown] == [[2], [1], None]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "reason"),
+    [
+        (("--emotion", "hapy"), 2, "did you mean happy"),
+        (("--emotion", "happy:9"), 2, "between 0 and 3"),
+        (("--emotion", "gone.csv"), 1, "gone.csv"),
+        (("--person", "ada"), 2, "the talker styletalk does not support person; it supports: style"),
+        (("--emotion", "auto"), 3, "emotalk"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_before_any_work(
+    asked: tuple[str, ...], code: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "weights_dir", lambda: tmp_path / "none")
+    result = run(*asked, "--json")
+    assert result.exit_code == code
+    assert reason in json.loads(result.stdout)["error"]
+    assert not Path("talk").exists()
+
+
+def test_a_loop_shows_an_emotion_that_lasts() -> None:
+    motion = read_motion(animate(idle_s=2, emotion="happy:2", formats=("npz",)).paths["npz"])
+    assert float(motion.channel("mouthSmileLeft").mean()) >= 0.42
+    assert float((motion.expression[0] - motion.expression[-1]).abs().max()) < 0.1
+    Path("track.csv").write_text("seconds,emotion\n0,happy\n1,sad\n")
+    for emotion in ("auto", "track.csv"):
+        with pytest.raises(UsageError, match="a loop ends where it begins"):
+            AnimateOptions(idle_s=2.0, emotion=emotion)
+
+
+def test_the_levels_stay_with_the_frames() -> None:
+    Path("track.csv").write_text("seconds,emotion,level\n0,happy,0\n0.5,happy,3\n")
+    motion = read_motion(animate("talk.wav", emotion=Path("track.csv"), formats=("npz",)).paths["npz"])
+    assert motion.emotion is not None
+    cut = trimmed(motion, 0.2, 0.4).emotion
+    assert cut is not None and torch.equal(cut, motion.emotion[6:12])
+    faster = motion.to_fps(60).emotion
+    assert faster is not None and torch.equal(faster[::2], motion.emotion)
+    for changed in (mirrored_motion(motion), retarget(motion, HeadModel(make_toy_head()), HeadModel(make_toy_head()))):
+        assert changed.emotion is not None and torch.equal(changed.emotion, motion.emotion)
+    write_motion("again.npz", motion)
+    again = read_motion("again.npz").emotion
+    assert again is not None and torch.equal(again, motion.emotion)
