@@ -112,6 +112,16 @@ def test_tracked_sentences_in_two_emotions_are_warped_onto_each_other() -> None:
     assert (batch.exchange.asked_weight == 0).all()  # nobody knows how the person would look
 
 
+def test_emotions_that_no_face_shows_are_only_heard(caplog: pytest.LogCaptureFixture) -> None:
+    labels = [(label, text) for text in ("x", "y") for label in ("sad", "happy", "neutral")]
+    recorded = [example(10 + i, label, text, paired=True, speaker="actor") for i, (label, text) in enumerate(labels)]
+    made = sampler(recorded, torch.zeros(52))
+    assert "no tracked face shows sad" in caplog.text
+    assert len(made.quadruples) == 1
+    assert any(e.clip.label == "sad" for e in made.spoken)
+    assert made.sample(torch.Generator().manual_seed(0)).pairs is not None
+
+
 def test_the_same_seed_gives_the_same_batch() -> None:
     first, second = (sampler(recordings(), torch.zeros(52)).sample(torch.Generator().manual_seed(3)) for _ in range(2))
     for part, other in zip(first, second, strict=True):

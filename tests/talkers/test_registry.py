@@ -28,7 +28,13 @@ ASKED: dict[str, Direction] = {
     "control": Direction(control=RegionalControl(gains={"mouth": 1.2})),
 }
 STYLED = {"style", "strength", "control"}
-SUPPORTED = {"laughtalk": {"laughter"}, "styletalk": STYLED, "mumbler": {"emotion"}, "small": STYLED}
+SUPPORTED = {
+    "emotalk": {"emotion", "person"},
+    "laughtalk": {"laughter"},
+    "styletalk": STYLED,
+    "mumbler": {"emotion"},
+    "small": STYLED,
+}
 
 
 @pytest.fixture(params=[*TALKERS, "mumbler", "small"], scope="module")
@@ -117,10 +123,10 @@ def test_a_folder_is_loaded_by_the_method_that_it_names(tmp_path: Path, monkeypa
 
 
 def test_what_is_no_talker_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="unknown talker 'parrot'; known: laughtalk, styletalk, or a folder"):
+    with pytest.raises(UsageError, match="unknown talker 'parrot'; known: emotalk, laughtalk, styletalk, or a folder"):
         load_talker("parrot")
     write_model(tmp_path / "other", nn.Linear(1, 1), "talker", "singing", {})
-    with pytest.raises(FacetalkError, match="names the method 'singing'; known methods: laughtalk, styletalk"):
+    with pytest.raises(FacetalkError, match="names the method 'singing'; known methods: emotalk, laughtalk, styletalk"):
         load_talker(tmp_path / "other")
     write_model(tmp_path / "laugh", nn.Linear(1, 1), "laughter-detector", "laughter", {})
     with pytest.raises(FacetalkError, match="holds a network of kind 'laughter-detector'; 'talker' is needed"):

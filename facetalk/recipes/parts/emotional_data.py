@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -22,6 +23,8 @@ from facetalk.networks.emotalk import CLEAR, level_vectors
 from facetalk.talkers.lip_contact import close_lips
 
 CALM = Felt(NEUTRAL, 0.0)
+
+_log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", "Examples", "Voices", "Exchange")
 
@@ -154,7 +157,14 @@ class EmotionalSampler:
         self.weights = [min(len(clip.rows), 20 * config.length) * clip.weight for clip in self.clips]
         originals = {clip.clip.name: clip for clip in reversed(self.clips)}  # at the original speed, which comes first
         self.spoken = [*recordings, *originals.values()]
-        self.quadruples = quadruples([example.clip for example in self.spoken])
+        self.pairable = [e for e in self.spoken if not e.is_paired or (e.felt or CALM).emotion in faces.emotions]
+        self.quadruples = quadruples([example.clip for example in self.pairable])
+        hidden = {(e.felt or CALM).emotion for e in self.spoken} - set(faces.emotions)
+        if hidden and recordings:
+            _log.warning(
+                "no tracked face shows %s, so recordings of that are only heard; add clips with such a label and a "
+                "neutral one of the same person", ", ".join(sorted(hidden)),
+            )  # fmt: skip
         self.persons = _persons(clips, faces, config.num_persons)
         self.by_sound: dict[int, list[EmotionalExample]] = {}
         for example in self.spoken:
@@ -175,7 +185,7 @@ class EmotionalSampler:
         exchanges: list[Exchange] = []
         for _ in range(self.config.num_pairs):
             quadruple = self.quadruples[random_index(len(self.quadruples), generator)]
-            first, second = (self.spoken[index] for index in (quadruple.c1e2, quadruple.c2e1))
+            first, second = (self.pairable[index] for index in (quadruple.c1e2, quadruple.c2e1))
             person = self._actor((first, second), generator)
             for own, other, target in ((first, second, quadruple.c1e1), (second, first, quadruple.c2e2)):
                 start, who = self._start(own, generator), person if own.is_paired else own.clip.speaker
@@ -247,7 +257,7 @@ class EmotionalSampler:
             return self.shown(own, *(other.felt or CALM), person)
         key = (id(own), target)
         if key not in self._warped:
-            model = self.spoken[target]
+            model = self.pairable[target]
             self._warped[key] = model.expression[warping(own.rows, model.rows)]
         return self._warped[key]
 
