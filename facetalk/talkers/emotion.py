@@ -21,8 +21,7 @@ from facetalk.motion.emotion.amounts import shipped_amounts
 from facetalk.motion.emotion.strength import local_mean, with_amounts
 from facetalk.motion.heads import load_head
 from facetalk.talkers.base import Direction, EmotionalTalker, Talker
-from facetalk.talkers.laughtalk import closed_where_spoken
-from facetalk.talkers.lip_contact import limit_opening
+from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening
 
 EMPHASIS = 0.2
 """By how much of itself an expression grows with the loudness of a phrase, and falls in a pause."""
@@ -79,7 +78,8 @@ def with_emotion(
     levels = track.frames(own.num_frames)
     if not track.shown:
         return own.replace(emotion=levels)
-    speakable = partial(_speakable, own, gap_dirs_of(own.head))
+    closure = closure_of(own.events_of("phoneme"), own.num_frames)
+    speakable = partial(_speakable, closure, gap_dirs_of(own.head))
     strength = torch.ones(own.num_frames) if strength is None else strength
     expression = with_amounts(without.expression, own.expression, levels, shipped_amounts(), strength, speakable)
     return own.replace(expression=expression, emotion=levels)
@@ -101,11 +101,14 @@ def emphasis(waveform: Samples, num_frames: int) -> Float[Tensor, " frames"]:
 
 
 def _speakable(
-    motion: Motion, gap_dirs: Float[Tensor, " 52"], expression: Float[Tensor, "frames 52"]
-) -> Float[Tensor, "frames 52"]:
-    """The expression with lips that close where the motion's words do, and that never open like a yawn."""
-    limited = limit_opening(expression[None], gap_dirs)[0]
-    return closed_where_spoken(motion, limited, gap_dirs).clamp(0, 1)
+    closure: Float[Tensor, " frames"],
+    gap_dirs: Float[Tensor, " 52"],
+    expression: Float[Tensor, "_ 52"],
+    frames: slice,
+) -> Float[Tensor, "_ 52"]:
+    """Rows of expression with lips that close where the words do, and that never open like a yawn."""
+    limited = limit_opening(expression[None], gap_dirs)
+    return close_lips(limited, closure[None, frames], gap_dirs)[0].clamp(0, 1)
 
 
 @cache

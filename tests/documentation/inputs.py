@@ -187,6 +187,7 @@ MAKERS: dict[str, Maker] = dict(
         _each("emotalk.npy", _emotalk),
         _each("runs/mine", partial(_run, weights="styletalk")),
         _each("runs/anna", partial(_run, weights="facial")),
+        _each("moods.csv", partial(_text, "seconds,emotion,level\n0,neutral,\n0.3,happy,2\n")),
         _each("track.csv", partial(_text, "seconds,x,y,z\n0,0.4,0,1\n1,-0.4,0,1\n")),
         _each("character.glb character.vrm", _avatar),
     )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -46,6 +46,14 @@ class Amounts:
             for step, level in enumerate(LEVELS, 1):
                 steps[emotion, step, columns] = float(row[level])
         return cls(steps, counts)
+
+    def among(self, columns: Sequence[int]) -> Amounts:
+        """The table of some channels."""
+        return Amounts(self.steps[..., columns], self.counts[:, columns])
+
+    def characteristic(self, levels: Float[Tensor, "frames emotions"]) -> list[int]:
+        """Columns of the channels that matter at these levels."""
+        return self.counts[_shown(levels)].any(0).nonzero()[:, 0].tolist()
 
     def moved(self, levels: Float[Tensor, "frames emotions"]) -> Float[Tensor, "frames channels"]:
         """By how much the channels move at these levels; those of a mixture add up."""

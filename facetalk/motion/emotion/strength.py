@@ -18,6 +18,10 @@ from facetalk.motion.emotion.amounts import Amounts
 AROUND_FRAMES = 30
 """What a talker does by itself is measured over this many frames to either side, so that its words stay in motion."""
 
+Finish = Callable[[Float[Tensor, "_ channels"], slice], Float[Tensor, "_ channels"]]
+"""What is done to rows of expression, and which frames they are."""
+
+_BLOCK = 4096
 _CERTAIN = 0.05
 """Amounts from which on a channel is moved wholly towards them, so that nothing jumps where an amount changes sign."""
 _CORRECTIONS = 5
@@ -34,7 +38,7 @@ def with_amounts(
     levels: Float[Tensor, "frames emotions"],
     amounts: Amounts,
     emphasis: Float[Tensor, " frames"],
-    finish: Callable[[Float[Tensor, "frames channels"]], Float[Tensor, "frames channels"]],
+    finish: Finish,
 ) -> Float[Tensor, "frames channels"]:
     """Return the expression of an emotional take that moves by at least the table's amounts.
 
@@ -44,18 +48,24 @@ def with_amounts(
         levels: of each emotion.
         amounts: the table.
         emphasis: factor on what is added, around 1.
-        finish: what is done to an expression at last, such as closing its lips.
+        finish: what is done at last, such as closing the lips.
     """
-    wanted, held = _AIM * amounts.moved(levels), amounts.held(levels)
-    added = _lacking(wanted, held, local_mean(own - without)) * emphasis[:, None]
-    goal, more = wanted.abs().mean(0), torch.zeros(wanted.shape[1])
-    shown = finish((own + added).clamp(0, 1))
-    for _ in range(_CORRECTIONS):
-        short = goal - (wanted.sign() * (shown - without)).mean(0)
+    columns = amounts.characteristic(levels)
+    amounts = amounts.among(columns)
+    wanted, shown = _AIM * amounts.moved(levels), own.clone()
+    change = local_mean(own[:, columns] - without[:, columns])
+    added = _lacking(wanted, amounts.held(levels), change) * emphasis[:, None]
+    goal, more = wanted.abs().mean(0), torch.zeros(len(columns))
+    for _ in range(1 + _CORRECTIONS):
+        for start in range(0, len(own), _BLOCK):  # an hour of rows would be copied many times otherwise
+            frames = slice(start, start + _BLOCK)
+            rows = own[frames].clone()
+            rows[:, columns] += added[frames] + more * wanted[frames] * emphasis[frames, None]
+            shown[frames] = finish(rows.clamp(0, 1), frames)
+        short = goal - (wanted.sign() * (shown[:, columns] - without[:, columns])).mean(0)
         if bool((short < 1e-4).all()):
             break
         more = (more + short.clamp_min(0) / goal.clamp_min(1e-6)).clamp(max=_MOST_ADDED)
-        shown = finish((own + added + more * wanted * emphasis[:, None]).clamp(0, 1))
     return shown
 
 

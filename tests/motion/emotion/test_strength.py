@@ -7,6 +7,7 @@ import torch
 
 from facetalk.core.emotions import EMOTIONS, EmotionTrack, level_row, parse_emotions
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.motion.emotion import strength
 from facetalk.motion.emotion.amounts import shipped_amounts
 from facetalk.motion.emotion.strength import AROUND_FRAMES, local_mean, with_amounts
 
@@ -25,7 +26,7 @@ def shown(text: str, without: torch.Tensor, own: torch.Tensor | None = None) -> 
     levels = parse_emotions(text).frames(FRAMES)
     emphasis = 1 + 0.2 * torch.sin(torch.linspace(0, 9, FRAMES))
     own = without if own is None else own
-    return with_amounts(without, own, levels, AMOUNTS, emphasis, lambda expression: expression)
+    return with_amounts(without, own, levels, AMOUNTS, emphasis, lambda rows, frames: rows)
 
 
 def assert_guaranteed(emotion: str, level: int, without: torch.Tensor, made: torch.Tensor) -> None:
@@ -76,13 +77,19 @@ def test_what_is_taken_away_at_last_is_made_up_for() -> None:
     without, closed = speech(), torch.zeros(FRAMES, 1)
     closed[::4] = 1
 
-    def finish(expression: torch.Tensor) -> torch.Tensor:
-        return torch.lerp(expression, without, closed)
+    def finish(rows: torch.Tensor, frames: slice) -> torch.Tensor:
+        return torch.lerp(rows, without[frames], closed[frames])
 
     levels = parse_emotions("surprised:2").frames(FRAMES)
     made = with_amounts(without, without, levels, AMOUNTS, torch.ones(FRAMES), finish)
     assert_guaranteed("surprised", 2, without, made)
     assert torch.equal(made[::4], without[::4])
+
+
+def test_blocks_of_frames_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = shown("fear:2", speech())
+    monkeypatch.setattr(strength, "_BLOCK", 7)
+    torch.testing.assert_close(shown("fear:2", speech()), whole)
 
 
 def test_words_stay_in_motion() -> None:
@@ -97,7 +104,7 @@ def test_nothing_jumps_where_a_track_does() -> None:
     track = EmotionTrack(torch.tensor([1.0, 1.001, 2.0, 2.001]), rows)
     flat = torch.full((FRAMES, 52), 0.1)
     smiling = flat + 0.2 * track.frames(FRAMES)[:, 1:2] / 3  # a talker that smiles a little by itself
-    made = with_amounts(flat, smiling, track.frames(FRAMES), AMOUNTS, torch.ones(FRAMES), lambda rows: rows)
+    made = with_amounts(flat, smiling, track.frames(FRAMES), AMOUNTS, torch.ones(FRAMES), lambda rows, frames: rows)
     assert float(made.diff(dim=0).abs().max()) < 0.12
     assert torch.equal(made[:15], flat[:15])
     torch.testing.assert_close(made[-15:], flat[-15:], atol=1e-3, rtol=0)
