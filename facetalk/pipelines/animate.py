@@ -176,8 +176,8 @@ def animate(
         formats: names of the formats to write, of `facetalk.exporters.registry.FORMATS`.
         size: side of the video's square image, pixels.
         fps: frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted.
-        seed: decides when the eyes blink and how the head moves; if None, it follows from the recording, so that
-            each one has its own performance, the same every time.
+        seed: decides when the eyes blink and how the head moves; if None, it follows from the first second of
+            the recording, so that each one has its own performance, the same every time.
         control: how much mouth, upper face, eyes, head and single channels move; applied after blinks and head motion.
         part: which channel and span of the recording is used; all of it if omitted.
         transcript: file with what is said: text, subtitles or a TextGrid.

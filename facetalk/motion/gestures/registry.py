@@ -95,8 +95,8 @@ def add_gestures(
         head_motion: multiplies how far the head moves; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
         gaze: where the eyes look; see `load_gesture`.
-        seed: decides when and where; ignored if there is a generator. If None, it follows from the waveform (see
-            `facetalk.audio.seed`), so that each recording has its own gestures; 0 without a waveform.
+        seed: decides when and where; ignored if there is a generator. If None, it follows from the beginning of
+            the waveform (see `facetalk.audio.seed`), so that each recording has its own gestures; 0 without a waveform.
         generator: source of all random choices.
 
     Returns:
