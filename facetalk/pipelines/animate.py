@@ -32,7 +32,7 @@ from facetalk.io.voices import SpokenText, check_voice
 from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.motion.gestures.gaze import EYE_CONTACT
 from facetalk.motion.gestures.idle import Idle
-from facetalk.motion.gestures.registry import DEFAULT, add_gestures
+from facetalk.motion.gestures.registry import DEFAULT, add_gestures, load_gesture
 from facetalk.motion.heads import identity_names, load_head
 from facetalk.motion.regions import RegionalControl, controlled
 from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options, planned, sorted_out
@@ -291,9 +291,10 @@ def animate_all(
 
 
 def load_animator(options: AnimateOptions, timings: dict[str, float]) -> Animator:
-    """Load head and talker; the style is neutral."""
+    """Load head, talker and gestures; the style is neutral."""
     with _timed(timings, "load"):
         head, talker = load_head(options.head, options.look), load_talker(options.talker)
+        load_gesture(options.gestures)
     return Animator(head, talker, Direction())
 
 

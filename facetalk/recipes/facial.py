@@ -31,7 +31,14 @@ from facetalk.head.behavior import BLINK_UNIT, BROWS, NUM_STATES, STATES
 from facetalk.io.weights import write_model
 from facetalk.losses.behavior import LEAST_POWER, least_squares_error, power, spectrum_error, trajectory_error
 from facetalk.metrics.blinks import find_blinks
-from facetalk.networks.facial import BehaviorCritic, FacialConfig, FacialNetwork, generated_windows, smooth_noise
+from facetalk.networks.facial import (
+    PLAUSIBLE,
+    BehaviorCritic,
+    FacialConfig,
+    FacialNetwork,
+    generated_windows,
+    smooth_noise,
+)
 from facetalk.networks.registry import load
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.facial import evaluate_behavior
@@ -86,6 +93,8 @@ class FacialTrainingConfig(RunConfig):
 
     def __post_init__(self) -> None:
         check_ranges(self, motion=(0, 1e6), critic_penalty=(0, 1e6))
+        if self.blink_rate is not None:
+            check_ranges(self, blink_rate=PLAUSIBLE["blink_rate"])
 
 
 class FacialTask:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.audio.delivery import DELIVERY, delivery
+from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
 from facetalk.head.behavior import STATES
@@ -55,6 +56,9 @@ class Facial:
     name: str | Path = ""
     """The bundled weights if empty, or a folder that `facetalk train facial` wrote."""
 
+    def __post_init__(self) -> None:
+        _network(self.name)  # so that unusable weights are found before a long recording has been worked on
+
     def add(self, motion: Motion, waveform: Waveform | None, generator: torch.Generator) -> Motion:
         """Return the motion with head movements, blinks and glances; see `Gesture.add`."""
         if motion.fps != FPS:
@@ -89,9 +93,14 @@ def sample_behavior(
         generator: its state decides everything, and moves on by the same amount for any length.
         blinks: multiplies how often the eyes blink.
         gaze: where the eyes look.
+
+    Raises:
+        FacetalkError: the weights are no trained ones.
     """
     noise, blinking, looking, breath, liveliness = generators(generator, 5)
     states = generated_windows(network, features, noise)
+    if not bool(states.isfinite().all()):
+        raise FacetalkError("the weights of the gestures give numbers that are not finite; train or fetch them again")
     scale = (network.liveliness * torch.randn((), generator=liveliness)).exp().clamp(LEAST_SCALE, LARGEST_SCALE)
     moving = (states - network.usual) / network.usual_spread * network.spread * scale
     angles = quickened(moving[:, STATES["pose"]], features)
