@@ -270,7 +270,8 @@ def make_task(config: FacialTrainingConfig, data_dir: Path | None) -> FacialTask
     """Read the clips and build the network, with initial weights or trained ones."""
     clips = read_clips(data_dir, "facial")
     clips = [clip for clip in clips if not config.data.only or matches_any(clip.speaker, config.data.only)]
-    train, validation = split_clips(clips, config.data.dev_speakers)
+    tuned = config.start and not config.data.dev_speakers  # little data are enough, and nobody is kept
+    train, validation = (clips, []) if tuned else split_clips(clips, config.data.dev_speakers)
     if config.data.held_out:
         train, validation = split_by_speaker(train, config.data.held_out)
     examples = read_behaviors(train, config.data.min_confidence)
