@@ -70,7 +70,7 @@ def check_seed(seed: int | None) -> None:
     if seed is not None and not isinstance(seed, int):
         raise UsageError(f"the seed is {seed!r:.80}; it must be a whole number (int)")
     if seed is not None and not -(2**63) <= seed < 2**64:
-        raise UsageError(f"the seed {seed} is too large; take one below 2^64")
+        raise UsageError(f"the seed is {seed!s:.40}; it must lie between -2^63 and 2^64 - 1")
 
 
 def add_gestures(
