@@ -20,7 +20,7 @@ from facetalk.core.timing import FPS
 from facetalk.data.manifest import Clip
 from facetalk.data.patterns import first_match
 from facetalk.data.sampling import random_index
-from facetalk.head.behavior import BLINK_UNIT, BROWS, POSE_NAMES, WINDOW
+from facetalk.head.behavior import BLINK_UNIT, BROWS, POSE_NAMES, STATES, WINDOW
 from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, indices
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import read_motion
@@ -64,6 +64,12 @@ class Behavior(NamedTuple):
     """Columns as in `STATES`: pose and brows in units of their spread from their mean, closure in `BLINK_UNIT`."""
     spread: Float[Tensor, " states"]
     """Degrees, closure and channel weights that a state of 1 stands for."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether head or brows move by more than the noise of the tracker."""
+        moving = torch.cat([self.spread[STATES["pose"]], self.spread[STATES["expression"]]])
+        return bool((moving > moving.new_tensor(LEAST_SPREAD)).any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +158,10 @@ def read_behaviors(clips: Sequence[Clip], min_confidence: float) -> list[Behavio
     if not examples:
         raise FacetalkError(
             f"none of the {len(clips)} clips has audio and is longer than a window of {WINDOW / FPS:.1f} s"
+        )
+    if not any(example.behavior.moves for example in examples):
+        raise FacetalkError(
+            f"no head or brow moves in the {len(examples)} clips; a still image has no behavior to learn"
         )
     _log.info("%d of %d clips, %.0f s", len(examples), len(clips), sum(e.num_frames for e in examples) / FPS)
     return examples

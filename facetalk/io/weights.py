@@ -21,6 +21,9 @@ from facetalk.io.files import replacing, what_is
 MODEL_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
 """What a folder of weights holds: tensors, and a description of the network that they belong to."""
 
+LARGEST = 1e6
+"""Of the values of a network; those of trained ones stay far below."""
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -95,8 +98,18 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 
 def read_state(folder: Path) -> dict[str, Tensor]:
-    """The parameters and buffers in a model's folder; stored in half precision, used in single."""
+    """The parameters and buffers in a model's folder; stored in half precision, used in single.
+
+    Raises:
+        FacetalkError: the file cannot be read, or holds values that no training leaves behind.
+    """
     tensors, _ = read_tensors(folder / MODEL_FILE)
+    for name, value in tensors.items():
+        if value.is_floating_point() and value.numel() and not float(value.abs().max()) <= LARGEST:  # NaN as well
+            raise FacetalkError(
+                f"{folder / MODEL_FILE}: {name[:80]!r} holds values that are not finite or beyond {LARGEST:g}; "
+                "the weights are damaged"
+            )
     return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 
 

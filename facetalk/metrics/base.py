@@ -82,6 +82,13 @@ class AnglePair(NamedTuple):
     reference: Float[Tensor, "frames 3"]
 
 
+class GazePair(NamedTuple):
+    """Where both faces look: yaw and pitch relative to the line to the viewer, degrees."""
+
+    predicted: Float[Tensor, "frames 2"]
+    reference: Float[Tensor, "frames 2"]
+
+
 class CurvePair(NamedTuple):
     """One curve of each clip."""
 
@@ -134,6 +141,10 @@ class Evidence(Protocol):
 
     def head_angles(self) -> AnglePair:
         """How the heads turn."""
+        ...
+
+    def gaze(self) -> GazePair:
+        """Where the eyes look."""
         ...
 
     def lid_closures(self) -> CurvePair:

@@ -47,6 +47,7 @@ METRICS = {
     ),
     "beat": Entry("beat", "rhythm of the head, by speech and reference", higher=("beat_speech", "beat_reference")),
     "blink": Entry("blink", "rate, duration and interval of blinks"),
+    "gaze": Entry("gaze", "fixations, saccades and eye contact"),
     "pose": Entry("pose", "range, speed and spectrum of the head", higher=("pose_speech_r",)),
     "jitter": Entry("jitter", "acceleration of the landmarks"),
     "emotion-distance": Entry("emotion_distance", "distance of an expression network's features"),

@@ -28,6 +28,20 @@ from facetalk.networks.critics import MotionPatches, PatchCriticConfig
 _WARM_UP = 512
 """Frames until the noise has forgotten where it began."""
 
+PLAUSIBLE = {
+    "feature_mean": (-1e3, 1e3),
+    "feature_std": (1e-4, 1e3),
+    "swaying": (0.0, 1.0),
+    "settling": (0.1, 1e3),
+    "spread": (0.0, 45.0),
+    "usual": (-10.0, 10.0),
+    "usual_spread": (1e-4, 10.0),
+    "liveliness": (0.0, 2.0),
+    "blink_rate": (0.0, 2.0),
+    "usual_closing": (0.0, 10.0),
+}
+"""Smallest and largest value of the statistics that a network holds; those of real speakers lie far inside."""
+
 REACH = 16
 """Frames that the frame branch sees: the last ones, up to the present one."""
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
 
-from torch import nn
+from torch import Tensor, nn
 
 from facetalk.audio import phoneme_features
+from facetalk.audio.delivery import DELIVERY
 from facetalk.audio.phoneme_features import PhonemeFeatures
 from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.head.behavior import NUM_STATES
 from facetalk.io.published import read_published
 from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, bundled, read_config, read_state
 from facetalk.networks.critics import PatchCriticConfig, StyleCritic, SyncCritic, SyncCriticConfig
@@ -20,7 +22,7 @@ from facetalk.networks.emotalk import EmoTalkConfig, EmoTalkNetwork
 from facetalk.networks.experts import ExpressionReader, LipReader, frozen
 from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
 from facetalk.networks.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig, PerceptualEncoder
-from facetalk.networks.facial import FacialConfig, FacialNetwork
+from facetalk.networks.facial import PLAUSIBLE, FacialConfig, FacialNetwork
 from facetalk.networks.growth import at_most
 from facetalk.networks.laughtalk import LaughTalkConfig, LaughTalkNetwork
 from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
@@ -44,6 +46,24 @@ class NetworkType:
     """Further entries of `config.yaml` that the constructor takes: sizes that the training data decide."""
     bundled: str = ""
     """Name of the weights that come with facetalk; empty if there are none."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Those of the inputs that facetalk itself decides."""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Smallest and largest plausible value of buffers that are statistics."""
+
+    def check_sizes(self, entries: Mapping[str, Any]) -> None:
+        """Refuse a description of a network for other inputs than those of this version of facetalk."""
+        for name, size in self.sizes.items():
+            if entries.get(name) != size:
+                raise ValueError(f"{name} is {entries.get(name)!r:.40}; this version of facetalk has {size}")
+
+    def check_statistics(self, state: Mapping[str, Tensor]) -> None:
+        """Refuse statistics that no data have."""
+        for name, (low, high) in self.ranges.items():
+            least, most = (float(value) for value in state[name].aminmax())
+            if not low <= least <= most <= high:
+                found = f"{least:g}" if least == most else f"{least:g} to {most:g}"
+                raise ValueError(f"{name} is {found}; it must lie between {low:g} and {high:g}")
 
 
 NETWORKS: dict[str, tuple[NetworkType, ...]] = {
@@ -57,7 +77,17 @@ NETWORKS: dict[str, tuple[NetworkType, ...]] = {
         NetworkType("verbal-encoder", ProbedEncoderConfig, ProbedEncoder),
         NetworkType("nonverbal-encoder", ProbedEncoderConfig, ProbedEncoder),
     ),
-    "gestures": (NetworkType("facial", FacialConfig, FacialNetwork, ("num_features", "num_states"), "facial"),),
+    "gestures": (
+        NetworkType(
+            "facial",
+            FacialConfig,
+            FacialNetwork,
+            ("num_features", "num_states"),
+            "facial",
+            {"num_features": len(DELIVERY), "num_states": NUM_STATES},
+            PLAUSIBLE,
+        ),
+    ),
     "laughter-detector": (NetworkType("laughter", LaughterDetectorConfig, LaughterDetector, bundled="laughter"),),
     "lip-reader": (NetworkType("lip-reader", LipReaderConfig, PhonemeLipReader, bundled="lip-reader"),),
     "expression-net": (NetworkType("expression-net", ExpressionNetConfig, ExpressionNet, bundled="expression-net"),),
@@ -151,6 +181,7 @@ def load(kind: str, name: str | Path = "") -> nn.Module:
     chosen = known[entries["method"]]
     state = read_state(folder)
     try:
+        chosen.check_sizes(entries)
         config = build(chosen.config, entries["network"], f"{folder / CONFIG_FILE}: network")
         # Twice, because weights that are normalized are registered as they are first.
         with at_most(2 * sum(value.numel() for value in state.values())):
@@ -164,6 +195,9 @@ def load(kind: str, name: str | Path = "") -> nn.Module:
         raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {reason:.200}") from None
     try:
         network.load_state_dict(state)
+        chosen.check_statistics(state)
+    except ValueError as error:
+        raise FacetalkError(f"{folder / MODEL_FILE} holds implausible statistics: {error}") from None
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise FacetalkError(f"{folder / MODEL_FILE} does not fit its {CONFIG_FILE}: {reason:.200}") from None

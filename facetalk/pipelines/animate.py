@@ -33,7 +33,7 @@ from facetalk.io.voices import SpokenText, check_voice
 from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.motion.gestures.gaze import EYE_CONTACT
 from facetalk.motion.gestures.idle import Idle
-from facetalk.motion.gestures.registry import DEFAULT, add_gestures
+from facetalk.motion.gestures.registry import DEFAULT, add_gestures, load_gesture
 from facetalk.motion.heads import identity_names, load_head
 from facetalk.motion.regions import RegionalControl, controlled
 from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options, planned, sorted_out
@@ -193,8 +193,8 @@ def animate(
         formats: names of the formats to write, of `facetalk.exporters.registry.FORMATS`.
         size: side of the video's square image, pixels.
         fps: frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted.
-        seed: decides when the eyes blink and how the head moves; if None, it follows from the recording, so that
-            each one has its own performance, the same every time.
+        seed: decides when the eyes blink and how the head moves; if None, it follows from the first second of
+            the recording, so that each one has its own performance, the same every time.
         control: how much mouth, upper face, eyes, head and single channels move; applied after blinks and head motion.
         part: which channel and span of the recording is used; all of it if omitted.
         transcript: file with what is said: text, subtitles or a TextGrid.
@@ -310,9 +310,10 @@ def animate_all(
 
 
 def load_animator(options: AnimateOptions, timings: dict[str, float]) -> Animator:
-    """Load head and talker; the style is neutral."""
+    """Load head, talker and gestures; the style is neutral."""
     with _timed(timings, "load"):
         head, talker = load_head(options.head, options.look), load_talker(options.talker)
+        load_gesture(options.gestures)
         direction = Direction(person=options.person)
         reject_unsupported(talker.name, direction, talker.supported)
         if options.hears_emotion:

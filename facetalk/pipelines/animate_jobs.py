@@ -133,17 +133,36 @@ class AnimateOptions:
 IDLE = "idle"
 """Name of the outputs of a loop."""
 
+IDLE_GESTURE = "idle"
+"""The gestures that can be a loop."""
+
 LONGEST_IDLE_S = 3600.0
 """Of a loop."""
 
 
+SPEAKING = {
+    "transcript": "--transcript",
+    "spoken": "--text",
+    "style": "--style",
+    "style_strength": "--style-strength",
+    "talker": "--talker",
+    "laughter": "--laughter",
+    "part": "--channel, --from and --to",
+}
+"""Options that only a face that speaks has."""
+
+
 def check_idle(options: AnimateOptions) -> None:
-    """Refuse a loop of no length, or one that is to say something."""
+    """Refuse a loop of no length, one that is to say something, or one that would not end where it begins."""
     seconds = options.idle_s
     if not (isinstance(seconds, Real) and 1 <= seconds <= LONGEST_IDLE_S):
         raise UsageError(f"idle is {seconds} s; a loop is 1 to {LONGEST_IDLE_S:g} s long")
-    if options.spoken is not None or options.transcript is not None:
-        raise UsageError("an idle face says nothing; give --idle without text and transcript")
+    usual = AnimateOptions()
+    ignored = [flag for name, flag in SPEAKING.items() if getattr(options, name) != getattr(usual, name)]
+    if ignored:
+        raise UsageError(f"an idle face says nothing; give --idle without {', '.join(ignored)}")
+    if options.gestures not in (DEFAULT, IDLE_GESTURE):
+        raise UsageError(f"a loop has the gestures {IDLE_GESTURE!r}, not {options.gestures!r}, which hear speech")
     track = options.emotion_track()
     if options.hears_emotion or (track is not None and len(track.times) > 1):
         raise UsageError("a loop ends where it begins; give --idle an emotion that lasts, such as happy:1")

@@ -89,12 +89,17 @@ class FitOutcome:
 
 
 def chosen_among(outcome: Outcome) -> str | None:
+    """Which person was fitted, where the video shows several, and how to choose."""
+    person = person_among(outcome)
+    return None if person is None else f"fitted {person}; --face chooses another"
+
+
+def person_among(outcome: Outcome) -> Person | None:
     """Which person was fitted, where the video shows several."""
     person = outcome.details.get("person") or {}
     if person.get("of", 1) < 2:
         return None
-    chosen = Person(**{**person, "center": tuple(person["center"])})
-    return f"fitted {chosen}; --face chooses another"
+    return Person(**{**person, "center": tuple(person["center"])})
 
 
 def run_fit(request: FitRequest, progress: Progress = no_progress, report: Report = no_report) -> FitOutcome:

@@ -19,13 +19,10 @@ from facetalk.core.progress import Progress, TrainingProgress, no_progress, no_t
 from facetalk.data.sources import output_name
 from facetalk.io.files import replacing
 from facetalk.pipelines.batch import check_output_folder
-from facetalk.pipelines.fit import fit_videos
 from facetalk.pipelines.reports.training_report import watched
-from facetalk.recipes.registry import config_names, load_recipe, read_training_config
+from facetalk.pipelines.train_person import CLIPS, check_person, fit_person, person_config
+from facetalk.recipes.registry import load_recipe, read_training_config
 from facetalk.training.loop import OTHER_LOSSES, run
-
-PERSON = "-person"
-"""End of the names of configurations that tune trained weights."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,8 @@ def train(
         data_dir: the data; most recipes need a dataset folder as `facetalk fit` writes it.
         run_dir: gets weights, configuration, log and checkpoint; `runs/<name of the configuration>` if omitted.
         person: videos of one person, which are fitted first, into `clips` in `run_dir`, and take the place of the data:
-            trained weights are tuned to this person with the configuration `CONFIG-person`.
+            trained weights are tuned to this person with the configuration `CONFIG-person`. A second attempt goes on
+            with the videos that were fitted before.
         settings: changes to the configuration, each `section.option=value`.
         resume: continue from the checkpoint in `run_dir`.
         with_report: keep a page with the curves of losses and metrics in `run_dir`, `report.html`, while it runs.
@@ -71,7 +69,7 @@ def train(
     """
     check_output_folder(run_dir)
     if person:
-        config = _of_person(config, data_dir)
+        config = person_config(config, data_dir)
     options = read_training_config(config, settings)
     folder = Path(run_dir) if run_dir is not None else Path("runs") / output_name(config)
     method = str(options.pop("method", ""))
@@ -79,11 +77,12 @@ def train(
         recipe = load_recipe(method)
     except UsageError as error:
         raise UsageError(f"{config}: {error}") from None
-    if folder.exists() and any(folder.iterdir()) and not resume:
+    if folder.exists() and any(path.name != CLIPS or not person for path in folder.iterdir()) and not resume:
         raise FacetalkError(f"{folder} is not empty; give another folder with -o, or --resume to continue")
     task_config = recipe.read_config(options)
     if person:
-        data_dir = _fitted(person, folder / "clips", fitting)
+        check_person(person)
+        data_dir = fit_person(person, folder / CLIPS, fitting)
     if task_config.loop.num_threads:
         torch.set_num_threads(task_config.loop.num_threads)
     torch.manual_seed(task_config.loop.seed)
@@ -98,28 +97,6 @@ def train(
     with shown if with_report else nullcontext(progress) as callback:
         metrics = run(task, task_config.loop, task_config.optim, folder, _identity(chosen), resume, callback)
     return TrainingResult(folder, metrics)
-
-
-def _of_person(config: str | Path, data_dir: str | Path | None) -> str:
-    """The configuration with which weights are tuned to one person."""
-    tunable = [name.removesuffix(PERSON) for name in config_names() if name.endswith(PERSON)]
-    if data_dir is not None:
-        raise UsageError("give data, or videos of one person, not both")
-    if str(config) not in tunable:
-        raise UsageError(f"{config} cannot be tuned to a person; what can: {', '.join(tunable)}")
-    return f"{config}{PERSON}"
-
-
-def _fitted(videos: Sequence[str | Path], clips_dir: Path, progress: Progress) -> Path:
-    """Fit videos into a dataset; those that were fitted before stay.
-
-    Raises:
-        FacetalkError: a video cannot be fitted.
-    """
-    result = fit_videos(videos, clips_dir, jobs=1, skip_existing=True, progress=progress)
-    for video, reason in result.failed.items():
-        raise FacetalkError(f"{video}: {reason}")
-    return clips_dir
 
 
 def _identity(chosen: Mapping[str, Any]) -> str:

@@ -31,7 +31,14 @@ from facetalk.head.behavior import BLINK_UNIT, BROWS, NUM_STATES, STATES
 from facetalk.io.weights import write_model
 from facetalk.losses.behavior import LEAST_POWER, least_squares_error, power, spectrum_error, trajectory_error
 from facetalk.metrics.blinks import find_blinks
-from facetalk.networks.facial import BehaviorCritic, FacialConfig, FacialNetwork, generated_windows, smooth_noise
+from facetalk.networks.facial import (
+    PLAUSIBLE,
+    BehaviorCritic,
+    FacialConfig,
+    FacialNetwork,
+    generated_windows,
+    smooth_noise,
+)
 from facetalk.networks.registry import load
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.facial import evaluate_behavior
@@ -86,6 +93,8 @@ class FacialTrainingConfig(RunConfig):
 
     def __post_init__(self) -> None:
         check_ranges(self, motion=(0, 1e6), critic_penalty=(0, 1e6))
+        if self.blink_rate is not None:
+            check_ranges(self, blink_rate=PLAUSIBLE["blink_rate"])
 
 
 class FacialTask:
@@ -261,7 +270,8 @@ def make_task(config: FacialTrainingConfig, data_dir: Path | None) -> FacialTask
     """Read the clips and build the network, with initial weights or trained ones."""
     clips = read_clips(data_dir, "facial")
     clips = [clip for clip in clips if not config.data.only or matches_any(clip.speaker, config.data.only)]
-    train, validation = split_clips(clips, config.data.dev_speakers)
+    tuned = config.start and not config.data.dev_speakers  # little data are enough, and nobody is kept
+    train, validation = (clips, []) if tuned else split_clips(clips, config.data.dev_speakers)
     if config.data.held_out:
         train, validation = split_by_speaker(train, config.data.held_out)
     examples = read_behaviors(train, config.data.min_confidence)

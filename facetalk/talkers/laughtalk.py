@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.audio.activity import speech_activity
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.audio.segmentation import PhonemeTrack
 from facetalk.core.errors import FacetalkError
@@ -27,7 +28,7 @@ from facetalk.networks.registry import describe, load
 from facetalk.networks.styletalk import SpeechFeatures, feature_blocks
 from facetalk.talkers.base import Direction, check_laughter, reject_unsupported
 from facetalk.talkers.laughs import laugh_envelope, laugh_spans, laugh_windows, laughs_in, with_afterglow
-from facetalk.talkers.lip_contact import close_lips, closure_of
+from facetalk.talkers.lip_contact import close_lips, closure_of, rest_lips, resting
 
 BUNDLED = "laughtalk"
 """Weights whose residual other talkers get."""
@@ -86,19 +87,22 @@ class LaughTalk:
         reject_unsupported(self.name, direction, self.supported)
         waveform = checked_waveform(waveform)
         talking = self.controls.motion(self.network.talking(waveform), self.head, FPS, self.num_betas)
-        talking = talking.with_events(self._phonemes(waveform))
+        phonemes, silence = self._phonemes(waveform)
+        talking = talking.with_events(phonemes)
         if not self.controls.has_jaw:
-            talking = talking.replace(
-                expression=closed_where_spoken(talking, talking.expression, self.network.gap_dirs)
-            )
+            closed = closed_where_spoken(talking, talking.expression, self.network.gap_dirs)
+            quiet = resting((silence[: talking.num_frames] * ~speech_activity(waveform))[None])
+            talking = talking.replace(expression=rest_lips(closed[None], quiet, self.network.gap_dirs)[0])
         return self.with_laughter(talking, waveform, 1.0 if direction.laughter is None else direction.laughter)
 
-    def _phonemes(self, waveform: Waveform) -> tuple[Event, ...]:
-        """Hear the phonemes of a recording of any length."""
+    def _phonemes(self, waveform: Waveform) -> tuple[tuple[Event, ...], Float[Tensor, " frames"]]:
+        """Hear the phonemes of a recording of any length, and how probable silence is in each frame."""
         track, columns = PhonemeTrack(), list(self.speech.columns(*PHONEMES))
+        silence, silent = list(self.speech.columns("SIL")), []
         for block in feature_blocks(self.speech, waveform):
             track.feed(block[:, columns])
-        return track.finish()
+            silent.append(block[:, silence].sum(1))
+        return track.finish(), torch.cat(silent)
 
     def with_laughter(self, motion: Motion, waveform: Waveform, amount: float = 1.0) -> Motion:
         """Add the residual to a motion wherever laughter is heard.

@@ -96,6 +96,23 @@ def close_lips(
     return scaled + (away - taken)[..., None] * closing
 
 
+def rest_lips(
+    expression: Float[Tensor, "batch frames n_expression"],
+    quiet: Float[Tensor, "batch frames"],
+    gap_dirs: Float[Tensor, " n_expression"],
+) -> Float[Tensor, "batch frames n_expression"]:
+    """Return the expression with lips that meet, over a jaw that is up, where nothing is said.
+
+    Args:
+        expression: ARKit channels.
+        quiet: 0 leaves the lips as they are, 1 lets them rest.
+        gap_dirs: as in `close_lips`.
+    """
+    moving = gap_dirs.abs() > SHAPING_MM
+    rested = torch.where(moving, expression * (1 - quiet[..., None]), expression)
+    return close_lips(rested, quiet, gap_dirs)
+
+
 def limit_opening(
     expression: Float[Tensor, "batch frames n_expression"], gap_dirs: Float[Tensor, " n_expression"]
 ) -> Float[Tensor, "batch frames n_expression"]:

@@ -9,7 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from facetalk.metrics.base import AnglePair, CurvePair, FeaturePair, LandmarkPair, MeshPair, Reading, Synchrony
+from facetalk.metrics.base import (
+    AnglePair,
+    CurvePair,
+    FeaturePair,
+    GazePair,
+    LandmarkPair,
+    MeshPair,
+    Reading,
+    Synchrony,
+)
 
 FPS = 30.0
 
@@ -44,6 +53,9 @@ class ToyEvidence:
 
     def head_angles(self) -> AnglePair:
         return AnglePair(*self._pair(3, scale=2.0, seed=3))
+
+    def gaze(self) -> GazePair:
+        return GazePair(*self._pair(2, scale=8.0, seed=11))
 
     def lid_closures(self) -> CurvePair:
         predicted, reference = self._pair(scale=1.0, seed=5)

@@ -16,7 +16,19 @@ from tests.metrics.evidence import ToyEvidence, noise
 DISTANCES = ("lve", "lve-sq", "mve", "fve", "eve", "fdd", "fdd-abs", "mod", "m-lmd", "f-lmd", "emotion-distance",
              "diversity")  # fmt: skip
 UNITS = ("_mm", "_mm2", "_iod", "_s2", "_hz", "_s", "_deg", "_deg_s", "_db", "_ms")
-PLAIN = ("ssim", "cpbd", "sync", "closure", "beat", "pose_speech_r", "emotion_distance", "phoneme", "viseme")
+PLAIN = (
+    "ssim",
+    "cpbd",
+    "sync",
+    "closure",
+    "beat",
+    "pose_speech_r",
+    "gaze_contact",
+    "gaze_reference_contact",
+    "emotion_distance",
+    "phoneme",
+    "viseme",
+)
 """Beginnings of figures without a unit."""
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from facetalk.core.audio_part import AudioPart
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import still_motion
 from facetalk.core.rotations import axis_angle_to_matrix
-from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, indices
+from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, GAZE_NAMES, LOWER_NAMES, indices
 from facetalk.io.audio import write_wav
 from facetalk.io.motion import read_motion
 from facetalk.io.video import VideoReader
+from facetalk.io.voices import SpokenText
+from facetalk.io.weights import MODEL_FILE
 from facetalk.motion.gestures.registry import add_gestures
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.animate import animate, animate_all
@@ -66,6 +70,51 @@ def test_a_loop_says_nothing(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", torch.zeros(16_000))
     with pytest.raises(UsageError, match="not both"):
         animate(tmp_path / "a.wav", idle_s=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"style": "happy", "style_strength": 0.5}, "--style, --style-strength"),
+        ({"part": AudioPart(start_s=1.0)}, "--channel, --from and --to"),
+        ({"part": AudioPart(channel=2)}, "--channel, --from and --to"),
+        ({"talker": "laughtalk", "laughter": 0.0}, "--talker, --laughter"),
+        ({"transcript": "a.txt"}, "--transcript"),
+        ({"spoken": SpokenText("Hello")}, "--text"),
+    ],
+)
+def test_options_of_speech_are_refused_for_a_loop(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=f"an idle face says nothing; give --idle without {named}$"):
+        AnimateOptions(idle_s=3.0, **options)
+
+
+def test_gestures_that_hear_speech_make_no_loop(tmp_path: Path) -> None:
+    (tmp_path / MODEL_FILE).write_bytes(b"")
+    with pytest.raises(UsageError, match="a loop has the gestures 'idle', not"):
+        AnimateOptions(idle_s=3.0, gestures=str(tmp_path))
+    AnimateOptions(idle_s=3.0, gestures="idle")
+
+
+@pytest.mark.parametrize("seed", [-(2**63) - 1, 2**64, 10**50])
+def test_seeds_that_no_generator_takes_are_refused(seed: int) -> None:
+    with pytest.raises(UsageError, match=r"the seed is -?\d{19,}; it must lie between -2\^63 and 2\^64 - 1") as caught:
+        AnimateOptions(idle_s=3.0, seed=seed)
+    assert len(str(caught.value)) < 120
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, -(2**63), 2**64 - 1])
+@pytest.mark.parametrize("seconds", [1.0, 7.3])
+def test_the_step_from_the_last_frame_to_the_first_is_an_ordinary_one(seed: int, seconds: float) -> None:
+    motion = read_motion(animate(idle_s=seconds, formats=("npz",), seed=seed, out=str(seed)).paths["npz"])
+    eyelids = [*indices(BLINK_NAMES), *indices(GAZE_NAMES)]
+    rest = [column for column in range(52) if column not in eyelids]
+    assert torch.equal(motion.expression[0, rest], motion.expression[-1, rest])
+    for name, most in (("neck_pose", 0.0), ("global_orient", 0.0), ("transl", 0.0), ("leye_pose", 1e-3)):
+        curve = getattr(motion, name)
+        steps = curve.diff(dim=0).norm(dim=1)
+        assert float((curve[0] - curve[-1]).norm()) <= max(1.5 * float(steps.max()), most), name
+    lids = motion.expression[:, indices(BLINK_NAMES)]
+    assert float((lids[0] - lids[-1]).abs().max()) <= 0.5  # a blink may go on from the end to the beginning
 
 
 def test_a_loop_does_not_follow_a_track_that_moves(tmp_path: Path) -> None:

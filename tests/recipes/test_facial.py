@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ import yaml
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.behavior import NUM_STATES, WINDOW
-from facetalk.io.motion import read_motion
+from facetalk.io.motion import read_motion, write_motion
+from facetalk.io.video import VideoInfo
 from facetalk.losses.behavior import power
 from facetalk.networks.facial import FacialConfig, FacialNetwork, smooth_noise
 from facetalk.networks.registry import load
+from facetalk.pipelines import train_person
+from facetalk.pipelines.batch import Outcome, Report
 from facetalk.pipelines.train import train
 from facetalk.recipes.facial import RECIPE, FacialTask, make_task, set_sway
 from tests.data.test_behavior import dataset
@@ -89,30 +93,99 @@ def test_speakers_can_be_chosen(clips: Path) -> None:
     assert [example.clip.speaker for example in kept.validation] == ["s0"]
 
 
-def test_a_person_is_fitted_before_the_weights_are_tuned(
-    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from facetalk.pipelines import train as pipeline
+def clip_of(seconds: float, has_audio: bool = True) -> VideoInfo:
+    return VideoInfo((64, 64), 25.0, seconds, has_audio, 0)
 
+
+def fit_instead(monkeypatch: pytest.MonkeyPatch, lengths: tuple[int, ...] = (200, 2 * WINDOW)) -> list[Path]:
+    """Let videos of a minute be fitted by making a dataset; returns the folders that it goes to."""
     fitted: list[Path] = []
 
-    def fit_videos(videos: object, out_dir: Path, **options: object) -> object:
-        fitted.append(Path(out_dir))
-        dataset(_made(Path(out_dir)), (200, 2 * WINDOW))
-        return type("Summary", (), {"failed": {}})()
+    def fit_videos(videos: Sequence[Path], out_dir: Path, *, report: Report, **options: object) -> None:
+        fitted.append(out_dir)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        dataset(out_dir, lengths)
+        seen = {"number": 2, "of": 2, "center": [0.7, 0.5], "time_share": 1.0}
+        report(Outcome(Path("video.mp4"), "done", details={"person": seen}))
 
-    monkeypatch.setattr(pipeline, "fit_videos", fit_videos)
+    monkeypatch.setattr(train_person, "fit_videos", fit_videos)
+    monkeypatch.setattr(train_person, "read_video_info", lambda path: clip_of(60))
+    monkeypatch.setattr(train_person, "find_videos", lambda videos: [Path(video) for video in videos])
+    return fitted
+
+
+def test_a_person_is_fitted_before_the_weights_are_tuned(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fitted = fit_instead(monkeypatch)
     train(written(tmp_path), clips, tmp_path / "general")
     small = ["loop.num_steps=1", "data.batch_size=2", f"start={tmp_path / 'general'}"]
+    caplog.clear()
     train("facial", None, tmp_path / "person", person=["video.mp4"], settings=small)
     assert fitted == [tmp_path / "person/clips"]
     assert load("gestures", tmp_path / "person").config.width == 8
     assert read_motion(tmp_path / "person/clips/c0.npz").num_frames == 200
+    (message,) = caplog.messages
+    assert "video.mp4: tuned to person 2 of 2" in message and "facetalk fit --face" in message
+    with pytest.raises(FacetalkError, match="is not empty"):
+        train("facial", None, tmp_path / "person", person=["video.mp4"], settings=small)
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    return folder
+def test_a_second_attempt_goes_on_with_what_was_fitted(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit_instead(monkeypatch, (100,))
+    small = ["loop.num_steps=1", "data.batch_size=2"]
+    with pytest.raises(FacetalkError, match="none of the 1 clips has audio and is longer than a window"):
+        train("facial", None, tmp_path / "person", person=["video.mp4"], settings=small)
+    assert [path.name for path in (tmp_path / "person").iterdir()] == ["clips"]
+    fit_instead(monkeypatch)
+    train("facial", None, tmp_path / "person", person=["video.mp4"], settings=small)
+
+
+@pytest.mark.parametrize(
+    ("info", "complaint"),
+    [
+        (clip_of(60, has_audio=False), "video.mp4 has no audio; behavior is learned together with the speech"),
+        (clip_of(2), r"video.mp4 is 2\.0 s long; give a video of more than 4\.3 s"),
+    ],
+)
+def test_videos_that_teach_nothing_are_refused_before_they_are_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, info: VideoInfo, complaint: str
+) -> None:
+    fitted = fit_instead(monkeypatch)
+    monkeypatch.setattr(train_person, "read_video_info", lambda path: info)
+    with pytest.raises(FacetalkError, match=complaint):
+        train("facial", None, tmp_path / "run", person=["video.mp4"])
+    assert not fitted and not (tmp_path / "run").exists()
+
+
+def test_little_of_a_person_is_a_warning(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    fit_instead(monkeypatch)
+    monkeypatch.setattr(train_person, "read_video_info", lambda path: clip_of(10))
+    train_person.check_person(["a.mp4", "b.mp4"])
+    assert caplog.messages == ["20 s say little about a person; two or three minutes are a sensible least"]
+
+
+def test_a_face_that_never_moves_has_no_behavior(tmp_path: Path) -> None:
+    folder = dataset(tmp_path, (200,))
+    still = read_motion(folder / "c0.npz")
+    write_motion(folder / "c0.npz", still.replace(global_orient=torch.zeros(200, 3)))
+    with pytest.raises(FacetalkError, match="no head or brow moves in the 1 clips; a still image"):
+        make_task(RECIPE.read_config({"start": "facial"}), folder)
+
+
+def test_a_face_that_is_not_found_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit_videos(videos: object, out_dir: Path, *, report: Report, **options: object) -> None:
+        out_dir.mkdir(parents=True)
+        (out_dir / "manifest.csv").write_text("name\n")
+        report(Outcome(Path("video.mp4"), "failed", error=FacetalkError("video.mp4: no face was found")))
+
+    fit_instead(monkeypatch)
+    monkeypatch.setattr(train_person, "fit_videos", fit_videos)
+    with pytest.raises(FacetalkError, match=r"^video\.mp4: no face was found$"):
+        train("facial", None, tmp_path / "run", person=["video.mp4"])
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_cannot_be_tuned_to_a_person_is_refused(clips: Path, tmp_path: Path) -> None:

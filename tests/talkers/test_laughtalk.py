@@ -9,6 +9,7 @@ from facetalk.core.events import Event
 from facetalk.core.motion import still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.controls import Controls
+from facetalk.io.audio import read_waveform
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.weights import write_model
 from facetalk.motion.mirror import mirrored_motion
@@ -17,8 +18,11 @@ from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetect
 from facetalk.talkers import laughtalk
 from facetalk.talkers.base import Direction, LaughingTalker, Talker
 from facetalk.talkers.laughtalk import LaughTalk, add_laughter
+from facetalk.talkers.registry import load_talker
 from tests.networks.test_laughtalk import TINY
 from tests.recipes.toy import ToyEncoder
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 class HearsLoudness(LaughterDetector):
@@ -70,6 +74,15 @@ def test_it_laughs_where_and_only_where_the_voice_does(talker: LaughTalk) -> Non
     assert sober.events_of("laugh") == ()
     assert sober.events_of("phoneme") == motion.events_of("phoneme") != ()
     assert sober.laughter is None
+
+
+def test_the_bundled_mouth_is_closed_where_nothing_is_heard() -> None:
+    talker = load_talker("laughtalk")
+    waveform = torch.cat([torch.zeros(24_000), read_waveform(EXAMPLES / "speech.wav")[:24_000]])
+    motion = talker.speak(waveform)
+    gap = motion.expression @ talker.network.gap_dirs
+    assert gap[:36].max() < 0.5 and motion.channel("jawOpen")[:36].max() < 0.05
+    assert gap[50:].max() > 5
 
 
 def test_stage_1_and_residual_stay_separate(talker: LaughTalk, tmp_path: Path) -> None:

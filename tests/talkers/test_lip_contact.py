@@ -14,6 +14,7 @@ from facetalk.talkers.lip_contact import (
     close_where_heard,
     contact,
     limit_opening,
+    rest_lips,
     touch_teeth,
 )
 
@@ -113,3 +114,14 @@ def test_teeth_are_touched_from_a_channel_below_its_limit() -> None:
     after = touch_teeth(rows, torch.ones(1, 1), gap_dirs())
     for name, least in BITING.items():
         assert after[0, 0, ARKIT_NAMES.index(name)] == pytest.approx(least)
+
+
+def test_lips_rest_over_a_raised_jaw_where_nothing_is_said() -> None:
+    dirs = gap_dirs()
+    rows = torch.rand(2, 9, 52, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(rest_lips(rows, torch.zeros(2, 9), dirs), rows)
+    rested = rest_lips(rows, torch.ones(2, 9), dirs)
+    assert (rested[..., OPEN] == 0).all()
+    assert ((rested * dirs).sum(-1) < 0.01).all()  # millimeters
+    shaping = dirs.abs() < 0.01
+    assert torch.equal(rested[..., shaping], rows[..., shaping])

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.audio.delivery import DELIVERY, delivery
+from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
 from facetalk.head.behavior import STATES
@@ -31,6 +32,9 @@ QUICKENING, FADE_S = 0.8, 1.0
 
 On the training clips the speed of the head correlates with stress (0.08 with a standard error of 0.01), and its pitch
 does not (-0.02 with 0.016). The network alone follows stress no more closely than chance: this is a rule."""
+CALMING = 0.23
+"""By how much slower the head moves in pauses. In the pauses of 56 training clips real heads move at 0.71 of their
+speed in speech (standard error 0.05); generated ones at 0.89 without this rule, and at 0.70 with it."""
 MOST_STRESS, USUAL_STRESS = 1.5, 0.44
 """Limit of the stress, and its mean in speech."""
 
@@ -54,6 +58,9 @@ class Facial:
     gaze: Gaze = field(default_factory=Gaze)
     name: str | Path = ""
     """The bundled weights if empty, or a folder that `facetalk train facial` wrote."""
+
+    def __post_init__(self) -> None:
+        _network(self.name)  # so that unusable weights are found before a long recording has been worked on
 
     def add(self, motion: Motion, waveform: Waveform | None, generator: torch.Generator) -> Motion:
         """Return the motion with head movements, blinks and glances; see `Gesture.add`."""
@@ -89,9 +96,14 @@ def sample_behavior(
         generator: its state decides everything, and moves on by the same amount for any length.
         blinks: multiplies how often the eyes blink.
         gaze: where the eyes look.
+
+    Raises:
+        FacetalkError: the weights are no trained ones.
     """
     noise, blinking, looking, breath, liveliness = generators(generator, 5)
     states = generated_windows(network, features, noise)
+    if not bool(states.isfinite().all()):
+        raise FacetalkError("the weights of the gestures give numbers that are not finite; train or fetch them again")
     scale = (network.liveliness * torch.randn((), generator=liveliness)).exp().clamp(LEAST_SCALE, LARGEST_SCALE)
     moving = (states - network.usual) / network.usual_spread * network.spread * scale
     angles = quickened(moving[:, STATES["pose"]], features)
@@ -127,7 +139,7 @@ def blink_urge(
 def quickened(
     angles: Float[Tensor, "frames 3"], features: Float[Tensor, "frames features"]
 ) -> Float[Tensor, "frames 3"]:
-    """The movement of a head with larger steps where the speech is stressed and smaller ones elsewhere.
+    """The movement of a head with larger steps where the speech is stressed, and smaller ones elsewhere and in pauses.
 
     What is added fades, so that the head stays where it was.
 
@@ -139,7 +151,8 @@ def quickened(
 
     louder, higher = (features[:, DELIVERY.index(name)].clamp_min(0) for name in ("stress", "pitch"))
     stress = (louder + higher).clamp(max=MOST_STRESS) - USUAL_STRESS
-    gain = QUICKENING * stress * features[:, DELIVERY.index("speaking")]
+    speaking = features[:, DELIVERY.index("speaking")]
+    gain = QUICKENING * stress * speaking - CALMING * (1 - speaking)
     steps = gain[:, None].double() * angles.double().diff(dim=0, prepend=angles[:1].double())
     added = lfilter([1.0], [1.0, -math.exp(-1 / (FADE_S * FPS))], steps.numpy(), axis=0)
     return angles + torch.from_numpy(added).to(angles)

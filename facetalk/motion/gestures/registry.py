@@ -70,7 +70,7 @@ def check_seed(seed: int | None) -> None:
     if seed is not None and not isinstance(seed, int):
         raise UsageError(f"the seed is {seed!r:.80}; it must be a whole number (int)")
     if seed is not None and not -(2**63) <= seed < 2**64:
-        raise UsageError(f"the seed {seed} is too large; take one below 2^64")
+        raise UsageError(f"the seed is {seed!s:.40}; it must lie between -2^63 and 2^64 - 1")
 
 
 def add_gestures(
@@ -95,8 +95,8 @@ def add_gestures(
         head_motion: multiplies how far the head moves; 0 for not at all.
         blinks: multiplies how often the eyes blink; 0 for never.
         gaze: where the eyes look; see `load_gesture`.
-        seed: decides when and where; ignored if there is a generator. If None, it follows from the waveform (see
-            `facetalk.audio.seed`), so that each recording has its own gestures; 0 without a waveform.
+        seed: decides when and where; ignored if there is a generator. If None, it follows from the beginning of
+            the waveform (see `facetalk.audio.seed`), so that each recording has its own gestures; 0 without a waveform.
         generator: source of all random choices.
 
     Returns:

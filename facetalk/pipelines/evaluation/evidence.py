@@ -21,6 +21,7 @@ from facetalk.metrics.base import (
     AnglePair,
     CurvePair,
     FeaturePair,
+    GazePair,
     LandmarkPair,
     MeshPair,
     NotOfferedError,
@@ -166,6 +167,10 @@ class PairEvidence:
         """See `Evidence.head_angles`."""
         needs_faces_that_move(*self._sides)
         return AnglePair(*(side.head_angles(self._times) for side in self._sides))
+
+    def gaze(self) -> GazePair:
+        """See `Evidence.gaze`."""
+        return GazePair(*(side.gaze(self._times) for side in self._sides))
 
     def lid_closures(self) -> CurvePair:
         """See `Evidence.lid_closures`."""

@@ -18,10 +18,12 @@ from facetalk.core.rotations import axis_angle_to_matrix, yaw_pitch_roll
 from facetalk.core.timing import exact_rate, frame_times, resample
 from facetalk.head.channels import BLINK_NAMES
 from facetalk.head.model import HeadModel
+from facetalk.head.sight import sight_angles
 from facetalk.io.video import read_video_info
 from facetalk.metrics.base import NotOfferedError
 from facetalk.metrics.seen_mouths import SeenFace, still_headed
 from facetalk.motion.frames import posed
+from facetalk.motion.gestures.gaze import VIEWER_M
 from facetalk.pipelines.evaluation.clips import Clip, MeshClip, MotionClip, VideoClip, kind_of
 from facetalk.vision.face_measures import face_angles
 
@@ -115,6 +117,11 @@ class Side:
         motion = self.motion("motions or videos")
         turns = axis_angle_to_matrix(motion.global_orient) @ axis_angle_to_matrix(motion.neck_pose)
         return resample(yaw_pitch_roll(turns).rad2deg(), self._own_times(motion.num_frames), times)
+
+    def gaze(self, times: Times) -> Float[Tensor, "frames 2"]:
+        """Where the eyes look, see `GazePair`."""
+        motion = self.motion("motions")
+        return resample(sight_angles(self.head, motion, VIEWER_M), self._own_times(motion.num_frames), times)
 
     def lid_closure(self, times: Times) -> Float[Tensor, " frames"]:
         """How far the lids are closed, 0 to 1."""

@@ -99,7 +99,7 @@ class LaughTalkSampler:
         if not laughing and not laughs:
             raise FacetalkError(
                 "there is no laughter to train on: no clip with a label of data.laughing, and no recording in "
-                "data.recordings"
+                "data.recordings; label clips with facetalk fit --about or --curate, or give a speech folder"
             )
         self.talking, self.laughing, self.laughs, self.config = talking, laughing, laughs, config
         self.weights = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ import torch
 
 from facetalk.audio.delivery import DELIVERY
 from facetalk.core.config import plain
+from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.head.behavior import BROWS, NUM_STATES
 from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, indices
-from facetalk.io.weights import write_model
+from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, read_tensors, write_model, write_tensors
 from facetalk.motion.gestures.facial import (
+    CALMING,
     LARGEST_SCALE,
     LEAST_SCALE,
     USUAL_STRESS,
@@ -23,7 +26,7 @@ from facetalk.motion.gestures.facial import (
     sample_behavior,
 )
 from facetalk.motion.gestures.gaze import Gaze
-from facetalk.motion.gestures.registry import load_gesture
+from facetalk.motion.gestures.registry import add_gestures, load_gesture
 from facetalk.networks.facial import FacialConfig, FacialNetwork
 
 TINY = FacialConfig(plane_width=4, width=8, code=4, noise=2)
@@ -106,7 +109,9 @@ def test_stress_quickens_the_head_which_comes_back() -> None:
     times = torch.arange(600) / 30
     angles = torch.stack([5 * torch.sin(2 * times), torch.zeros(600), torch.zeros(600)], 1)
     features = torch.zeros(600, len(DELIVERY))
-    assert torch.equal(quickened(angles, features), angles)  # nobody speaks
+    paused = quickened(angles, features)  # nobody speaks
+    pace, usual = (rows.diff(dim=0).abs().mean() for rows in (paused, angles))
+    torch.testing.assert_close(pace, (1 - CALMING) * usual, atol=0.005, rtol=0.1)
     features[:, DELIVERY.index("speaking")] = 1.0
     features[:, DELIVERY.index("stress")] = USUAL_STRESS
     torch.testing.assert_close(quickened(angles, features), angles)
@@ -124,3 +129,46 @@ def test_the_gaze_of_the_options_is_used(weights: Path) -> None:
     result = gesture.add(talking(60), speech(60), torch.Generator().manual_seed(0))
     assert result.leye_pose[:, 1].rad2deg().mean() == pytest.approx(21.8, abs=2)
     assert result.leye_pose.diff(dim=0).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("blink_rate", torch.tensor(float("nan")), "'blink_rate' holds values that are not finite"),
+        ("spread", torch.full((NUM_STATES,), 1e30), "'spread' holds values that are not finite or beyond 1e[+]06"),
+        (
+            "spread",
+            torch.full((NUM_STATES,), 500.0),
+            "statistics: spread is 500; it must lie between 0 and 45",
+        ),
+        ("usual_spread", torch.zeros(NUM_STATES), "usual_spread is 0; it must lie between 0.0001"),
+        ("blink_rate", torch.tensor(-3.0), "blink_rate is -3"),
+        ("spread", torch.ones(NUM_STATES + 1), "does not fit its config.yaml: size mismatch for spread"),
+        ("sway.weight", torch.full((NUM_STATES, 10), float("inf")), "'sway.weight' holds values"),
+        ("surprise", torch.ones(3), 'does not fit its config.yaml: Unexpected key.*"surprise"'),
+    ],
+)
+def test_hostile_weights_are_refused_in_one_line(
+    weights: Path, tmp_path: Path, name: str, value: torch.Tensor, complaint: str
+) -> None:
+    state, _ = read_tensors(weights / MODEL_FILE)
+    write_tensors(tmp_path / MODEL_FILE, {**state, name: value})
+    shutil.copy(weights / CONFIG_FILE, tmp_path)
+    with pytest.raises(FacetalkError, match=complaint) as caught:
+        add_gestures(talking(20), gestures=str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_for_other_features_or_states_are_refused(tmp_path: Path) -> None:
+    sizes = {"num_features": len(DELIVERY), "num_states": NUM_STATES + 1}
+    network = FacialNetwork(*sizes.values(), TINY)
+    write_model(tmp_path, network, "gestures", "facial", {**sizes, "network": plain(TINY)})
+    with pytest.raises(FacetalkError, match="num_states is 7; this version of facetalk has 6"):
+        add_gestures(talking(20), gestures=str(tmp_path))
+
+
+def test_weights_that_give_no_numbers_are_refused() -> None:
+    network = tiny_network()
+    network.norms[0].running_var.fill_(-1.0)  # type: ignore[union-attr]
+    with pytest.raises(FacetalkError, match="give numbers that are not finite"):
+        sample_behavior(network, torch.zeros(200, len(DELIVERY)), torch.Generator().manual_seed(0))

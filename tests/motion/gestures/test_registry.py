@@ -113,6 +113,15 @@ def test_numbers_that_no_generator_takes_are_refused(options: dict[str, float]) 
         add_gestures(talking(5), **options)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize("gestures", ["facial", "idle"])
+def test_without_a_seed_a_longer_recording_begins_exactly_as_its_first_part(gestures: str) -> None:
+    waveform = torch.cat([torch.zeros(4000), speech(240)])
+    whole = add_gestures(talking(240), waveform, gestures=gestures)
+    part = add_gestures(talking(90), waveform[:48_000], gestures=gestures)
+    for name in ("expression", "neck_pose", "global_orient", "leye_pose", "transl"):
+        assert torch.equal(getattr(part, name)[:88], getattr(whole, name)[:88]), name
+
+
 def test_without_a_seed_the_recording_decides() -> None:
     first, second = (torch.randn(32_000, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
     moved = add_gestures(talking(60), first).neck_pose

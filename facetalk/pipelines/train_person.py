@@ -1,0 +1,95 @@
+"""Videos of one person -> the dataset with which trained weights are tuned to them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.progress import Progress
+from facetalk.core.timing import FPS
+from facetalk.data.sources import find_videos
+from facetalk.head.behavior import WINDOW
+from facetalk.io.video import read_video_info
+from facetalk.pipelines.batch import Outcome
+from facetalk.pipelines.fit import fit_videos
+from facetalk.pipelines.fit_command import person_among
+from facetalk.recipes.registry import config_names
+
+PERSON = "-person"
+"""End of the names of configurations that tune trained weights."""
+
+CLIPS = "clips"
+"""Folder of the fitted videos, in that of the run."""
+
+SHORTEST_S = WINDOW / FPS
+"""Of a video: what is shorter than a window teaches nothing."""
+ENOUGH_S = 60.0
+"""With less, spread and blinks of a person are chance."""
+
+_log = logging.getLogger(__name__)
+
+
+def person_config(config: str | Path, data_dir: str | Path | None) -> str:
+    """The configuration with which weights are tuned to one person.
+
+    Raises:
+        UsageError: there is none, or data are given as well.
+    """
+    tunable = [name.removesuffix(PERSON) for name in config_names() if name.endswith(PERSON)]
+    if data_dir is not None:
+        raise UsageError("give data, or videos of one person, not both")
+    if str(config) not in tunable:
+        raise UsageError(f"{config} cannot be tuned to a person; what can: {', '.join(tunable)}")
+    return f"{config}{PERSON}"
+
+
+def check_person(videos: Sequence[str | Path]) -> None:
+    """Refuse videos that teach no behavior, before minutes are spent on fitting them.
+
+    Raises:
+        FacetalkError: a video cannot be read, has no audio, or is too short.
+    """
+    total_s = 0.0
+    for video in find_videos(videos):
+        info = read_video_info(video)
+        if not info.has_audio:
+            raise FacetalkError(f"{video} has no audio; behavior is learned together with the speech it belongs to")
+        if info.duration_s is not None and info.duration_s <= SHORTEST_S:
+            raise FacetalkError(
+                f"{video} is {info.duration_s:.1f} s long; give a video of more than {SHORTEST_S:.1f} s, better of two "
+                "or three minutes"
+            )
+        total_s += info.duration_s or 0.0
+    if 0 < total_s < ENOUGH_S:
+        _log.warning("%.0f s say little about a person; two or three minutes are a sensible least", total_s)
+
+
+def fit_person(videos: Sequence[str | Path], clips_dir: Path, progress: Progress) -> Path:
+    """Fit videos into a dataset; those that were fitted before stay.
+
+    Raises:
+        FacetalkError: a video cannot be fitted; what was fitted is kept for the next attempt.
+    """
+
+    def noted(outcome: Outcome) -> None:
+        if outcome.error is not None:
+            raise outcome.error
+        if (person := person_among(outcome)) is not None:
+            _log.warning(
+                "%s: tuned to %s; for another one: facetalk fit --face, then facetalk train facial-person --data",
+                outcome.source, person,
+            )  # fmt: skip
+
+    try:
+        fit_videos(videos, clips_dir, jobs=1, skip_existing=True, progress=progress, report=noted)
+    except FacetalkError:
+        if not any(clips_dir.glob("*.npz")):  # only tables of nothing
+            shutil.rmtree(clips_dir, ignore_errors=True)
+            with suppress(OSError):
+                clips_dir.parent.rmdir()
+        raise
+    return clips_dir
