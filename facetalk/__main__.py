@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 try:
@@ -14,6 +15,7 @@ except KeyboardInterrupt:  # within the first milliseconds
 def main() -> None:
     """Run the command line; nothing slow is imported before signals are handled."""
     handle_signals()
+    gc.set_threshold(50_000)  # imports allocate hundreds of thousands of objects, and none of them is garbage
     arguments = sys.argv[1:]
     try:
         from facetalk.core.streams import prepare_streams
@@ -33,8 +35,8 @@ def main() -> None:
 
             sys.stderr.write("interrupted\n")
             print_early_error(arguments, "interrupted", interruption_code())
-        leave(interruption_code())
-    sys.exit(code)
+        code = interruption_code()
+    leave(code)  # sys.exit would take apart torch and all else in memory for a third of a second
 
 
 if __name__ == "__main__":

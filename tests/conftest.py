@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,6 +31,26 @@ from facetalk.head.assets import HeadAppearance, HeadAssets, HeadPoints, HeadSha
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.head.surface_points import SurfacePoints
+
+ONE_CASE = "--one-case"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(ONE_CASE, choices=("first", "last"), help="run each test with one set of its parameters")
+
+
+@pytest.hookimpl(trylast=True)  # after the marks have chosen
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    which = config.getoption(ONE_CASE)
+    if which is None:
+        return
+    by_name: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        by_name.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept = [cases[0 if which == "first" else -1] for cases in by_name.values()]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -129,10 +151,17 @@ def flame_identity() -> Path:
 
 @pytest.fixture(scope="session")
 def flame_like_path(flame_identity: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file in FLAME's structure that moves like facetalk's own head; not FLAME."""
+    """A file in FLAME's structure that moves like facetalk's own head; not FLAME. The processes of pytest share it."""
     from tests.io.flame_files import write_flame_like
 
-    return write_flame_like(flame_identity, tmp_path_factory.mktemp("flame_like") / "flame_like.pkl")
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    path = shared / "flame_like.pkl"
+    with (shared / "flame_like.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            write_flame_like(flame_identity, path)
+    return path
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -34,7 +34,7 @@ def hooks() -> Iterator[dict[str, Any]]:
 
 def test_the_hooks_are_the_checks_of_ci() -> None:
     script = (ROOT / ".ci/run").read_text("utf-8")
-    section = script[script.index('step "the checks"') : script.index('step "the source distribution"')]
+    section = script[script.index('step "the checks"') : script.index('wait "$installation"')]
     checks = re.findall(r"^(?:ruff|pyright|lint-imports|python|pytest)\b.*", section, re.MULTILINE)
     checks = [check.replace('"$fast"', '"not slow and not data"') for check in checks]
     assert checks == [hook["entry"] for hook in hooks()]

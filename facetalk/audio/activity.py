@@ -22,8 +22,12 @@ def loudness_db(waveform: Samples, fps: float = FPS) -> Float[Tensor, " frames"]
     num_frames = frames_for(len(waveform) / SAMPLE_RATE, fps)
     edges = (torch.arange(num_frames + 1, dtype=torch.float64) * SAMPLE_RATE / fps).round().long()
     edges = edges.clamp(max=len(waveform))
-    blocks = [edges[start : start + _BLOCK_FRAMES + 1] for start in range(0, num_frames, _BLOCK_FRAMES)]
-    return torch.cat([_levels(waveform[int(block[0]) : int(block[-1])], block - block[0]) for block in blocks])
+    # One result for all blocks: small tensors that stay would keep the allocator from reusing the large ones.
+    levels = torch.empty(num_frames)
+    for start in range(0, num_frames, _BLOCK_FRAMES):
+        block = edges[start : start + _BLOCK_FRAMES + 1]
+        levels[start : start + len(block) - 1] = _levels(waveform[int(block[0]) : int(block[-1])], block - block[0])
+    return levels
 
 
 def _levels(waveform: Float[Tensor, " samples"], edges: Int64[Tensor, " edges"]) -> Float[Tensor, " frames"]:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int32
 
-from facetalk.audio.alignment_kernel import best_path
 from facetalk.audio.phonemes import SILENCE
 from facetalk.audio.segmentation import LEAST, crossing
 from facetalk.audio.visemes import viseme_of_phoneme
@@ -137,6 +136,8 @@ class _States:
             left = len(self._gaps) - 1 - self._owners
             left[self._gaps[1:] - 1] -= 1  # at the last phoneme of a word, the word has been said
             end -= UNSAID_COST * np.minimum(left, _MOST_UNSAID).astype(np.float32)
+        from facetalk.audio.alignment_kernel import best_path  # numba loads with the first transcript
+
         return best_path(rows, between, self._symbols, self._over_one, self._previous_gaps, UNSAID_COST, begin, end)
 
     def runs(self, path: Int32[np.ndarray, " frames"]) -> Iterator[tuple[int, list[_Run]]]:

@@ -9,9 +9,6 @@ from torch import Tensor
 from facetalk.audio.phonemes import PHONEMES, find_phonemes, frame_labels, phoneme_columns
 from facetalk.core.timing import SAMPLE_RATE, frames_for
 
-NAME = "pocketsphinx"
-"""What a configuration calls this input."""
-
 
 class PhonemeFeatures:
     """Waveform -> one row per frame with a one in the column of the current phoneme.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -9,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.audio.samples import Samples
-from facetalk.audio.torchaudio_compat import load_torchaudio
 from facetalk.core.timing import SAMPLE_RATE
 
 NUM_MELS = 80
@@ -36,11 +36,7 @@ class LogMel(nn.Module):
 
     def __init__(self, num_mels: int = NUM_MELS) -> None:
         super().__init__()
-        load_torchaudio()
-        from torchaudio.functional import melscale_fbanks
-
-        filters = melscale_fbanks(257, 20.0, 7600.0, num_mels, SAMPLE_RATE, norm=None, mel_scale="htk")
-        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("filters", mel_filters(257, 20.0, 7600.0, num_mels), persistent=False)
         self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
 
     def forward(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
@@ -63,6 +59,23 @@ class LogMel(nn.Module):
         frames = padded.unfold(1, WINDOW, HOP)
         power = torch.view_as_real(torch.fft.rfft(frames * self.window, 512)).square().sum(-1)
         return (power @ self.filters).clamp_min(FLOOR).log()
+
+
+def mel_filters(num_bins: int, lowest_hz: float, highest_hz: float, num_mels: int) -> Float[Tensor, "bins mels"]:
+    """Triangular filters at even distances on the mel scale of HTK, 1 at their middles.
+
+    Args:
+        num_bins: bins of a spectrum, from 0 Hz to half the sample rate.
+        lowest_hz: where the first filter begins.
+        highest_hz: where the last one ends.
+        num_mels: number of filters.
+    """
+    first, last = (2595 * math.log10(1 + hertz / 700) for hertz in (lowest_hz, highest_hz))
+    corners = 700 * (10 ** (torch.linspace(first, last, num_mels + 2) / 2595) - 1)
+    above = corners - torch.linspace(0, SAMPLE_RATE // 2, num_bins)[:, None]
+    widths = corners.diff()
+    rising, falling = -above[:, :-2] / widths[:-1], above[:, 2:] / widths[1:]
+    return rising.minimum(falling).clamp_min(0)
 
 
 def sample_range(part: slice, num_samples: int) -> tuple[int, int]:

@@ -74,7 +74,11 @@ class StreamedAudio:
     def __getitem__(self, samples: slice) -> Float[Tensor, " samples"]:
         """Consecutive samples."""
         start, stop, _ = samples.indices(self._length)
-        return self._mixed(start, stop) * self._gain
+        found = torch.empty(max(0, stop - start))
+        for first in range(start, stop, BLOCK):  # long slices would be held several times while they are mixed
+            last = min(stop, first + BLOCK)
+            torch.mul(self._mixed(first, last), self._gain, out=found[first - start : last - start])
+        return found
 
     def close(self) -> None:
         """Remove the temporary file."""

@@ -21,6 +21,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from facetalk.core.config import check_ranges
+from facetalk.core.filters import all_pole
 from facetalk.core.timing import FPS
 from facetalk.head.behavior import WINDOW
 from facetalk.networks.critics import MotionPatches, PatchCriticConfig
@@ -333,15 +334,8 @@ def smooth_noise(config: FacialConfig, batch: int) -> Float[Tensor, "batch windo
 def _filtered(
     white: Float[Tensor, "batch frames noise"], config: FacialConfig, memory: np.ndarray | None = None
 ) -> tuple[Float[Tensor, "batch frames noise"], np.ndarray]:
-    """White noise as processes of each rate, and the state of the filters."""
-    from scipy.signal import lfilter
-
-    rates = np.repeat(np.array(config.noise_rates), config.noise)
-    rows = np.empty(white.shape)
-    states = np.zeros((len(rates), len(white), 2)) if memory is None else memory
-    for column, rate in enumerate(rates):
-        decay = math.exp(-rate / FPS)
-        scale = math.sqrt((1 - decay**2) ** 3 / (1 + decay**2))  # of a process with a double pole
-        poles = [1.0, -2 * decay, decay**2]
-        rows[..., column], states[column] = lfilter([scale], poles, white[..., column].numpy(), 1, states[column])
-    return torch.from_numpy(rows), states
+    """White noise as processes of each rate, and the memory of the filters."""
+    decay = np.exp(-np.repeat(np.array(config.noise_rates), config.noise) / FPS)
+    scale = np.sqrt((1 - decay**2) ** 3 / (1 + decay**2))  # of a process with a double pole
+    rows, memory = all_pole(white.numpy().swapaxes(0, 1), scale, [-2 * decay, decay**2], memory)
+    return torch.from_numpy(rows.swapaxes(0, 1)), memory

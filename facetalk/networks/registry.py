@@ -4,33 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from torch import Tensor, nn
 
-from facetalk.audio import phoneme_features
 from facetalk.audio.delivery import DELIVERY
-from facetalk.audio.phoneme_features import PhonemeFeatures
 from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.behavior import NUM_STATES
-from facetalk.io.published import read_published
 from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, bundled, read_config, read_state
-from facetalk.networks.critics import PatchCriticConfig, StyleCritic, SyncCritic, SyncCriticConfig
-from facetalk.networks.emotalk import EmoTalkConfig, EmoTalkNetwork
-from facetalk.networks.experts import ExpressionReader, LipReader, frozen
-from facetalk.networks.expression_net import ExpressionNet, ExpressionNetConfig
-from facetalk.networks.face_encoder import CoarseEncoder, FaceEncoder, FaceEncoderConfig, PerceptualEncoder
-from facetalk.networks.facial import PLAUSIBLE, FacialConfig, FacialNetwork
+from facetalk.networks.experts import frozen
 from facetalk.networks.growth import at_most
-from facetalk.networks.laughtalk import LaughTalkConfig, LaughTalkNetwork
-from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
-from facetalk.networks.lip_reader import LipReaderConfig, PhonemeLipReader
-from facetalk.networks.probed_encoder import ProbedEncoder, ProbedEncoderConfig
-from facetalk.networks.published import published_expression_net, published_lip_reader
-from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from facetalk.networks.styletalk import GeneratorConfig, SpeechFeatures, StyleTalkGenerator
+
+if TYPE_CHECKING:
+    from facetalk.networks.critics import StyleCritic, SyncCritic
+    from facetalk.networks.experts import ExpressionReader, LipReader
+    from facetalk.networks.expression_net import ExpressionNet
+    from facetalk.networks.face_encoder import CoarseEncoder, FaceEncoder, PerceptualEncoder
+    from facetalk.networks.facial import FacialNetwork
+    from facetalk.networks.laughter_detector import LaughterDetector
+    from facetalk.networks.lip_reader import PhonemeLipReader
+    from facetalk.networks.probed_encoder import ProbedEncoder
+    from facetalk.networks.speech_encoder import SpeechEncoder
+    from facetalk.networks.styletalk import SpeechFeatures
+
+POCKETSPHINX = "pocketsphinx"
+"""What a talker's configuration calls phonemes in place of a speech encoder."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,20 @@ class NetworkType:
 
     method: str
     """How it was made; tells apart networks of one kind."""
-    config: type
-    """Dataclass of the entry `network` in `config.yaml`."""
-    network: Callable[..., nn.Module]
+    module: str
+    """Module of this package; imported on first use."""
+    network: str
+    """Name of the class in it."""
+    config: str
+    """Name of the dataclass in it that the entry `network` of `config.yaml` fills."""
     inputs: tuple[str, ...] = ()
     """Further entries of `config.yaml` that the constructor takes: sizes that the training data decide."""
     bundled: str = ""
     """Name of the weights that come with facetalk; empty if there are none."""
     sizes: Mapping[str, int] = field(default_factory=dict)
     """Those of the inputs that facetalk itself decides."""
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Smallest and largest plausible value of buffers that are statistics."""
+    ranges: str = ""
+    """Name of a mapping in the module: smallest and largest plausible value of buffers that are statistics."""
 
     def check_sizes(self, entries: Mapping[str, Any]) -> None:
         """Refuse a description of a network for other inputs than those of this version of facetalk."""
@@ -59,42 +63,67 @@ class NetworkType:
 
     def check_statistics(self, state: Mapping[str, Tensor]) -> None:
         """Refuse statistics that no data have."""
-        for name, (low, high) in self.ranges.items():
+        ranges = getattr(import_module(f"facetalk.networks.{self.module}"), self.ranges) if self.ranges else {}
+        for name, (low, high) in ranges.items():
             least, most = (float(value) for value in state[name].aminmax())
             if not low <= least <= most <= high:
                 found = f"{least:g}" if least == most else f"{least:g} to {most:g}"
                 raise ValueError(f"{name} is {found}; it must lie between {low:g} and {high:g}")
 
+    def classes(self) -> tuple[Callable[..., nn.Module], type]:
+        """The class of the network and that of its configuration."""
+        module = import_module(f"facetalk.networks.{self.module}")
+        return getattr(module, self.network), getattr(module, self.config)
+
 
 NETWORKS: dict[str, tuple[NetworkType, ...]] = {
     "talker": (
-        NetworkType("styletalk", GeneratorConfig, StyleTalkGenerator, ("num_features",), "styletalk"),
-        NetworkType("laughtalk", LaughTalkConfig, LaughTalkNetwork, ("num_channels",), "laughtalk"),
-        NetworkType("emotalk", EmoTalkConfig, EmoTalkNetwork, ("num_features",), "emotalk"),
+        NetworkType("styletalk", "styletalk", "StyleTalkGenerator", "GeneratorConfig", ("num_features",), "styletalk"),
+        NetworkType("laughtalk", "laughtalk", "LaughTalkNetwork", "LaughTalkConfig", ("num_channels",), "laughtalk"),
+        NetworkType("emotalk", "emotalk", "EmoTalkNetwork", "EmoTalkConfig", ("num_features",), "emotalk"),
     ),
-    "speech-encoder": (NetworkType("speech-encoder", SpeechEncoderConfig, SpeechEncoder, bundled="speech-encoder"),),
+    "speech-encoder": (
+        NetworkType(
+            "speech-encoder", "speech_encoder", "SpeechEncoder", "SpeechEncoderConfig", bundled="speech-encoder"
+        ),
+    ),
     "wav2vec": (
-        NetworkType("verbal-encoder", ProbedEncoderConfig, ProbedEncoder),
-        NetworkType("nonverbal-encoder", ProbedEncoderConfig, ProbedEncoder),
+        NetworkType("verbal-encoder", "probed_encoder", "ProbedEncoder", "ProbedEncoderConfig"),
+        NetworkType("nonverbal-encoder", "probed_encoder", "ProbedEncoder", "ProbedEncoderConfig"),
     ),
     "gestures": (
         NetworkType(
             "facial",
-            FacialConfig,
-            FacialNetwork,
+            "facial",
+            "FacialNetwork",
+            "FacialConfig",
             ("num_features", "num_states"),
             "facial",
             {"num_features": len(DELIVERY), "num_states": NUM_STATES},
-            PLAUSIBLE,
+            "PLAUSIBLE",
         ),
     ),
-    "laughter-detector": (NetworkType("laughter", LaughterDetectorConfig, LaughterDetector, bundled="laughter"),),
-    "lip-reader": (NetworkType("lip-reader", LipReaderConfig, PhonemeLipReader, bundled="lip-reader"),),
-    "expression-net": (NetworkType("expression-net", ExpressionNetConfig, ExpressionNet, bundled="expression-net"),),
-    "coarse-encoder": (NetworkType("coarse-encoder", FaceEncoderConfig, CoarseEncoder, bundled="coarse-encoder"),),
-    "perceptual-encoder": (NetworkType("spectre", FaceEncoderConfig, PerceptualEncoder, bundled="spectre"),),
-    "sync-critic": (NetworkType("sync-critic", SyncCriticConfig, SyncCritic, ("num_features",)),),
-    "style-critic": (NetworkType("style-critic", PatchCriticConfig, StyleCritic, ("num_channels", "num_styles")),),
+    "laughter-detector": (
+        NetworkType("laughter", "laughter_detector", "LaughterDetector", "LaughterDetectorConfig", bundled="laughter"),
+    ),
+    "lip-reader": (
+        NetworkType("lip-reader", "lip_reader", "PhonemeLipReader", "LipReaderConfig", bundled="lip-reader"),
+    ),
+    "expression-net": (
+        NetworkType(
+            "expression-net", "expression_net", "ExpressionNet", "ExpressionNetConfig", bundled="expression-net"
+        ),
+    ),
+    "coarse-encoder": (
+        NetworkType("coarse-encoder", "face_encoder", "CoarseEncoder", "FaceEncoderConfig", bundled="coarse-encoder"),
+    ),
+    "perceptual-encoder": (
+        NetworkType("spectre", "face_encoder", "PerceptualEncoder", "FaceEncoderConfig", bundled="spectre"),
+    ),
+    "sync-critic": (NetworkType("sync-critic", "critics", "SyncCritic", "SyncCriticConfig", ("num_features",)),),
+    "style-critic": (
+        NetworkType("style-critic", "critics", "StyleCritic", "PatchCriticConfig", ("num_channels", "num_styles")),
+    ),
 }
 """By kind, which each `config.yaml` names together with the method."""
 
@@ -180,12 +209,13 @@ def load(kind: str, name: str | Path = "") -> nn.Module:
         raise FacetalkError(f"{folder} was made by {entries.get('method')!r}; known for {kind}: {', '.join(known)}")
     chosen = known[entries["method"]]
     state = read_state(folder)
+    build_network, config_type = chosen.classes()
     try:
         chosen.check_sizes(entries)
-        config = build(chosen.config, entries["network"], f"{folder / CONFIG_FILE}: network")
+        config = build(config_type, entries["network"], f"{folder / CONFIG_FILE}: network")
         # Twice, because weights that are normalized are registered as they are first.
         with at_most(2 * sum(value.numel() for value in state.values())):
-            network = chosen.network(config=config, **{key: _size(key, entries[key]) for key in chosen.inputs})
+            network = build_network(config=config, **{key: _size(key, entries[key]) for key in chosen.inputs})
     except KeyError as error:
         raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {error} is missing") from None
     except UsageError as error:  # nobody typed these options
@@ -212,7 +242,11 @@ def _size(name: str, value: object) -> int:
 
 def load_speech(name: str) -> SpeechFeatures:
     """Load a source of speech features: `pocketsphinx`, or a speech encoder by name or folder."""
-    return PhonemeFeatures() if name == phoneme_features.NAME else load("speech-encoder", name)
+    if name == POCKETSPHINX:
+        from facetalk.audio.phoneme_features import PhonemeFeatures
+
+        return PhonemeFeatures()
+    return load("speech-encoder", name)
 
 
 def load_lip_reader(name: str | Path = "") -> LipReader:
@@ -222,6 +256,9 @@ def load_lip_reader(name: str | Path = "") -> LipReader:
         name: as in `load`, or a file of published weights.
     """
     if Path(name).is_file():
+        from facetalk.io.published import read_published
+        from facetalk.networks.published import published_lip_reader
+
         return frozen(published_lip_reader(read_published(Path(name))))
     return load("lip-reader", name)
 
@@ -229,12 +266,17 @@ def load_lip_reader(name: str | Path = "") -> LipReader:
 def load_expression_net(name: str | Path = "") -> ExpressionReader:
     """Load an expression network for SPECTRE's emotion loss; `name` as in `load_lip_reader`."""
     if Path(name).is_file():
+        from facetalk.io.published import read_published
+        from facetalk.networks.published import published_expression_net
+
         return frozen(published_expression_net(read_published(Path(name))))
     return load("expression-net", name)
 
 
 def load_face_encoder(name: str | Path = "") -> FaceEncoder:
     """Load SPECTRE: a perceptual encoder as `load` does, and the coarse encoder that its description names."""
+    from facetalk.networks.face_encoder import FaceEncoder
+
     perceptual = load("perceptual-encoder", name)
     coarse = load("coarse-encoder", describe("perceptual-encoder", name).entries.get("coarse", ""))
     encoder = FaceEncoder(perceptual.config)

@@ -28,7 +28,7 @@ class Finding(NamedTuple):
 
 PACKAGES = {
     "torch": "everything", "numba": "rendering", "imageio-ffmpeg": "video files", "soundfile": "audio files",
-    "mediapipe": "fit and video references", "torchaudio": "training", "pocketsphinx": "phonemes", "scipy": "tracking",
+    "mediapipe": "fit and video references", "pocketsphinx": "phonemes", "scipy": "tracking",
 }  # fmt: skip
 """Distributions that pip installs with facetalk, and what they are needed for."""
 

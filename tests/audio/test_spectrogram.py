@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from facetalk.audio import spectrogram
-from facetalk.audio.spectrogram import HOP, LogMel, num_rows, pieces
+from facetalk.audio.spectrogram import HOP, LogMel, mel_filters, num_rows, pieces
+from facetalk.audio.torchaudio_compat import load_torchaudio
 
 
 @pytest.mark.parametrize("samples", [1, 159, 160, 161, 16_000])
@@ -49,3 +50,10 @@ def test_pieces_cover_a_long_waveform() -> None:
     parts = list(pieces(16_000 * 130 + 5))
     assert parts[0].start == 0 and parts[-1].stop == num_rows(16_000 * 130 + 5) == 13_001
     assert all(before.stop == after.start for before, after in pairwise(parts))
+
+
+@pytest.mark.parametrize(("lowest", "highest", "count"), [(20.0, 7600.0, 80), (0.0, 8000.0, 40)])
+def test_the_filters_are_those_of_torchaudio(lowest: float, highest: float, count: int) -> None:
+    banks = load_torchaudio().functional.melscale_fbanks
+    expected = banks(257, lowest, highest, count, 16_000, norm=None, mel_scale="htk")
+    torch.testing.assert_close(mel_filters(257, lowest, highest, count), expected, rtol=0, atol=1e-6)

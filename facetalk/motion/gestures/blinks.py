@@ -98,11 +98,15 @@ def sample_blinks(
 
 def log_normal_hazard(waited: float, center: float, spread: float) -> float:
     """Events per second after a time without one, for log-normal intervals."""
-    from scipy.special import erfcx
+    return _normal_hazard((math.log(waited) - center) / spread) / (waited * spread)
 
-    z = (math.log(waited) - center) / spread
-    # Density over survival. Both vanish when an event is long overdue, and their scaled ratio does not.
-    return math.sqrt(2 / math.pi) / float(erfcx(z / math.sqrt(2))) / (waited * spread)
+
+def _normal_hazard(z: float) -> float:
+    """Density over survival of the standard normal distribution."""
+    if z < 30:
+        return math.sqrt(2 / math.pi) * math.exp(-z * z / 2) / math.erfc(z / math.sqrt(2))
+    # Both vanish when an event is long overdue; their ratio does not (Abramowitz and Stegun 1964, equation 7.1.23).
+    return z / (1 - 1 / z**2 + 3 / z**4 - 15 / z**6 + 105 / z**8)
 
 
 def _blink(frame: int, length: float, depth: float, side: float, config: BlinkConfig) -> Blink:

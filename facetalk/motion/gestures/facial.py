@@ -13,6 +13,7 @@ from torch import Tensor
 
 from facetalk.audio.delivery import DELIVERY, delivery
 from facetalk.core.errors import FacetalkError
+from facetalk.core.filters import all_pole
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
 from facetalk.head.behavior import STATES
@@ -147,14 +148,12 @@ def quickened(
         angles: over time.
         features: of the speech.
     """
-    from scipy.signal import lfilter
-
     louder, higher = (features[:, DELIVERY.index(name)].clamp_min(0) for name in ("stress", "pitch"))
     stress = (louder + higher).clamp(max=MOST_STRESS) - USUAL_STRESS
     speaking = features[:, DELIVERY.index("speaking")]
     gain = QUICKENING * stress * speaking - CALMING * (1 - speaking)
     steps = gain[:, None].double() * angles.double().diff(dim=0, prepend=angles[:1].double())
-    added = lfilter([1.0], [1.0, -math.exp(-1 / (FADE_S * FPS))], steps.numpy(), axis=0)
+    added, _ = all_pole(steps.numpy(), 1.0, [-math.exp(-1 / (FADE_S * FPS))])
     return angles + torch.from_numpy(added).to(angles)
 
 

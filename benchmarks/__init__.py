@@ -1,0 +1,1 @@
+"""What facetalk costs: `python -m benchmarks`, described in docs/speed.md."""

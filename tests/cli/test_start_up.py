@@ -1,0 +1,40 @@
+"""What a command imports before it does anything: seconds depend on the machine, modules do not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.pipelines.test_animate import make_speech
+
+NOT_FOR_MOTION = {
+    "PIL.JpegImagePlugin", "cv2", "matplotlib", "mediapipe", "numba", "pocketsphinx", "rich", "scenedetect", "scipy",
+    "torchaudio", "transformers", "trimesh",
+    "facetalk.fitters.landmarks", "facetalk.networks.face_encoder", "facetalk.networks.published",
+    "facetalk.recipes", "facetalk.rendering.renderer", "facetalk.tracking",
+    "facetalk.training",
+}  # fmt: skip
+NOT_FOR_HELP = {*NOT_FOR_MOTION, "facetalk.pipelines", "facetalk.talkers", "jaxtyping", "numpy", "torch"}
+
+
+def imported(*arguments: str) -> set[str]:
+    """Names of the modules that a run of the program imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "facetalk", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+@pytest.mark.parametrize("command", ["", "animate", "fit", "render"])
+def test_help_imports_nothing_heavy(command: str) -> None:
+    assert not imported(*command.split(), "--help") & NOT_FOR_HELP
+
+
+def test_a_motion_from_speech_imports_only_what_it_needs(tmp_path: Path) -> None:
+    speech = make_speech(tmp_path / "speech.wav", seconds=0.5)
+    loaded = imported("animate", str(speech), "--format", "npz", "-o", str(tmp_path))
+    assert (tmp_path / "speech/speech.npz").is_file()
+    assert "torch" in loaded
+    assert not loaded & NOT_FOR_MOTION
