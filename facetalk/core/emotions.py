@@ -24,7 +24,7 @@ NEUTRAL = EMOTIONS[0]
 """The absence of the others."""
 
 SYNONYMS = {
-    "neutral": "calm none unemotional relaxed boredom bored",
+    "neutral": "calm none unemotional relaxed boredom bored ordinary",
     "happy": "happiness joy joyful glad cheerful smiling amused",
     "sad": "sadness sorrow sorrowful unhappy grief",
     "surprised": "surprise astonished astonishment amazed",

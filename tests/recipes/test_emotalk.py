@@ -112,6 +112,14 @@ def test_tracked_sentences_in_two_emotions_are_warped_onto_each_other() -> None:
     assert (batch.exchange.asked_weight == 0).all()  # nobody knows how the person would look
 
 
+def test_clips_without_an_emotion_are_ordinary_speech() -> None:
+    made = sampler(recordings(), torch.zeros(52))
+    made.sounds = {"neutral": 0, "fearful": 1, "ordinary": 2}
+    labels = {"": 2, "unstated": 2, "neutral": 0, "calm": 0, "fear/strong": 1, "laughing": -1, "happy": -1}
+    assert {label: made.sound_of(example(0, label)) for label in labels} == labels
+    assert made.sound_of(example(0, "", paired=True)) == -1
+
+
 def test_emotions_that_no_face_shows_are_only_heard(caplog: pytest.LogCaptureFixture) -> None:
     labels = [(label, text) for text in ("x", "y") for label in ("sad", "happy", "neutral")]
     recorded = [example(10 + i, label, text, paired=True, speaker="actor") for i, (label, text) in enumerate(labels)]

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
 from facetalk.core.config import check_ranges
-from facetalk.core.emotions import MAX_LEVEL, NEUTRAL
+from facetalk.core.emotions import MAX_LEVEL, NEUTRAL, emotion_named
 from facetalk.core.errors import FacetalkError
 from facetalk.data.dataset import DataConfig
 from facetalk.data.emotional import UNKNOWN, EmotionalFaces, Felt, felt, quadruples
@@ -23,6 +23,10 @@ from facetalk.networks.emotalk import CLEAR, level_vectors
 from facetalk.talkers.lip_contact import close_lips
 
 CALM = Felt(NEUTRAL, 0.0)
+
+ORDINARY = "ordinary"
+"""Class of the voices of people who just talk. Acted neutral speech sounds different."""
+ORDINARY_LABELS = ("", "unstated")
 
 _log = logging.getLogger(__name__)
 
@@ -155,8 +159,9 @@ class EmotionalSampler:
             raise FacetalkError("there is no clip with audio to train on; check the dataset and dev_speakers")
         self.faces, self.sounds, self.gap_dirs, self.config = faces, sounds, gap_dirs, config
         self.weights = [min(len(clip.rows), 20 * config.length) * clip.weight for clip in self.clips]
-        originals = {clip.clip.name: clip for clip in reversed(self.clips)}  # at the original speed, which comes first
-        self.spoken = [*recordings, *originals.values()]
+        # Each clip comes at its original speed first.
+        originals = list({clip.clip.name: clip for clip in reversed(self.clips)}.values())
+        self.spoken = [*recordings, *originals]
         self.pairable = [e for e in self.spoken if not e.is_paired or (e.felt or CALM).emotion in faces.emotions]
         self.quadruples = quadruples([example.clip for example in self.pairable])
         hidden = {(e.felt or CALM).emotion for e in self.spoken} - set(faces.emotions)
@@ -279,8 +284,14 @@ class EmotionalSampler:
         )
 
     def sound_of(self, example: EmotionalExample) -> int:
-        """Class of the voice, or `UNKNOWN`."""
-        return self.sounds.get(example.clip.label.partition("/")[0], UNKNOWN)
+        """Class of the voice, or `UNKNOWN`; a clip without a named emotion is ordinary speech."""
+        name = example.clip.label.partition("/")[0]
+        if name in self.sounds:
+            return self.sounds[name]
+        if example.felt is not None:
+            same = [index for sound, index in self.sounds.items() if emotion_named(sound) == example.felt.emotion]
+            return same[0] if same else UNKNOWN
+        return UNKNOWN if example.is_paired or name not in ORDINARY_LABELS else self.sounds.get(ORDINARY, UNKNOWN)
 
     def _voices(self, generator: torch.Generator) -> Voices | None:
         if not self.by_sound or not self.config.num_voices:
