@@ -14,6 +14,7 @@ from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io import weights
+from facetalk.io.audio import Waveform
 from facetalk.motion.emotion.amounts import shipped_amounts
 from facetalk.talkers import emotion
 from facetalk.talkers.base import Direction
@@ -156,7 +157,7 @@ def test_loud_phrases_show_more_and_the_mean_stays() -> None:
 
 
 class HearsFear(Mumbler):
-    def hear_emotion(self, waveform: torch.Tensor) -> torch.Tensor:
+    def hear_emotion(self, waveform: Waveform) -> torch.Tensor:
         heard = torch.zeros(len(waveform) * 30 // 16_000, len(EMOTIONS))
         heard[:, EMOTIONS.index("fear")] = 1.0
         return heard

@@ -27,7 +27,7 @@ ASKED: dict[str, Direction] = {
     "person": Direction(person="M003"),
     "control": Direction(control=RegionalControl(gains={"mouth": 1.2})),
 }
-STYLED = {"style", "strength", "control"}
+STYLED = {"style", "strength", "emotion", "control"}
 SUPPORTED = {"laughtalk": {"laughter"}, "styletalk": STYLED, "mumbler": {"emotion"}, "small": STYLED}
 
 
