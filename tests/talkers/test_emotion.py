@@ -74,6 +74,17 @@ def test_neutral_leaves_a_take_as_it_is() -> None:
     assert made.emotion is not None and not made.emotion.any()
 
 
+def test_where_a_track_is_neutral_a_take_is_that_of_the_talker() -> None:
+    motion = talking()
+    wide = motion.replace(expression=motion.expression.clone(), events=())
+    wide.expression[:, ARKIT_NAMES.index("jawOpen")] = 0.9  # more than an emotion would leave
+    levels = torch.stack([level_row({}), level_row({"sad": 2})])
+    made = with_emotion(wide, wide, EmotionTrack(torch.tensor([1.5, 2.5]), levels))
+    assert torch.equal(made.expression[:30], wide.expression[:30])
+    assert float(made.expression.diff(dim=0).abs().max()) < 0.2
+    assert float((made.expression[-1] - wide.expression[-1]).abs().max()) > 0.3
+
+
 @pytest.mark.parametrize("name", EMOTIONS[1:])
 def test_any_talker_shows_any_emotion(name: str) -> None:
     talker = toy_talker()
