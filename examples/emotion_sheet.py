@@ -46,18 +46,19 @@ def moments(talker_name: str) -> Iterator[tuple[int, int, Motion]]:
             yield column, row, take.pick([round(MOMENT_S * FPS)])
 
 
-def main(path: Path = HERE.parent / "docs/emotions.png", talker: str = "styletalk") -> None:
+def main(path: Path | str = HERE.parent / "docs/emotions.png", talker: str = "styletalk") -> None:
     """Write the sheet."""
     head = load_head()
     sheet = Image.new("RGB", (len(EMOTIONS) * SIDE, TITLE + 3 * SIDE), "white")
     draw = ImageDraw.Draw(sheet)
-    renderer, box = None, tuple(round(share * 2 * SIDE) for share in FACE)
+    left, top, right, bottom = (share * 2 * SIDE for share in FACE)
+    renderer = None
     with torch.inference_mode():
         for column, row, frame in moments(talker):
             if renderer is None:
                 renderer = make_renderer("cpu", head_surface(head.assets), framed(frame, head, 2 * SIDE).camera)
             image = Image.fromarray(renderer.render(next(posed(head, frame))))
-            face = image.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box)
+            face = image.resize((SIDE, SIDE), Image.Resampling.LANCZOS, (left, top, right, bottom))
             sheet.paste(face, (column * SIDE, TITLE + row * SIDE))
     for column, name in enumerate(EMOTIONS):
         draw.text((column * SIDE + 6, 3), name, "black", font_size=13)
@@ -65,4 +66,4 @@ def main(path: Path = HERE.parent / "docs/emotions.png", talker: str = "styletal
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:2]), *sys.argv[2:3])
+    main(*sys.argv[1:3])

@@ -51,7 +51,14 @@ from facetalk.pipelines.export import check_heads, export_formats
 from facetalk.pipelines.records import fingerprint, write_record
 from facetalk.pipelines.styles import check_style, resolve_style
 from facetalk.pipelines.transcripts import transcript_for, warn_if_wrong
-from facetalk.talkers.base import Direction, LaughingTalker, Talker, reject_unsupported
+from facetalk.talkers.base import (
+    Direction,
+    LaughingTalker,
+    PersonalTalker,
+    Talker,
+    person_index,
+    reject_unsupported,
+)
 from facetalk.talkers.emotion import speak_with_emotion, with_emotion
 from facetalk.talkers.laughtalk import add_laughter
 from facetalk.talkers.registry import load_talker
@@ -316,6 +323,8 @@ def load_animator(options: AnimateOptions, timings: dict[str, float]) -> Animato
         load_gesture(options.gestures)
         direction = Direction(person=options.person)
         reject_unsupported(talker.name, direction, talker.supported)
+        if options.person is not None and isinstance(talker, PersonalTalker):
+            person_index(options.person, talker.people)
         if options.hears_emotion:
             listener(talker)
     return Animator(head, talker, direction)

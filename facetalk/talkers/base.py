@@ -146,6 +146,16 @@ class EmotionListener(Protocol):
         ...
 
 
+@runtime_checkable
+class PersonalTalker(Talker, Protocol):
+    """A talker that speaks like one of the people that it was trained on."""
+
+    @property
+    def people(self) -> Sequence[str]:
+        """Their names."""
+        ...
+
+
 def person_index(person: str, people: Sequence[str]) -> int:
     """Place of a person in a list, by name or number from 1.
 

@@ -26,6 +26,9 @@ from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening
 EMPHASIS = 0.2
 """By how much of itself an expression grows with the loudness of a phrase, and falls in a pause."""
 
+FAINT = 0.1
+"""Level below which an emotion fades away, so that without one a take is that of the talker, number for number."""
+
 _RANGE_DB = 12.0
 """Around its mean, within which the loudness of phrases lies."""
 
@@ -82,7 +85,8 @@ def with_emotion(
     speakable = partial(_speakable, closure, gap_dirs_of(own.head))
     strength = torch.ones(own.num_frames) if strength is None else strength
     expression = with_amounts(without.expression, own.expression, levels, shipped_amounts(), strength, speakable)
-    return own.replace(expression=expression, emotion=levels)
+    shown = (levels.sum(1, keepdim=True) / FAINT).clamp(max=1)
+    return own.replace(expression=torch.lerp(own.expression, expression, shown), emotion=levels)
 
 
 def emphasis(waveform: Samples, num_frames: int) -> Float[Tensor, " frames"]:

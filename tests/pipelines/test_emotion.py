@@ -18,11 +18,13 @@ from facetalk.io.motion import read_motion, write_motion
 from facetalk.motion.edits import trimmed
 from facetalk.motion.mirror import mirrored_motion
 from facetalk.motion.retarget import retarget
+from facetalk.pipelines import animate as pipeline
 from facetalk.pipelines.animate import animate, animate_all
 from facetalk.pipelines.animate_jobs import AnimateOptions
 from tests.conftest import make_toy_head
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech
+from tests.talkers.toys import Mumbler
 
 HAPPY = EMOTIONS.index("happy")
 
@@ -93,6 +95,17 @@ def test_what_cannot_be_shown_is_refused_before_any_work(
     assert result.exit_code == code
     assert reason in json.loads(result.stdout)["error"]
     assert not Path("talk").exists()
+
+
+def test_somebody_whom_a_talker_does_not_know_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Two(Mumbler):
+        supported = ("emotion", "person")
+        people = ("ada", "ben")
+
+    monkeypatch.setattr(pipeline, "load_talker", lambda name: Two())
+    assert animate("talk.wav", person="2", formats=("npz",)).paths
+    result = run("--person", "cleo", "--overwrite")
+    assert result.exit_code == 2 and "a number from 1 to 2: ada, ben" in result.output.replace("\n", " ")
 
 
 def test_a_loop_shows_an_emotion_that_lasts() -> None:

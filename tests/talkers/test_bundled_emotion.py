@@ -55,9 +55,9 @@ def test_an_emotion_is_as_strong_as_promised_and_lips_close(talker: str, asked: 
     if not is_bundled(talker):
         pytest.skip(f"the weights of {talker} are not bundled")
     without, made = take(talker, "neutral"), take(talker, asked)
-    opened = [opening_mm(motion) - rest_opening(opening_mm(without)) for motion in (made, without)]
+    made_mm, without_mm = (opening_mm(motion) - rest_opening(opening_mm(without)) for motion in (made, without))
     spoken = closure_of(without.events_of("phoneme"), without.num_frames) > 0.9
-    counts = count_closures(spoken, *opened)
+    counts = count_closures(spoken, made_mm, without_mm)
     assert counts["true"] >= 3 and counts["found"] >= 0.9 * counts["true"]
     wanted = shipped_amounts().moved(parse_emotions(asked).frames(1))[0]
     change, mean = (made.expression - without.expression).mean(0), made.expression.mean(0)

@@ -14,6 +14,7 @@ from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io import weights
+from facetalk.io.audio import Waveform
 from facetalk.motion.emotion.amounts import shipped_amounts
 from facetalk.talkers import emotion
 from facetalk.talkers.base import Direction
@@ -71,6 +72,17 @@ def test_neutral_leaves_a_take_as_it_is() -> None:
     made = with_emotion(motion, motion, parse_emotions("neutral"))
     assert made.expression is motion.expression
     assert made.emotion is not None and not made.emotion.any()
+
+
+def test_where_a_track_is_neutral_a_take_is_that_of_the_talker() -> None:
+    motion = talking()
+    wide = motion.replace(expression=motion.expression.clone(), events=())
+    wide.expression[:, ARKIT_NAMES.index("jawOpen")] = 0.9  # more than an emotion would leave
+    levels = torch.stack([level_row({}), level_row({"sad": 2})])
+    made = with_emotion(wide, wide, EmotionTrack(torch.tensor([1.5, 2.5]), levels))
+    assert torch.equal(made.expression[:30], wide.expression[:30])
+    assert float(made.expression.diff(dim=0).abs().max()) < 0.2
+    assert float((made.expression[-1] - wide.expression[-1]).abs().max()) > 0.3
 
 
 @pytest.mark.parametrize("name", EMOTIONS[1:])
@@ -156,7 +168,7 @@ def test_loud_phrases_show_more_and_the_mean_stays() -> None:
 
 
 class HearsFear(Mumbler):
-    def hear_emotion(self, waveform: torch.Tensor) -> torch.Tensor:
+    def hear_emotion(self, waveform: Waveform) -> torch.Tensor:
         heard = torch.zeros(len(waveform) * 30 // 16_000, len(EMOTIONS))
         heard[:, EMOTIONS.index("fear")] = 1.0
         return heard

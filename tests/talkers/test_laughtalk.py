@@ -78,6 +78,7 @@ def test_it_laughs_where_and_only_where_the_voice_does(talker: LaughTalk) -> Non
 
 def test_the_bundled_mouth_is_closed_where_nothing_is_heard() -> None:
     talker = load_talker("laughtalk")
+    assert isinstance(talker, LaughTalk)
     waveform = torch.cat([torch.zeros(24_000), read_waveform(EXAMPLES / "speech.wav")[:24_000]])
     motion = talker.speak(waveform)
     gap = motion.expression @ talker.network.gap_dirs

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facetalk.core.errors import UsageError
-from facetalk.talkers.styles import mix_styles, parse_mixture, strengthened
+from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.talkers.styles import mix_styles, parse_mixture, strengthened, style_named
+from tests.talkers.toys import toy_talker
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,16 @@ def test_a_mixture_is_read(text: str, parts: list[tuple[str, float]]) -> None:
 def test_impossible_mixtures_are_refused(text: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         parse_mixture(text)
+
+
+def test_styles_of_emotions_have_their_synonyms() -> None:
+    talker = toy_talker()
+    talker.styles["happy"] = talker.styles["glad"] + 1
+    assert torch.equal(style_named("joy", talker), talker.styles["happy"])
+    assert torch.equal(style_named("glad", talker), talker.styles["glad"]), "a style of this name goes first"
+    assert torch.equal(style_named("calm", talker), talker.neutral_style)
+    with pytest.raises(FacetalkError, match="no such style reference: sorrow"):
+        style_named("sorrow", talker)
 
 
 def test_mixing_and_strength_are_linear() -> None:

@@ -10,6 +10,7 @@ from facetalk.core.emotions import parse_emotions
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.io.audio import Waveform
 from facetalk.networks.motion_decoder import DecoderConfig
 from facetalk.networks.style_encoder import StyleEncoderConfig
 from facetalk.networks.styletalk import GeneratorConfig, StyleTalkGenerator
@@ -40,7 +41,7 @@ class Mumbler:
 
     def speak(
         self,
-        waveform: torch.Tensor,
+        waveform: Waveform,
         direction: Direction | None = None,
         generator: torch.Generator | None = None,
     ) -> Motion:

@@ -68,15 +68,14 @@ def test_speakers_that_no_network_is_trained_on_do_not_count(tmp_path: Path) -> 
 
 @pytest.mark.data
 def test_the_shipped_table_is_made_of_tracked_clips(data_dir: Path, tmp_path: Path) -> None:
-    """Two actors of MEAD are fitted anew for two emotions: the tracked columns are near the shipped ones."""
+    """An actor of MEAD is fitted anew: what is tracked is near the mean over actors in the table."""
     from facetalk.pipelines.fit import fit
 
     style = data_dir / "style/dreamtalk"
     shipped = {(row["emotion"], row["channel"]): float(row["tracked"]) for row in read_rows(AMOUNTS_PATH)}
-    means = {}
-    for actor in ("M030", "W011"):
-        for label, level in (("neutral", 1), ("happy", 3)):
-            means[actor, label] = fit(style / f"{actor}_front_{label}_level{level}_001.mp4").expression.mean(0)
     columns = both_sides("mouthSmile")
-    tracked = [means[actor, "happy"][columns] - means[actor, "neutral"][columns] for actor in ("M030", "W011")]
-    assert float(torch.stack(tracked).mean()) == pytest.approx(shipped["happy", "mouthSmile"], abs=0.08)
+    neutral, happy = (
+        fit(style / f"M030_front_{name}_001.mp4").expression[:, columns].mean()
+        for name in ("neutral_level1", "happy_level3")
+    )
+    assert float(happy - neutral) == pytest.approx(shipped["happy", "mouthSmile"], abs=0.08)

@@ -28,8 +28,8 @@ _CORRECTIONS = 5
 """Rounds in which the means are corrected for what limits and closed lips take away."""
 _MOST_ADDED = 1.5
 """Of a correction, as a multiple of the amount: where there is no room, there is no use in asking for more."""
-_AIM = 1.02
-"""Of the amounts: later steps, such as rounding in files, may take a little away."""
+_AIM = 1.05
+"""Of the amounts: gestures that reach the limits of channels take a little away."""
 
 
 def with_amounts(
