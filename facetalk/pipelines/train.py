@@ -20,7 +20,7 @@ from facetalk.data.sources import output_name
 from facetalk.io.files import replacing
 from facetalk.pipelines.batch import check_output_folder
 from facetalk.pipelines.reports.training_report import watched
-from facetalk.pipelines.train_person import CLIPS, check_person, fit_person, person_config
+from facetalk.pipelines.train_person import BEFORE_CHECKPOINT, CLIPS, check_person, fit_person, person_config
 from facetalk.recipes.registry import load_recipe, read_training_config
 from facetalk.training.loop import OTHER_LOSSES, run
 
@@ -77,7 +77,8 @@ def train(
         recipe = load_recipe(method)
     except UsageError as error:
         raise UsageError(f"{config}: {error}") from None
-    if folder.exists() and any(path.name != CLIPS or not person for path in folder.iterdir()) and not resume:
+    kept = BEFORE_CHECKPOINT if person else ()
+    if folder.exists() and any(path.name not in kept for path in folder.iterdir()) and not resume:
         raise FacetalkError(f"{folder} is not empty; give another folder with -o, or --resume to continue")
     task_config = recipe.read_config(options)
     if person:

@@ -25,6 +25,9 @@ PERSON = "-person"
 CLIPS = "clips"
 """Folder of the fitted videos, in that of the run."""
 
+BEFORE_CHECKPOINT = (CLIPS, "training.yaml", "log.csv")
+"""What an attempt leaves that ends before its first checkpoint; the next one starts training again."""
+
 SHORTEST_S = WINDOW / FPS
 """Of a video: what is shorter than a window teaches nothing."""
 ENOUGH_S = 60.0

@@ -139,6 +139,7 @@ def test_a_second_attempt_goes_on_with_what_was_fitted(
     with pytest.raises(FacetalkError, match="none of the 1 clips has audio and is longer than a window"):
         train("facial", None, tmp_path / "person", person=["video.mp4"], settings=small)
     assert [path.name for path in (tmp_path / "person").iterdir()] == ["clips"]
+    (tmp_path / "person/training.yaml").write_text("interrupted before the first checkpoint")
     fit_instead(monkeypatch)
     train("facial", None, tmp_path / "person", person=["video.mp4"], settings=small)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -172,11 +171,6 @@ def glances(num_frames: int, fixations: list[Fixation]) -> Float[Tensor, "frames
     done = ((times - starts[now]) / (SACCADE_S + SACCADE_S_PER_DEGREE * size)).clamp(0, 1)
     done = done**3 * (10 - 15 * done + 6 * done**2)
     return torch.deg2rad(before + done[:, None] * (rows[now] - before)).float()
-
-
-def shifts(fixations: list[Fixation]) -> list[Fixation]:
-    """Fixations that follow a large saccade, with which people often blink (Evinger et al. 1994)."""
-    return [b for a, b in pairwise(fixations) if math.hypot(b.yaw - a.yaw, b.pitch - a.pitch) > 10]
 
 
 def head_turns(targets: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 2"]:

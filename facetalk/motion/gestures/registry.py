@@ -54,8 +54,16 @@ def load_gesture(name: str, *, head_motion: float = 1.0, blinks: float = 1.0, ga
 
 def check_gesture(name: str) -> None:
     """Refuse names that are neither known nor a folder of weights."""
-    if name not in GESTURES and not (Path(name) / MODEL_FILE).is_file():
-        raise UsageError(f"unknown gesture {name!r}; known gestures: {', '.join(GESTURES)}, or a folder of weights")
+    if name not in GESTURES and not holds_weights(name):
+        raise UsageError(f"unknown gesture {name!r:.80}; known gestures: {', '.join(GESTURES)}, or a folder of weights")
+
+
+def holds_weights(name: str) -> bool:
+    """Whether a name is that of a folder of weights."""
+    try:
+        return (Path(name) / MODEL_FILE).is_file()
+    except OSError:  # no file can have such a name
+        return False
 
 
 def check_factors(head_motion: float, blinks: float) -> None:

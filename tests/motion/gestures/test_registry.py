@@ -101,6 +101,9 @@ def test_a_seed_is_a_generator_with_that_seed() -> None:
 def test_what_cannot_be_added_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown gesture 'wave'; known gestures: facial, idle, nod"):
         add_gestures(talking(5), gestures=("wave",))
+    with pytest.raises(UsageError, match="unknown gesture 'aaa") as caught:
+        add_gestures(talking(5), gestures="a" * 5000)
+    assert len(str(caught.value)) < 200
     with pytest.raises(UsageError, match="not negative"):
         add_gestures(talking(5), blinks=-1)
     with pytest.raises(ValueError, match="30 fps"):
