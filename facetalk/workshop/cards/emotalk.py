@@ -53,6 +53,8 @@ WINDOW_FRAMES = 60
 
 LEVELS = (1.0, 2.0, 3.0)
 OTHER_TALKERS = ("styletalk", "laughtalk")
+SEEN_LEVEL = 0.3
+"""Of an emotion, from which on it is seen."""
 NUM_RECORDINGS = 24
 """Recordings of unseen actors that are animated in every emotion."""
 
@@ -111,6 +113,7 @@ def card_figures(task: EmoTalkTask, talker: EmoTalk, head: HeadModel) -> dict[st
         "mouths": evaluate_emotalk(talker.network, lips, task.validation, task.sampler),
         "vertices": vertex_errors(task, talker, head, clips),
         "voice": voice_figures(task, talker, known, acted),
+        "auto": auto_figures(talker, clips, acted),
         "phonemes": phoneme_figures(talker, known, acted),
         "swapped": swapped_figures(talker, lips, acted),
         "real_faces": real_face_figures(task.sampler.tracked),
@@ -170,6 +173,28 @@ def voice_figures(
             found[f"probe_{name}"] = Probe.fitted(fitted, given, len(classes)).accuracy(rows, true)
         figures[corpus] = found
     return figures
+
+
+def auto_figures(
+    talker: EmoTalk, clips: Sequence[EmotionalExample], acted: Sequence[EmotionalExample]
+) -> dict[str, float]:
+    """Share of the time in which `--emotion auto` shows some emotion, and its mean level then, by kind of speech.
+
+    `ordinary` are tracked clips without a named emotion, `calm` acted neutral, calm and bored voices, `emotional` the
+    other acted ones; `right` is the share of these whose own emotion has the highest mean level.
+    """
+    figures: dict[str, list[float]] = defaultdict(list)
+    for example in (*clips, *acted):
+        known = felt(example.clip.label)
+        kind = "ordinary" if known is None else "emotional" if known.level else "calm"
+        heard = talker.hear_emotion(read_waveform(example.clip.audio_path))
+        levels = emotion_of_voice(heard).frames(len(heard))
+        total = levels.sum(1)
+        figures[f"{kind}_shown"].append(float((total > SEEN_LEVEL).float().mean()))
+        figures[f"{kind}_level"].append(float(total.mean()))
+        if known is not None and known.level:
+            figures["right"].append(float(EMOTIONS[int(levels.mean(0).argmax())] == known.emotion))
+    return _means(figures)
 
 
 def phoneme_figures(
