@@ -6,17 +6,17 @@ import math
 from collections.abc import Iterable, Iterator
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
+from facetalk.audio.torchaudio_compat import load_torchaudio
 from facetalk.core.timing import SAMPLE_RATE
 
 _ZERO_CROSSINGS, _ROLLOFF = 6, 0.99
 """Half width of the windowed sinc and its cutoff below the lower Nyquist frequency, as in torchaudio."""
 
 _LARGEST_TABLE = 2**22
-"""Values in a table of filters, one for each phase. Rates with few common factors, such as 11127 Hz
+"""Values in torchaudio's table of filters, one filter for each phase. Rates with few common factors, such as 11127 Hz
 to 16000 Hz, need as many phases as samples per second; then each filter is computed where it is used."""
 
 _REACH = 16
@@ -45,57 +45,34 @@ def resample_waveform(
     taps = 2 * _half_width(sample_rate, target_rate) + sample_rate // common
     if taps * (target_rate // common) > _LARGEST_TABLE:
         return resample_directly(waveform, sample_rate, target_rate)
-    return _resample_by_table(waveform, sample_rate // common, target_rate // common)
+    load_torchaudio()
+    from torchaudio.functional import resample
+
+    return resample(waveform, sample_rate, target_rate)
 
 
 def resample_directly(
     waveform: Float[Tensor, "*channels samples"], sample_rate: int, target_rate: int = SAMPLE_RATE
 ) -> Float[Tensor, "*channels resampled"]:
-    """The same without a table: one windowed sinc for each sample of the result."""
+    """What torchaudio's `resample` computes, without a table: one windowed sinc for each sample of the result."""
     common = math.gcd(sample_rate, target_rate)
     old, new = sample_rate // common, target_rate // common
-    length, width = waveform.shape[-1], _half_width(old, new)
+    length, width = waveform.shape[-1], _half_width(sample_rate, target_rate)
     offsets = torch.arange(-width, width + 2)
-    padded = functional.pad(waveform, (width, width + 2))
+    cutoff = _ROLLOFF * min(old, new)
+    padded = torch.nn.functional.pad(waveform, (width, width + 2))
     count, block = -(-new * length // old), max(1, 2**20 // len(offsets))
     pieces = []
     for start in range(0, count, block):
         index = torch.arange(start, min(start + block, count))
         before, phase = index * old // new, index * old % new
-        filters = _filters(offsets, phase, old, new).to(waveform.dtype)
+        # Distance of each tap from the sample, in units of the cutoff's half period.
+        distance = (offsets.double() / old - (phase.double() / (old * new))[:, None]) * cutoff
+        distance = distance.clamp(-_ZERO_CROSSINGS, _ZERO_CROSSINGS)
+        window = torch.cos(distance * math.pi / _ZERO_CROSSINGS / 2).square()
+        filters = (torch.sinc(distance) * window * (cutoff / old)).to(waveform.dtype)
         pieces.append((padded[..., before[:, None] + offsets + width] * filters).sum(-1))
     return torch.cat(pieces, -1) if pieces else waveform[..., :0]
-
-
-def _resample_by_table(
-    waveform: Float[Tensor, "*channels samples"], old: int, new: int
-) -> Float[Tensor, "*channels resampled"]:
-    """Every `old` samples become `new` others, by the same filters each time."""
-    length, width = waveform.shape[-1], _half_width(old, new)
-    offsets = torch.arange(-width, width + old)
-    table = _filters(offsets, torch.arange(new) * old, old, new).to(waveform)
-    padded = functional.pad(waveform, (width, width + old)).reshape(-1, 1, length + 2 * width + old)
-    resampled = functional.conv1d(padded, table[:, None], stride=old).transpose(1, 2)
-    return resampled.reshape(*waveform.shape[:-1], -1)[..., : -(-new * length // old)]
-
-
-def _filters(
-    offsets: Int64[Tensor, " taps"], phases: Int64[Tensor, " filters"], old: int, new: int
-) -> Float64[Tensor, "filters taps"]:
-    """Windowed sinc functions, as in torchaudio.
-
-    Args:
-        offsets: of the taps from a sample of the input.
-        phases: how far each filter's sample of the result is after it, in parts of 1 / new of a sample.
-        old: sample rate of the input, in units without a common factor.
-        new: sample rate of the result.
-    """
-    # Distance of each tap from the sample, in units of the cutoff's half period.
-    cutoff = _ROLLOFF * min(old, new)
-    distance = (offsets.double() / old - (phases.double() / (old * new))[:, None]) * cutoff
-    distance = distance.clamp(-_ZERO_CROSSINGS, _ZERO_CROSSINGS)
-    window = torch.cos(distance * math.pi / _ZERO_CROSSINGS / 2).square()
-    return torch.sinc(distance) * window * (cutoff / old)
 
 
 def _half_width(sample_rate: int, target_rate: int) -> int:

@@ -35,8 +35,8 @@ def load_torchaudio() -> ModuleType:
     """The torchaudio package, with a stand-in for its extension where that does not load.
 
     Beside a CPU-only torch, torchaudio's Linux wheel cannot load the extension, which is linked to CUDA, and the whole
-    import fails with it. Filter banks need none of it. Call this before anything that imports torchaudio by itself
-    where it is installed, such as transformers.
+    import fails with it. Resampling and filter banks need none of it. Call this before anything that imports
+    torchaudio by itself, such as transformers.
     """
     if "torchaudio" in sys.modules:
         return sys.modules["torchaudio"]

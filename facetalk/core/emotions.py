@@ -149,6 +149,9 @@ def parse_emotions(text: str) -> EmotionTrack:
 
     Emotions without a level share `DEFAULT_LEVEL`.
 
+    Args:
+        text: as `--emotion` takes it, but for tables and `auto`.
+
     Raises:
         UsageError: a name is unknown, or a number out of range.
     """

@@ -6,7 +6,6 @@ the convolutional front end, 50 rows a second, is resampled to 30 and the transf
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -213,8 +212,7 @@ def set_tones(convolution: nn.Conv1d) -> None:
 
 def load_transformers() -> Any:
     """The transformers package. It imports torchaudio by itself, which may need the stand-in for its extension."""
-    with contextlib.suppress(ModuleNotFoundError):  # it need not be installed
-        load_torchaudio()
+    load_torchaudio()
     import transformers  # takes seconds; only those who encode with wav2vec 2.0 wait for it
 
     return transformers

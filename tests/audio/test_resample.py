@@ -1,9 +1,7 @@
 import pytest
 import torch
 
-from facetalk.audio import resample
 from facetalk.audio.resample import channel_signs, resample_blocks, resample_directly, resample_waveform
-from facetalk.audio.torchaudio_compat import load_torchaudio
 
 
 def tone(rate: int, hertz: float = 200.0, seconds: float = 0.5) -> torch.Tensor:
@@ -33,14 +31,6 @@ def test_the_right_rate_is_left_alone() -> None:
     assert resample_waveform(wave, 16_000) is wave
 
 
-@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 96_000])
-@pytest.mark.parametrize("samples", [1, 100, 3000])
-def test_it_resamples_as_torchaudio_does(rate: int, samples: int) -> None:
-    waveform = torch.randn(2, samples, generator=torch.Generator().manual_seed(0))
-    expected = load_torchaudio().functional.resample(waveform, rate, 16_000)
-    torch.testing.assert_close(resample_waveform(waveform, rate), expected, rtol=0, atol=2e-4)
-
-
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("lengths", [(5000,), (1, 900, 3, 4000, 441), (2000, 2000, 2000)], ids=str)
 def test_blocks_joined_are_the_whole_resampled(rate: int, lengths: tuple[int, ...]) -> None:
@@ -57,7 +47,7 @@ def test_direct_resampling_equals_the_table_of_filters(sample_rate: int) -> None
 
 
 def test_rates_with_few_common_factors_need_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resample, "_resample_by_table", lambda *_: pytest.fail("a table of filters was made"))
+    monkeypatch.setattr("facetalk.audio.resample.load_torchaudio", lambda: pytest.fail("a table of filters was made"))
     times = torch.arange(11_127) / 11_127
     resampled = resample_waveform(torch.sin(2 * torch.pi * 440 * times), 11_127, 16_000)
     expected = torch.sin(2 * torch.pi * 440 * torch.arange(16_000) / 16_000)

@@ -73,7 +73,7 @@ def test_tables_of_the_user_are_checked(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a table of path, start_s, end_s"):
         read_laugh_times(table)
     table.write_text("path,name of speaker\na.mp4,Ann\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="none of the columns speaker, label, av_corr, av_lag_ms"):
+    with pytest.raises(UsageError, match="none of the columns speaker, label, text, av_corr, av_lag_ms"):
         read_notes(table)
     table.write_text("path,speaker\na.mp4,Ann\na.mp4,Bob\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"describes a\.mp4 twice"):

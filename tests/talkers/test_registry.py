@@ -24,7 +24,7 @@ ASKED: dict[str, Direction] = {
     "strength": Direction(strength=0.5),
     "emotion": Direction(emotion=parse_emotions("happy:2")),
     "laughter": Direction(laughter=0.5),
-    "person": Direction(person="M003"),
+    "person": Direction(person="2"),
     "control": Direction(control=RegionalControl(gains={"mouth": 1.2})),
 }
 STYLED = {"style", "strength", "emotion", "control"}
