@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from facetalk.audio.activity import speech_activity
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.audio.segmentation import PhonemeTrack
 from facetalk.core.emotions import EMOTIONS, NEUTRAL, EmotionTrack, emotion_named
@@ -26,7 +27,7 @@ from facetalk.networks.registry import describe, load, load_speech
 from facetalk.networks.speech_rows import SpeechRows
 from facetalk.networks.styletalk import SpeechFeatures, feature_blocks
 from facetalk.talkers.base import Direction, person_index, reject_unsupported
-from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening
+from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening, rest_lips, resting
 
 SMOOTHING = (-3 / 35, 12 / 35, 17 / 35, 12 / 35, -3 / 35)
 """Savitzky-Golay filter over five frames with polynomials of order 2, as the released EmoTalk smooths its output."""
@@ -95,10 +96,10 @@ class EmoTalk:
         reject_unsupported(self.name, direction, self.supported)
         waveform = checked_waveform(waveform)
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        phonemes = PhonemeTrack()
+        phonemes, silence = PhonemeTrack(), torch.zeros(num_frames)
         asked = None if direction.emotion is None else self._asked(direction.emotion, num_frames)
         performed = self.network.perform(
-            self._heard(waveform, phonemes), num_frames, self._person(direction.person), asked
+            self._heard(waveform, phonemes, silence), num_frames, self._person(direction.person), asked
         )
         expression = torch.empty(num_frames, len(ARKIT_NAMES))
         done = 0
@@ -106,7 +107,8 @@ class EmoTalk:
             expression[done : done + len(block.expression)] = block.expression
             done += len(block.expression)
         events = phonemes.finish()
-        expression = self._articulated(smoothed(expression).clamp(0, 1), events)
+        quiet = resting((silence * ~speech_activity(waveform))[None])[0]
+        expression = self._articulated(smoothed(expression).clamp(0, 1), events, quiet)
         return still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas).with_events(events)
 
     def hear_emotion(self, waveform: Waveform) -> Float[Tensor, "frames emotions"]:
@@ -120,17 +122,20 @@ class EmoTalk:
         performed = self.network.perform(self.rows.blocks(waveform), num_frames, self._person(None))
         return torch.cat([block.sounds @ columns for block in performed])
 
-    def _heard(self, waveform: Waveform, phonemes: PhonemeTrack) -> Iterator[Float[Tensor, "_ features"]]:
-        """Rows for the network, while the phonemes are collected."""
-        columns = list(self.speech.columns(*PHONEMES))
-        if self.network.config.own_fronts:
-            for block in feature_blocks(self.speech, waveform):
-                phonemes.feed(block[:, columns])
-            yield from self.rows.blocks(waveform)
-            return
-        for block in self.rows.blocks(waveform):
+    def _heard(
+        self, waveform: Waveform, phonemes: PhonemeTrack, silence: Float[Tensor, " frames"]
+    ) -> Iterator[Float[Tensor, "_ features"]]:
+        """Rows for the network, while the phonemes and the probability of silence are collected."""
+        columns, silent, done = list(self.speech.columns(*PHONEMES)), list(self.speech.columns("SIL")), 0
+        own_fronts = self.network.config.own_fronts
+        for block in feature_blocks(self.speech, waveform) if own_fronts else self.rows.blocks(waveform):
             phonemes.feed(block[:, columns])
-            yield block
+            silence[done : done + len(block)] = block[:, silent].sum(1)
+            done += len(block)
+            if not own_fronts:
+                yield block
+        if own_fronts:
+            yield from self.rows.blocks(waveform)
 
     def _asked(self, track: EmotionTrack, num_frames: int) -> Asked:
         """Shares and levels of the network's emotions; what it does not know counts as neutral."""
@@ -148,12 +153,13 @@ class EmoTalk:
         return functional.one_hot(torch.tensor(person_index(person, self.people)), count).float()
 
     def _articulated(
-        self, expression: Float[Tensor, "frames 52"], events: Iterable[Event]
+        self, expression: Float[Tensor, "frames 52"], events: Iterable[Event], quiet: Float[Tensor, " frames"]
     ) -> Float[Tensor, "frames 52"]:
-        """Lips that meet on P, B and M and never open like a yawn."""
+        """Lips that meet on P, B and M, rest where nothing is said, and never open like a yawn."""
         gap_dirs = self.network.gap_dirs
         closure = closure_of(events, len(expression))
-        return close_lips(limit_opening(expression[None], gap_dirs), closure[None], gap_dirs)[0]
+        closed = close_lips(limit_opening(expression[None], gap_dirs), closure[None], gap_dirs)
+        return rest_lips(closed, quiet[None], gap_dirs)[0]
 
 
 def smoothed(rows: Float[Tensor, "frames 52"]) -> Float[Tensor, "frames 52"]:

@@ -105,6 +105,20 @@ def test_lips_meet_on_every_m_in_every_emotion(talker: EmoTalk) -> None:
         assert (gap[2:12] > 5).all()
 
 
+def test_lips_rest_where_nothing_is_said() -> None:
+    class HearsNothing(ToyEncoder):
+        def encode(self, waveform: torch.Tensor) -> torch.Tensor:
+            rows = super().encode(waveform)
+            rows[:, 6 + PHONEMES.index("SIL")] = 1.0
+            return rows
+
+    talker = EmoTalk(make_network(), HearsNothing(), head="toy", num_betas=3)
+    talker.network.gap_dirs[:4] = 10.0
+    gap = talker.speak(torch.zeros(32_000)).expression @ talker.network.gap_dirs
+    assert gap.abs().max() < 1.0
+    assert (EmoTalk(talker.network, HearsAnM()).speak(speech()).expression @ talker.network.gap_dirs).max() > 5
+
+
 def test_voices_are_heard_frame_by_frame(talker: EmoTalk) -> None:
     heard = talker.hear_emotion(speech())
     assert heard.shape == (90, len(EMOTIONS))
