@@ -36,7 +36,7 @@ INTENSITIES = {"A": 0.1, "B": 0.2, "C": 0.4, "D": 0.6, "E": 0.8}
 """Of FACS, from a trace to the maximum, as channels; 0 stands for what is tracked alone."""
 
 PUBLISHED: Mapping[str, Mapping[str, str]] = {
-    "happy": {"mouthSmile": "D", "cheekSquint": "E", "eyeSquint": "C"},
+    "happy": {"mouthSmile": "E", "cheekSquint": "E", "eyeSquint": "C"},
     "sad": {"browInnerUp": "D", "browDown": "B", "mouthFrown": "D", "mouthShrugLower": "B"},
     "surprised": {"browInnerUp": "D", "browOuterUp": "D", "eyeWide": "C", "jawOpen": "A"},
     "fear": {"browInnerUp": "D", "browDown": "B", "eyeWide": "D", "mouthStretch": "D", "jawOpen": "A"},

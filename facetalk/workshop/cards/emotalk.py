@@ -51,6 +51,8 @@ from facetalk.talkers.voice_emotion import emotion_of_voice, listener
 WINDOW_FRAMES = 60
 """Of the motion that a classifier of faces sees."""
 
+LEAST_SEEN = 0.1
+"""Spread of channels below which a classifier of faces hardly uses them: the tracker does not see cheeks and noses."""
 LEVELS = (1.0, 2.0, 3.0)
 OTHER_TALKERS = ("styletalk", "laughtalk")
 SEEN_LEVEL = 0.3
@@ -73,11 +75,22 @@ class Probe:
 
     @classmethod
     def fitted(
-        cls, rows: Float[Tensor, "members features"], classes: Int64[Tensor, " members"], num_classes: int
+        cls,
+        rows: Float[Tensor, "members features"],
+        classes: Int64[Tensor, " members"],
+        num_classes: int,
+        least_spread: float = 1e-4,
     ) -> Probe:
-        """Logistic regression in which every class that occurs counts the same."""
+        """Logistic regression in which every class that occurs counts the same.
+
+        Args:
+            rows: what it sees.
+            classes: true classes.
+            num_classes: how many there are.
+            least_spread: columns that vary less are not scaled up further.
+        """
         torch.manual_seed(0)
-        probe = cls(rows.mean(0), rows.std(0).clamp_min(1e-4), nn.Linear(rows.shape[1], num_classes))
+        probe = cls(rows.mean(0), rows.std(0).clamp_min(least_spread), nn.Linear(rows.shape[1], num_classes))
         counts = torch.bincount(classes, minlength=num_classes).float()
         weight = torch.where(counts > 0, 1 / counts.clamp_min(1), 0)
         scaled = (rows - probe.mean) / probe.spread
@@ -268,7 +281,7 @@ def real_face_figures(shown: Sequence[EmotionalExample]) -> dict[str, float]:
 
 def face_probe(shown: Sequence[EmotionalExample]) -> Probe:
     """A classifier of faces, fitted on tracked clips."""
-    return Probe.fitted(*_face_rows(shown, shown), len(EMOTIONS))
+    return Probe.fitted(*_face_rows(shown, shown), len(EMOTIONS), LEAST_SEEN)
 
 
 def shown_figures(talker: Any, probe: Probe, acted: Sequence[EmotionalExample], lips: LipGeometry) -> dict[str, Any]:
