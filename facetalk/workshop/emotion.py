@@ -43,13 +43,11 @@ PUBLISHED: Mapping[str, Mapping[str, str]] = {
     "disgusted": {
         "noseSneer": "E", "mouthUpperUp": "C", "mouthFrown": "B", "browDown": "C", "eyeSquint": "C", "cheekSquint": "C",
     },
-    "angry": {
-        "browDown": "E", "eyeSquint": "C", "eyeWide": "B", "mouthPress": "C", "noseSneer": "C", "mouthFrown": "B",
-    },
+    "angry": {"browDown": "E", "eyeSquint": "C", "eyeWide": "B", "mouthPress": "C"},
     "contempt": {"mouthSmileLeft": "D", "mouthDimpleLeft": "D", "mouthUpperUpLeft": "B"},
 }  # fmt: skip
-"""Channels of the action units 6+12; 1+4+15+17; 1+2+5+26; 1+4+5+20+26; 9+10+15 with 4, 6 and 7; 4+5+7+23+24 with 9 and
-15; one-sided 10+12+14."""
+"""Channels of the action units 6+12; 1+4+15+17; 1+2+5+26; 1+4+5+20+26; 9+10+15 with 4, 6 and 7; 4+5+7+23+24;
+one-sided 10+12+14."""
 
 HELD: Mapping[str, Mapping[str, float]] = {
     "happy": {"mouthFrown": 0.0, "browDown": 0.0},
