@@ -40,7 +40,7 @@ class Felt(NamedTuple):
 
 
 def felt(label: str) -> Felt | None:
-    """The emotion and level of a label such as `happy` or `fearful/strong`; None if it names no emotion.
+    """The emotion and level of a label such as `happy` or `fearful/strong`; None if it names no emotion or no level.
 
     An emotion without a level was acted as strongly as could be: 3.
     """
@@ -48,6 +48,8 @@ def felt(label: str) -> Felt | None:
     try:
         emotion = emotion_named(name)
     except UsageError:
+        return None
+    if strength and strength not in STRENGTHS:
         return None
     return Felt(emotion, 0.0 if emotion == NEUTRAL else STRENGTHS.get(strength, MAX_LEVEL))
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facetalk.core.config import check_ranges
-from facetalk.core.emotions import NEUTRAL, emotion_named
+from facetalk.core.emotions import EMOTIONS, NEUTRAL, emotion_named
 from facetalk.core.spans import Span
 from facetalk.core.timing import FPS
 from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, GAZE_NAMES
@@ -82,10 +82,15 @@ class EmoTalkConfig:
         check_ranges(self, period=(1, 1000), num_persons=(1, 10_000))
         if self.width % 2 or self.width % self.num_heads:
             raise ValueError(f"the widths sum to {self.width}, which must be even and a multiple of num_heads")
-        if not self.sounds or not self.emotions:
-            raise ValueError("sounds and emotions must name at least one emotion each")
-        for name in (*self.sounds, *self.emotions):
+        for names in (self.sounds, self.emotions):
+            if not names or len(set(names)) < len(names):
+                raise ValueError("sounds and emotions must name at least one emotion each, and none twice")
+        for name in self.sounds:
             emotion_named(name)
+        unknown = [name for name in self.emotions if name not in EMOTIONS]
+        if unknown or NEUTRAL not in self.emotions:
+            found = unknown[0] if unknown else f"no {NEUTRAL}"
+            raise ValueError(f"emotions has {found!r:.40}; it must list {NEUTRAL} and others of {', '.join(EMOTIONS)}")
         if not self.emotion.prosody or self.content.prosody:
             raise ValueError("the emotion encoder hears pitch and loudness, the content encoder does not")
 

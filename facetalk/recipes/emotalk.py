@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.core.config import check_ranges, plain
-from facetalk.core.errors import UsageError
+from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.dataset import read_example, read_motion_example
 from facetalk.data.emotional import UNKNOWN, Shown, emotional_faces, felt
 from facetalk.data.manifest import Clip, read_clips, read_manifest
@@ -40,6 +41,7 @@ from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.emotalk import evaluate_emotalk, voiced
 from facetalk.recipes.parts.average_styles import LIP_OPENING_CHANNELS
 from facetalk.recipes.parts.emotional_data import (
+    ORDINARY_LABELS,
     EmoTalkBatch,
     EmoTalkDataConfig,
     EmotionalExample,
@@ -63,10 +65,14 @@ MIN_GAP_MM = 0.3
 LIDS_AT_MOST = 0.1
 """Of the resting lids: those of the tracked faces are lower where somebody looks down."""
 AMPLITUDE_CLIPS = 40
+_LISTED = 5
+"""Labels that a warning names."""
 MIN_AMPLITUDE, MAX_AMPLITUDE = 0.5, 2.0
 
 
 SHARED = "shared"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -189,7 +195,7 @@ class EmoTalkTask:
         """Reconstruction in the own, the partner's and a named emotion, and what keeps content and emotion apart."""
         network, pairs = self.model.network, batch.pairs
         voices = self._voices_error(batch.voices)
-        if step < self.config.optim.restart_step:
+        if step < self.config.optim.restart_step and batch.voices is not None:
             return {"classification": voices}
         both = batch.clips
         if pairs is not None:
@@ -324,6 +330,7 @@ def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTa
     kept = [example for clip in train for example in read_clip(clip, source, speech, config)]
     held = [read_clip(clip, source, speech, config)[0] for clip in validation if clip.has_audio]
     recordings: list[EmotionalExample] = []
+    spoken: list[Clip] = []
     if config.data.recordings:
         spoken, spoken_held = split_clips(read_manifest(Path(config.data.recordings)), config.data.dev_speakers)
         teacher = load_talker(config.data.teacher)
@@ -332,6 +339,11 @@ def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTa
             for group in (spoken, spoken_held)
         )
         held += judged
+        if not recordings:
+            raise FacetalkError(
+                f"data.recordings={config.data.recordings}: no recording has a label that names an emotion"
+            )
+    _warn_of_labels([*train, *spoken])
     faces = emotional_faces(Shown(e.clip.speaker, e.clip.label, e.expression) for e in kept if e.weight >= 0)
     lips = LipGeometry(assets)
     sounds = {name: index for index, name in enumerate(config.network.sounds)}
@@ -343,6 +355,14 @@ def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTa
         own_fronts=encoders is not None,
     )
     return EmoTalkTask(config, EmoTalkNetwork(sizes, source.width, encoders), lips, sampler, held)
+
+
+def _warn_of_labels(clips: Sequence[Clip]) -> None:
+    """Name the labels that say nothing about an emotion."""
+    found = {clip.label for clip in clips if clip.label not in ORDINARY_LABELS and felt(clip.label) is None}
+    if found:
+        some = ", ".join(sorted(found)[:_LISTED]) + (", ..." if len(found) > _LISTED else "")
+        _log.warning("no emotion or level is known for the labels %s; they are left out as emotions", some)
 
 
 def own_encoders(config: EmoTalkTrainingConfig) -> tuple[Wav2VecEncoder, Wav2VecEncoder] | None:

@@ -119,8 +119,15 @@ class EmoTalk:
         columns = torch.zeros(len(sounds), len(EMOTIONS))
         for index, name in enumerate(sounds):
             columns[index, EMOTIONS.index(name)] = 1
-        performed = self.network.perform(self.rows.blocks(waveform), num_frames, self._person(None))
-        return torch.cat([block.sounds @ columns for block in performed])
+        silence = torch.zeros(num_frames)
+        rows = self._heard(waveform, PhonemeTrack(), silence)
+        performed = self.network.perform(rows, num_frames, self._person(None))
+        heard = torch.cat([block.sounds @ columns for block in performed])
+        # Where nobody speaks, there is no emotion to hear.
+        speaking = 1 - resting((1 - (1 - silence) * speech_activity(waveform))[None])[0]
+        heard = heard * speaking[:, None]
+        heard[:, EMOTIONS.index(NEUTRAL)] += 1 - speaking
+        return heard
 
     def _heard(
         self, waveform: Waveform, phonemes: PhonemeTrack, silence: Float[Tensor, " frames"]

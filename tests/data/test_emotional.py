@@ -26,7 +26,7 @@ def test_labels_name_an_emotion_and_a_level() -> None:
     assert felt("happy/strong") == felt("joy") == Felt("happy", 3.0)
     assert felt("angry/1") == Felt("angry", 1.0)
     assert felt("calm/strong") == felt("boredom") == Felt("neutral", 0.0)
-    assert felt("laughing") is felt("") is None
+    assert felt("laughing") is felt("") is felt("happy/7") is felt("happy/mild") is None
 
 
 def test_a_quadruple_is_two_sentences_in_two_emotions_by_one_person() -> None:

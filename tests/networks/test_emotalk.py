@@ -129,6 +129,9 @@ def test_the_content_learns_to_hide_the_emotion() -> None:
     [
         ({"content_width": 9}, "even"),
         ({"sounds": ()}, "at least one"),
+        ({"emotions": ("neutral", "happy", "happy")}, "none twice"),
+        ({"emotions": ("neutral", "joy")}, "has 'joy'"),
+        ({"emotions": ("happy",)}, "no neutral"),
         ({"emotion": Wav2VecConfig(**SIZES)}, "hears pitch"),
     ],
 )

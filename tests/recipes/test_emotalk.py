@@ -187,6 +187,16 @@ def test_without_recordings_it_trains_on_clips_alone(toy_assets: HeadAssets) -> 
     assert terms["cross"] == terms["asked"] == 0
 
 
+def test_labels_that_name_no_emotion_are_no_emotions(toy_assets: HeadAssets) -> None:
+    task = make_task(toy_assets, [])
+    task.sampler.by_sound.clear()
+    batch = task.sample(torch.Generator().manual_seed(0))
+    assert batch.voices is None
+    terms = task.loss_terms(0, batch)
+    assert terms["classification"] == 0
+    assert terms["self"].requires_grad
+
+
 def test_lids_and_gaze_are_left_alone(toy_assets: HeadAssets) -> None:
     task = make_task(toy_assets, recordings())
     network, columns = task.model.network, indices(IDLE_NAMES)

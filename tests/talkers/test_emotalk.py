@@ -126,6 +126,11 @@ def test_voices_are_heard_frame_by_frame(talker: EmoTalk) -> None:
     assert (heard[:, EMOTIONS.index("contempt")] == 0).all()
 
 
+def test_silence_is_neutral(talker: EmoTalk) -> None:
+    heard = talker.hear_emotion(torch.zeros(32_000))
+    torch.testing.assert_close(heard[:, EMOTIONS.index("neutral")], torch.ones(60))
+
+
 def test_smoothing_keeps_parabolas_and_takes_out_jitter() -> None:
     t = torch.arange(20.0)[:, None].expand(-1, 52)
     torch.testing.assert_close(smoothed(t * t)[2:-2], (t * t)[2:-2], atol=1e-3, rtol=0)
