@@ -81,6 +81,7 @@ def test_what_is_said_later_than_a_chunk_does_not_matter(network: EmoTalkNetwork
 
 def test_the_emotion_that_is_asked_for_replaces_that_of_the_voice(network: EmoTalkNetwork) -> None:
     rows = torch.randn(40, FEATURES)
+    assert network.emotion_encoder.prosody is not None
     network.emotion_encoder.prosody.weight.normal_()
     excited = rows.clone()
     excited[:, -3:] = torch.randn(40, 3)  # pitch and loudness, which the content encoder does not hear

@@ -133,6 +133,7 @@ def test_emotions_that_no_face_shows_are_only_heard(caplog: pytest.LogCaptureFix
 def test_the_same_seed_gives_the_same_batch() -> None:
     first, second = (sampler(recordings(), torch.zeros(52)).sample(torch.Generator().manual_seed(3)) for _ in range(2))
     for part, other in zip(first, second, strict=True):
+        assert part is not None and other is not None
         assert all(torch.equal(a, b) for a, b in zip(part, other, strict=True))
 
 

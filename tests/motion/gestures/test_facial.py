@@ -161,7 +161,7 @@ def test_hostile_weights_are_refused_in_one_line(
 
 def test_weights_for_other_features_or_states_are_refused(tmp_path: Path) -> None:
     sizes = {"num_features": len(DELIVERY), "num_states": NUM_STATES + 1}
-    network = FacialNetwork(*sizes.values(), TINY)
+    network = FacialNetwork(len(DELIVERY), NUM_STATES + 1, TINY)
     write_model(tmp_path, network, "gestures", "facial", {**sizes, "network": plain(TINY)})
     with pytest.raises(FacetalkError, match="num_states is 7; this version of facetalk has 6"):
         add_gestures(talking(20), gestures=str(tmp_path))
