@@ -273,12 +273,12 @@ def made_with(speech: Path, options: AnimateOptions) -> dict[str, object]:
         "style": _style_name(options.style),
         **_style_fingerprints(options.style),
         "style_strength": options.style_strength,
-        "talker": options.talker,
+        "talker": _weights_name(options.talker),
         "head": options.head,
         **_emotion(options.emotion),
         **({} if options.person is None else {"talker_person": options.person}),
         "laughter": options.laughter,
-        "gestures": _gesture_name(options.gestures),
+        "gestures": _weights_name(options.gestures),
         "head_motion": options.moving_head,
         "blinks": options.blinks,
         "gaze": 0.0 if options.still else options.gaze,
@@ -313,10 +313,10 @@ def file_options(name: str, made: Mapping[str, object], options: AnimateOptions)
     return {**made, **own}
 
 
-def _gesture_name(gestures: str) -> str:
-    """Return how the motion file names its gestures: a folder of weights by what it holds."""
-    weights = Path(gestures) / MODEL_FILE
-    return gestures if not weights.is_file() else f"{unicode_name(Path(gestures).name)} {fingerprint(weights)}"
+def _weights_name(name: str) -> str:
+    """Return how the motion file names a talker or gestures: a folder of weights by what it holds."""
+    weights = Path(name) / MODEL_FILE
+    return name if not weights.is_file() else f"{unicode_name(Path(name).name)} {fingerprint(weights)}"
 
 
 def _emotion(asked: str | Path | EmotionTrack | None) -> dict[str, object]:
