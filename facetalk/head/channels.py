@@ -27,6 +27,9 @@ BLINK_NAMES = ("eyeBlinkLeft", "eyeBlinkRight")
 WIDE_NAMES = ("eyeWideLeft", "eyeWideRight")
 
 GAZE_NAMES = tuple(name for name in ARKIT_NAMES if name.startswith("eyeLook"))
+IDLE_NAMES = BLINK_NAMES + GAZE_NAMES
+"""Channels that speech does not drive and gestures do. Where the eyes of a clip look depends on its
+camera."""
 
 
 def indices(names: tuple[str, ...], among: tuple[str, ...] = ARKIT_NAMES) -> list[int]:

@@ -15,14 +15,11 @@ from facetalk.core.config import check_ranges
 from facetalk.core.emotions import EMOTIONS, NEUTRAL, emotion_named
 from facetalk.core.spans import Span
 from facetalk.core.timing import FPS
-from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, GAZE_NAMES
+from facetalk.head.channels import ARKIT_NAMES
 from facetalk.networks.attention import Attention, biased_causal_mask, periodic_code
 from facetalk.networks.chunks import chunked_rows, chunks, faded
 from facetalk.networks.rollout import AlignedAttention
 from facetalk.networks.wav2vec import NUM_PROSODY, Wav2VecConfig, Wav2VecEncoder
-
-IDLE_NAMES = BLINK_NAMES + GAZE_NAMES
-"""Channels that speech does not drive and gestures do."""
 
 CHUNK_FRAMES, OVERLAP_FRAMES = 240, 60
 """Longest piece that is encoded and decoded at once, and frames over which two pieces fade into each other."""

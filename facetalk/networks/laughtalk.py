@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from facetalk.audio.level import level_of
 from facetalk.audio.prosody import prosody
 from facetalk.audio.samples import Samples
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
@@ -22,8 +23,6 @@ CHUNK_FRAMES = 180
 OVERLAP_FRAMES = 30
 """Frames that two pieces share: the features of one fade into those of the other, and the decoder carries over as many
 frames of its own. Chunks begin every 150 frames, which is a whole number of samples."""
-
-_STATISTICS_SAMPLES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -131,14 +130,3 @@ class LaughTalkNetwork(nn.Module):
             motion[done : done + len(rows)] = rows
             done += len(rows)
         return motion
-
-
-def level_of(waveform: Samples) -> tuple[float, float]:
-    """Mean and standard deviation of a recording, which is read in pieces."""
-    total = squares = 0.0
-    for start in range(0, len(waveform), _STATISTICS_SAMPLES):
-        piece = waveform[start : start + _STATISTICS_SAMPLES].double()
-        total += float(piece.sum())
-        squares += float(piece.square().sum())
-    mean = total / len(waveform)
-    return mean, max(squares / len(waveform) - mean**2, 1e-10) ** 0.5

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.audio.level import level_of
 from facetalk.audio.prosody import prosody
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.io.audio import Waveform
-from facetalk.networks.laughtalk import level_of
 from facetalk.networks.styletalk import SpeechFeatures, feature_blocks
 from facetalk.networks.wav2vec import NUM_PROSODY, Wav2VecEncoder
 

@@ -11,16 +11,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from facetalk.core.config import check_ranges
-from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
+from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, IDLE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.io.audio import Waveform
 from facetalk.networks.attention import EncoderLayer, LocalBias
 from facetalk.networks.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.networks.style_encoder import StyleEncoder, StyleEncoderConfig
 from facetalk.networks.temporal import TemporalConfig, TemporalEnsemble
-
-IDLE_NAMES = BLINK_NAMES + GAZE_NAMES
-"""Channels that speech does not drive and idle motion does. The generator holds the lids at the style's level and the
-gaze straight ahead: where the eyes looked in the reference depends on where the camera stood."""
 
 DIRECT_TAPS, DIRECT_DILATION = 7, 2
 """Frames that the linear map from features to motion sees: every second one of 13."""

@@ -19,14 +19,13 @@ from facetalk.data.dataset import read_example, read_motion_example
 from facetalk.data.emotional import UNKNOWN, Shown, emotional_faces, felt
 from facetalk.data.manifest import Clip, read_clips, read_manifest
 from facetalk.data.split import split_clips
-from facetalk.head.channels import ARKIT_NAMES, indices
+from facetalk.head.channels import ARKIT_NAMES, IDLE_NAMES, indices
 from facetalk.io.audio import read_waveform
 from facetalk.io.weights import write_model
 from facetalk.losses.geometry import LipGeometry
 from facetalk.losses.motion import decorrelation, weighted_mean
 from facetalk.motion.heads import load_head_assets
 from facetalk.networks.emotalk import (
-    IDLE_NAMES,
     REACH_FRAMES,
     ContentCritics,
     EmoTalkConfig,

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from facetalk.networks.emotalk import (
     CHUNK_FRAMES,
-    IDLE_NAMES,
     Asked,
     ContentCritics,
     EmoTalkConfig,
@@ -141,7 +140,3 @@ def test_sizes_that_do_not_fit_are_refused(changes: dict[str, Any], message: str
 
     with pytest.raises(ValueError, match=message):
         replace(TINY, **changes)
-
-
-def test_idle_channels_are_lids_and_gaze() -> None:
-    assert len(IDLE_NAMES) == 10

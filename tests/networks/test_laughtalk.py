@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from facetalk.audio.level import level_of
 from facetalk.networks.chunks import chunks
-from facetalk.networks.laughtalk import CHUNK_FRAMES, OVERLAP_FRAMES, LaughTalkConfig, LaughTalkNetwork, level_of
+from facetalk.networks.laughtalk import CHUNK_FRAMES, OVERLAP_FRAMES, LaughTalkConfig, LaughTalkNetwork
 from facetalk.networks.rollout import RolloutConfig
 from facetalk.networks.wav2vec import Wav2VecConfig
 

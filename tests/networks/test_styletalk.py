@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
+from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, IDLE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.networks.motion_decoder import DecoderConfig, DynamicLinear
 from facetalk.networks.style_encoder import StyleEncoder, StyleEncoderConfig
-from facetalk.networks.styletalk import IDLE_NAMES, Generated, GeneratorConfig, StyleTalkGenerator
+from facetalk.networks.styletalk import Generated, GeneratorConfig, StyleTalkGenerator
 from facetalk.networks.temporal import TemporalConfig
 
 NUM_FEATURES = 6

@@ -12,9 +12,9 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.emotional import Shown, emotional_faces
 from facetalk.data.manifest import Clip
 from facetalk.head.assets import HeadAssets
-from facetalk.head.channels import ARKIT_NAMES, indices
+from facetalk.head.channels import ARKIT_NAMES, IDLE_NAMES, indices
 from facetalk.losses.geometry import LipGeometry
-from facetalk.networks.emotalk import IDLE_NAMES, EmoTalkNetwork
+from facetalk.networks.emotalk import EmoTalkNetwork
 from facetalk.networks.registry import load
 from facetalk.recipes.emotalk import RECIPE, EmoTalkTask
 from facetalk.recipes.parts.emotional_data import EmoTalkDataConfig, EmotionalExample, EmotionalSampler

@@ -11,10 +11,10 @@ from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import SAMPLE_RATE
-from facetalk.head.channels import ARKIT_NAMES, indices
+from facetalk.head.channels import ARKIT_NAMES, IDLE_NAMES, indices
 from facetalk.io.audio import checked_waveform
 from facetalk.io.weights import write_model
-from facetalk.networks.styletalk import IDLE_NAMES, StyleTalkGenerator
+from facetalk.networks.styletalk import StyleTalkGenerator
 from facetalk.talkers import styletalk
 from facetalk.talkers.base import Direction
 from facetalk.talkers.styletalk import LIDS_AT_MOST, SpeakingConfig, StyleTalk

@@ -12,7 +12,7 @@ from torch import Tensor
 from facetalk.data.emotional import UNKNOWN
 from facetalk.losses.geometry import LipGeometry
 from facetalk.networks.emotalk import EmoTalkNetwork, Performed
-from facetalk.recipes.evaluation.talker import MIN_FRAMES, MIN_SYNC, compare_mouths
+from facetalk.recipes.evaluation.talker import MIN_FRAMES, MIN_SYNC, as_long, compare_mouths
 from facetalk.recipes.parts.emotional_data import EmotionalExample, EmotionalSampler
 
 
@@ -35,7 +35,7 @@ def evaluate_emotalk(
     for index, example in enumerate(synced):
         other = synced[(index + max(1, len(synced) // 2)) % len(synced)]
         for prefix, heard in (("", example), ("shuffled_", other)):
-            moved = _as_long(voiced(network, heard.rows, anybody).expression.clamp(0, 1), len(example.expression))
+            moved = as_long(voiced(network, heard.rows, anybody).expression.clamp(0, 1), len(example.expression))
             for name, value in compare_mouths(moved, example.expression, lips).items():
                 figures[prefix + name].append(value)
     for example in (e for e in examples if e.is_paired):
@@ -57,8 +57,3 @@ def voiced(
     """What a network shows of some speech, with the emotion of the voice."""
     blocks = list(network.perform([rows], len(rows), person))
     return Performed(*(torch.cat(parts) for parts in zip(*blocks, strict=True)))
-
-
-def _as_long(rows: Float[Tensor, "_ columns"], num_frames: int) -> Float[Tensor, "frames columns"]:
-    """Rows repeated or cut to a length."""
-    return rows.repeat(-(-num_frames // len(rows)), 1)[:num_frames]

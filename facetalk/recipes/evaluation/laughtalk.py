@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from facetalk.audio.activity import loudness_db
 from facetalk.core.timing import FPS
@@ -16,7 +14,7 @@ from facetalk.data.voiced import VoicedExample
 from facetalk.head.controls import Controls
 from facetalk.losses.geometry import LipGeometry
 from facetalk.networks.laughtalk import LaughTalkNetwork
-from facetalk.recipes.evaluation.talker import MIN_FRAMES, MIN_SYNC, compare_mouths
+from facetalk.recipes.evaluation.talker import MIN_FRAMES, MIN_SYNC, as_long, compare_mouths
 
 LAUGHING = "laughing"
 """Label of clips whose laughter is evaluated."""
@@ -39,24 +37,19 @@ def evaluate_laughtalk(
     for index, example in enumerate(synced):
         other = synced[(index + max(1, len(synced) // 2)) % len(synced)]
         for prefix, heard in (("", example), ("shuffled_", other)):
-            predicted = _as_long(network.talking(heard.waveform.float()), example.num_frames)
+            predicted = as_long(network.talking(heard.waveform.float()), example.num_frames)
             _add(figures, prefix, compare_mouths(predicted, example.rows, lips))
     for example in (e for e in examples if e.clip.label == LAUGHING):
         waveform = example.waveform.float()
-        talk = _as_long(network.talking(waveform), example.num_frames)
-        both = talk + _as_long(network.laughing(waveform), example.num_frames)
+        talk = as_long(network.talking(waveform), example.num_frames)
+        both = talk + as_long(network.laughing(waveform), example.num_frames)
         both = both if controls.has_jaw else both.clamp(0, 1)
         _add(figures, "laugh_", compare_mouths(both, example.rows, lips))
         _add(figures, "laugh_talk_", compare_mouths(talk, example.rows, lips))
-        loud = _as_long(loudness_db(waveform, FPS)[:, None], example.num_frames)[:, 0]
+        loud = as_long(loudness_db(waveform, FPS)[:, None], example.num_frames)[:, 0]
         pair = torch.stack([rhythm(lips.curves(both)[:, 0]), rhythm(loud)])
         figures["laugh_rhythm"].append(float(torch.corrcoef(pair)[0, 1]))
     return {name: sum(values) / len(values) for name, values in figures.items()}
-
-
-def _as_long(rows: Float[Tensor, "_ columns"], num_frames: int) -> Float[Tensor, "frames columns"]:
-    """Rows repeated or cut to a length."""
-    return rows.repeat(-(-num_frames // len(rows)), 1)[:num_frames]
 
 
 def _add(figures: dict[str, list[float]], prefix: str, values: dict[str, float]) -> None:

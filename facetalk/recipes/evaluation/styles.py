@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.data.dataset import Example
-from facetalk.head.channels import ARKIT_NAMES, indices
+from facetalk.head.channels import ARKIT_NAMES, IDLE_NAMES, indices
 from facetalk.losses.geometry import LipGeometry
-from facetalk.networks.styletalk import IDLE_NAMES, StyleTalkGenerator
+from facetalk.networks.styletalk import StyleTalkGenerator
 from facetalk.talkers.styletalk import StyleTalk
 
 SMILE = indices(("mouthSmileLeft", "mouthSmileRight"))

@@ -53,7 +53,12 @@ def features_of_other_clip(examples: Sequence[Example], index: int) -> Float[Ten
     """Features of a clip half the list away, repeated to the length of the clip at `index`."""
     num_frames = examples[index].num_frames
     features = examples[(index + max(1, len(examples) // 2)) % len(examples)].features[0]
-    return features.repeat(-(-num_frames // len(features)), 1)[:num_frames]
+    return as_long(features, num_frames)
+
+
+def as_long(rows: Float[Tensor, "_ columns"], num_frames: int) -> Float[Tensor, "frames columns"]:
+    """Rows repeated or cut to a length."""
+    return rows.repeat(-(-num_frames // len(rows)), 1)[:num_frames]
 
 
 def compare_mouths(

@@ -47,6 +47,7 @@ from facetalk.talkers.emotalk import EmoTalk
 from facetalk.talkers.emotion import speak_with_emotion
 from facetalk.talkers.registry import load_talker, talker_folder
 from facetalk.talkers.voice_emotion import emotion_of_voice, listener
+from facetalk.workshop.cards.laughtalk import vertices_of
 
 WINDOW_FRAMES = 60
 """Of the motion that a classifier of faces sees."""
@@ -145,9 +146,9 @@ def vertex_errors(
     for clip in clips:
         made = voiced(talker.network, clip.rows, task.sampler.person_row("")).expression.clamp(0, 1)
         size = min(len(made), len(clip.expression))
-        true = _vertices(head, clip.expression[:size])
+        true = vertices_of(head, clip.expression[:size])
         for name, rows in (("", made[:size]), ("mean_face_", talker.network.mean.expand(size, -1))):
-            vertices = _vertices(head, rows)
+            vertices = vertices_of(head, rows)
             for metric, region in (("lve", "lips"), ("eve", "upper_face")):
                 error = largest_error_mm(vertices, true, head.points.regions[region]).mean()
                 figures[f"{name}{metric}_mm"].append(float(error))
@@ -383,11 +384,6 @@ def _heard_level(talker: EmoTalk, emotion: Tensor, size: int) -> Float[Tensor, "
     logits = talker.network.classify(emotion)
     calm = logits.sounds.softmax(1)[:, talker.network.calm].sum(1, keepdim=True)
     return (logits.levels.softmax(1) * (1 - calm))[:, None].expand(-1, size, -1)
-
-
-def _vertices(head: HeadModel, expression: Float[Tensor, "frames 52"]) -> Float[Tensor, "frames vertices 3"]:
-    frames = len(expression)
-    return head(expression, torch.zeros(frames, 5, 3), torch.zeros(frames, 3), torch.zeros(head.num_betas))
 
 
 def _pooled(rows: Float[Tensor, "frames features"]) -> Float[Tensor, " pooled"]:
