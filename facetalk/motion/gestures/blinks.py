@@ -62,6 +62,7 @@ def sample_blinks(
     generator: torch.Generator,
     config: BlinkConfig | None = None,
     urge: Float[Tensor, " frames"] | None = None,
+    evoked: Float[Tensor, " frames"] | None = None,
 ) -> list[Blink]:
     """Sample blinks in whose peak a frame falls, and those that begin before the end.
 
@@ -74,12 +75,15 @@ def sample_blinks(
         config: the statistics.
         urge: how much more likely a blink is in each frame than usual; 1 everywhere if omitted. It has an effect after
             it is known, so a blink closes the lids from that frame on.
+        evoked: probability in each frame of a blink that comes with a movement of the eyes, see
+            `gaze.evoked_blinks`; 0 everywhere if omitted.
     """
     config = config or BlinkConfig()
     found: list[Blink] = []
     if config.rate <= 0:
         return found
     urges = [1.0] * num_frames if urge is None else urge.tolist()
+    prompts = [0.0] * num_frames if evoked is None else evoked.tolist()
     # The mean of a log-normal distribution is exp(mu + spread^2 / 2).
     center = math.log(1 / config.rate) - config.interval_spread**2 / 2
     start = torch.randn((), generator=generator, dtype=torch.float64)
@@ -89,7 +93,7 @@ def sample_blinks(
         for trial, length, depth, side in block.tolist():
             waited += 1 / FPS
             hazard = log_normal_hazard(waited, center, config.interval_spread) / FPS * urges[frame]
-            if waited >= config.min_interval_s and _uniform(trial) < 1 - math.exp(-hazard):
+            if waited >= config.min_interval_s and _uniform(trial) < 1 - (1 - prompts[frame]) * math.exp(-hazard):
                 found.append(_blink(frame, length, depth, side, config))
                 waited = 0.0
             frame += 1

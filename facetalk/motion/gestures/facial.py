@@ -19,7 +19,7 @@ from facetalk.core.timing import FPS
 from facetalk.head.behavior import STATES
 from facetalk.io.audio import Waveform
 from facetalk.motion.gestures.blinks import BlinkConfig, sample_blinks
-from facetalk.motion.gestures.gaze import Gaze, glances, sample_fixations
+from facetalk.motion.gestures.gaze import Gaze, evoked_blinks, glances, sample_fixations
 from facetalk.motion.gestures.idle import generators, scaled_rate
 from facetalk.motion.gestures.performance import Performance, perform, sample_breath
 from facetalk.networks.facial import FacialNetwork, generated_windows
@@ -109,11 +109,13 @@ def sample_behavior(
     moving = (states - network.usual) / network.usual_spread * network.spread * scale
     angles = quickened(moving[:, STATES["pose"]], features)
     config = scaled_rate(BlinkConfig(rate=float(network.blink_rate)), blinks)
-    contact = (gaze or Gaze()).eye_contact
+    gaze = gaze or Gaze()
+    fixations = sample_fixations(len(features) / FPS, looking, gaze.eye_contact)
+    urge, evoked = blink_urge(network, features, states), evoked_blinks(len(features), fixations, gaze.amount)
     return Performance(
         angles.deg2rad(),
-        sample_blinks(len(features), blinking, config, blink_urge(network, features, states)),
-        glances(len(features), sample_fixations(len(features) / FPS, looking, contact)),
+        sample_blinks(len(features), blinking, config, urge, evoked),
+        glances(len(features), fixations),
         sample_breath(len(features), breath),
         moving[:, STATES["expression"]],
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -40,6 +41,9 @@ FARTHEST_ASIDE = 60.0
 
 SACCADE_S, SACCADE_S_PER_DEGREE = 0.021, 0.0022
 """Length of a saccade: the main sequence (Carpenter 1988)."""
+
+BLINKLESS, BLINKING, EVOKED = 10.0, 33.0, 0.97
+"""Saccades of fewer degrees evoke no blink, and those of more do in 97 % (Evinger et al. 1994); linear in between."""
 
 HEAD_SHARE, FREE_EYES = 0.6, 25.0
 """The head takes this share of the way to a target, and what is more than so many degrees from it for the eyes."""
@@ -171,6 +175,23 @@ def glances(num_frames: int, fixations: list[Fixation]) -> Float[Tensor, "frames
     done = ((times - starts[now]) / (SACCADE_S + SACCADE_S_PER_DEGREE * size)).clamp(0, 1)
     done = done**3 * (10 - 15 * done + 6 * done**2)
     return torch.deg2rad(before + done[:, None] * (rows[now] - before)).float()
+
+
+def evoked_blinks(num_frames: int, fixations: list[Fixation], amount: float = 1.0) -> Float[Tensor, " frames"]:
+    """Probability in each frame that a saccade which begins there comes with a blink.
+
+    Args:
+        num_frames: at 30 fps.
+        fixations: by their start.
+        amount: multiplies the sizes of the saccades, see `Gaze.amount`.
+    """
+    chances = torch.zeros(num_frames)
+    for before, after in pairwise(fixations):
+        frame = math.ceil(after.start_s * FPS)
+        if frame < num_frames:
+            size = amount * math.hypot(after.yaw - before.yaw, after.pitch - before.pitch)
+            chances[frame] = EVOKED * min(1.0, max(0.0, (size - BLINKLESS) / (BLINKING - BLINKLESS)))
+    return chances
 
 
 def head_turns(targets: Float[Tensor, "frames 3"]) -> Float[Tensor, "frames 2"]:

@@ -18,7 +18,7 @@ from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
 from facetalk.io.audio import Waveform
 from facetalk.motion.gestures.blinks import BlinkConfig, sample_blinks
-from facetalk.motion.gestures.gaze import EYE_CONTACT, Gaze, glances, sample_fixations
+from facetalk.motion.gestures.gaze import Gaze, evoked_blinks, glances, sample_fixations
 from facetalk.motion.gestures.performance import Performance, looped_breath, perform, sample_breath
 from facetalk.motion.gestures.random_processes import sample_loop, sample_sway
 
@@ -54,13 +54,13 @@ class Idle:
         if motion.fps != FPS:
             raise ValueError(f"idle motion is made for {FPS:g} fps, the motion has {motion.fps:g}")
         config = replace(self.config, blinks=scaled_rate(self.config.blinks, self.blinks))
-        idle = sample_idle(motion.num_frames, generator, config, self.gaze.eye_contact)
+        idle = sample_idle(motion.num_frames, generator, config, self.gaze)
         return perform(motion, idle, self.head_motion, self.blinks, self.gaze)
 
     def loop(self, motion: Motion, generator: torch.Generator) -> Motion:
         """Return a resting motion with movements whose end joins their beginning."""
         config = replace(LOOPED, blinks=scaled_rate(LOOPED.blinks, self.blinks))
-        idle = sample_idle_loop(motion.num_frames, generator, config, self.gaze.eye_contact)
+        idle = sample_idle_loop(motion.num_frames, generator, config, self.gaze)
         return perform(motion, idle, self.head_motion, self.blinks, self.gaze)
 
 
@@ -73,7 +73,7 @@ def sample_idle(
     num_frames: int,
     generator: torch.Generator,
     config: IdleConfig | None = None,
-    eye_contact: float = EYE_CONTACT,
+    gaze: Gaze | None = None,
 ) -> Performance:
     """Sample idle motion at 30 fps.
 
@@ -81,35 +81,39 @@ def sample_idle(
         num_frames: how many frames; fewer give the beginning of more.
         generator: its state decides everything, and moves on by the same amount for any number of frames.
         config: the statistics.
-        eye_contact: share of the time that the eyes are on their target.
+        gaze: where the eyes look.
     """
-    config = config or IdleConfig()
-    blinks, gaze, breath, *axes = generators(generator, 6)
+    config, gaze = config or IdleConfig(), gaze or Gaze()
+    blinks, looking, breath, *axes = generators(generator, 6)
     figures = zip(config.head_spread, config.head_rate, axes, strict=True)
     head = [sample_sway(num_frames, math.radians(spread), rate, axis) for spread, rate, axis in figures]
+    fixations = sample_fixations(num_frames / FPS, looking, gaze.eye_contact)
+    evoked = evoked_blinks(num_frames, fixations, gaze.amount)
     return Performance(
         torch.stack(head, 1),
-        sample_blinks(num_frames, blinks, config.blinks),
-        glances(num_frames, sample_fixations(num_frames / FPS, gaze, eye_contact)),
+        sample_blinks(num_frames, blinks, config.blinks, evoked=evoked),
+        glances(num_frames, fixations),
         sample_breath(num_frames, breath),
     )
 
 
 def sample_idle_loop(
-    num_frames: int, generator: torch.Generator, config: IdleConfig, eye_contact: float = EYE_CONTACT
+    num_frames: int, generator: torch.Generator, config: IdleConfig, gaze: Gaze | None = None
 ) -> Performance:
     """Sample idle motion whose end joins its beginning; see `sample_idle`."""
-    blinks, gaze, _, *axes = generators(generator, 6)
+    gaze = gaze or Gaze()
+    blinks, looking, _, *axes = generators(generator, 6)
     figures = zip(config.head_spread, config.head_rate, axes, strict=True)
     head = [sample_loop(num_frames, math.radians(spread), rate, axis) for spread, rate, axis in figures]
     seconds = num_frames / FPS
-    fixations = sample_fixations(seconds, gaze, eye_contact)
+    fixations = sample_fixations(seconds, looking, gaze.eye_contact)
     # The eyes are back in time for a saccade to the first fixation.
     back = fixations[0]._replace(start_s=max(0.0, seconds - 0.25))
     fixations = [fixation for fixation in fixations if fixation.start_s < back.start_s] + [back]
+    evoked = evoked_blinks(num_frames, fixations, gaze.amount)
     return Performance(
         torch.stack(head, 1),
-        sample_blinks(num_frames, blinks, config.blinks),
+        sample_blinks(num_frames, blinks, config.blinks, evoked=evoked),
         glances(num_frames, fixations),
         looped_breath(num_frames),
         loop=True,

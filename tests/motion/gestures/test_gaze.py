@@ -10,11 +10,13 @@ import torch
 
 from facetalk.core.errors import UsageError
 from facetalk.core.rotations import axis_angle_to_matrix
+from facetalk.motion.gestures.blinks import BlinkConfig, sample_blinks
 from facetalk.motion.gestures.gaze import (
     EYE_DISTANCE,
     EYE_LIMITS,
     Fixation,
     Gaze,
+    evoked_blinks,
     eye_poses,
     glances,
     head_turns,
@@ -53,6 +55,19 @@ def test_fewer_seconds_have_the_first_fixations_of_more() -> None:
     short = sample_fixations(20.0, seeded(4))
     assert short == long[: len(short)]
     assert torch.equal(glances(600, short), glances(3600, long)[:600])
+
+
+def test_large_saccades_come_with_blinks_and_small_ones_do_not() -> None:
+    looks = [Fixation(0.5 * index, yaw, 0.0, False) for index, yaw in enumerate((0.0, 9.0, -12.5, 15.0, 16.0))]
+    chances = evoked_blinks(75, looks)
+    assert chances.nonzero()[:, 0].tolist() == [30, 45]  # of 21.5 and 27.5 degrees
+    assert chances[[30, 45]].tolist() == pytest.approx([0.97 * 0.5, 0.97 * 17.5 / 23])
+    assert evoked_blinks(75, looks, amount=0.4).count_nonzero() == 1
+    evoked = torch.zeros(3000)
+    evoked[::100] = 0.97
+    blinks = sample_blinks(3000, seeded(), BlinkConfig(rate=1e-6), evoked=evoked)
+    assert 27 <= len(blinks) <= 30
+    assert all(evoked[blink.peak - math.ceil(4 * blink.length)] > 0 for blink in blinks)
 
 
 def test_a_saccade_is_on_the_main_sequence_and_the_eyes_are_still_around_it() -> None:
