@@ -53,6 +53,7 @@ class StreamedFeatures(SpeechFeatures, Protocol):
         ...
 
 
+@runtime_checkable
 class FeatureStream(Protocol):
     """The features of a recording that comes piece by piece."""
 

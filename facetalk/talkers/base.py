@@ -115,6 +115,7 @@ class Talker(Protocol):
         ...
 
 
+@runtime_checkable
 class Session(Protocol):
     """Speech that comes piece by piece, and the motion of a face that says it.
 

@@ -99,14 +99,15 @@ def sample_fixations(seconds: float, generator: torch.Generator, eye_contact: fl
         generator: source of all choices.
         eye_contact: share of the time on the target.
     """
-    coming = _fixations(generator, eye_contact)
+    coming = endless_fixations(generator, eye_contact)
     found = [next(coming)]
     while (following := next(coming)).start_s < seconds:
         found.append(following)
     return found
 
 
-def _fixations(generator: torch.Generator, eye_contact: float) -> Iterator[Fixation]:
+def endless_fixations(generator: torch.Generator, eye_contact: float) -> Iterator[Fixation]:
+    """Yield fixations one after the other; arguments are those of `sample_fixations`."""
     contact_s, away_s = _mean_lengths(eye_contact)
     time, contact = 0.0, eye_contact > 0
     while True:
@@ -153,18 +154,40 @@ def _exponential(mean: float, generator: torch.Generator) -> float:
     return -mean * math.log(max(1e-9, torch.rand((), generator=generator, dtype=torch.float64).item()))
 
 
-def glances(num_frames: int, fixations: list[Fixation]) -> Float[Tensor, "frames 2"]:
+class GlanceCourse:
+    """The `glances` of a gaze without end, taken as they are needed."""
+
+    def __init__(self, generator: torch.Generator, eye_contact: float = EYE_CONTACT) -> None:
+        self._coming = endless_fixations(generator, eye_contact)
+        self._held = [next(self._coming)]
+        self._frame = 0
+
+    def take(self, num_frames: int) -> Float[Tensor, "frames 2"]:
+        """The next rows."""
+        end_s = (self._frame + num_frames) / FPS
+        while self._held[-1].start_s < end_s:
+            self._held.append(next(self._coming))
+        rows = glances(num_frames, self._held, self._frame)
+        self._frame += num_frames
+        # The fixation of the last frame goes on, and the saccade to it comes from the one before.
+        now = sum(fixation.start_s <= end_s for fixation in self._held)
+        del self._held[: max(0, now - 2)]
+        return rows
+
+
+def glances(num_frames: int, fixations: list[Fixation], first: int = 0) -> Float[Tensor, "frames 2"]:
     """Yaw and pitch of the gaze in each frame, radians: still within fixations, and fast between them.
 
     A saccade begins at the fixation's start; its course is that of least jerk (Flash and Hogan 1985).
 
     Args:
         num_frames: at 30 fps.
-        fixations: by their start, the first at 0 s.
+        fixations: by their start, the first at 0 s, or two of them before the first frame.
+        first: number of the first frame.
     """
     rows = torch.tensor([[fixation.yaw, fixation.pitch] for fixation in fixations], dtype=torch.float64)
     starts = torch.tensor([fixation.start_s for fixation in fixations], dtype=torch.float64)
-    times = torch.arange(num_frames, dtype=torch.float64) / FPS
+    times = torch.arange(first, first + num_frames, dtype=torch.float64) / FPS
     now = (torch.searchsorted(starts, times, right=True) - 1).clamp_min(0)
     before = rows[(now - 1).clamp_min(0)]
     size = (rows[now] - before).norm(dim=1)
