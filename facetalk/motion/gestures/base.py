@@ -21,7 +21,8 @@ class GestureStream(Protocol):
 
         Args:
             motion: its next frames.
-            samples: the next of the speech; the frames may be late, but not early. None where it is not known.
+            samples: the next of the speech, at least up to the end of the tenth of a second in which the last frame
+                lies; where they end earlier, the speech does. None where it is not known.
         """
         ...
 

@@ -76,7 +76,7 @@ def test_a_gesture_that_comes_piece_by_piece_is_that_of_the_whole_motion(name: s
     whole = gesture.add(motion, waveform, torch.Generator().manual_seed(0))
     stream, parts, heard = gesture.start(torch.Generator().manual_seed(0)), [], 0
     for first in range(0, 400, size):
-        until = (first + size) * 1600 // 3
+        until = -(-(first + size) // 3) * 1600
         parts.append(stream.add(motion.cut(first, first + size), waveform[heard:until]))
         heard = until
     for field in ("expression", *POSES, "transl"):
