@@ -24,6 +24,10 @@ and of its slow part; whether there is speech; how recent its start and its end 
 
 _BLOCK = 150
 """Frames that are computed at once, always with the same shapes: results do not depend on the recording's length."""
+_GROUP_FRAMES = 3
+"""Frames that are a whole number of samples."""
+_GROUP = round(_GROUP_FRAMES * SAMPLE_RATE / FPS)
+_BLOCK_GROUPS = _BLOCK // _GROUP_FRAMES
 _LATE = 800
 """Samples by which `prosody` is delayed, so that its windows end before the frame."""
 _GAIN = 10.0
@@ -62,6 +66,44 @@ def _prosody_blocks(waveform: Samples) -> Iterator[Float[Tensor, "frames 3"]]:
         # Two delays in front, of which prosody's own window needs one.
         rows = prosody(_GAIN * padded[None, _LATE:], _BLOCK)[0]
         yield rows[: num_frames - start]
+
+
+class DeliveryStream:
+    """The `delivery` of speech that comes piece by piece."""
+
+    def __init__(self) -> None:
+        self._contours = Contours()
+        self._samples = torch.zeros(_LATE + _GROUP)
+        """Those under the next frames, and what the windows of these reach back to."""
+        self._rows = torch.zeros(0, len(DELIVERY))
+        self._groups = 0
+
+    def feed(self, samples: Float[Tensor, " samples"]) -> None:
+        """Take the next samples."""
+        self._samples = torch.cat([self._samples, samples])
+        self._listen((len(self._samples) - _LATE - _GROUP) // _GROUP)
+
+    def take(self, num_frames: int) -> Float[Tensor, "frames delivery"]:
+        """The rows of the next frames; where the speech has ended, there is silence."""
+        missing = num_frames - len(self._rows)
+        if missing > 0:
+            groups = -(-missing // _GROUP_FRAMES)
+            self.feed(torch.zeros(max(0, (groups + 1) * _GROUP + _LATE - len(self._samples))))
+        rows, self._rows = self._rows[:num_frames], self._rows[num_frames:]
+        return rows
+
+    def _listen(self, groups: int) -> None:
+        """Add the rows of some groups of frames."""
+        while groups > 0:
+            count = min(groups, _BLOCK_GROUPS - self._groups % _BLOCK_GROUPS)
+            part = self._samples[: (count + 1) * _GROUP + _LATE].clone()
+            if self._groups % _BLOCK_GROUPS == 0:
+                part[:_GROUP] = 0  # as `delivery` does, whose blocks do not overlap
+            rows = prosody(_GAIN * part[None], (count + 1) * _GROUP_FRAMES)[0, _GROUP_FRAMES:]
+            self._rows = torch.cat([self._rows, self._contours.feed(rows)])
+            self._samples = self._samples[count * _GROUP :].clone()
+            self._groups += count
+            groups -= count
 
 
 class Contours:

@@ -5,6 +5,8 @@ Loudness here is the natural log of the mel power of each spectrum (`LogMel`), 1
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -33,6 +35,8 @@ _LOUD_HALF_LIFE, _PAUSE_HALF_LIFE = 1500.0, 12_000.0
 _USUAL, _USUAL_ROWS = 4.5, 5.0
 """A recording starts as if this many rows of this loudness had been heard: room noise before the first word is not
 taken for speech."""
+LOOK_AHEAD_ROWS = (AHEAD + 1) * _BLOCK
+"""Rows up to the last one that counts for the level of a row."""
 _FEW = 0.5
 """Bins with less than this many rows do not decide which row is the loudest."""
 
@@ -86,6 +90,10 @@ class RunningLevel:
             levels += [self._ramp(_BLOCK) for _ in range(self._waiting)]
             levels.append(self._ramp(len(self._rest)))
         return torch.from_numpy(np.concatenate([*levels, np.zeros(0)])).to(loudness)
+
+    def ending(self, loudness: Float[Tensor, " rows"]) -> Float[Tensor, " known"]:
+        """What `feed` would return for the last rows, without taking them."""
+        return copy.deepcopy(self).feed(loudness, last=True)
 
     def _add(self, rows: np.ndarray) -> None:
         """Count rows, and fade those before."""

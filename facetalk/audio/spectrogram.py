@@ -55,10 +55,38 @@ class LogMel(nn.Module):
 
     def _log_mel(self, used: Float[Tensor, "batch samples"], before: int, after: int) -> Tensor:
         """Rows of samples to which zeros are added on both sides where they are missing."""
-        padded = nn.functional.pad(used, (max(0, before), max(0, after)))
-        frames = padded.unfold(1, WINDOW, HOP)
+        return self.spectra(nn.functional.pad(used, (max(0, before), max(0, after))))
+
+    def spectra(self, samples: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
+        """One row for every window that fits into the samples, the first of which begins with them."""
+        frames = samples.unfold(1, WINDOW, HOP)
         power = torch.view_as_real(torch.fft.rfft(frames * self.window, 512)).square().sum(-1)
         return (power @ self.filters).clamp_min(FLOOR).log()
+
+
+class LogMelStream:
+    """The rows of a waveform that comes piece by piece."""
+
+    def __init__(self, log_mel: LogMel) -> None:
+        self._log_mel = log_mel
+        self._held = torch.zeros(WINDOW // 2)
+        """Samples from the beginning of the next row's window on."""
+
+    def feed(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "1 steps mels"]:
+        """Take the next samples, and return the rows whose windows are complete."""
+        self._held = torch.cat([self._held, samples])
+        rows = self._spectra(self._held)
+        self._held = self._held[rows.shape[1] * HOP :]
+        return rows
+
+    def ending(self) -> Float[Tensor, "1 steps mels"]:
+        """The rows that would follow if the waveform ended here."""
+        return self._spectra(nn.functional.pad(self._held, (0, WINDOW // 2 - 1)))
+
+    def _spectra(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "1 steps mels"]:
+        if len(samples) < WINDOW:
+            return samples.new_zeros(1, 0, self._log_mel.filters.shape[1])
+        return self._log_mel.spectra(samples[None])
 
 
 def mel_filters(num_bins: int, lowest_hz: float, highest_hz: float, num_mels: int) -> Float[Tensor, "bins mels"]:

@@ -88,12 +88,18 @@ class EmotionTrack:
         """Level of each emotion at some times, in seconds."""
         return resample(self.levels, self.times, times)
 
-    def frames(self, num_frames: int, fps: float = FPS) -> Float[Tensor, "frames emotions"]:
-        """Level of each emotion in each frame, with corners rounded over `EASING_S`: no face changes at once."""
+    def frames(self, num_frames: int, fps: float = FPS, first: int = 0) -> Float[Tensor, "frames emotions"]:
+        """Level of each emotion in each frame, with corners rounded over `EASING_S`: no face changes at once.
+
+        Args:
+            num_frames: how many.
+            fps: frame rate.
+            first: number of the first one.
+        """
         if len(self.times) == 1:
             return self.levels.expand(num_frames, -1).clone()
         reach = max(1, round(EASING_S / 2 * fps))
-        rows = self.at(frame_times(num_frames + 2 * reach, fps) - reach / fps)
+        rows = self.at(frame_times(num_frames + 2 * reach, fps) + (first - reach) / fps)
         weights = torch.hann_window(2 * reach + 3, periodic=False)[1:-1]
         return conv1d(rows.T[:, None], (weights / weights.sum())[None, None])[:, 0].T
 

@@ -43,11 +43,21 @@ def checked_waveform(waveform: object) -> Waveform:
     """
     if isinstance(waveform, StreamedAudio):
         return waveform
+    samples = checked_samples(waveform)
+    if len(samples) == 0:
+        raise InvalidValueError("the waveform is empty")
+    return samples
+
+
+def checked_samples(waveform: object) -> Float[Tensor, " samples"]:
+    """A piece of a waveform in single precision, if it is one; it may be empty.
+
+    Raises:
+        InvalidValueError: it is no tensor of one dimension, or has values that are not finite.
+    """
     if not isinstance(waveform, Tensor) or waveform.ndim != 1 or not waveform.is_floating_point():
         what = f"a tensor {tuple(waveform.shape)}" if isinstance(waveform, Tensor) else type(waveform).__name__
         raise InvalidValueError(f"a waveform is a tensor of floating-point samples in one dimension, not {what}")
-    if len(waveform) == 0:
-        raise InvalidValueError("the waveform is empty")
     if not bool(torch.isfinite(waveform).all()):
         raise InvalidValueError("the waveform has samples that are not finite")
     return waveform.float()

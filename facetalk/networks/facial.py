@@ -296,19 +296,45 @@ def generated_windows(
         features: of the speech.
         generator: source of the noise; a longer recording begins as a shorter one.
     """
-    before = features.new_zeros(1, 2, len(network.spread))
-    coming = streamed_noise(network.config, generator)
-    parts = []
-    noise = next(coming)
-    for start in range(0, len(features), WINDOW - 1):
-        part = features[start : start + WINDOW]
+    return StateCourse(network, generator).feed(features)
+
+
+class StateCourse:
+    """The states of `generated_windows` for speech that comes piece by piece."""
+
+    def __init__(self, network: FacialNetwork, generator: torch.Generator) -> None:
+        self._network = network
+        self._before = network.spread.new_zeros(1, 2, len(network.spread))
+        self._coming = streamed_noise(network.config, generator)
+        self._noise = next(self._coming)
+        self._features = network.feature_mean.new_zeros(0, network.num_features)
+        """Of the window at work."""
+        self._done = 0
+        """Frames of the window whose states were returned."""
+
+    def feed(self, features: Float[Tensor, "frames features"]) -> Float[Tensor, "frames states"]:
+        """The states of the next frames.
+
+        The network looks back only, so a window is complete up to the frame where its features end.
+        """
+        self._features = torch.cat([self._features, features])
+        parts = []
+        while True:
+            states = self._window()
+            stop = min(len(self._features), WINDOW - 1)
+            parts.append(states[0, self._done : stop])
+            self._done = stop
+            if len(self._features) < WINDOW:
+                return torch.cat(parts)
+            self._before, self._noise = states[:, -2:], self._noise[WINDOW - 1 :]
+            self._features, self._done = self._features[WINDOW - 1 :].clone(), 0
+
+    def _window(self) -> Float[Tensor, "1 window states"]:
+        part = self._features[:WINDOW]
         padded = functional.pad(part, (0, 0, 0, WINDOW - len(part)))[None]
-        while len(noise) < WINDOW:
-            noise = torch.cat([noise, next(coming)])
-        states = network(padded, noise[None, :WINDOW].to(features), before)
-        before, noise = states[:, -2:], noise[WINDOW - 1 :]
-        parts.append(states[0, : WINDOW - 1])
-    return torch.cat(parts)[: len(features)]
+        while len(self._noise) < WINDOW:
+            self._noise = torch.cat([self._noise, next(self._coming)])
+        return self._network(padded, self._noise[None, :WINDOW].to(part), self._before)
 
 
 def streamed_noise(config: FacialConfig, generator: torch.Generator) -> Iterator[Float[Tensor, "frames noise"]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -12,12 +13,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.audio.articulation import ARTICULATORS, MOUTH_CURVES
-from facetalk.audio.level import recording_level, running_level
+from facetalk.audio.level import LOOK_AHEAD_ROWS, RunningLevel, recording_level, running_level
 from facetalk.audio.phonemes import PHONEMES, phoneme_columns
-from facetalk.audio.spectrogram import NUM_MELS, LogMel, num_rows, pieces
+from facetalk.audio.spectrogram import NUM_MELS, ROW_RATE, LogMel, LogMelStream, num_rows, pieces
 from facetalk.core.config import check_ranges
+from facetalk.core.errors import UsageError
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.io.audio import Waveform
+from facetalk.networks.streamed_layers import StreamedLayer, StreamedLayers
 
 _STEP_RATE = 50.0
 """Steps per second inside the network."""
@@ -137,7 +140,10 @@ class SpeechEncoder(nn.Module):
         x = self.stem(((mel - self.mel_mean) / self.mel_std).transpose(1, 2))
         for layer in self.layers:
             x = layer(x)
-        rows = at_frames(x, num_frames)
+        return self.heads(at_frames(x, num_frames))
+
+    def heads(self, rows: Float[Tensor, "batch frames width"]) -> SpeechHeads:
+        """Predictions for each row of what the layers return."""
         # No gradient from the mouth: features fitted to the mouths of the training videos would be better there than
         # on other videos, and a talker that is trained on the same videos would rely on them too much.
         mouth = self.to_mouth(rows.detach())
@@ -189,9 +195,24 @@ class SpeechEncoder(nn.Module):
             heads = self(piece, window.read.stop - first)
             offset = window.read.start - first
             kept = slice(offset + window.keep.start, offset + window.keep.stop)
-            yield self._columns(heads, piece, window.read.stop - first)[0, kept]
+            yield self.feature_columns(heads, piece, window.read.stop - first)[0, kept]
 
-    def _columns(self, heads: SpeechHeads, mel: Tensor, num_frames: int) -> Tensor:
+    def start(self) -> SpeechStream:
+        """Begin a recording that comes piece by piece.
+
+        Raises:
+            UsageError: the network needs the level of the whole recording.
+        """
+        return SpeechStream(self)
+
+    @property
+    def look_ahead_s(self) -> float:
+        """How much audio after the middle of a frame counts for its row, seconds."""
+        steps = sum(self.config.dilations) + 3  # two of the stem's rows are one step; two for the place between steps
+        return steps / _STEP_RATE + (LOOK_AHEAD_ROWS + 2) / ROW_RATE
+
+    def feature_columns(self, heads: SpeechHeads, mel: Tensor, num_frames: int) -> Tensor:
+        """The features that predictions and the leveled log-mel rows under them make up."""
         loudness = at_frames(mel.logsumexp(2)[:, None], num_frames, 100.0) / 4
         parts = (heads.phonemes.softmax(-1), heads.articulation, heads.mouth, loudness, heads.hidden)
         return torch.cat(parts, -1)
@@ -215,7 +236,117 @@ class ResidualLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch width steps"]) -> Float[Tensor, "batch width steps"]:
         """The input plus the output of the layer."""
-        return x + self.mix(self.dropout(nn.functional.gelu(self.norm(self.convolution(x)))))
+        return x + self._refined(self.convolution(x))
+
+    def inner(self, x: Float[Tensor, "batch width steps"]) -> Float[Tensor, "batch width fewer"]:
+        """The rows of `forward` that do not see the ends of the input."""
+        reach = self.convolution.dilation[0]
+        return x[..., reach:-reach] + self._refined(unpadded(self.convolution, x))
+
+    def _refined(self, x: Float[Tensor, "batch width steps"]) -> Float[Tensor, "batch width steps"]:
+        return self.mix(self.dropout(nn.functional.gelu(self.norm(x))))
+
+
+class SpeechStream:
+    """The features of a recording that comes piece by piece: those of `SpeechEncoder.encode_blocks`.
+
+    Every layer keeps the rows that its next outputs depend on, so that nothing is computed twice but what depends on
+    audio that has not come yet.
+    """
+
+    def __init__(self, encoder: SpeechEncoder) -> None:
+        if encoder.config.level != "running":
+            raise UsageError(
+                "the speech encoder measures the level of whole recordings, so that it cannot listen to a stream; "
+                "train one with level: running"
+            )
+        self._encoder = encoder
+        self._mel, self._level = LogMelStream(encoder.log_mel), RunningLevel()
+        self._unleveled = torch.zeros(1, 0, NUM_MELS)
+        """Log-mel rows whose level is not known yet."""
+        stem = StreamedLayer(self._stem, NUM_MELS, reach=2, stride=2)
+        layers = zip(encoder.layers, encoder.config.dilations, strict=True)
+        width = encoder.config.width
+        self._layers = StreamedLayers([stem, *(StreamedLayer(layer.inner, width, reach) for layer, reach in layers)])
+        self._rows, self._steps = torch.zeros(1, 0, NUM_MELS), torch.zeros(1, width, 0)
+        """Leveled rows of mel and outputs of the layers, from the group of three frames on that is at work."""
+        self._samples = self._done = 0
+
+    @property
+    def width(self) -> int:
+        """Number of columns of the features."""
+        return self._encoder.width
+
+    @torch.no_grad()
+    def feed(
+        self, samples: Float[Tensor, " samples"], with_ending: bool = False
+    ) -> tuple[Float[Tensor, "frames features"], Float[Tensor, "frames features"]]:
+        """See `FeatureStream.feed`."""
+        self._samples += len(samples)
+        rows = self._mel.feed(samples)
+        levels = self._level.feed(rows.logsumexp(2)[0])
+        rows = torch.cat([self._unleveled, rows], 1)
+        self._unleveled = rows[:, len(levels) :]
+        known = leveled(rows[:, : len(levels)], levels[None])
+        last = self._last_rows(self._rows.shape[1] + known.shape[1]) if with_ending else None
+        steps, last_steps = self._layers.feed(self._normal(known), None if last is None else self._normal(last))
+        self._rows, self._steps = torch.cat([self._rows, known], 1), torch.cat([self._steps, steps], 2)
+        complete = min(_frames_within(self._steps.shape[2], _STEP_RATE), _frames_within(self._rows.shape[1], ROW_RATE))
+        features = self._features(self._rows, self._steps, self._done % 3, complete)
+        start = self._done % 3 + len(features)
+        ending = features[:0]
+        if last is not None and last_steps is not None:
+            rows, steps = torch.cat([self._rows, last], 1), torch.cat([self._steps, last_steps], 2)
+            ending = self._features(rows, steps, start, self._num_frames - self._first)
+        self._done += len(features)
+        groups = start // 3
+        self._rows, self._steps = self._rows[:, 10 * groups :], self._steps[..., 5 * groups :]
+        return features, ending
+
+    @property
+    def _first(self) -> int:
+        """The first frame of the group of three that is at work: ten rows of mel, five steps."""
+        return self._done // 3 * 3
+
+    @property
+    def _num_frames(self) -> int:
+        """Of the recording, if it ended here."""
+        return frames_for(self._samples / SAMPLE_RATE)
+
+    def _last_rows(self, before: int) -> Float[Tensor, "1 rows mels"]:
+        """The leveled rows that would follow if the recording ended here."""
+        last = self._mel.ending()
+        rows = leveled(torch.cat([self._unleveled, last], 1), self._level.ending(last.logsumexp(2)[0])[None])
+        # What lies beyond the last frame does not count, as in `encode_blocks`.
+        return rows[:, : -(-(self._num_frames - self._first) * 10 // 3) + 1 - before]
+
+    def _features(
+        self, rows: Float[Tensor, "1 rows mels"], steps: Float[Tensor, "1 width steps"], start: int, stop: int
+    ) -> Float[Tensor, "frames features"]:
+        """The rows of some frames, counted from the first one at work."""
+        if stop <= start:
+            return rows.new_zeros(0, self._encoder.width)
+        heads = self._encoder.heads(at_frames(steps, stop))
+        return self._encoder.feature_columns(heads, rows, stop)[0, start:]
+
+    def _normal(self, mel: Float[Tensor, "1 rows mels"]) -> Float[Tensor, "1 mels rows"]:
+        return ((mel - self._encoder.mel_mean) / self._encoder.mel_std).transpose(1, 2)
+
+    def _stem(self, mel: Float[Tensor, "1 mels rows"]) -> Float[Tensor, "1 width steps"]:
+        convolution, norm, activation = self._encoder.stem
+        assert isinstance(convolution, nn.Conv1d)
+        return activation(norm(unpadded(convolution, mel)))
+
+
+def _frames_within(count: int, rate: float) -> int:
+    """Frames whose middles lie between some rows of this rate."""
+    return int(max(0, math.ceil((count - 1) * FPS / rate - 0.5)))
+
+
+def unpadded(convolution: nn.Conv1d, x: Float[Tensor, "batch width steps"]) -> Float[Tensor, "batch out fewer"]:
+    """What a convolution returns without zeros beyond the ends of its input."""
+    weight, bias = convolution.weight, convolution.bias
+    return nn.functional.conv1d(x, weight, bias, convolution.stride, 0, convolution.dilation, convolution.groups)
 
 
 def leveled(

@@ -53,6 +53,44 @@ class StreamedFeatures(SpeechFeatures, Protocol):
         ...
 
 
+@runtime_checkable
+class FeatureStream(Protocol):
+    """The features of a recording that comes piece by piece."""
+
+    @property
+    def width(self) -> int:
+        """Number of features in a row."""
+        ...
+
+    def feed(
+        self, samples: Float[Tensor, " samples"], with_ending: bool = False
+    ) -> tuple[Float[Tensor, "frames features"], Float[Tensor, "frames features"]]:
+        """Take the next samples.
+
+        Args:
+            samples: 16 kHz, any number.
+            with_ending: whether the second part of the result is wanted; else it is empty.
+
+        Returns:
+            The next rows that no later audio can change, and those that would follow if the recording ended here.
+        """
+        ...
+
+
+@runtime_checkable
+class LiveFeatures(SpeechFeatures, Protocol):
+    """Speech features that can be computed while the audio comes."""
+
+    @property
+    def look_ahead_s(self) -> float:
+        """How much audio after the middle of a frame counts for its row, seconds."""
+        ...
+
+    def start(self) -> FeatureStream:
+        """Begin a recording that comes piece by piece."""
+        ...
+
+
 def feature_blocks(speech: SpeechFeatures, waveform: Waveform) -> Iterator[Float[Tensor, "frames features"]]:
     """Yield the features of a recording, in consecutive blocks if the source of the features can do that."""
     if isinstance(speech, StreamedFeatures):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
@@ -115,6 +116,60 @@ class Talker(Protocol):
 
 
 @runtime_checkable
+class Session(Protocol):
+    """Speech that comes piece by piece, and the motion of a face that says it.
+
+    Joined, the motions are one frame for each thirtieth of a second. They depend on the samples, and not on how these
+    are divided among calls. They have no events, because these are known later than the frames.
+    """
+
+    def feed(self, samples: Float[Tensor, " samples"]) -> Motion:
+        """Take the next samples, and return the frames that are ready, which may be none.
+
+        Args:
+            samples: mono speech at 16 kHz, in [-1, 1], any number.
+
+        Raises:
+            InvalidValueError: they are no tensor of one dimension, or not finite.
+        """
+        ...
+
+    def finish(self) -> Motion:
+        """Return the last frames; nothing may be fed afterwards."""
+        ...
+
+
+@runtime_checkable
+class StreamingTalker(Talker, Protocol):
+    """A talker that speaks while it listens."""
+
+    @property
+    def look_ahead_s(self) -> float:
+        """How much audio after a frame counts for it in `speak`, seconds."""
+        ...
+
+    def start(
+        self,
+        direction: Direction | None = None,
+        generator: torch.Generator | None = None,
+        look_ahead_s: float | None = None,
+    ) -> Session:
+        """Begin a recording that comes piece by piece.
+
+        Args:
+            direction: how to say it; neutral if omitted.
+            generator: see `speak`.
+            look_ahead_s: audio that is waited for, at least, after each frame, which is then decoded as if the
+                recording ended there. If None, all that counts is waited for: the session returns the frames of
+                `speak`.
+
+        Raises:
+            UsageError: the direction asks for something that is not possible in a stream.
+        """
+        ...
+
+
+@runtime_checkable
 class LaughingTalker(Talker, Protocol):
     """A talker that laughs by itself; others get their laughter from the bundled one."""
 
@@ -184,6 +239,12 @@ def reject_unsupported(talker: str, direction: Direction, supported: Collection[
     for name in direction.asked_for():
         if name not in supported:
             raise UsageError(f"the talker {talker} does not support {name}; it supports: {', '.join(supported)}")
+
+
+def check_look_ahead(look_ahead_s: float | None) -> None:
+    """Refuse a look-ahead that is no number of seconds; None stands for all that counts."""
+    if look_ahead_s is not None and not (isinstance(look_ahead_s, Real) and 0 <= look_ahead_s < math.inf):
+        raise UsageError(f"the look-ahead is {look_ahead_s}; it must be a number of seconds that is not negative")
 
 
 def _equal(value: object, default: object) -> bool:

@@ -27,9 +27,10 @@ from facetalk.io.weights import CONFIG_FILE
 from facetalk.motion.heads import identity_names
 from facetalk.motion.regions import controlled
 from facetalk.networks.registry import describe, load, load_speech
-from facetalk.networks.styletalk import SpeechFeatures, StyleTalkGenerator, feature_blocks
-from facetalk.talkers.base import MAX_STRENGTH, Direction, reject_unsupported
+from facetalk.networks.styletalk import LiveFeatures, SpeechFeatures, StyleTalkGenerator, feature_blocks
+from facetalk.talkers.base import MAX_STRENGTH, Direction, check_look_ahead, reject_unsupported
 from facetalk.talkers.lip_contact import close_where_heard, contact, limit_opening, resting, touch_teeth
+from facetalk.talkers.sessions import FeatureSession
 from facetalk.talkers.styles import bundled_styles, fingerprint, mixture_named, strengthened
 
 LIDS_AT_MOST = 0.45
@@ -180,7 +181,7 @@ class StyleTalk:
         waveform = checked_waveform(waveform)
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
         code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
-        mixture = self._mixture(code, direction.emotion, num_frames)
+        mixture = self._mixture(code, direction.emotion, slice(0, num_frames))
         phonemes = PhonemeTrack()
         known = None if direction.transcript is None else self._known(waveform, direction.transcript)
         features = self._heard(feature_blocks(self.speech, waveform), phonemes, known)
@@ -189,12 +190,48 @@ class StyleTalk:
         events = phonemes.finish() if known is None else known.with_heard(phonemes.finish())
         return controlled(motion.with_events(events), direction.control)
 
-    def _mixture(self, code: Float[Tensor, " style"], emotion: EmotionTrack | None, num_frames: int) -> StyleMixture:
+    @property
+    def look_ahead_s(self) -> float:
+        """See `facetalk.talkers.base.StreamingTalker.look_ahead_s`."""
+        return self._live_speech().look_ahead_s + self.generator.config.context / FPS
+
+    def start(
+        self,
+        direction: Direction | None = None,
+        generator: torch.Generator | None = None,
+        look_ahead_s: float | None = None,
+    ) -> FeatureSession:
+        """See `facetalk.talkers.base.StreamingTalker.start`; there are no random choices."""
+        direction = direction or Direction()
+        check_look_ahead(look_ahead_s)
+        reject_unsupported(f"{self.name} in a stream", direction, [n for n in self.supported if n != "transcript"])
+        code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
+
+        @torch.no_grad()
+        def decode(rows: Tensor, read: slice) -> Tensor:
+            mixture = self._mixture(code, direction.emotion, read)
+            return self._decode_piece(rows[None].to(mixture.codes), mixture)[0].clamp(0, 1).cpu()
+
+        def motion_of(expression: Tensor) -> Motion:
+            motion = still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
+            return controlled(motion, direction.control)
+
+        exact = look_ahead_s is None or look_ahead_s >= self.look_ahead_s
+        ahead = None if exact else round(look_ahead_s * FPS)
+        return FeatureSession(self._live_speech().start(), decode, motion_of, self.generator.config.context, ahead)
+
+    def _live_speech(self) -> LiveFeatures:
+        if not isinstance(self.speech, LiveFeatures):
+            raise UsageError(f"the talker {self.name} hears whole recordings, so that it cannot speak in a stream")
+        return self.speech
+
+    def _mixture(self, code: Float[Tensor, " style"], emotion: EmotionTrack | None, frames: slice) -> StyleMixture:
         """A style that moves towards those of the emotions: all the way at level 3, as an exaggeration of theirs."""
         shown = () if emotion is None else [name for name in self.emotions if name in emotion.shown]
         if emotion is None or not shown:
             return StyleMixture(code[None])
-        shares = emotion.frames(num_frames)[:, [EMOTIONS.index(name) for name in shown]] / MAX_LEVEL
+        levels = emotion.frames(frames.stop - frames.start, first=frames.start)
+        shares = levels[:, [EMOTIONS.index(name) for name in shown]] / MAX_LEVEL
         codes = [code + MAX_STRENGTH * (self.styles[name].to(code) - self.neutral_style) for name in shown]
         rest = (1 - shares.sum(1, keepdim=True)).clamp_min(0)
         return StyleMixture(torch.stack([code, *codes]), torch.cat([rest, shares], 1))

@@ -5,9 +5,26 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from facetalk.core.motion import Motion
 from facetalk.io.audio import Waveform
+
+
+@runtime_checkable
+class GestureStream(Protocol):
+    """What a gesture adds to a motion that comes piece by piece."""
+
+    def add(self, motion: Motion, samples: Float[Tensor, " samples"] | None) -> Motion:
+        """Return the next frames with the gesture added.
+
+        Args:
+            motion: its next frames.
+            samples: the next of the speech, at least up to the end of the tenth of a second in which the last frame
+                lies; where they end earlier, the speech does. None where it is not known.
+        """
+        ...
 
 
 @runtime_checkable
@@ -27,5 +44,18 @@ class Gesture(Protocol):
 
         Raises:
             ValueError: the motion has another frame rate.
+        """
+        ...
+
+
+@runtime_checkable
+class StreamedGesture(Gesture, Protocol):
+    """A gesture for motions that come piece by piece."""
+
+    def start(self, generator: torch.Generator) -> GestureStream:
+        """Begin a motion that comes piece by piece, with the result of `add`.
+
+        Args:
+            generator: source of all random choices.
         """
         ...

@@ -56,6 +56,16 @@ class Blink(NamedTuple):
     depth: tuple[float, float]
     """Largest closure of the left and the right lid."""
 
+    @property
+    def first(self) -> int:
+        """Frame in which it begins."""
+        return self.peak - math.ceil(_PEAK * self.length)
+
+    @property
+    def last(self) -> int:
+        """Frame in which it ends."""
+        return self.peak + math.ceil((len(BLINK_SHAPE) - _PEAK) * self.length)
+
 
 def sample_blinks(
     num_frames: int,
@@ -66,9 +76,6 @@ def sample_blinks(
 ) -> list[Blink]:
     """Sample blinks in whose peak a frame falls, and those that begin before the end.
 
-    The time since the last blink decides how likely the next one is in each frame: a renewal process with log-normal
-    intervals. The urge multiplies this probability.
-
     Args:
         num_frames: at 30 fps.
         generator: source of all choices; a longer recording begins as a shorter one.
@@ -78,26 +85,61 @@ def sample_blinks(
         evoked: probability in each frame of a blink that comes with a movement of the eyes, see
             `gaze.evoked_blinks`; 0 everywhere if omitted.
     """
-    config = config or BlinkConfig()
-    found: list[Blink] = []
-    if config.rate <= 0:
-        return found
-    urges = [1.0] * num_frames if urge is None else urge.tolist()
-    prompts = [0.0] * num_frames if evoked is None else evoked.tolist()
-    # The mean of a log-normal distribution is exp(mu + spread^2 / 2).
-    center = math.log(1 / config.rate) - config.interval_spread**2 / 2
-    start = torch.randn((), generator=generator, dtype=torch.float64)
-    waited = float(torch.special.ndtr(start)) / config.rate
-    frame = 0
-    for block in normal_blocks(num_frames, 4, generator):
-        for trial, length, depth, side in block.tolist():
-            waited += 1 / FPS
-            hazard = log_normal_hazard(waited, center, config.interval_spread) / FPS * urges[frame]
-            if waited >= config.min_interval_s and _uniform(trial) < 1 - (1 - prompts[frame]) * math.exp(-hazard):
-                found.append(_blink(frame, length, depth, side, config))
-                waited = 0.0
-            frame += 1
-    return found
+    return BlinkProcess(generator, config).take(num_frames, urge, evoked)
+
+
+class BlinkProcess:
+    """Blinks, one after the other.
+
+    The time since the last blink decides how likely the next one is in each frame: a renewal process with log-normal
+    intervals. The urge multiplies this probability.
+    """
+
+    def __init__(self, generator: torch.Generator, config: BlinkConfig | None = None) -> None:
+        self._config = config = config or BlinkConfig()
+        self._frame = 0
+        self._shown: list[Blink] = []
+        """Those that may go on."""
+        if config.rate <= 0:
+            return
+        # The mean of a log-normal distribution is exp(mu + spread^2 / 2).
+        self._center = math.log(1 / config.rate) - config.interval_spread**2 / 2
+        start = torch.randn((), generator=generator, dtype=torch.float64)
+        self._waited = float(torch.special.ndtr(start)) / config.rate
+        self._normals = (row for block in normal_blocks(4, generator) for row in block.tolist())
+
+    def take(
+        self,
+        num_frames: int,
+        urge: Float[Tensor, " frames"] | None = None,
+        evoked: Float[Tensor, " frames"] | None = None,
+    ) -> list[Blink]:
+        """The blinks that move the lids in the next frames, whose peaks count from the first of these.
+
+        Args:
+            num_frames: at 30 fps.
+            urge: see `sample_blinks`.
+            evoked: see `sample_blinks`.
+        """
+        first = self._frame
+        if self._config.rate > 0:
+            urges = [1.0] * num_frames if urge is None else urge.tolist()
+            prompts = [0.0] * num_frames if evoked is None else evoked.tolist()
+            for factor, prompt in zip(urges, prompts, strict=True):
+                self._step(factor, prompt)
+        going = [blink for blink in self._shown if blink.last >= first]
+        self._shown = [blink for blink in going if blink.last >= self._frame]
+        return [blink._replace(peak=blink.peak - first) for blink in going]
+
+    def _step(self, urge: float, prompt: float) -> None:
+        """Go on by a frame."""
+        trial, length, depth, side = next(self._normals)
+        self._waited += 1 / FPS
+        hazard = log_normal_hazard(self._waited, self._center, self._config.interval_spread) / FPS * urge
+        if self._waited >= self._config.min_interval_s and _uniform(trial) < 1 - (1 - prompt) * math.exp(-hazard):
+            self._shown.append(_blink(self._frame, length, depth, side, self._config))
+            self._waited = 0.0
+        self._frame += 1
 
 
 def log_normal_hazard(waited: float, center: float, spread: float) -> float:
@@ -136,9 +178,7 @@ def lid_closure(num_frames: int, blinks: Sequence[Blink], loop: bool = False) ->
     """
     closure = torch.zeros(num_frames, 2)
     for blink in blinks:
-        first = blink.peak - math.ceil(_PEAK * blink.length)
-        last = blink.peak + math.ceil((len(BLINK_SHAPE) - _PEAK) * blink.length)
-        frames = torch.arange(first, last + 1)
+        frames = torch.arange(blink.first, blink.last + 1)
         shape = shape_at((frames - blink.peak) / blink.length)
         rows = shape[:, None] * torch.tensor(blink.depth)
         frames, rows = (frames % num_frames, rows) if loop else within(frames, rows, num_frames)

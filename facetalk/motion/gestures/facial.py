@@ -7,22 +7,24 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.audio.delivery import DELIVERY, delivery
+from facetalk.audio.delivery import DELIVERY, DeliveryStream, delivery
 from facetalk.core.errors import FacetalkError
 from facetalk.core.filters import all_pole
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
 from facetalk.head.behavior import STATES
 from facetalk.io.audio import Waveform
-from facetalk.motion.gestures.blinks import BlinkConfig, sample_blinks
-from facetalk.motion.gestures.gaze import Gaze, evoked_blinks, glances, sample_fixations
+from facetalk.motion.gestures.blinks import BlinkConfig, BlinkProcess
+from facetalk.motion.gestures.gaze import Gaze, GlanceCourse
 from facetalk.motion.gestures.idle import generators, scaled_rate
-from facetalk.motion.gestures.performance import Performance, perform, sample_breath
-from facetalk.networks.facial import FacialNetwork, generated_windows
+from facetalk.motion.gestures.performance import Performance, breaths, perform
+from facetalk.motion.gestures.random_processes import Course
+from facetalk.networks.facial import FacialNetwork, StateCourse
 from facetalk.networks.registry import load
 
 LEAST_SCALE, LARGEST_SCALE = 0.5, 2.0
@@ -71,6 +73,27 @@ class Facial:
         behavior = sample_behavior(_network(self.name), features, generator, self.blinks, self.gaze)
         return perform(motion, behavior, self.head_motion, self.blinks, self.gaze)
 
+    def start(self, generator: torch.Generator) -> FacialStream:
+        """See `StreamedGesture.start`."""
+        return FacialStream(self, BehaviorCourse(_network(self.name), generator, self.blinks, self.gaze))
+
+
+class FacialStream:
+    """The behavior of a speaker whose speech comes piece by piece."""
+
+    def __init__(self, facial: Facial, course: BehaviorCourse) -> None:
+        self._facial, self._course = facial, course
+        self._delivery = DeliveryStream()
+
+    def add(self, motion: Motion, samples: Float[Tensor, " samples"] | None) -> Motion:
+        """See `GestureStream.add`."""
+        if samples is not None:
+            self._delivery.feed(samples)
+        if motion.num_frames == 0:
+            return motion
+        behavior = self._course.take(self._delivery.take(motion.num_frames))
+        return perform(motion, behavior, self._facial.head_motion, self._facial.blinks, self._facial.gaze)
+
 
 def heard(waveform: Waveform | None, num_frames: int) -> Float[Tensor, "frames features"]:
     """Features of the speech for each frame of a motion; those of silence where there is no audio."""
@@ -81,7 +104,6 @@ def heard(waveform: Waveform | None, num_frames: int) -> Float[Tensor, "frames f
     return torch.cat([features, features[-1:].expand(missing, len(DELIVERY))])
 
 
-@torch.no_grad()
 def sample_behavior(
     network: FacialNetwork,
     features: Float[Tensor, "frames features"],
@@ -101,24 +123,42 @@ def sample_behavior(
     Raises:
         FacetalkError: the weights are no trained ones.
     """
-    noise, blinking, looking, breath, liveliness = generators(generator, 5)
-    states = generated_windows(network, features, noise)
-    if not bool(states.isfinite().all()):
-        raise FacetalkError("the weights of the gestures give numbers that are not finite; train or fetch them again")
-    scale = (network.liveliness * torch.randn((), generator=liveliness)).exp().clamp(LEAST_SCALE, LARGEST_SCALE)
-    moving = (states - network.usual) / network.usual_spread * network.spread * scale
-    angles = quickened(moving[:, STATES["pose"]], features)
-    config = scaled_rate(BlinkConfig(rate=float(network.blink_rate)), blinks)
-    gaze = gaze or Gaze()
-    fixations = sample_fixations(len(features) / FPS, looking, gaze.eye_contact)
-    urge, evoked = blink_urge(network, features, states), evoked_blinks(len(features), fixations, gaze.amount)
-    return Performance(
-        angles.deg2rad(),
-        sample_blinks(len(features), blinking, config, urge, evoked),
-        glances(len(features), fixations),
-        sample_breath(len(features), breath),
-        moving[:, STATES["expression"]],
-    )
+    return BehaviorCourse(network, generator, blinks, gaze).take(features)
+
+
+class BehaviorCourse:
+    """Behavior for speech that comes piece by piece; arguments are those of `sample_behavior`."""
+
+    def __init__(
+        self, network: FacialNetwork, generator: torch.Generator, blinks: float = 1.0, gaze: Gaze | None = None
+    ) -> None:
+        noise, blinking, looking, breath, liveliness = generators(generator, 5)
+        self._network, self._states = network, StateCourse(network, noise)
+        scale = (network.liveliness * torch.randn((), generator=liveliness)).exp()
+        self._scale = scale.clamp(LEAST_SCALE, LARGEST_SCALE)
+        self._quickening = Quickening()
+        self._blinks = BlinkProcess(blinking, scaled_rate(BlinkConfig(rate=float(network.blink_rate)), blinks))
+        self._glances = GlanceCourse(looking, gaze or Gaze())
+        self._breath = Course(breaths(breath))
+
+    @torch.no_grad()
+    def take(self, features: Float[Tensor, "frames features"]) -> Performance:
+        """The movements in the next frames, of which these are the features."""
+        network, count = self._network, len(features)
+        states = self._states.feed(features)
+        if not bool(states.isfinite().all()):
+            raise FacetalkError(
+                "the weights of the gestures give numbers that are not finite; train or fetch them again"
+            )
+        moving = (states - network.usual) / network.usual_spread * network.spread * self._scale
+        away, evoked = self._glances.take(count)
+        return Performance(
+            self._quickening.feed(moving[:, STATES["pose"]], features).deg2rad(),
+            self._blinks.take(count, blink_urge(network, features, states), evoked),
+            away,
+            self._breath.take(count),
+            moving[:, STATES["expression"]],
+        )
 
 
 def blink_urge(
@@ -139,24 +179,38 @@ def blink_urge(
     return learned * (1 + AT_PHRASE_END * ended) / (1 + AT_PHRASE_END * USUALLY_ENDED)
 
 
-def quickened(
-    angles: Float[Tensor, "frames 3"], features: Float[Tensor, "frames features"]
-) -> Float[Tensor, "frames 3"]:
-    """The movement of a head with larger steps where the speech is stressed, and smaller ones elsewhere and in pauses.
+class Quickening:
+    """Gives the movement of a head larger steps where the speech is stressed, and smaller ones elsewhere and in pauses.
 
     What is added fades, so that the head stays where it was.
-
-    Args:
-        angles: over time.
-        features: of the speech.
     """
+
+    def __init__(self) -> None:
+        self._before: Tensor | None = None
+        self._memory: np.ndarray | None = None
+
+    def feed(
+        self, angles: Float[Tensor, "frames 3"], features: Float[Tensor, "frames features"]
+    ) -> Float[Tensor, "frames 3"]:
+        """The next angles, changed.
+
+        Args:
+            angles: over time.
+            features: of the speech.
+        """
+        before = angles[:1] if self._before is None else self._before
+        self._before = angles[-1:]
+        steps = _step_gain(features)[:, None].double() * angles.double().diff(dim=0, prepend=before.double())
+        added, self._memory = all_pole(steps.numpy(), 1.0, [-math.exp(-1 / (FADE_S * FPS))], self._memory)
+        return angles + torch.from_numpy(added).to(angles)
+
+
+def _step_gain(features: Float[Tensor, "frames features"]) -> Float[Tensor, " frames"]:
+    """By how much the steps of a head grow."""
     louder, higher = (features[:, DELIVERY.index(name)].clamp_min(0) for name in ("stress", "pitch"))
     stress = (louder + higher).clamp(max=MOST_STRESS) - USUAL_STRESS
     speaking = features[:, DELIVERY.index("speaking")]
-    gain = QUICKENING * stress * speaking - CALMING * (1 - speaking)
-    steps = gain[:, None].double() * angles.double().diff(dim=0, prepend=angles[:1].double())
-    added, _ = all_pole(steps.numpy(), 1.0, [-math.exp(-1 / (FADE_S * FPS))])
-    return angles + torch.from_numpy(added).to(angles)
+    return QUICKENING * stress * speaking - CALMING * (1 - speaking)
 
 
 @cache

@@ -103,14 +103,15 @@ def sample_fixations(seconds: float, generator: torch.Generator, eye_contact: fl
         generator: source of all choices.
         eye_contact: share of the time on the target.
     """
-    coming = _fixations(generator, eye_contact)
+    coming = endless_fixations(generator, eye_contact)
     found = [next(coming)]
     while (following := next(coming)).start_s < seconds:
         found.append(following)
     return found
 
 
-def _fixations(generator: torch.Generator, eye_contact: float) -> Iterator[Fixation]:
+def endless_fixations(generator: torch.Generator, eye_contact: float) -> Iterator[Fixation]:
+    """Yield fixations one after the other; arguments are those of `sample_fixations`."""
     contact_s, away_s = _mean_lengths(eye_contact)
     time, contact = 0.0, eye_contact > 0
     while True:
@@ -157,18 +158,42 @@ def _exponential(mean: float, generator: torch.Generator) -> float:
     return -mean * math.log(max(1e-9, torch.rand((), generator=generator, dtype=torch.float64).item()))
 
 
-def glances(num_frames: int, fixations: list[Fixation]) -> Float[Tensor, "frames 2"]:
+class GlanceCourse:
+    """The `glances` of a gaze without end, taken as they are needed."""
+
+    def __init__(self, generator: torch.Generator, gaze: Gaze) -> None:
+        self._amount = gaze.amount
+        self._coming = endless_fixations(generator, gaze.eye_contact)
+        self._held = [next(self._coming)]
+        self._frame = 0
+
+    def take(self, num_frames: int) -> tuple[Float[Tensor, "frames 2"], Float[Tensor, " frames"]]:
+        """The next rows, and the probability of a blink that comes with a saccade, see `evoked_blinks`."""
+        end_s = (self._frame + num_frames) / FPS
+        while self._held[-1].start_s < end_s:
+            self._held.append(next(self._coming))
+        rows = glances(num_frames, self._held, self._frame)
+        evoked = evoked_blinks(num_frames, self._held, self._amount, self._frame)
+        self._frame += num_frames
+        # The fixation of the last frame goes on, and the saccade to it comes from the one before.
+        now = sum(fixation.start_s <= end_s for fixation in self._held)
+        del self._held[: max(0, now - 2)]
+        return rows, evoked
+
+
+def glances(num_frames: int, fixations: list[Fixation], first: int = 0) -> Float[Tensor, "frames 2"]:
     """Yaw and pitch of the gaze in each frame, radians: still within fixations, and fast between them.
 
     A saccade begins at the fixation's start; its course is that of least jerk (Flash and Hogan 1985).
 
     Args:
         num_frames: at 30 fps.
-        fixations: by their start, the first at 0 s.
+        fixations: by their start, the first at 0 s, or two of them before the first frame.
+        first: number of the first frame.
     """
     rows = torch.tensor([[fixation.yaw, fixation.pitch] for fixation in fixations], dtype=torch.float64)
     starts = torch.tensor([fixation.start_s for fixation in fixations], dtype=torch.float64)
-    times = torch.arange(num_frames, dtype=torch.float64) / FPS
+    times = torch.arange(first, first + num_frames, dtype=torch.float64) / FPS
     now = (torch.searchsorted(starts, times, right=True) - 1).clamp_min(0)
     before = rows[(now - 1).clamp_min(0)]
     size = (rows[now] - before).norm(dim=1)
@@ -177,18 +202,21 @@ def glances(num_frames: int, fixations: list[Fixation]) -> Float[Tensor, "frames
     return torch.deg2rad(before + done[:, None] * (rows[now] - before)).float()
 
 
-def evoked_blinks(num_frames: int, fixations: list[Fixation], amount: float = 1.0) -> Float[Tensor, " frames"]:
+def evoked_blinks(
+    num_frames: int, fixations: list[Fixation], amount: float = 1.0, first: int = 0
+) -> Float[Tensor, " frames"]:
     """Probability in each frame that a saccade which begins there comes with a blink.
 
     Args:
         num_frames: at 30 fps.
         fixations: by their start.
         amount: multiplies the sizes of the saccades, see `Gaze.amount`.
+        first: number of the first frame.
     """
     chances = torch.zeros(num_frames)
     for before, after in pairwise(fixations):
-        frame = math.ceil(after.start_s * FPS)
-        if frame < num_frames:
+        frame = math.ceil(after.start_s * FPS) - first
+        if 0 <= frame < num_frames:
             size = amount * math.hypot(after.yaw - before.yaw, after.pitch - before.pitch)
             chances[frame] = EVOKED * min(1.0, max(0.0, (size - BLINKLESS) / (BLINKING - BLINKLESS)))
     return chances

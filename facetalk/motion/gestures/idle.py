@@ -13,14 +13,15 @@ import math
 from dataclasses import dataclass, field, replace
 
 import torch
+from torch import Tensor
 
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
 from facetalk.io.audio import Waveform
-from facetalk.motion.gestures.blinks import BlinkConfig, sample_blinks
-from facetalk.motion.gestures.gaze import Gaze, evoked_blinks, glances, sample_fixations
-from facetalk.motion.gestures.performance import Performance, looped_breath, perform, sample_breath
-from facetalk.motion.gestures.random_processes import sample_loop, sample_sway
+from facetalk.motion.gestures.blinks import BlinkConfig, BlinkProcess, sample_blinks
+from facetalk.motion.gestures.gaze import Gaze, GlanceCourse, evoked_blinks, glances, sample_fixations
+from facetalk.motion.gestures.performance import Performance, breaths, looped_breath, perform
+from facetalk.motion.gestures.random_processes import Course, sample_loop, sway
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,32 @@ class Idle:
         """Return the motion with blinks, head movements and glances; see `Gesture.add`."""
         if motion.fps != FPS:
             raise ValueError(f"idle motion is made for {FPS:g} fps, the motion has {motion.fps:g}")
-        config = replace(self.config, blinks=scaled_rate(self.config.blinks, self.blinks))
-        idle = sample_idle(motion.num_frames, generator, config, self.gaze)
-        return perform(motion, idle, self.head_motion, self.blinks, self.gaze)
+        return self.start(generator).add(motion, None)
+
+    def start(self, generator: torch.Generator) -> IdleStream:
+        """See `StreamedGesture.start`."""
+        return IdleStream(self, generator)
 
     def loop(self, motion: Motion, generator: torch.Generator) -> Motion:
         """Return a resting motion with movements whose end joins their beginning."""
         config = replace(LOOPED, blinks=scaled_rate(LOOPED.blinks, self.blinks))
         idle = sample_idle_loop(motion.num_frames, generator, config, self.gaze)
         return perform(motion, idle, self.head_motion, self.blinks, self.gaze)
+
+
+class IdleStream:
+    """The idle motion of a recording that comes piece by piece."""
+
+    def __init__(self, idle: Idle, generator: torch.Generator) -> None:
+        config = replace(idle.config, blinks=scaled_rate(idle.config.blinks, idle.blinks))
+        self._idle, self._course = idle, IdleCourse(generator, config, idle.gaze)
+
+    def add(self, motion: Motion, samples: Tensor | None) -> Motion:
+        """See `GestureStream.add`."""
+        if motion.num_frames == 0:
+            return motion
+        moves = self._course.take(motion.num_frames)
+        return perform(motion, moves, self._idle.head_motion, self._idle.blinks, self._idle.gaze)
 
 
 def scaled_rate(config: BlinkConfig, factor: float) -> BlinkConfig:
@@ -83,18 +101,28 @@ def sample_idle(
         config: the statistics.
         gaze: where the eyes look.
     """
-    config, gaze = config or IdleConfig(), gaze or Gaze()
-    blinks, looking, breath, *axes = generators(generator, 6)
-    figures = zip(config.head_spread, config.head_rate, axes, strict=True)
-    head = [sample_sway(num_frames, math.radians(spread), rate, axis) for spread, rate, axis in figures]
-    fixations = sample_fixations(num_frames / FPS, looking, gaze.eye_contact)
-    evoked = evoked_blinks(num_frames, fixations, gaze.amount)
-    return Performance(
-        torch.stack(head, 1),
-        sample_blinks(num_frames, blinks, config.blinks, evoked=evoked),
-        glances(num_frames, fixations),
-        sample_breath(num_frames, breath),
-    )
+    return IdleCourse(generator, config or IdleConfig(), gaze or Gaze()).take(num_frames)
+
+
+class IdleCourse:
+    """Idle motion without end, taken as it is needed; see `sample_idle`."""
+
+    def __init__(self, generator: torch.Generator, config: IdleConfig, gaze: Gaze) -> None:
+        blinks, looking, breath, *axes = generators(generator, 6)
+        figures = zip(config.head_spread, config.head_rate, axes, strict=True)
+        self._head = [Course(sway(math.radians(spread), rate, axis)) for spread, rate, axis in figures]
+        self._blinks, self._breath = BlinkProcess(blinks, config.blinks), Course(breaths(breath))
+        self._glances = GlanceCourse(looking, gaze)
+
+    def take(self, num_frames: int) -> Performance:
+        """The movements in the next frames."""
+        away, evoked = self._glances.take(num_frames)
+        return Performance(
+            torch.stack([axis.take(num_frames) for axis in self._head], 1),
+            self._blinks.take(num_frames, evoked=evoked),
+            away,
+            self._breath.take(num_frames),
+        )
 
 
 def sample_idle_loop(

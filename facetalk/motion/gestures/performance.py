@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -100,17 +100,17 @@ def _turns(
     return torch.cat([matrix_to_axis_angle(from_yaw_pitch_roll(part)).float() for part in angles.split(_BLOCK)])
 
 
-def sample_breath(num_frames: int, generator: torch.Generator) -> Float[Tensor, " frames"]:
-    """Breaths over time, each of its own length."""
+def breaths(generator: torch.Generator) -> Iterator[Float[Tensor, " frames"]]:
+    """Yield breaths one after the other, each of its own length."""
     phase = float(torch.rand((), generator=generator))
-    rows: list[float] = []
-    while len(rows) < num_frames:
+    while True:
         rate = BREATHS_HZ * math.exp(0.15 * float(torch.randn((), generator=generator)))
+        rows: list[float] = []
         while phase < 1:
             rows.append(math.sin(2 * math.pi * phase))
             phase += rate / FPS
         phase -= 1
-    return torch.tensor(rows[:num_frames])
+        yield torch.tensor(rows)
 
 
 def looped_breath(num_frames: int) -> Float[Tensor, " frames"]:

@@ -18,17 +18,42 @@ BLOCK_FRAMES = 256
 """Random numbers are drawn for this many frames at a time."""
 
 
-def sample_sway(num_frames: int, spread: float, rate: float, generator: torch.Generator) -> Float[Tensor, " frames"]:
-    """Sample a smooth random process around zero: white noise through a critically damped spring.
+class Course:
+    """A process without end, whose rows are taken as they are needed."""
 
-    Its spectrum is 1 / (rate^2 + omega^2)^2. The state, angle and speed in units of their standard deviations, goes
-    from frame to frame by the exact solution of the spring's equation, and starts in its stationary distribution.
+    def __init__(self, blocks: Iterator[Float[Tensor, "_ *width"]]) -> None:
+        self._blocks = blocks
+        self._held: Tensor | None = None
+
+    def take(self, num_frames: int) -> Float[Tensor, "frames *width"]:
+        """The next rows."""
+        parts = [next(self._blocks) if self._held is None else self._held]
+        while sum(map(len, parts)) < num_frames:
+            parts.append(next(self._blocks))
+        rows = torch.cat(parts)
+        self._held = rows[num_frames:].clone()  # a view would hold on to all rows
+        return rows[:num_frames]
+
+
+def sample_sway(num_frames: int, spread: float, rate: float, generator: torch.Generator) -> Float[Tensor, " frames"]:
+    """Sample a smooth random process around zero; see `sway`.
 
     Args:
         num_frames: at 30 fps.
         spread: standard deviation of the result.
         rate: standard deviation of its speed over that of itself, 1/s.
         generator: source of the noise.
+    """
+    return Course(sway(spread, rate, generator)).take(num_frames)
+
+
+def sway(spread: float, rate: float, generator: torch.Generator) -> Iterator[Float[Tensor, " frames"]]:
+    """Yield a smooth random process around zero in blocks: white noise through a critically damped spring.
+
+    Its spectrum is 1 / (rate^2 + omega^2)^2. The state, angle and speed in units of their standard deviations, goes
+    from frame to frame by the exact solution of the spring's equation, and starts in its stationary distribution.
+
+    Arguments are those of `sample_sway`.
     """
     step = rate / FPS
     decay = math.exp(-step)
@@ -39,8 +64,7 @@ def sample_sway(num_frames: int, spread: float, rate: float, generator: torch.Ge
     shared = -(a * c + b * d) / to_angle
     to_speed = math.sqrt(1 - c * c - d * d - shared * shared)
     angle, speed = torch.randn(2, generator=generator, dtype=torch.float64).tolist()
-    parts = [torch.empty(0)]
-    for block in normal_blocks(num_frames, 2, generator):
+    for block in normal_blocks(2, generator):
         angles = []
         for first, second in block.tolist():
             angles.append(angle)
@@ -48,8 +72,7 @@ def sample_sway(num_frames: int, spread: float, rate: float, generator: torch.Ge
                 a * angle + b * speed + to_angle * first,
                 c * angle + d * speed + shared * first + to_speed * second,
             )
-        parts.append((spread * torch.tensor(angles, dtype=torch.float64)).float())
-    return torch.cat(parts)
+        yield (spread * torch.tensor(angles, dtype=torch.float64)).float()
 
 
 def sample_loop(num_frames: int, spread: float, rate: float, generator: torch.Generator) -> Float[Tensor, " frames"]:
@@ -71,8 +94,7 @@ def sample_loop(num_frames: int, spread: float, rate: float, generator: torch.Ge
     return (spread * waves / usual.clamp_min(1e-12)).float()
 
 
-def normal_blocks(num_frames: int, width: int, generator: torch.Generator) -> Iterator[Float[Tensor, "frames width"]]:
-    """Sample standard normals of which fewer frames are the beginning of more, block by block."""
-    for start in range(0, num_frames, BLOCK_FRAMES):
-        block = torch.randn(BLOCK_FRAMES, width, generator=generator, dtype=torch.float64)
-        yield block[: num_frames - start]
+def normal_blocks(width: int, generator: torch.Generator) -> Iterator[Float[Tensor, "frames width"]]:
+    """Sample standard normals without end, block by block."""
+    while True:
+        yield torch.randn(BLOCK_FRAMES, width, generator=generator, dtype=torch.float64)

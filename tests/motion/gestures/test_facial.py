@@ -22,7 +22,7 @@ from facetalk.motion.gestures.facial import (
     USUAL_STRESS,
     Facial,
     blink_urge,
-    quickened,
+    Quickening,
     sample_behavior,
 )
 from facetalk.motion.gestures.gaze import Gaze
@@ -109,14 +109,14 @@ def test_stress_quickens_the_head_which_comes_back() -> None:
     times = torch.arange(600) / 30
     angles = torch.stack([5 * torch.sin(2 * times), torch.zeros(600), torch.zeros(600)], 1)
     features = torch.zeros(600, len(DELIVERY))
-    paused = quickened(angles, features)  # nobody speaks
+    paused = Quickening().feed(angles, features)  # nobody speaks
     pace, usual = (rows.diff(dim=0).abs().mean() for rows in (paused, angles))
     torch.testing.assert_close(pace, (1 - CALMING) * usual, atol=0.005, rtol=0.1)
     features[:, DELIVERY.index("speaking")] = 1.0
     features[:, DELIVERY.index("stress")] = USUAL_STRESS
-    torch.testing.assert_close(quickened(angles, features), angles)
+    torch.testing.assert_close(Quickening().feed(angles, features), angles)
     features[200:230, DELIVERY.index("stress")] = 1.4
-    moved = quickened(angles, features)
+    moved = Quickening().feed(angles, features)
     assert torch.equal(moved[:200], angles[:200])
     steps, plain = (rows[200:230, 0].diff().abs().mean() for rows in (moved, angles))
     assert steps > 1.4 * plain

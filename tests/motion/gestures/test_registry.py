@@ -11,7 +11,7 @@ from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import POSES, Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
-from facetalk.motion.gestures.base import Gesture
+from facetalk.motion.gestures.base import Gesture, StreamedGesture
 from facetalk.motion.gestures.gaze import Gaze
 from facetalk.motion.gestures.registry import GESTURES, add_gestures, load_gesture
 
@@ -64,6 +64,24 @@ def test_a_gesture_keeps_length_head_and_limits_and_leaves_its_input_alone(name:
     assert 0 <= result.expression.min() <= result.expression.max() <= 1
     assert torch.equal(motion.expression, before)
     assert not all(torch.equal(getattr(result, pose), getattr(motion, pose)) for pose in POSES)
+
+
+@pytest.mark.parametrize("name", GESTURES)
+@pytest.mark.parametrize("size", [1, 3, 50, 400])
+def test_a_gesture_that_comes_piece_by_piece_is_that_of_the_whole_motion(name: str, size: int) -> None:
+    gesture = load_gesture(name)
+    if not isinstance(gesture, StreamedGesture):
+        pytest.skip("needs the whole motion")
+    motion, waveform = talking(400), 0.3 * torch.randn(400 * 1600 // 3, generator=torch.Generator().manual_seed(6))
+    whole = gesture.add(motion, waveform, torch.Generator().manual_seed(0))
+    stream, parts, heard = gesture.start(torch.Generator().manual_seed(0)), [], 0
+    for first in range(0, 400, size):
+        until = -(-(first + size) // 3) * 1600
+        parts.append(stream.add(motion.cut(first, first + size), waveform[heard:until]))
+        heard = until
+    for field in ("expression", *POSES, "transl"):
+        streamed = torch.cat([getattr(part, field) for part in parts])
+        torch.testing.assert_close(streamed, getattr(whole, field), rtol=0, atol=1e-5, msg=field)
 
 
 @pytest.mark.parametrize("name", NAMES)
