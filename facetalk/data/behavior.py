@@ -20,16 +20,18 @@ from facetalk.core.timing import FPS
 from facetalk.data.manifest import Clip
 from facetalk.data.patterns import first_match
 from facetalk.data.sampling import random_index
-from facetalk.head.behavior import BLINK_UNIT, BROWS, POSE_NAMES, STATES, WINDOW
+from facetalk.head.behavior import BLINK_UNIT, PARTS, POSE_NAMES, STATES, WINDOW
 from facetalk.head.channels import ARKIT_NAMES, BLINK_NAMES, indices
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import read_motion
 
-LEAST_SPREAD = (*[0.7] * len(POSE_NAMES), *[0.03] * len(BROWS))
+LEAST_SPREAD = (*[0.7] * len(POSE_NAMES), *[0.03] * len(PARTS))
 """Smaller standard deviations of a clip, degrees and channel weights, are noise of the tracker."""
 
 _SMOOTHED = 7
 """Frames of the Savitzky-Golay filter, of third order, as in the paper's code."""
+_BLINK_FRAMES = 12
+"""Longest time that the lids take to close and open."""
 _OPEN_QUANTILE = 0.2
 
 _log = logging.getLogger(__name__)
@@ -61,7 +63,7 @@ class Behavior(NamedTuple):
     """How one face behaves."""
 
     states: Float[Tensor, "frames states"]
-    """Columns as in `STATES`: pose and brows in units of their spread from their mean, closure in `BLINK_UNIT`."""
+    """Columns as in `STATES`: pose and expression in units of their spread from their mean, closure in `BLINK_UNIT`."""
     spread: Float[Tensor, " states"]
     """Degrees, closure and channel weights that a state of 1 stands for."""
 
@@ -105,8 +107,9 @@ def behavior_of(motion: Motion) -> Behavior:
     turned = axis_angle_to_matrix(motion.global_orient) @ axis_angle_to_matrix(motion.neck_pose)
     angles = yaw_pitch_roll(turned).rad2deg()
     names = motion.expression_names
-    brows = [motion.expression[:, indices(part, names)].mean(1) for part in BROWS.values()]
-    moving = smoothed(torch.cat([angles, torch.stack(brows, 1)], 1))
+    parts = {name: motion.expression[:, indices(part, names)].mean(1) for name, part in PARTS.items()}
+    parts["lids"] = between_blinks(parts["lids"])
+    moving = smoothed(torch.cat([angles, torch.stack(list(parts.values()), 1)], 1))
     spread = torch.maximum(moving.std(0), moving.new_tensor(LEAST_SPREAD))
     states = (moving - moving.mean(0)) / spread
     closure = lid_closure_of(motion)[:, None] / BLINK_UNIT
@@ -122,6 +125,16 @@ def lid_closure_of(motion: Motion) -> Float[Tensor, " frames"]:
     lids = motion.expression[:, indices(BLINK_NAMES, motion.expression_names)].mean(1)
     usual = torch.quantile(lids, _OPEN_QUANTILE)
     return ((lids - usual) / (1 - usual).clamp_min(0.2)).clamp(0, 1)
+
+
+def between_blinks(lids: Float[Tensor, " frames"]) -> Float[Tensor, " frames"]:
+    """The slow movement of the lids: a weighted mean of medians over times in which they are mostly open."""
+    size = 2 * _BLINK_FRAMES + 1
+    pad = (_BLINK_FRAMES, _BLINK_FRAMES)
+    padded = torch.nn.functional.pad(lids[None, None], pad, mode="replicate")[0, 0]
+    medians = torch.nn.functional.pad(padded.unfold(0, size, 1).median(1).values[None, None], pad, mode="replicate")
+    weights = torch.hann_window(size + 2, periodic=False)[1:-1]
+    return torch.nn.functional.conv1d(medians, (weights / weights.sum())[None, None])[0, 0]
 
 
 def smoothed(rows: Float[Tensor, "frames width"]) -> Float[Tensor, "frames width"]:

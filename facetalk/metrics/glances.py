@@ -49,10 +49,7 @@ def find_glances(angles: Float[Tensor, "frames 2"], fps: float) -> Glances:
         fps: frames a second.
     """
     rows = angles.double()
-    steps = rows.diff(dim=0) * torch.stack([rows[1:, 1].deg2rad().cos(), torch.ones(len(rows) - 1).double()], 1)
-    jumps = list(runs(steps.norm(dim=1) * fps > SACCADE_DEG_S))
-    sizes = [float(steps[span.start : span.stop].sum(0).norm()) for span in jumps]
-    saccades = [(span, size) for span, size in zip(jumps, sizes, strict=True) if size >= LEAST_SACCADE_DEG]
+    saccades = _saccades(rows, fps)
     rests = [(after.start - before.stop) / fps for (before, _), (after, _) in pairwise(saccades)]
     if not saccades:
         rests = [len(rows) / fps]
@@ -62,3 +59,26 @@ def find_glances(angles: Float[Tensor, "frames 2"], fps: float) -> Glances:
         float((rows.norm(dim=1) <= CONTACT_DEG).double().mean()),
         len(rows) / fps,
     )
+
+
+def rested_sight(angles: Float[Tensor, "frames 2"], fps: float) -> Float[Tensor, "frames 2"]:
+    """The line of sight between saccades as its median over each fixation: what is left without a tracker's noise.
+
+    Args:
+        angles: see `find_glances`.
+        fps: frames a second.
+    """
+    rested = angles.clone()
+    jumps = [span for span, _ in _saccades(angles.double(), fps)]
+    starts, stops = [0, *(span.stop for span in jumps)], [*(span.start + 1 for span in jumps), len(angles)]
+    for start, stop in zip(starts, stops, strict=True):
+        rested[start:stop] = angles[start:stop].median(0).values
+    return rested
+
+
+def _saccades(rows: Float[Tensor, "frames 2"], fps: float) -> list[tuple[slice, float]]:
+    """Steps between frames in which the line of sight jumps, and by how many degrees."""
+    steps = rows.diff(dim=0) * torch.stack([rows[1:, 1].deg2rad().cos(), torch.ones(len(rows) - 1).double()], 1)
+    jumps = [slice(span.start, span.stop) for span in runs(steps.norm(dim=1) * fps > SACCADE_DEG_S)]
+    sizes = [float(steps[span].sum(0).norm()) for span in jumps]
+    return [(span, size) for span, size in zip(jumps, sizes, strict=True) if size >= LEAST_SACCADE_DEG]

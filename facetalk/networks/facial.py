@@ -2,18 +2,17 @@
 
 A temporal branch looks at a window of 128 frames and finds a context code for each of them, a frame branch looks at the
 last 16 frames, and both together give the state of the frame. Three things differ from the paper. All convolutions over
-time look back only, so that no frame depends on speech that comes later. Noise goes in beside the speech, because many
-movements go with the same words; the paper's network gives their mean, which hardly moves. And the initial state is
-left as a damped spring would leave it, so that windows join without a jump in place or speed, and nothing drifts.
+time look back only, so that no frame depends on speech that comes later. A movement that is sampled from a distribution
+comes in beside the speech (`movement.py`), and the network gives what is added to it, because many movements go with
+the same words; the paper's network gives their mean, which hardly moves. And the initial state is left as a damped
+spring would leave it, so that windows join without a jump in place or speed, and nothing drifts.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -21,18 +20,14 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from facetalk.core.config import check_ranges
-from facetalk.core.filters import all_pole
-from facetalk.core.timing import FPS
-from facetalk.head.behavior import WINDOW
+from facetalk.head.behavior import MOVING, WINDOW
 from facetalk.networks.critics import MotionPatches, PatchCriticConfig
-
-_WARM_UP = 512
-"""Frames until the noise has forgotten where it began."""
+from facetalk.networks.movement import Movement, MovementConfig, MovementCourse
 
 PLAUSIBLE = {
+    "movement.step": (1e-6, 10.0),
     "feature_mean": (-1e3, 1e3),
     "feature_std": (1e-4, 1e3),
-    "swaying": (0.0, 1.0),
     "settling": (0.1, 1e3),
     "spread": (0.0, 45.0),
     "usual": (-10.0, 10.0),
@@ -57,17 +52,9 @@ class FacialConfig:
     """Channels of the U-Net; its three deepest levels have twice as many."""
     code: int = 32
     """Length of the context code."""
-    noise: int = 4
-    """Random processes of each of the speeds."""
-    noise_rates: tuple[float, ...] = (0.6, 1.5, 4.0, 9.0, 20.0)
-    """Speeds of the random processes, 1/s: their power falls from these angular frequencies on."""
     dropout: float = 0.1
     """Of the speech features, each for a whole window, and of the code."""
-
-    @property
-    def noise_width(self) -> int:
-        """Random numbers for each frame."""
-        return self.noise * len(self.noise_rates)
+    movement: MovementConfig = field(default_factory=MovementConfig)
 
     def __post_init__(self) -> None:
         check_ranges(
@@ -75,19 +62,15 @@ class FacialConfig:
             plane_width=(1, 1024),
             width=(1, 2048),
             code=(1, 2048),
-            noise=(0, 1024),
-            noise_rates=(0.1, 100),
             dropout=(0, 0.99),
         )
 
 
 class FacialNetwork(nn.Module):
-    """Speech features, noise and two frames of state -> the states of a window."""
+    """Speech features, a movement and two frames of what was added to it -> the states of a window."""
 
     feature_mean: Tensor
     feature_std: Tensor
-    swaying: Tensor
-    """1 for states that noise moves directly, else 0."""
     settling: Tensor
     """Time constant with which an initial state is left, frames."""
     spread: Tensor
@@ -113,58 +96,67 @@ class FacialNetwork(nn.Module):
         super().__init__()
         self.config = config = config or FacialConfig()
         self.num_features = num_features
+        self.movement = Movement(num_features, len(MOVING), config.movement)
         self.temporal = TemporalBranch(num_features, config)
         self.frame = FrameBranch(num_features, config)
         self.context = nn.ModuleList(
             PastConv(a, b)
             for a, b in (
-                (config.width + 2 * num_states + config.noise_width, config.width),
+                (config.width + 2 * num_states + len(MOVING), config.width),
                 (config.width, config.width),
                 (config.width, config.code),
             )
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(config.width) for _ in range(2))
         self.to_states = nn.Linear(2 * config.code, num_states)
-        self.sway = nn.Linear(config.noise_width, num_states, bias=False)
+        nn.init.zeros_(self.to_states.weight)
+        nn.init.zeros_(self.to_states.bias)
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_std", torch.ones(num_features))
         self.register_buffer("settling", torch.full((num_states,), 15.0))
-        for name in ("spread", "usual", "usual_spread", "swaying"):
+        for name in ("spread", "usual", "usual_spread"):
             self.register_buffer(name, torch.ones(num_states))
         for name in ("liveliness", "blink_rate", "usual_closing"):
             self.register_buffer(name, torch.ones(()))
 
+    def heard(self, features: Float[Tensor, "*frames features"]) -> Float[Tensor, "*frames features"]:
+        """Normalized features."""
+        return (features - self.feature_mean) / self.feature_std
+
     def forward(
         self,
         features: Float[Tensor, "batch frames features"],
-        noise: Float[Tensor, "batch frames noise"],
+        movement: Float[Tensor, "batch frames moving"],
         before: Float[Tensor, "batch 2 states"],
     ) -> Float[Tensor, "batch frames states"]:
-        """States of the frames.
+        """What is added to the movement.
 
         Args:
             features: of the speech; the number of frames is a multiple of 128.
-            noise: see `smooth_noise`.
-            before: the state of the frame before the first one, and of the first.
+            movement: the states `MOVING` that `Movement` sampled.
+            before: what was added in the frame before the first one, and in the first.
 
         Returns:
             One row for each frame; the first is the given one.
         """
-        x = (features - self.feature_mean) / self.feature_std
-        x = functional.dropout1d(x.transpose(1, 2), self.config.dropout, self.training)
-        given, noise = noise, noise.transpose(1, 2)
+        x = functional.dropout1d(self.heard(features).transpose(1, 2), self.config.dropout, self.training)
+        moved = movement.transpose(1, 2)
         start = torch.cat([before[:, 1], before[:, 1] - before[:, 0]], 1)
-        z = self.temporal(x, noise)
-        z = torch.cat([z, start[..., None].expand(-1, -1, z.shape[2]), noise], 1)
+        z = self.temporal(x, moved)
+        z = torch.cat([z, start[..., None].expand(-1, -1, z.shape[2]), moved], 1)
         for layer, norm in zip(self.context, [*self.norms, None], strict=True):
             z = layer(z)
             z = z if norm is None else functional.leaky_relu(norm(z), 0.2)
         code = torch.cat([z, self.frame(x)], 1).transpose(1, 2)
-        states = (
-            self.to_states(functional.dropout(code, self.config.dropout, self.training))
-            + self.sway(given) * self.swaying
-        )
-        return joined(states, before, self.settling)
+        added = self.to_states(functional.dropout(code, self.config.dropout, self.training))
+        return joined(added, before, self.settling)
+
+
+def moved_by(
+    states: Float[Tensor, "*frames states"], movement: Float[Tensor, "*frames moving"]
+) -> Float[Tensor, "*frames states"]:
+    """States to which a movement is added."""
+    return states.index_add(-1, torch.tensor(MOVING, device=states.device), movement)
 
 
 def joined(
@@ -211,7 +203,7 @@ class TemporalBranch(nn.Module):
         self.joined = nn.Conv1d(wide * remaining, config.width, 1)
         deep = 2 * config.width
         downs = (
-            (config.width + config.noise_width, config.width), (config.width, config.width), (config.width, deep),
+            (config.width + len(MOVING), config.width), (config.width, config.width), (config.width, deep),
             (deep, deep), (deep, deep),
         )  # fmt: skip
         self.downs = nn.ModuleList(nn.Conv1d(a, b, 4, 2) for a, b in downs)
@@ -222,14 +214,14 @@ class TemporalBranch(nn.Module):
         self.up_norms = nn.ModuleList(nn.BatchNorm1d(b) for _, b in ups)
 
     def forward(
-        self, features: Float[Tensor, "batch features frames"], noise: Float[Tensor, "batch noise frames"]
+        self, features: Float[Tensor, "batch features frames"], movement: Float[Tensor, "batch moving frames"]
     ) -> Float[Tensor, "batch width frames"]:
         """Codes between -1 and 1."""
         x = features.transpose(1, 2)[:, None]
         for layer, norm in zip(self.planes, self.plane_norms, strict=True):
             x = functional.leaky_relu(norm(layer(functional.pad(x, (0, 0, 3, 0)))))
         x = self.joined(x.transpose(2, 3).flatten(1, 2)).repeat_interleave(4, 2)
-        return self._u_net(torch.cat([x, noise], 1))
+        return self._u_net(torch.cat([x, movement], 1))
 
     def _u_net(self, x: Float[Tensor, "batch channels frames"]) -> Float[Tensor, "batch width frames"]:
         skipped: list[Tensor] = []
@@ -294,7 +286,7 @@ def generated_windows(
     Args:
         network: in evaluation mode.
         features: of the speech.
-        generator: source of the noise; a longer recording begins as a shorter one.
+        generator: source of the movement; a longer recording begins as a shorter one.
     """
     return StateCourse(network, generator).feed(features)
 
@@ -304,11 +296,11 @@ class StateCourse:
 
     def __init__(self, network: FacialNetwork, generator: torch.Generator) -> None:
         self._network = network
+        self._course = MovementCourse(network.movement, generator)
         self._before = network.spread.new_zeros(1, 2, len(network.spread))
-        self._coming = streamed_noise(network.config, generator)
-        self._noise = next(self._coming)
         self._features = network.feature_mean.new_zeros(0, network.num_features)
         """Of the window at work."""
+        self._movement = network.spread.new_zeros(0, len(MOVING))
         self._done = 0
         """Frames of the window whose states were returned."""
 
@@ -318,50 +310,21 @@ class StateCourse:
         The network looks back only, so a window is complete up to the frame where its features end.
         """
         self._features = torch.cat([self._features, features])
+        self._movement = torch.cat([self._movement, self._course.feed(self._network.heard(features))])
         parts = []
         while True:
-            states = self._window()
+            added = self._added()
             stop = min(len(self._features), WINDOW - 1)
-            parts.append(states[0, self._done : stop])
+            part = slice(self._done, stop)
+            parts.append(moved_by(added[0, part], self._movement[part]))
             self._done = stop
             if len(self._features) < WINDOW:
                 return torch.cat(parts)
-            self._before, self._noise = states[:, -2:], self._noise[WINDOW - 1 :]
-            self._features, self._done = self._features[WINDOW - 1 :].clone(), 0
+            self._before = added[:, -2:]
+            self._features, self._movement = (rows[WINDOW - 1 :].clone() for rows in (self._features, self._movement))
+            self._done = 0
 
-    def _window(self) -> Float[Tensor, "1 window states"]:
-        part = self._features[:WINDOW]
-        padded = functional.pad(part, (0, 0, 0, WINDOW - len(part)))[None]
-        while len(self._noise) < WINDOW:
-            self._noise = torch.cat([self._noise, next(self._coming)])
-        return self._network(padded, self._noise[None, :WINDOW].to(part), self._before)
-
-
-def streamed_noise(config: FacialConfig, generator: torch.Generator) -> Iterator[Float[Tensor, "frames noise"]]:
-    """Yield `smooth_noise` without end, in blocks."""
-    memory, warm = None, False
-    while True:
-        white = torch.randn(_WARM_UP, config.noise_width, generator=generator, dtype=torch.float64)
-        rows, memory = _filtered(white[None], config, memory)
-        if warm:  # the first block starts from rest
-            yield rows[0].float()
-        warm = True
-
-
-def smooth_noise(config: FacialConfig, batch: int) -> Float[Tensor, "batch window noise"]:
-    """Random processes of different speeds and unit variance: white noise through two equal filters of first order.
-
-    The paper has no noise. White noise in its place has hardly any power at the speeds at which heads move.
-    """
-    white = torch.randn(batch, _WARM_UP + WINDOW, config.noise_width, dtype=torch.float64)
-    return _filtered(white, config)[0][:, _WARM_UP:].float()
-
-
-def _filtered(
-    white: Float[Tensor, "batch frames noise"], config: FacialConfig, memory: np.ndarray | None = None
-) -> tuple[Float[Tensor, "batch frames noise"], np.ndarray]:
-    """White noise as processes of each rate, and the memory of the filters."""
-    decay = np.exp(-np.repeat(np.array(config.noise_rates), config.noise) / FPS)
-    scale = np.sqrt((1 - decay**2) ** 3 / (1 + decay**2))  # of a process with a double pole
-    rows, memory = all_pole(white.numpy().swapaxes(0, 1), scale, [-2 * decay, decay**2], memory)
-    return torch.from_numpy(rows.swapaxes(0, 1)), memory
+    def _added(self) -> Float[Tensor, "1 window states"]:
+        rows = [part[:WINDOW] for part in (self._features, self._movement)]
+        features, movement = (functional.pad(part, (0, 0, 0, WINDOW - len(part)))[None] for part in rows)
+        return self._network(features, movement, self._before)

@@ -1,7 +1,7 @@
 """The recipe of FACIAL's generator of head motion, blinks and brows (Zhang et al. 2021).
 
-The network adds random movement to what speech implies. The losses of the paper compare the mean of these movements
-with the clip; how they are distributed is learned from a critic and from the power at each frequency.
+In two stages: first how a face goes on moving is learned by likelihood, then what speech adds to such a movement. The
+losses of the paper compare the mean over movements with the clip; how they are distributed is what the critic judges.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from facetalk.data.behavior import (
 from facetalk.data.manifest import read_clips, split_by_speaker
 from facetalk.data.patterns import first_match, matches_any
 from facetalk.data.split import split_clips
-from facetalk.head.behavior import BLINK_UNIT, BROWS, NUM_STATES, STATES
+from facetalk.head.behavior import BLINK_UNIT, MOVING, NUM_STATES, PARTS, STATES, WINDOW
 from facetalk.io.weights import write_model
-from facetalk.losses.behavior import LEAST_POWER, least_squares_error, power, spectrum_error, trajectory_error
+from facetalk.losses.behavior import least_squares_error, power, spectrum_error, trajectory_error
 from facetalk.metrics.blinks import find_blinks
 from facetalk.networks.facial import (
     PLAUSIBLE,
@@ -37,14 +37,14 @@ from facetalk.networks.facial import (
     FacialConfig,
     FacialNetwork,
     generated_windows,
-    smooth_noise,
+    moved_by,
 )
 from facetalk.networks.registry import load
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.facial import evaluate_behavior
 
-SETTLING_FRAMES = (*[15.0] * 3, 2.0, *[8.0] * len(BROWS))
-"""Time constant with which each state is left: half a second for the head, less for brows and lids."""
+SETTLING_FRAMES = (*[15.0] * 3, 2.0, *[8.0] * len(PARTS))
+"""Time constant with which each state is left: half a second for the head, less for the expression and lids."""
 
 QUARTILES_APART = 1.349
 """Of a normal distribution, standard deviations."""
@@ -52,8 +52,11 @@ MOST_LIVELINESS = 0.35
 """Of the standard deviation of the logarithm of how far heads move: a few clips are of other scenes."""
 LEAST_BLINKS, MOST_BLINKS = 0.08, 0.7
 """Per second, of one person."""
-SWAY_WINDOWS = 200
-"""Of noise, whose power is measured."""
+SHIFTS = 0.05
+"""Spread of the errors with which movements are shown to the network that learns how they go on."""
+DISPLACED, RETURN_FRAMES = 0.7, 60.0
+"""By how much the movements that it learns begin elsewhere, and the time constant with which they come back: so they do
+from wherever they go in a long recording."""
 MOST_CALIBRATED = 40
 """Clips on which the spread of generated behavior is measured."""
 
@@ -70,7 +73,9 @@ class FacialLossWeights:
     eye: float = 5.0
     adversarial: float = 0.1
     spectrum: float = 1.0
-    """The power of head and brows at each frequency, which keeps the movement from fading out."""
+    """The power of head, brows and lids at each frequency."""
+    movement: float = 1.0
+    """How surprising real movements are, in the first stage."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class FacialTrainingConfig(RunConfig):
 
     start: str = ""
     """Trained weights, bundled or in a folder, that the run starts from; initial ones if empty."""
+    movement_steps: int = 1500
+    """Length of the first stage, in which nothing but the movement is trained."""
     rollout: bool = True
     """Whether the critic also sees windows that start from a generated state, as all but the first do in use."""
     motion: float = 10.0
@@ -92,7 +99,7 @@ class FacialTrainingConfig(RunConfig):
     loss_weights: FacialLossWeights = field(default_factory=FacialLossWeights)
 
     def __post_init__(self) -> None:
-        check_ranges(self, motion=(0, 1e6), critic_penalty=(0, 1e6))
+        check_ranges(self, motion=(0, 1e6), critic_penalty=(0, 1e6), movement_steps=(0, 1e9))
         if self.blink_rate is not None:
             check_ranges(self, blink_rate=PLAUSIBLE["blink_rate"])
 
@@ -121,21 +128,16 @@ class FacialTask:
         self.sampler = BehaviorSampler(train, config.data)
         self.validation = validation
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
-        self.critic = (
-            BehaviorCritic(network.num_features, NUM_STATES - 1) if config.loss_weights.adversarial > 0 else None
-        )
-        lids = STATES["blink"].start
-        self._judged = [column for column in range(NUM_STATES) if column != lids]
-        """Columns that the critic sees. How the lids close is known, and only when they do is learned."""
+        self.critic = BehaviorCritic(network.num_features, len(MOVING)) if config.loss_weights.adversarial > 0 else None
         self._real_and_generated: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
         if not config.start:
             rows = torch.cat([example.features for example in train])
             network.feature_mean.copy_(rows.mean(0))
             network.feature_std.copy_(rows.std(0).clamp_min(1e-3))
             network.settling.copy_(torch.tensor(SETTLING_FRAMES))
-            network.swaying[STATES["blink"]] = 0
-            set_sway(network, real_power(self.sampler))
-        self.usual_power = real_power(self.sampler)[:, self._judged]
+            steps = [example.behavior.states[:, MOVING].diff(dim=0) for example in train]
+            network.movement.step.copy_(torch.cat(steps).std(0).clamp_min(1e-3))
+        self.usual_power = real_power(self.sampler)[:, MOVING]
         set_statistics(network, self.full_examples(), config.blink_rate)
 
     def full_examples(self) -> list[BehaviorExample]:
@@ -149,46 +151,71 @@ class FacialTask:
         return self.sampler.sample(generator)
 
     def loss_terms(self, step: int, batch: BehaviorBatch) -> dict[str, Tensor]:
-        """Terms of the paper's equation 8; that of the initial state is zero by construction."""
-        first, second = (self._generated(batch.features, batch.states[:, :2]) for _ in range(2))
+        """How surprising the movement is; later, terms of the paper's equation 8 but that of the initial state.
+
+        That one is zero by construction.
+        """
+        if step < self.config.movement_steps:
+            return {"movement": self._surprise(batch)}
+        first, later = self._generated(batch)
+        second, _ = self._generated(batch)
         target, motion = batch.states[:, 1:], self.config.motion
         terms = {
             term: trajectory_error(first[..., part], second[..., part], target[..., part], batch.trusted, motion)
             for term, part in ((term, STATES[name]) for term, name in _GROUPS.items())
         }
-        starts = batch.states[:, :2]
-        generated = [torch.cat([starts[:, :1], first], 1), torch.cat([starts[:, :1], second], 1)]
+        start = batch.states[:, :1]
+        windows = [torch.cat([start, first], 1)]
         if self.config.rollout:
-            starts = generated[0][:, -2:].detach()
-            later = self._generated(batch.features, starts)
-            generated[1] = torch.cat([starts[:, :1], later], 1)
-        windows = torch.cat(generated)[..., self._judged]
-        terms["spectrum"] = spectrum_error(windows[:, 1:], self.usual_power.to(windows))
+            windows.append(torch.cat([first[:, -1:].detach(), later], 1))
+        else:
+            windows.append(torch.cat([start, second], 1))
+        judged = torch.cat(windows)[..., MOVING]
+        terms["spectrum"] = spectrum_error(judged[:, 1:], self.usual_power.to(judged))
         if self.critic is not None:
-            terms["adversarial"] = self._adversarial(batch, windows)
+            terms["adversarial"] = self._adversarial(batch, judged)
         return terms
 
-    def _generated(self, features: Tensor, before: Tensor) -> Float[Tensor, "batch frames states"]:
-        noise = smooth_noise(self.model.config, len(features)).to(features)
-        return self.model(features, noise, before)
+    def _surprise(self, batch: BehaviorBatch) -> Tensor:
+        """Mean over the frames that are trusted."""
+        heard = nn.functional.dropout1d(
+            self.model.heard(batch.features).transpose(1, 2), self.model.config.dropout, self.model.training
+        )
+        states = displaced(batch.states[..., MOVING])
+        found = self.model.movement.surprise(heard.transpose(1, 2), states, SHIFTS)
+        trusted = batch.trusted[:, 1:]
+        return (found * trusted).sum() / trusted.sum().clamp_min(1)
+
+    def _generated(self, batch: BehaviorBatch) -> tuple[Tensor, Tensor]:
+        """States of a window that starts as the clip does, and of one that goes on from there."""
+        features, starts = batch.features.repeat(1, 2, 1), batch.states[:, :2]
+        movement = self.model.movement.sample(self.model.heard(features), starts[..., MOVING])
+        added = starts.clone()
+        added[..., MOVING] = 0
+        windows = []
+        for moved in movement.split(WINDOW, 1):
+            found = self.model(batch.features, moved, added)
+            windows.append(moved_by(found, moved))
+            added = found[:, -2:].detach()
+        return windows[0], windows[1]
 
     def _adversarial(self, batch: BehaviorBatch, windows: Tensor) -> Tensor:
         """How far the critic is from taking generated windows for real ones."""
         assert self.critic is not None
         heard = self._heard(batch.features)
         shown = heard.repeat(len(windows) // len(heard), 1, 1)
-        self._real_and_generated = ((heard, batch.states[..., self._judged]), (shown, windows.detach()))
+        self._real_and_generated = ((heard, batch.states[..., MOVING]), (shown, windows.detach()))
         return least_squares_error(self.critic(shown, windows), 1.0)
 
     def _heard(self, features: Tensor) -> Tensor:
         """Features for the critic, with a row for the frame before the window."""
-        normalized = (features - self.model.feature_mean) / self.model.feature_std
+        normalized = self.model.heard(features)
         return torch.cat([normalized[:, :1], normalized], 1)
 
-    def critic_loss(self) -> Tensor:
-        """Least-squares loss of the critic on the batch of the last `loss_terms`."""
+    def critic_loss(self) -> Tensor | None:
+        """Least-squares loss of the critic on the batch of the last `loss_terms`; None in the first stage."""
         if self.critic is None or self._real_and_generated is None:
-            raise ValueError("this run has no critic to train")
+            return None
         (heard, states), generated = self._real_and_generated
         states = states.detach().requires_grad_()
         real = self.critic(heard, states)
@@ -209,6 +236,13 @@ class FacialTask:
         write_model(run_dir, self.model, "gestures", "facial", {**described, "network": plain(self.config.network)})
 
 
+def displaced(states: Float[Tensor, "batch frames states"]) -> Float[Tensor, "batch frames states"]:
+    """States that begin somewhere else, each window by chance, and approach the given ones."""
+    away = DISPLACED * torch.randn_like(states[:, :1])
+    time = torch.arange(states.shape[1], device=states.device, dtype=states.dtype)[:, None]
+    return states + away * (-time / RETURN_FRAMES).exp()
+
+
 def set_statistics(network: FacialNetwork, examples: Sequence[BehaviorExample], blink_rate: float | None) -> None:
     """Set how far and how often the people of some clips move."""
     spreads = torch.stack([example.behavior.spread for example in examples])
@@ -220,31 +254,6 @@ def set_statistics(network: FacialNetwork, examples: Sequence[BehaviorExample], 
     found = [find_blinks(closure, FPS) for closure in lids]
     rate = sum(len(blinks.times) for blinks in found) / sum(blinks.length_s for blinks in found)
     network.blink_rate.fill_(min(MOST_BLINKS, max(LEAST_BLINKS, rate)) if blink_rate is None else blink_rate)
-
-
-@torch.no_grad()
-def set_sway(network: FacialNetwork, wanted: Float[Tensor, "bins states"]) -> None:
-    """Let the noise alone move each state with the wanted power: training begins with lifelike speeds.
-
-    The power of each state is a sum of that of the processes, with weights that are not negative and least relative
-    error.
-
-    Args:
-        network: its map from noise to states is set.
-        wanted: power of real behavior.
-    """
-    from scipy.optimize import nnls
-
-    config = network.config
-    generator_state = torch.get_rng_state()
-    torch.manual_seed(0)
-    each = power(smooth_noise(config, SWAY_WINDOWS)).unflatten(1, (-1, config.noise)).mean(2)
-    directions = nn.functional.normalize(torch.randn(wanted.shape[1], config.noise), dim=1)
-    torch.set_rng_state(generator_state)
-    for state, target in enumerate((wanted + LEAST_POWER).T):
-        shares, _ = nnls((each / target[:, None]).numpy(), torch.ones(len(target)).numpy())
-        sizes = torch.from_numpy(shares).sqrt().float()
-        network.sway.weight[state] = (sizes[:, None] * directions[state]).flatten()
 
 
 @torch.no_grad()

@@ -88,8 +88,11 @@ class AdversarialTask(Task, Protocol):
         """The critic; None in runs without one."""
         ...
 
-    def critic_loss(self) -> Tensor:
-        """Loss of the critic on the batch of the last `loss_terms`; no gradient reaches the model."""
+    def critic_loss(self) -> Tensor | None:
+        """Loss of the critic on the batch of the last `loss_terms`; None if it judged nothing there.
+
+        No gradient reaches the model.
+        """
         ...
 
 
@@ -181,10 +184,12 @@ def critic_step(task: Task, state: TrainingState, optim: OptimConfig, step_size:
     """Update the weights of the critic once, if there is one; returns its loss before the update."""
     if state.critic is None or state.critic_optimizer is None or not isinstance(task, AdversarialTask):
         return {}
-    set_learning_rate(state.critic_optimizer, step_size)
     # The model's own step left gradients in the critic.
     state.critic_optimizer.zero_grad(set_to_none=True)
     loss = task.critic_loss()
+    if loss is None:
+        return {}
+    set_learning_rate(state.critic_optimizer, step_size)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(state.critic.parameters(), optim.clip_norm)
     state.critic_optimizer.step()

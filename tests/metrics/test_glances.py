@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from facetalk.core.timing import frame_times, resample
-from facetalk.metrics.glances import find_glances
+from facetalk.metrics.glances import find_glances, rested_sight
 from facetalk.metrics.registry import load_metric
 from facetalk.motion.gestures.gaze import glances, sample_fixations
 from tests.metrics.evidence import ToyEvidence
@@ -25,6 +25,14 @@ def test_fixations_saccades_and_contact_by_hand() -> None:
     # What the clip cuts off at both ends has no known length.
     torch.testing.assert_close(found.fixations, torch.tensor([14 / 30, 8 / 30], dtype=torch.float64))
     assert found.contact == 36 / 60 and found.rate == 3 / 2
+
+
+def test_the_rested_sight_has_the_saccades_and_no_noise() -> None:
+    clean = looks((0, 0, 30), (8, 0, 15), (8, -6, 9), (0, 0, 6))
+    noisy = clean + 0.3 * torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
+    rested = rested_sight(noisy, 30.0)
+    assert (rested - clean).abs().max() < 0.3 < (noisy - clean).abs().max()
+    assert all(len(part.unique(dim=0)) == 1 for part in rested.split((30, 15, 9, 6)))
 
 
 def test_a_saccade_over_several_frames_is_one_and_a_drift_is_none() -> None:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import pytest
 import torch
 
-from facetalk.head.behavior import NUM_STATES, WINDOW
+from facetalk.head.behavior import MOVING, NUM_STATES, WINDOW
 from facetalk.networks.facial import (
     BehaviorCritic,
     FacialConfig,
     FacialNetwork,
     generated_windows,
     joined,
-    smooth_noise,
-    streamed_noise,
 )
+from facetalk.networks.movement import MovementConfig, MovementCourse
 
-TINY = FacialConfig(plane_width=4, width=8, code=4, noise=2)
+TINY = FacialConfig(plane_width=4, width=8, code=4, movement=MovementConfig(width=6, components=2, past=1))
 
 
 def tiny_network(seed: int = 0) -> FacialNetwork:
     torch.manual_seed(seed)
-    return FacialNetwork(8, NUM_STATES, TINY).eval()
+    network = FacialNetwork(8, NUM_STATES, TINY).eval()
+    torch.nn.init.normal_(network.to_states.weight, std=0.3)  # as after training
+    network.movement.step.fill_(0.05)
+    return network
 
 
 def rows(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -31,8 +31,8 @@ def rows(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_a_window_has_a_state_for_each_frame_and_the_critic_scores_its_patches() -> None:
-    noise, before = rows(2, WINDOW, TINY.noise_width), rows(2, 2, NUM_STATES)
-    states = tiny_network()(rows(2, WINDOW, 8), noise, before)
+    movement, before = rows(2, WINDOW, len(MOVING)), rows(2, 2, NUM_STATES)
+    states = tiny_network()(rows(2, WINDOW, 8), movement, before)
     assert states.shape == (2, WINDOW, NUM_STATES)
     torch.testing.assert_close(states[:, 0], before[:, 1])
     critic = BehaviorCritic(8, NUM_STATES)
@@ -41,11 +41,11 @@ def test_a_window_has_a_state_for_each_frame_and_the_critic_scores_its_patches()
 
 @pytest.mark.parametrize("frame", [1, 40, 63, 64, 100, 127])
 def test_no_frame_depends_on_later_ones(frame: int) -> None:
-    network, noise, before = tiny_network(), rows(1, WINDOW, TINY.noise_width, seed=1), rows(1, 2, NUM_STATES)
+    network, movement, before = tiny_network(), rows(1, WINDOW, len(MOVING), seed=1), rows(1, 2, NUM_STATES)
     first = rows(1, WINDOW, 8)
     second = first.clone()
     second[:, frame:] += 1
-    same, other = network(first, noise, before), network(second, noise, before)
+    same, other = network(first, movement, before), network(second, movement, before)
     assert torch.equal(same[:, :frame], other[:, :frame])
     assert not torch.equal(same[:, frame], other[:, frame])
 
@@ -68,6 +68,7 @@ def test_windows_join_without_a_jump_in_place_or_speed() -> None:
     network = tiny_network()
     with torch.no_grad():
         states = generated_windows(network, rows(700, 8), torch.Generator().manual_seed(0))
+    states[:, MOVING] -= MovementCourse(network.movement, torch.Generator().manual_seed(0)).feed(rows(700, 8))
     steps = states.diff(dim=0)
     seams = torch.arange(WINDOW - 1, 690, WINDOW - 1)
     usual = steps.abs().amax(0)
@@ -88,21 +89,13 @@ def test_a_longer_recording_begins_as_a_shorter_one(num_frames: int) -> None:
     assert torch.equal(short, long[:num_frames])
 
 
-def test_noise_has_unit_variance_and_the_speed_of_its_process() -> None:
-    torch.manual_seed(0)
-    noise = smooth_noise(FacialConfig(noise=3, noise_rates=(1.5, 9.0)), 400)
-    torch.testing.assert_close(noise.std((0, 1)), torch.ones(6), atol=0.12, rtol=0)
-    speed = noise.diff(dim=1).std((0, 1)) * 30
-    # The standard deviation of the speed of a process with a double pole is its rate.
-    torch.testing.assert_close(speed, torch.tensor([1.5, 1.5, 1.5, 9.0, 9.0, 9.0]), atol=0, rtol=0.2)
-
-
-def test_streamed_noise_goes_on_without_a_seam() -> None:
-    config = FacialConfig(noise=1, noise_rates=(1.5,))
-    rows = torch.cat(list(islice(streamed_noise(config, torch.Generator().manual_seed(0)), 4)))
-    changes = rows[1:] - rows[:-1]
-    assert changes.abs().max() < 0.4
-    assert rows.std() == pytest.approx(1, abs=0.3)
+def test_an_untrained_network_adds_nothing_to_the_movement() -> None:
+    network = FacialNetwork(8, NUM_STATES, TINY).eval()
+    with torch.no_grad():
+        states = generated_windows(network, rows(300, 8), torch.Generator().manual_seed(0))
+    moved = MovementCourse(network.movement, torch.Generator().manual_seed(0)).feed(rows(300, 8))
+    torch.testing.assert_close(states[:, MOVING], moved)
+    assert states[:, 3].abs().max() == 0
 
 
 def test_an_hour_takes_seconds_and_little_memory() -> None:

@@ -13,18 +13,17 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.behavior import NUM_STATES, WINDOW
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoInfo
-from facetalk.losses.behavior import power
-from facetalk.networks.facial import FacialConfig, FacialNetwork, smooth_noise
 from facetalk.networks.registry import load
 from facetalk.pipelines import train_person
 from facetalk.pipelines.batch import Outcome, Report
 from facetalk.pipelines.train import train
-from facetalk.recipes.facial import RECIPE, FacialTask, make_task, set_sway
+from facetalk.recipes.facial import RECIPE, FacialTask, make_task
 from tests.data.test_behavior import dataset
 
 TINY = {
     "loop": {"num_steps": 2, "log_every": 1, "validate_every": 2, "save_every": 2},
-    "network": {"plane_width": 4, "width": 8, "code": 4, "noise": 2},
+    "movement_steps": 1,
+    "network": {"plane_width": 4, "width": 8, "code": 4, "movement": {"width": 6, "components": 2}},
     "data": {"batch_size": 2, "dev_speakers": ["s2"]},
 }
 
@@ -61,21 +60,16 @@ def test_a_run_writes_weights_that_load_and_a_second_one_starts_from_them(clips:
 def test_terms_are_finite_and_the_critic_learns_on_the_same_windows(clips: Path) -> None:
     task = tiny_task(clips)
     batch = task.sample(torch.Generator().manual_seed(0))
-    terms = task.loss_terms(0, batch)
-    assert terms.keys() == {"pose", "eye", "expression", "spectrum", "adversarial"} == task.loss_weights.keys()
+    alone = task.loss_terms(0, batch)
+    assert alone.keys() == {"movement"} and task.critic_loss() is None
+    terms = task.loss_terms(1, batch)
+    assert terms.keys() == {"pose", "eye", "expression", "spectrum", "adversarial"}
+    assert terms.keys() | alone.keys() == task.loss_weights.keys()
     assert all(torch.isfinite(term) for term in terms.values())
-    task.critic_loss().backward()
+    loss = task.critic_loss()
+    assert loss is not None
+    loss.backward()
     assert all(parameter.grad is None for parameter in task.model.parameters())
-
-
-def test_the_noise_alone_has_the_power_that_is_wanted() -> None:
-    torch.manual_seed(1)
-    config = FacialConfig(plane_width=4, width=8, code=4, noise=3)
-    wanted = power(smooth_noise(config, 300)).unflatten(1, (-1, 3)).mean(2) @ torch.tensor([2.0, 1.0, 0.0, 0.1, 0.0])
-    network = FacialNetwork(8, NUM_STATES, config)
-    set_sway(network, wanted[:, None].expand(-1, NUM_STATES))
-    found = power(smooth_noise(config, 300) @ network.sway.weight.T)
-    assert (found.log() - wanted[:, None].log()).abs().mean() < 0.35
 
 
 def test_generated_behavior_is_measured_after_training(clips: Path) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from facetalk.core.motion import Motion
 from facetalk.core.rotations import from_yaw_pitch_roll, matrix_to_axis_angle
 from facetalk.core.timing import FPS
-from facetalk.head.behavior import BROWS
+from facetalk.head.behavior import PARTS
 from facetalk.head.channels import BLINK_NAMES, GAZE_NAMES, WIDE_NAMES, indices
 from facetalk.head.gaze import gaze_to_channels
 from facetalk.motion.gestures.blinks import Blink, blink_events, lid_closure
@@ -43,8 +43,8 @@ class Performance:
     """Yaw and pitch by which the eyes look beside their target, radians."""
     breath: Float[Tensor, " frames"]
     """How far breath lifts the head: -1 to 1."""
-    brows: Float[Tensor, "frames brows"] | None = None
-    """What is added to each part of `BROWS`."""
+    parts: Float[Tensor, "frames parts"] | None = None
+    """What is added to each of `PARTS`."""
     loop: bool = False
     """Whether the end joins the beginning."""
 
@@ -62,8 +62,8 @@ def perform(motion: Motion, performance: Performance, head_motion: float, blinks
     targets = gaze.targets(motion.num_frames)
     turns = _turns(performance, head_motion, targets if gaze.target is not None else None)
     expression, names = motion.expression.clone(), motion.expression_names
-    if performance.brows is not None and head_motion > 0:
-        for part, moved in zip(BROWS.values(), performance.brows.unbind(1), strict=True):
+    if performance.parts is not None and head_motion > 0:
+        for part, moved in zip(PARTS.values(), performance.parts.unbind(1), strict=True):
             columns = indices(part, names)
             expression[:, columns] = (expression[:, columns] + min(1.0, head_motion) * moved[:, None]).clamp(0, 1)
     shown = performance.blinks if blinks > 0 else ()

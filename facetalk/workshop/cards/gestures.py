@@ -34,7 +34,7 @@ from facetalk.io.audio import read_waveform
 from facetalk.io.motion import read_motion
 from facetalk.metrics.beats import beat_alignment, chance_alignment, movement_beats, speech_beats
 from facetalk.metrics.blinks import Blinks, find_blinks
-from facetalk.metrics.glances import find_glances
+from facetalk.metrics.glances import find_glances, rested_sight
 from facetalk.metrics.head_pose import pose_range, pose_spread, spectral_distance_db, speech_correlation
 from facetalk.motion.gestures.blinks import lid_closure
 from facetalk.motion.gestures.facial import sample_behavior
@@ -74,12 +74,12 @@ class Shown:
         return find_blinks(self.closure, FPS)
 
     def curves(self, lids: bool, eyes: bool) -> Float[Tensor, "frames curves"]:
-        """What a classifier sees: angles and their speed, and the blinks that are found as pulses.
+        """What a classifier sees: angles and their speed, fixations, and the blinks that are found as pulses.
 
-        The lids themselves would give away the tracker's noise, and so does the line of sight to some degree.
+        Lids and line of sight themselves would give away the tracker's noise.
         """
-        moving = (self.angles, self.gaze) if eyes else (self.angles,)
-        angles = torch.cat([smoothed(rows) for rows in moving], 1) / 3
+        head = smoothed(self.angles)
+        angles = torch.cat([head, rested_sight(self.gaze, FPS)] if eyes else [head], 1) / 3
         speed = torch.nn.functional.pad(angles.diff(dim=0), (0, 0, 1, 0))
         pulses = torch.zeros(len(angles), int(lids))
         for time, duration in zip(*self.blinks[:2], strict=True):

@@ -12,7 +12,7 @@ from facetalk.audio.delivery import DELIVERY
 from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion, still_motion
-from facetalk.head.behavior import BROWS, NUM_STATES
+from facetalk.head.behavior import NUM_STATES, PARTS
 from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, indices
 from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, read_tensors, write_model, write_tensors
 from facetalk.motion.gestures.facial import (
@@ -21,21 +21,22 @@ from facetalk.motion.gestures.facial import (
     LEAST_SCALE,
     USUAL_STRESS,
     Facial,
-    blink_urge,
     Quickening,
+    blink_urge,
     sample_behavior,
 )
 from facetalk.motion.gestures.gaze import Gaze
 from facetalk.motion.gestures.registry import add_gestures, load_gesture
 from facetalk.networks.facial import FacialConfig, FacialNetwork
+from facetalk.networks.movement import MovementConfig
 
-TINY = FacialConfig(plane_width=4, width=8, code=4, noise=2)
+TINY = FacialConfig(plane_width=4, width=8, code=4, movement=MovementConfig(width=6, components=2))
 
 
 def tiny_network() -> FacialNetwork:
     torch.manual_seed(0)
     network = FacialNetwork(len(DELIVERY), NUM_STATES, TINY).eval()
-    network.spread.copy_(torch.tensor([3.0, 2.0, 2.0, 0.3, 0.1, 0.1]))
+    network.spread.copy_(torch.tensor([3.0, 2.0, 2.0, 0.3, 0.1, 0.1, 0.1]))
     network.blink_rate.fill_(0.3)
     return network
 
@@ -63,7 +64,7 @@ def test_a_folder_of_weights_is_a_gesture_that_leaves_the_mouth_alone(weights: P
     mouth = indices(LOWER_NAMES)
     assert torch.equal(result.expression[:, mouth], motion.expression[:, mouth])
     assert torch.equal(result.jaw_pose, motion.jaw_pose)
-    for part in BROWS.values():
+    for part in PARTS.values():
         assert not torch.equal(result.expression[:, indices(part)], motion.expression[:, indices(part)])
     assert result.neck_pose.std() > 0.001
 
@@ -144,7 +145,8 @@ def test_the_gaze_of_the_options_is_used(weights: Path) -> None:
         ("usual_spread", torch.zeros(NUM_STATES), "usual_spread is 0; it must lie between 0.0001"),
         ("blink_rate", torch.tensor(-3.0), "blink_rate is -3"),
         ("spread", torch.ones(NUM_STATES + 1), "does not fit its config.yaml: size mismatch for spread"),
-        ("sway.weight", torch.full((NUM_STATES, 10), float("inf")), "'sway.weight' holds values"),
+        ("movement.mixture.bias", torch.full((26,), float("inf")), "'movement.mixture.bias' holds values"),
+        ("movement.step", torch.full((NUM_STATES - 1,), 99.0), "movement.step is 99"),
         ("surprise", torch.ones(3), 'does not fit its config.yaml: Unexpected key.*"surprise"'),
     ],
 )
@@ -163,7 +165,7 @@ def test_weights_for_other_features_or_states_are_refused(tmp_path: Path) -> Non
     sizes = {"num_features": len(DELIVERY), "num_states": NUM_STATES + 1}
     network = FacialNetwork(len(DELIVERY), NUM_STATES + 1, TINY)
     write_model(tmp_path, network, "gestures", "facial", {**sizes, "network": plain(TINY)})
-    with pytest.raises(FacetalkError, match="num_states is 7; this version of facetalk has 6"):
+    with pytest.raises(FacetalkError, match="num_states is 8; this version of facetalk has 7"):
         add_gestures(talking(20), gestures=str(tmp_path))
 
 
