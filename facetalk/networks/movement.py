@@ -21,6 +21,10 @@ from facetalk.core.config import check_ranges
 
 _LOG_SPREADS = (-6.0, 3.0)
 """Smallest and largest logarithm of the spread of a normal distribution, in units of the usual step."""
+_USUAL, _RETURN = 2.5, 0.1
+"""States further out, which hardly any face is in, come back by this share of what is more in each frame."""
+_LARGEST_STEP = 8.0
+"""In units of the usual one: one in ten thousand of real steps is larger."""
 _BLOCK = 256
 """Frames for which random numbers are drawn at a time."""
 
@@ -99,8 +103,9 @@ class Movement(nn.Module):
             weights, means, spreads = (part[:, 0] for part in self._distribution(torch.cat([recalled, rows], 2)))
             chosen = torch.multinomial(weights.exp(), 1)[:, :, None].expand(-1, -1, self.num_states)
             mean, spread = (part.gather(1, chosen)[:, 0] for part in (means, spreads))
-            moved = mean + spread.exp() * torch.randn_like(mean)
+            moved = (mean + spread.exp() * torch.randn_like(mean)).clamp(-_LARGEST_STEP, _LARGEST_STEP)
             place, last = place + moved * self.step, [moved, *last[:-1]]
+            place = place - _RETURN * (place - place.clamp(-_USUAL, _USUAL))
             found.append(place)
         return torch.stack(found, 1)
 
@@ -157,7 +162,9 @@ class MovementCourse:
         chosen = min(int(np.searchsorted(weights, uniform * weights[-1])), len(weights) - 1)
         mean, spread = np.split(mixed[chosen, 1:], 2)
         moved = mean + np.exp(spread.clip(*_LOG_SPREADS)) * np.array(normals)
-        self._place = self._place + moved * self._step
+        moved = moved.clip(-_LARGEST_STEP, _LARGEST_STEP)
+        place = self._place + moved * self._step
+        self._place = place - _RETURN * (place - place.clip(-_USUAL, _USUAL))
         self._last = np.concatenate([moved, self._last[: -len(moved)]])
 
     def _next_random(self) -> list[float]:

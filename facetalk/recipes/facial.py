@@ -54,9 +54,6 @@ LEAST_BLINKS, MOST_BLINKS = 0.08, 0.7
 """Per second, of one person."""
 SHIFTS = 0.05
 """Spread of the errors with which movements are shown to the network that learns how they go on."""
-DISPLACED, RETURN_FRAMES = 0.7, 60.0
-"""By how much the movements that it learns begin elsewhere, and the time constant with which they come back: so they do
-from wherever they go in a long recording."""
 MOST_CALIBRATED = 40
 """Clips on which the spread of generated behavior is measured."""
 
@@ -181,8 +178,7 @@ class FacialTask:
         heard = nn.functional.dropout1d(
             self.model.heard(batch.features).transpose(1, 2), self.model.config.dropout, self.model.training
         )
-        states = displaced(batch.states[..., MOVING])
-        found = self.model.movement.surprise(heard.transpose(1, 2), states, SHIFTS)
+        found = self.model.movement.surprise(heard.transpose(1, 2), batch.states[..., MOVING], SHIFTS)
         trusted = batch.trusted[:, 1:]
         return (found * trusted).sum() / trusted.sum().clamp_min(1)
 
@@ -234,13 +230,6 @@ class FacialTask:
         set_usual(self.model, self.full_examples())
         described = {"num_features": self.model.num_features, "num_states": NUM_STATES}
         write_model(run_dir, self.model, "gestures", "facial", {**described, "network": plain(self.config.network)})
-
-
-def displaced(states: Float[Tensor, "batch frames states"]) -> Float[Tensor, "batch frames states"]:
-    """States that begin somewhere else, each window by chance, and approach the given ones."""
-    away = DISPLACED * torch.randn_like(states[:, :1])
-    time = torch.arange(states.shape[1], device=states.device, dtype=states.dtype)[:, None]
-    return states + away * (-time / RETURN_FRAMES).exp()
 
 
 def set_statistics(network: FacialNetwork, examples: Sequence[BehaviorExample], blink_rate: float | None) -> None:

@@ -37,8 +37,9 @@ def obvious_course(movement: Movement, features: torch.Tensor, seed: int) -> tor
         below = mixed[:, 0].softmax(0).cumsum(0)
         chosen = int((below < 0.5 * (1 + torch.erf(torch.tensor(trial) / 2**0.5))).sum())
         mean, spread = mixed[chosen, 1:].split(movement.num_states)
-        moved = mean + spread.clamp(-6, 3).exp() * torch.tensor(normals).double()
+        moved = (mean + spread.clamp(-6, 3).exp() * torch.tensor(normals).double()).clamp(-8, 8)
         place, last = place + moved * movement.step, [moved, *last[:-1]]
+        place = torch.where(place.abs() > 2.5, place - 0.1 * (place - 2.5 * place.sign()), place)
         found.append(place)
     movement.float()
     return torch.stack(found).float().detach()
@@ -50,7 +51,16 @@ def test_a_movement_is_that_of_the_network_and_does_not_depend_on_the_pieces() -
     torch.testing.assert_close(whole, obvious_course(movement, features, 5))
     course = MovementCourse(movement, torch.Generator().manual_seed(5))
     assert torch.equal(torch.cat([course.feed(part) for part in features.split((1, 0, 7, 92, 100))]), whole)
-    assert whole.std() > 0.05
+    assert whole.abs().max() > 2.5 > whole.std() > 0.05
+
+
+def test_movements_end_however_far_the_network_wants_to_go() -> None:
+    movement = tiny_movement()
+    with torch.no_grad():
+        movement.mixture.bias.fill_(3.0)
+    found = MovementCourse(movement, torch.Generator().manual_seed(0)).feed(torch.zeros(3000, 4))
+    # Steps of 8 times the usual one against a return of a tenth of what is beyond 2.5.
+    assert (found.abs().amax(0) <= 2.5 + 8 * movement.step / 0.1).all()
 
 
 def test_surprise_is_the_density_of_the_mixture() -> None:
