@@ -17,7 +17,7 @@ from facetalk.core.errors import FacetalkError
 from facetalk.core.filters import all_pole
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
-from facetalk.head.behavior import STATES
+from facetalk.head.behavior import PARTS, STATES
 from facetalk.io.audio import Waveform
 from facetalk.motion.gestures.blinks import BlinkConfig, BlinkProcess
 from facetalk.motion.gestures.gaze import Gaze, GlanceCourse
@@ -40,6 +40,10 @@ CALMING = 0.23
 speed in speech (standard error 0.05); generated ones at 0.89 without this rule, and at 0.70 with it."""
 MOST_STRESS, USUAL_STRESS = 1.5, 0.44
 """Limit of the stress, and its mean in speech."""
+
+MOST_LIDS = 0.12
+"""By how much the lids sink or rise between blinks, however lively a head is: half-closed eyes look tired. A choice."""
+_LIDS = tuple(PARTS).index("lids")
 
 URGES = (0.6, 2.5)
 """Of what the network says about blinks, relative to its mean."""
@@ -150,14 +154,17 @@ class BehaviorCourse:
             raise FacetalkError(
                 "the weights of the gestures give numbers that are not finite; train or fetch them again"
             )
-        moving = (states - network.usual) / network.usual_spread * network.spread * self._scale
+        moving = (states - network.usual) / network.usual_spread * network.spread
+        pose, parts = self._scale * moving[:, STATES["pose"]], moving[:, STATES["expression"]].clone()
+        parts[:, :_LIDS] *= self._scale
+        parts[:, _LIDS] = MOST_LIDS * (parts[:, _LIDS] / MOST_LIDS).tanh()
         away, evoked = self._glances.take(count)
         return Performance(
-            self._quickening.feed(moving[:, STATES["pose"]], features).deg2rad(),
+            self._quickening.feed(pose, features).deg2rad(),
             self._blinks.take(count, blink_urge(network, features, states), evoked),
             away,
             self._breath.take(count),
-            moving[:, STATES["expression"]],
+            parts,
         )
 
 
