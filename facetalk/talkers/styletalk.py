@@ -214,7 +214,7 @@ class StyleTalk:
 
         def motion_of(expression: Tensor) -> Motion:
             motion = still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
-            return controlled(motion, direction.control)
+            return controlled(motion, direction.control, resting=True)
 
         exact = look_ahead_s is None or look_ahead_s >= self.look_ahead_s
         ahead = None if exact else round(look_ahead_s * FPS)
