@@ -50,7 +50,9 @@ def check_live(options: AnimateOptions) -> None:
     usual = AnimateOptions()
     ignored = [flag for name, flag in _RECORDED.items() if getattr(options, name) != getattr(usual, name)]
     if ignored:
-        raise UsageError(f"a stream of frames has no {', '.join(ignored)}; give -o to animate the whole input at its end")
+        raise UsageError(
+            f"a stream of frames has no {', '.join(ignored)}; give -o to animate the whole input at its end"
+        )
     if options.laughter:
         raise UsageError("a stream has no laughter, which is known only when it is over; give -o, or --laughter 0")
     if options.hears_emotion:
@@ -81,6 +83,12 @@ class LiveAnimator:
         seed = torch.Generator().manual_seed(self.seed)
         session = start_with_emotion(self.talker, self.direction, self.look_ahead_s)
         return LiveSession(session, gesture.start(seed), options)
+
+    @property
+    def waited_s(self) -> float:
+        """Audio that is waited for after each frame."""
+        own = self.talker.look_ahead_s
+        return own if self.look_ahead_s is None else min(own, self.look_ahead_s)
 
     @property
     def seed(self) -> int:

@@ -17,8 +17,8 @@ from facetalk.core.motion import Motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import Waveform
 from facetalk.losses.geometry import LipGeometry
-from facetalk.motion.emotion.amounts import shipped_amounts
 from facetalk.motion.contacts import keep_contacts
+from facetalk.motion.emotion.amounts import shipped_amounts
 from facetalk.motion.emotion.strength import AmountStream, local_mean, with_amounts
 from facetalk.motion.heads import load_head
 from facetalk.talkers.base import Direction, EmotionalTalker, Session, StreamingTalker, Talker
@@ -63,9 +63,7 @@ def speak_with_emotion(talker: Talker, waveform: Waveform, direction: Direction)
     return with_emotion(without, own, track, emphasis(waveform, own.num_frames))
 
 
-def start_with_emotion(
-    talker: StreamingTalker, direction: Direction, look_ahead_s: float | None = None
-) -> Session:
+def start_with_emotion(talker: StreamingTalker, direction: Direction, look_ahead_s: float | None = None) -> Session:
     """Begin a recording that comes piece by piece, with what `speak_with_emotion` adds as far as that can be known.
 
     Args:

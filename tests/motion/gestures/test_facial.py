@@ -21,8 +21,8 @@ from facetalk.motion.gestures.facial import (
     LEAST_SCALE,
     USUAL_STRESS,
     Facial,
-    blink_urge,
     Quickening,
+    blink_urge,
     sample_behavior,
 )
 from facetalk.motion.gestures.gaze import Gaze
