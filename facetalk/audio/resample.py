@@ -114,6 +114,8 @@ class Resampler:
 
     def feed(self, block: Float[Tensor, "channels _"]) -> Float[Tensor, "channels _"]:
         """Take the next samples, and return those of the result that no later ones change."""
+        if self._step == self._becomes:
+            return block
         held = block if self._held is None else torch.cat([self._held, block], 1)
         ready = (held.shape[1] - self._before - self._margin) // self._step * self._step
         if ready <= 0:

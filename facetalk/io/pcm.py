@@ -23,7 +23,7 @@ FORMATS = {
     "f32le": (4, "<f4", 1.0),
     "f64le": (8, "<f8", 1.0),
 }
-"""Bytes of a sample, numpy's name of its type, and the factor that brings it to [-1, 1], as ffmpeg names the formats."""
+"""Bytes of a sample, numpy's name of its type, and the factor that brings it to [-1, 1]; the names are ffmpeg's."""
 
 MOST_CHANNELS = 64
 
@@ -231,7 +231,7 @@ def _described(chunk: bytes) -> PcmFormat:
     name = (names | {(_FLOAT, 32): "f32le", (_FLOAT, 64): "f64le"}).get((code, bits))
     if name is None:
         raise FacetalkError(
-            f"the WAV file holds samples of format {code} with {bits} bits, which a stream cannot; convert it to 16 bits"
+            f"the WAV file holds samples of format {code} with {bits} bits, which cannot be streamed; use 16 bits"
         )
     try:
         return replace(PcmFormat(), rate=rate, sample=name, channels=channels)

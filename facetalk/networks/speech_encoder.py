@@ -280,7 +280,7 @@ class SpeechStream:
     @torch.no_grad()
     def feed(
         self, samples: Float[Tensor, " samples"], with_ending: bool = False
-    ) -> tuple[Float[Tensor, "frames features"], Float[Tensor, "frames features"]]:
+    ) -> tuple[Float[Tensor, "_ features"], Float[Tensor, "_ features"]]:
         """See `FeatureStream.feed`."""
         self._samples += len(samples)
         rows = self._mel.feed(samples)

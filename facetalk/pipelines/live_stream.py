@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import soundfile
 
@@ -119,7 +119,7 @@ def _limited(read: Read) -> Iterator[bytes]:
         yield data
 
 
-def _write_samples(file: IO[bytes], pieces: Iterator[bytes], form: PcmFormat) -> int:
+def _write_samples(file: BinaryIO, pieces: Iterator[bytes], form: PcmFormat) -> int:
     """Write raw samples with a header; returns how many."""
     rest = b""
     with soundfile.SoundFile(file, "w", form.rate, form.channels, format="RF64", subtype="FLOAT") as sound:

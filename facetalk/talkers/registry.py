@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -47,7 +48,7 @@ def streaming_talker(talker: Talker) -> StreamingTalker:
     Raises:
         UsageError: it needs whole recordings; the error names those that do not.
     """
-    if not isinstance(talker, StreamingTalker):
+    if not isinstance(talker, StreamingTalker) or not math.isfinite(talker.look_ahead_s):
         able = [name for name, place in TALKERS.items() if hasattr(resolve_name(place), "start")]
         raise UsageError(
             f"the talker {talker.name} needs whole recordings; talkers that speak while they listen: {', '.join(able)}"
