@@ -15,7 +15,7 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.motion.gestures.base import GestureStream, StreamedGesture
 from facetalk.motion.gestures.registry import load_gesture
 from facetalk.motion.regions import controlled
-from facetalk.pipelines.animate import load_animator, with_style
+from facetalk.pipelines.animate import Animator, load_animator, with_style
 from facetalk.pipelines.animate_jobs import AnimateOptions
 from facetalk.talkers.base import Direction, Session, StreamingTalker
 from facetalk.talkers.emotion import start_with_emotion
@@ -136,6 +136,11 @@ def load_live_animator(
     animator = load_animator(options, {})
     if options.style is not None:
         animator = with_style(animator, options, {}, progress)
+    return live_animator(animator, options, look_ahead_s)
+
+
+def live_animator(animator: Animator, options: AnimateOptions, look_ahead_s: float | None) -> LiveAnimator:
+    """What animates streams, of what animates recordings; see `load_live_animator`."""
     talker = streaming_talker(animator.talker)
     direction = replace(animator.direction, emotion=options.emotion_track())
     live = LiveAnimator(talker, direction, options, look_ahead_s)
