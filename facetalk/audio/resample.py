@@ -90,18 +90,47 @@ def resample_blocks(
         sample_rate: of the blocks, Hz.
         target_rate: wanted, Hz.
     """
-    # `step` samples become exactly `becomes` others.
-    step, becomes = (rate // math.gcd(sample_rate, target_rate) for rate in (sample_rate, target_rate))
-    margin = step * math.ceil(_REACH * max(sample_rate / target_rate, 1) / step)
-    held, before = None, 0
+    resampler = Resampler(sample_rate, target_rate)
     for block in blocks:
-        held = block if held is None else torch.cat([held, block], 1)
-        ready = (held.shape[1] - before - margin) // step * step
+        resampled = resampler.feed(block)
+        if resampled.shape[1]:
+            yield resampled
+    rest = resampler.finish()
+    if rest.shape[1]:
+        yield rest
+
+
+class Resampler:
+    """Resamples audio that comes piece by piece; see `resample_blocks`."""
+
+    def __init__(self, sample_rate: int, target_rate: int = SAMPLE_RATE) -> None:
+        self._rates = sample_rate, target_rate
+        # `step` samples become exactly `becomes` others.
+        self._step, self._becomes = (rate // math.gcd(sample_rate, target_rate) for rate in self._rates)
+        self._margin = self._step * math.ceil(_REACH * max(sample_rate / target_rate, 1) / self._step)
+        self._held: Tensor | None = None
+        self._before = 0
+        """Samples that are held only because the next ones depend on them."""
+
+    def feed(self, block: Float[Tensor, "channels _"]) -> Float[Tensor, "channels _"]:
+        """Take the next samples, and return those of the result that no later ones change."""
+        if self._step == self._becomes:
+            return block
+        held = block if self._held is None else torch.cat([self._held, block], 1)
+        ready = (held.shape[1] - self._before - self._margin) // self._step * self._step
         if ready <= 0:
-            continue
-        known = before + ready
-        resampled = resample_waveform(held[:, : known + margin], sample_rate, target_rate)
-        yield resampled[:, before // step * becomes : known // step * becomes]
-        held, before = held[:, max(0, known - margin) :], min(known, margin)
-    if held is not None and held.shape[1] > before:
-        yield resample_waveform(held, sample_rate, target_rate)[:, before // step * becomes :]
+            self._held = held
+            return held[:, :0]
+        known = self._before + ready
+        resampled = resample_waveform(held[:, : known + self._margin], *self._rates)
+        part = resampled[:, self._before // self._step * self._becomes : known // self._step * self._becomes]
+        self._held, self._before = held[:, max(0, known - self._margin) :], min(known, self._margin)
+        return part
+
+    def finish(self) -> Float[Tensor, "channels _"]:
+        """Return the rest of the result."""
+        if self._held is None:
+            return torch.zeros(1, 0)
+        if self._held.shape[1] <= self._before:
+            return self._held[:, :0]
+        return resample_waveform(self._held, *self._rates)[:, self._before // self._step * self._becomes :]

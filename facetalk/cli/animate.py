@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,14 +29,20 @@ from facetalk.cli.options import (
 )
 from facetalk.cli.progress import progress_display
 from facetalk.cli.report import batch_report
+from facetalk.cli.stdin import is_stdin, print_frames, stored_stdin
+from facetalk.core.errors import UsageError
 from facetalk.exporters.registry import FORMATS
+
+if TYPE_CHECKING:
+    from facetalk.pipelines.animate_jobs import AnimateOptions
 
 
 def animate(
     speech: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="SPEECH", help="Audio files, videos with speech, folders of them, or a table of lines: @lines.csv."
+            metavar="SPEECH",
+            help="Audio files, videos with speech, folders of them, a table of lines: @lines.csv, or - for stdin.",
         ),
     ] = None,
     transcript: TranscriptOption = None,
@@ -124,10 +131,27 @@ def animate(
         ),
     ] = None,
     formats: Annotated[
-        str, typer.Option("--format", metavar="LIST", help=f"Comma-separated: {', '.join(FORMATS)}.")
-    ] = "mp4,npz,glb",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help=f"Comma-separated: {', '.join(FORMATS)}; of frames on stdout: jsonl or csv.  [default: mp4,npz,glb]",
+        ),
+    ] = None,
     size: Annotated[int, typer.Option("--size", min=16, max=4096, help="Width and height of the video, pixels.")] = 512,
     fps: FpsOption = None,
+    raw: Annotated[
+        str | None,
+        typer.Option(
+            "--raw", metavar="RATE[:FORMAT[:CHANNELS]]", help="stdin holds samples without a header: 16000:s16le."
+        ),
+    ] = None,
+    look_ahead: Annotated[
+        str | None,
+        typer.Option(
+            "--look-ahead", metavar="SECONDS", help="Audio that frames on stdout wait for, or all.  [default: 0.3]"
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of blinks and head motion.  [default: follows from the audio]")
     ] = None,
@@ -137,15 +161,24 @@ def animate(
     json_lines: JsonLinesFlag = False,
 ) -> None:
     """Turn speech into a talking head: a video with audio, a motion file and an animated mesh."""
-    with batch_report("animate", as_json, json_lines) as report, progress_display() as show:
+    streams = is_stdin(speech or [])
+    to_stdout = streams and out is None
+    if to_stdout and (as_json or json_lines or overwrite or skip_existing):
+        raise UsageError("frames go to stdout while they come; --json, --json-lines, --overwrite and the like need -o")
+    if not streams and raw is not None:
+        raise UsageError("--raw describes stdin; give - in place of files")
+    if not to_stdout and look_ahead is not None:
+        raise UsageError("--look-ahead is for frames on stdout: give - without -o")
+
+    def options() -> AnimateOptions:
         from facetalk.core.audio_part import AudioPart
         from facetalk.head.looks import Look
         from facetalk.io.voices import SpokenText
         from facetalk.motion.regions import RegionalControl
         from facetalk.pipelines.animate_jobs import AnimateOptions
-        from facetalk.pipelines.animate_table import animate_inputs
 
-        options = AnimateOptions(
+        files = "npz" if to_stdout else formats or "mp4,npz,glb"
+        return AnimateOptions(
             style=style,
             style_strength=style_strength,
             talker=talker,
@@ -163,7 +196,7 @@ def animate(
             eye_contact=eye_contact,
             still=still,
             idle_s=idle,
-            formats=[name.strip() for name in formats.split(",")],
+            formats=[name.strip() for name in files.split(",")],
             size=size,
             fps=fps,
             seed=seed,
@@ -172,12 +205,21 @@ def animate(
             transcript=transcript,
             spoken=None if text is None else SpokenText(text, voice, voice_speed),
         )
-        animate_inputs(
-            speech or [],
-            options,
-            out=out,
-            overwrite=overwrite,
-            skip_existing=skip_existing,
-            progress=show,
-            report=report.add,
-        )
+
+    if to_stdout:
+        print_frames(options(), raw, look_ahead, formats or "jsonl")
+        return
+    with batch_report("animate", as_json, json_lines) as report, progress_display() as show:
+        from facetalk.pipelines.animate_table import animate_inputs
+
+        chosen = options()
+        with stored_stdin(raw) if streams else nullcontext() as stored:
+            animate_inputs(
+                (speech or []) if stored is None else [stored],
+                chosen,
+                out=out,
+                overwrite=overwrite,
+                skip_existing=skip_existing,
+                progress=show,
+                report=report.add,
+            )

@@ -22,6 +22,7 @@ from facetalk.cli.fit import fit
 from facetalk.cli.heads import heads
 from facetalk.cli.output import drop_stdout, print_early_error
 from facetalk.cli.render import render
+from facetalk.cli.serve import serve
 from facetalk.cli.styles import styles
 from facetalk.cli.train import train
 from facetalk.cli.view import view
@@ -34,7 +35,22 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help takes half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (fit, train, animate, edit, diff, render, view, export, convert, avatar, evaluate, weights, doctor):
+for function in (
+    fit,
+    train,
+    animate,
+    edit,
+    diff,
+    render,
+    serve,
+    view,
+    export,
+    convert,
+    avatar,
+    evaluate,
+    weights,
+    doctor,
+):
     app.command()(command(function))
 app.add_typer(heads, name="heads")
 app.add_typer(styles, name="styles")

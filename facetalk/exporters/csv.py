@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -23,6 +24,7 @@ ROTATION_COLUMNS = tuple(
 # The app lists right before left in these two pairs; everything else is in Apple's order.
 _SWAPPED = {"jawLeft": "jawRight", "jawRight": "jawLeft", "mouthLeft": "mouthRight", "mouthRight": "mouthLeft"}
 COLUMN_CHANNELS = tuple(_SWAPPED.get(name, name) for name in ARKIT_NAMES)
+COLUMN_NAMES = (*(name[0].upper() + name[1:] for name in COLUMN_CHANNELS), *ROTATION_COLUMNS)
 
 _BLOCK = 512
 """Frames that are formatted together, so that memory does not grow with the clip."""
@@ -44,17 +46,36 @@ def write(
     counts frames of the rounded frame rate.
     """
     motion = in_arkit_channels(motion, head, options)
-    columns = [motion.expression_names.index(name) for name in COLUMN_CHANNELS]
-    names = [name[0].upper() + name[1:] for name in COLUMN_CHANNELS] + list(ROTATION_COLUMNS)
-    line = f"%s,{len(names)}," + ",".join(["%.6f"] * len(names)) + "\n"
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
-        file.write(",".join(["Timecode", "BlendShapeCount", *names]) + "\n")
+        file.write(heading() + "\n")
         for start, part in motion.blocks(_BLOCK):
-            rows = torch.cat([part.expression[:, columns], _angles(part)], 1).tolist()
-            file.writelines(line % (timecode(start + row, motion.fps), *values) for row, values in enumerate(rows))
+            file.writelines(row + "\n" for row in table_rows(part, start))
 
 
-def _angles(motion: Motion) -> Float[Tensor, "frames 9"]:
+def heading() -> str:
+    """The first row of the table."""
+    return ",".join(["Timecode", "BlendShapeCount", *COLUMN_NAMES])
+
+
+def table_rows(motion: Motion, first: int = 0) -> Iterator[str]:
+    """Yield the row of each frame.
+
+    Args:
+        motion: with ARKit's channels.
+        first: number of its first frame.
+    """
+    line = f"%s,{len(COLUMN_NAMES)}," + ",".join(["%.6f"] * len(COLUMN_NAMES))
+    for row, values in enumerate(live_link_values(motion).tolist()):
+        yield line % (timecode(first + row, motion.fps), *values)
+
+
+def live_link_values(motion: Motion) -> Float[Tensor, "frames 61"]:
+    """The values of `COLUMN_NAMES`: 52 weights and nine angles in each frame."""
+    columns = [motion.expression_names.index(name) for name in COLUMN_CHANNELS]
+    return torch.cat([motion.expression[:, columns], angles(motion)], 1)
+
+
+def angles(motion: Motion) -> Float[Tensor, "frames 9"]:
     """Yaw, pitch and roll of the head and both eyes, radians."""
     turned = axis_angle_to_matrix(motion.global_orient) @ axis_angle_to_matrix(motion.neck_pose)
     eyes = [axis_angle_to_matrix(pose) for pose in (motion.leye_pose, motion.reye_pose)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Real
 
 import torch
@@ -120,7 +121,7 @@ def _assignments(text: str | None, what: str) -> dict[str, float]:
     return values
 
 
-def controlled(motion: Motion, control: RegionalControl | None) -> Motion:
+def controlled(motion: Motion, control: RegionalControl | None, *, resting: bool = False) -> Motion:
     """Return a motion whose regions move more, less or not at all.
 
     Regions that are not among `only` rest first, then gains apply, then offsets. Channels of ARKit stay within 0 to 1.
@@ -131,6 +132,8 @@ def controlled(motion: Motion, control: RegionalControl | None) -> Motion:
     Args:
         motion: for any head.
         control: None changes nothing.
+        resting: whether the head stays about its place at rest, as in animated motions, so that its place and turn are
+            scaled around that: then the result does not depend on the other frames.
 
     Raises:
         UsageError: the motion has no such channel, or its channels cannot be told apart by region.
@@ -138,14 +141,14 @@ def controlled(motion: Motion, control: RegionalControl | None) -> Motion:
     if control is None or control == RegionalControl():
         return motion
     if motion.laughter is not None:
-        return motion.keeping_laughter(lambda part: controlled(part, control))
+        return motion.keeping_laughter(lambda part: controlled(part, control, resting=resting))
     names = motion.expression_names
     control.check(names)
     _check_regions(motion, control)
-    resting = set(REGIONS) - set(control.only) if control.only else set()
-    kept = _scaled(motion, dict.fromkeys(resting, 0.0))
+    still = set(REGIONS) - set(control.only) if control.only else set()
+    kept = _scaled(motion, dict.fromkeys(still, 0.0), resting)
     regional = {name: value for name, value in control.gains.items() if name in REGIONS}
-    curves = Curves(_scaled(kept, {**regional, **_single(control.gains, names)}))
+    curves = Curves(_scaled(kept, {**regional, **_single(control.gains, names)}, resting))
     for name, gain in _single(control.gains, names).items():
         if name in ANGLES:
             curves.write(name, gain * curves.read(name))
@@ -154,7 +157,7 @@ def controlled(motion: Motion, control: RegionalControl | None) -> Motion:
     free = {*_single(control.gains, names), *_single(control.offsets, names)} & set(BLINK_NAMES)
     if control.gains.get("eyes") == 0:
         free = set(BLINK_NAMES)
-    still = resting | {region for region, gain in regional.items() if gain == 0}
+    still |= {region for region, gain in regional.items() if gain == 0}
     gone = {_SHOWN_BY[region] for region in still & set(_SHOWN_BY)}
     events = tuple(event for event in motion.events if event.kind not in gone)
     return keep_contacts(kept, curves.motion(), free).replace(events=events)
@@ -187,8 +190,8 @@ def _single(values: Mapping[str, float], names: Sequence[str]) -> dict[str, floa
     return found
 
 
-def _scaled(motion: Motion, gains: Mapping[str, float]) -> Motion:
-    """Scale regions and channels around rest."""
+def _scaled(motion: Motion, gains: Mapping[str, float], resting: bool) -> Motion:
+    """Scale regions and channels around rest; see `controlled`."""
     expression = motion.expression.clone()
     for column, name in enumerate(motion.expression_names):
         gain = gains.get(name, gains.get(region_of(name) or "", 1.0))
@@ -201,9 +204,10 @@ def _scaled(motion: Motion, gains: Mapping[str, float]) -> Motion:
         for pose in _ROTATIONS[region]:
             changes[pose] = _turned(getattr(motion, pose), gain, _MOST_TURNED[region])
         if region == "head":
-            center = motion.transl.mean(0)
+            center = torch.zeros(3) if resting else motion.transl.mean(0)
             changes["transl"] = center + gain * (motion.transl - center)
-            changes["global_orient"] = _turned_around_mean(motion.global_orient, gain)
+            turned = partial(_turned, most=_MOST_TURNED["head"]) if resting else _turned_around_mean
+            changes["global_orient"] = turned(motion.global_orient, gain)
     return motion.replace(expression=expression, **changes)
 
 

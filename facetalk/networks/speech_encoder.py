@@ -238,10 +238,14 @@ class ResidualLayer(nn.Module):
         """The input plus the output of the layer."""
         return x + self._refined(self.convolution(x))
 
+    @property
+    def reach(self) -> int:
+        """Rows to either side that count for one."""
+        return self.convolution.dilation[0]
+
     def inner(self, x: Float[Tensor, "batch width steps"]) -> Float[Tensor, "batch width fewer"]:
         """The rows of `forward` that do not see the ends of the input."""
-        reach = self.convolution.dilation[0]
-        return x[..., reach:-reach] + self._refined(unpadded(self.convolution, x))
+        return x[..., self.reach : -self.reach] + self._refined(unpadded(self.convolution, x))
 
     def _refined(self, x: Float[Tensor, "batch width steps"]) -> Float[Tensor, "batch width steps"]:
         return self.mix(self.dropout(nn.functional.gelu(self.norm(x))))
@@ -265,9 +269,9 @@ class SpeechStream:
         self._unleveled = torch.zeros(1, 0, NUM_MELS)
         """Log-mel rows whose level is not known yet."""
         stem = StreamedLayer(self._stem, NUM_MELS, reach=2, stride=2)
-        layers = zip(encoder.layers, encoder.config.dilations, strict=True)
         width = encoder.config.width
-        self._layers = StreamedLayers([stem, *(StreamedLayer(layer.inner, width, reach) for layer, reach in layers)])
+        layers = [layer for layer in encoder.layers if isinstance(layer, ResidualLayer)]
+        self._layers = StreamedLayers([stem, *(StreamedLayer(layer.inner, width, layer.reach) for layer in layers)])
         self._rows, self._steps = torch.zeros(1, 0, NUM_MELS), torch.zeros(1, width, 0)
         """Leveled rows of mel and outputs of the layers, from the group of three frames on that is at work."""
         self._samples = self._done = 0
@@ -280,7 +284,7 @@ class SpeechStream:
     @torch.no_grad()
     def feed(
         self, samples: Float[Tensor, " samples"], with_ending: bool = False
-    ) -> tuple[Float[Tensor, "frames features"], Float[Tensor, "frames features"]]:
+    ) -> tuple[Float[Tensor, "_ features"], Float[Tensor, "_ features"]]:
         """See `FeatureStream.feed`."""
         self._samples += len(samples)
         rows = self._mel.feed(samples)

@@ -64,7 +64,7 @@ class FeatureStream(Protocol):
 
     def feed(
         self, samples: Float[Tensor, " samples"], with_ending: bool = False
-    ) -> tuple[Float[Tensor, "frames features"], Float[Tensor, "frames features"]]:
+    ) -> tuple[Float[Tensor, "_ features"], Float[Tensor, "_ features"]]:
         """Take the next samples.
 
         Args:

@@ -145,7 +145,7 @@ class StreamingTalker(Talker, Protocol):
 
     @property
     def look_ahead_s(self) -> float:
-        """How much audio after a frame counts for it in `speak`, seconds."""
+        """How much audio after a frame counts for it in `speak`, seconds; infinite if all of it does."""
         ...
 
     def start(

@@ -17,10 +17,11 @@ from facetalk.core.motion import Motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import Waveform
 from facetalk.losses.geometry import LipGeometry
+from facetalk.motion.contacts import keep_contacts
 from facetalk.motion.emotion.amounts import shipped_amounts
-from facetalk.motion.emotion.strength import local_mean, with_amounts
+from facetalk.motion.emotion.strength import AmountStream, local_mean, with_amounts
 from facetalk.motion.heads import load_head
-from facetalk.talkers.base import Direction, EmotionalTalker, Talker
+from facetalk.talkers.base import Direction, EmotionalTalker, Session, StreamingTalker, Talker
 from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening
 
 EMPHASIS = 0.2
@@ -55,13 +56,68 @@ def speak_with_emotion(talker: Talker, waveform: Waveform, direction: Direction)
     calm = EmotionTrack.constant({}) if isinstance(talker, EmotionalTalker) else None
     without = talker.speak(waveform, replace(direction, emotion=calm))
     if without.expression_names != ARKIT_NAMES:
-        raise FacetalkError(
-            f"emotions move the ARKit channels, which {without.head!r} motion of the talker {talker.name} does not have"
-        )
+        raise _no_arkit_channels(without)
     own = without
     if isinstance(talker, EmotionalTalker) and track.shown:
         own = talker.speak(waveform, direction)
     return with_emotion(without, own, track, emphasis(waveform, own.num_frames))
+
+
+def start_with_emotion(talker: StreamingTalker, direction: Direction, look_ahead_s: float | None = None) -> Session:
+    """Begin a recording that comes piece by piece, with what `speak_with_emotion` adds as far as that can be known.
+
+    Args:
+        talker: any one whose head has the ARKit channels.
+        direction: how to say it; without an emotion, the talker speaks as it does by itself.
+        look_ahead_s: see `StreamingTalker.start`.
+    """
+    if direction.emotion is None:
+        return talker.start(direction, look_ahead_s=look_ahead_s)
+    calm = EmotionTrack.constant({}) if isinstance(talker, EmotionalTalker) else None
+    without = talker.start(replace(direction, emotion=calm), look_ahead_s=look_ahead_s)
+    own = without
+    if isinstance(talker, EmotionalTalker) and direction.emotion.shown:
+        own = talker.start(direction, look_ahead_s=look_ahead_s)
+    return EmotionalSession(without, own, direction.emotion)
+
+
+class EmotionalSession:
+    """Two takes of a recording that comes piece by piece, and what the emotional one lacks."""
+
+    def __init__(self, without: Session, own: Session, track: EmotionTrack) -> None:
+        """Begin a recording.
+
+        Args:
+            without: the take without emotion.
+            own: as the talker shows the emotion; the same session if it shows none.
+            track: which emotions when.
+        """
+        self._without, self._own, self._track = without, own, track
+        self._amounts, self._done = AmountStream(shipped_amounts()), 0
+
+    def feed(self, samples: Float[Tensor, " samples"]) -> Motion:
+        """See `facetalk.talkers.base.Session.feed`."""
+        without = self._without.feed(samples)
+        return self._shown(without, without if self._own is self._without else self._own.feed(samples))
+
+    def finish(self) -> Motion:
+        """See `facetalk.talkers.base.Session.finish`."""
+        without = self._without.finish()
+        return self._shown(without, without if self._own is self._without else self._own.finish())
+
+    def _shown(self, without: Motion, own: Motion) -> Motion:
+        if without.expression_names != ARKIT_NAMES:
+            raise _no_arkit_channels(without)
+        levels = self._track.frames(own.num_frames, first=self._done)
+        self._done += own.num_frames
+        if not self._track.shown or own.num_frames == 0:
+            return own.replace(emotion=levels)
+        moved = self._amounts.feed(without.expression, own.expression, levels)
+        limited = limit_opening(moved.clamp(0, 1)[None], gap_dirs_of(own.head))[0]
+        # The phonemes are known too late, but on P, B and M the lips of the take are closed.
+        held = keep_contacts(own, own.replace(expression=limited))
+        shown = (levels.sum(1, keepdim=True) / FAINT).clamp(max=1)
+        return own.replace(expression=torch.lerp(own.expression, held.expression, shown), emotion=levels)
 
 
 def with_emotion(
@@ -102,6 +158,10 @@ def emphasis(waveform: Samples, num_frames: int) -> Float[Tensor, " frames"]:
     slow = local_mean(level[:, None])[:, 0]
     factor = 1 + EMPHASIS * ((slow - slow.mean()) / _RANGE_DB).clamp(-1, 1)
     return factor / factor.mean()
+
+
+def _no_arkit_channels(motion: Motion) -> FacetalkError:
+    return FacetalkError(f"emotions move the ARKit channels, which {motion.head!r} motion does not have")
 
 
 def _speakable(

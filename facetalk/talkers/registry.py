@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from pkgutil import resolve_name
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, bundled
 from facetalk.networks.registry import describe
-from facetalk.talkers.base import Talker
+from facetalk.talkers.base import StreamingTalker, Talker
 
 TALKERS = {
     "emotalk": "facetalk.talkers.emotalk:EmoTalk",
@@ -39,6 +40,20 @@ def load_talker(name: str | Path = "styletalk") -> Talker:
     if method not in TALKERS:
         raise FacetalkError(f"{folder / CONFIG_FILE} names the method {method!r}; known methods: {', '.join(TALKERS)}")
     return resolve_name(TALKERS[method]).from_folder(folder, name=str(name))
+
+
+def streaming_talker(talker: Talker) -> StreamingTalker:
+    """The talker, if it can speak while it listens.
+
+    Raises:
+        UsageError: it needs whole recordings; the error names those that do not.
+    """
+    if not isinstance(talker, StreamingTalker) or not math.isfinite(talker.look_ahead_s):
+        able = [name for name, place in TALKERS.items() if hasattr(resolve_name(place), "start")]
+        raise UsageError(
+            f"the talker {talker.name} needs whole recordings; talkers that speak while they listen: {', '.join(able)}"
+        )
+    return talker
 
 
 def talker_folder(name: str | Path) -> Path:

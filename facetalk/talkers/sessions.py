@@ -33,6 +33,7 @@ class FeatureSession:
         features: FeatureStream,
         decode: Decode,
         motion_of: Callable[[Float[Tensor, "frames n_expression"]], Motion],
+        num_channels: int,
         context: int,
         ahead: int | None,
     ) -> None:
@@ -42,12 +43,14 @@ class FeatureSession:
             features: of the recording.
             decode: what makes an expression of them.
             motion_of: what makes a motion of the expression.
+            num_channels: columns of the expression.
             context: frames to either side of a frame that `decode` needs.
             ahead: frames of audio, at least, that are waited for after a frame, before it is decoded as if the
                 recording ended there; None to wait for all that counts for it.
         """
         self._features, self._decode, self._motion_of = features, decode, motion_of
         self._context, self._ahead = context, ahead
+        self._none = motion_of(torch.zeros(0, num_channels))
         self._waiting = torch.zeros(0)
         """Samples that do not fill a step yet."""
         self._samples = self._done = 0
@@ -64,12 +67,12 @@ class FeatureSession:
                 break
             parts.append(self._step(step))
         self._waiting = self._waiting[STEP * len(parts) :].clone()
-        return self._motion_of(torch.cat(parts) if parts else self._nothing())
+        return self._motion_of(torch.cat(parts)) if sum(map(len, parts)) else self._none
 
     def finish(self) -> Motion:
         """See `facetalk.talkers.base.Session.finish`."""
         if not self._samples and not len(self._waiting):
-            return self._motion_of(self._nothing())
+            return self._none
         return self._motion_of(self._step(self._waiting, last=True))
 
     def _step(self, samples: Float[Tensor, " samples"], last: bool = False) -> Float[Tensor, "frames n_expression"]:
@@ -82,7 +85,7 @@ class FeatureSession:
             certain = known - self._context
             soon = certain if self._ahead is None else int(self._samples / SAMPLE_RATE * FPS) - self._ahead
             stop = max(self._done, certain, min(soon, stop))
-        expression = self._decoded(heard, stop) if stop > self._done else self._nothing()
+        expression = self._decoded(heard, stop) if stop > self._done else self._none.expression
         self._done = stop
         past = max(0, min(stop - self._context, known) - self._first)
         self._rows, self._first = self._rows[past:].clone(), self._first + past
@@ -93,7 +96,3 @@ class FeatureSession:
         read = slice(max(self._first, self._done - self._context), min(self._first + len(heard), stop + self._context))
         rows = self._decode(heard[read.start - self._first : read.stop - self._first], read)
         return rows[self._done - read.start : stop - read.start]
-
-    def _nothing(self) -> Float[Tensor, "0 n_expression"]:
-        """No frames."""
-        return self._decode(torch.zeros(1, self._features.width), slice(0, 1))[:0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,7 +194,8 @@ class StyleTalk:
     @property
     def look_ahead_s(self) -> float:
         """See `facetalk.talkers.base.StreamingTalker.look_ahead_s`."""
-        return self._live_speech().look_ahead_s + self.generator.config.context / FPS
+        heard = self.speech.look_ahead_s if isinstance(self.speech, LiveFeatures) else math.inf
+        return heard + self.generator.config.context / FPS
 
     def start(
         self,
@@ -205,6 +207,8 @@ class StyleTalk:
         direction = direction or Direction()
         check_look_ahead(look_ahead_s)
         reject_unsupported(f"{self.name} in a stream", direction, [n for n in self.supported if n != "transcript"])
+        if not isinstance(self.speech, LiveFeatures):
+            raise UsageError(f"the talker {self.name} hears whole recordings, so that it cannot speak in a stream")
         code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
 
         @torch.no_grad()
@@ -214,16 +218,13 @@ class StyleTalk:
 
         def motion_of(expression: Tensor) -> Motion:
             motion = still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
-            return controlled(motion, direction.control)
+            return controlled(motion, direction.control, resting=True)
 
-        exact = look_ahead_s is None or look_ahead_s >= self.look_ahead_s
-        ahead = None if exact else round(look_ahead_s * FPS)
-        return FeatureSession(self._live_speech().start(), decode, motion_of, self.generator.config.context, ahead)
-
-    def _live_speech(self) -> LiveFeatures:
-        if not isinstance(self.speech, LiveFeatures):
-            raise UsageError(f"the talker {self.name} hears whole recordings, so that it cannot speak in a stream")
-        return self.speech
+        ahead = None  # all that counts
+        if look_ahead_s is not None and look_ahead_s < self.look_ahead_s:
+            ahead = round(look_ahead_s * FPS)
+        context = self.generator.config.context
+        return FeatureSession(self.speech.start(), decode, motion_of, len(ARKIT_NAMES), context, ahead)
 
     def _mixture(self, code: Float[Tensor, " style"], emotion: EmotionTrack | None, frames: slice) -> StyleMixture:
         """A style that moves towards those of the emotions: all the way at level 3, as an exaggeration of theirs."""

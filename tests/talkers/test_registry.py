@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from facetalk.audio.transcript import Transcript
 from facetalk.core.emotions import EMOTIONS, parse_emotions
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.weights import is_bundled, write_model
 from facetalk.motion.regions import RegionalControl
 from facetalk.talkers import registry
-from facetalk.talkers.base import Direction, EmotionalTalker, Talker, person_index, reject_unsupported
-from facetalk.talkers.registry import TALKERS, load_talker
+from facetalk.talkers.base import (
+    Direction,
+    EmotionalTalker,
+    StreamingTalker,
+    Talker,
+    person_index,
+    reject_unsupported,
+)
+from facetalk.talkers.registry import TALKERS, load_talker, streaming_talker
 from facetalk.talkers.styles import StyledTalker
-from tests.talkers.toys import Mumbler, toy_talker
+from tests.talkers.toys import Mumbler, listening_talker, toy_talker
 
 ASKED: dict[str, Direction] = {
     "style": Direction(style="happy"),
@@ -34,13 +43,14 @@ SUPPORTED = {
     "styletalk": STYLED,
     "mumbler": {"emotion"},
     "small": STYLED,
+    "listening": STYLED,
 }
 
 
-@pytest.fixture(params=[*TALKERS, "mumbler", "small"], scope="module")
+@pytest.fixture(params=[*TALKERS, "mumbler", "small", "listening"], scope="module")
 def talker(request: pytest.FixtureRequest) -> Talker:
-    """Each bundled talker, a toy of another kind, and an untrained StyleTalk."""
-    toys = {"mumbler": Mumbler, "small": toy_talker}
+    """Each bundled talker, a toy of another kind, and two untrained StyleTalks."""
+    toys = {"mumbler": Mumbler, "small": toy_talker, "listening": listening_talker}
     if request.param not in (*toys, *(name for name in TALKERS if is_bundled(name))):
         pytest.skip(f"the weights of {request.param} are not bundled")
     return toys[request.param]() if request.param in toys else load_talker(request.param)
@@ -77,6 +87,57 @@ def test_a_talker_rejects_by_name_what_it_does_not_support(talker: Talker, field
     else:
         with pytest.raises(UsageError, match=f"does not support {field}; it supports: "):
             talker.speak(speech(), ASKED[field])
+
+
+@pytest.mark.parametrize("size", [1, 1999, 10**6])
+def test_a_session_returns_the_frames_of_the_whole_recording(talker: Talker, size: int) -> None:
+    if not isinstance(talker, StreamingTalker) or talker.look_ahead_s == math.inf:
+        pytest.skip("needs whole recordings")
+    waveform = speech(0.11 if size == 1 else 3.03)
+    session = talker.start(Direction(strength=0.5))
+    parts = [session.feed(part) for part in waveform.split(size)]
+    motion = talker.speak(waveform, Direction(strength=0.5))
+    expression = torch.cat([part.expression for part in (*parts, session.finish())])
+    torch.testing.assert_close(expression, motion.expression, rtol=0, atol=1e-5)
+    assert not any(part.events for part in parts)
+
+
+def test_a_session_may_have_nothing_to_say(talker: Talker) -> None:
+    if not isinstance(talker, StreamingTalker) or talker.look_ahead_s == math.inf:
+        pytest.skip("needs whole recordings")
+    session = talker.start()
+    assert session.feed(torch.zeros(0)).num_frames == session.finish().num_frames == 0
+    with pytest.raises(InvalidValueError, match="not finite"):
+        talker.start().feed(torch.tensor([float("nan")]))
+
+
+@pytest.mark.parametrize("look_ahead_s", [0.0, 0.3])
+def test_a_session_with_little_look_ahead_is_late_by_that_much(talker: Talker, look_ahead_s: float) -> None:
+    if not isinstance(talker, StreamingTalker) or talker.look_ahead_s == math.inf:
+        pytest.skip("needs whole recordings")
+    waveform, results = speech(2.03), []
+    for size in (1600, 777, 10**6):
+        session, heard, frames = talker.start(look_ahead_s=look_ahead_s), 0, torch.zeros(0, 52)
+        for part in waveform.split(size):
+            heard += len(part)
+            frames = torch.cat([frames, session.feed(part).expression])
+            assert len(frames) == max(0, heard // 1600 * 3 - round(30 * look_ahead_s))
+        results.append(torch.cat([frames, session.finish().expression]))
+    assert len(results[0]) == 61
+    torch.testing.assert_close(results[0], results[1], rtol=0, atol=1e-6)
+    torch.testing.assert_close(results[0], results[2], rtol=0, atol=1e-6)
+
+
+def test_a_talker_that_needs_whole_recordings_is_refused_a_stream() -> None:
+    with pytest.raises(UsageError, match="needs whole recordings; talkers that speak while they listen: styletalk"):
+        streaming_talker(Mumbler())
+    with pytest.raises(UsageError, match="hears whole recordings"):
+        toy_talker().start()
+    with pytest.raises(UsageError, match="listening in a stream does not support transcript"):
+        listening_talker().start(Direction(transcript=Transcript(())))
+    for wrong in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="the look-ahead is"):
+            listening_talker().start(look_ahead_s=wrong)
 
 
 def test_a_styled_talker_has_a_code_for_every_name(talker: Talker) -> None:

@@ -11,26 +11,16 @@ from facetalk.io.audio import Waveform, read_waveform, write_wav
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.motion.gestures.registry import add_gestures
 from facetalk.networks import speech_encoder
-from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from facetalk.networks.styletalk import SpeechFeatures, StyleTalkGenerator, feature_blocks
+from facetalk.networks.styletalk import SpeechFeatures, feature_blocks
 from facetalk.talkers import styletalk
-from facetalk.talkers.styletalk import StyleTalk
 from tests.recipes.toy import ToyEncoder
-from tests.talkers.toys import SMALL, toy_talker
+from tests.talkers.toys import listening_talker, toy_talker
 
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     write_wav(tmp_path / "a.wav", 0.2 * torch.randn(16_000 * 5, generator=torch.Generator().manual_seed(0)))
     return tmp_path / "a.wav"
-
-
-def listening_talker() -> StyleTalk:
-    torch.manual_seed(0)
-    encoder = SpeechEncoder(SpeechEncoderConfig(width=8, dilations=(1, 2), hidden=3)).eval().requires_grad_(False)
-    generator = StyleTalkGenerator(SMALL, encoder.width).eval().requires_grad_(False)
-    generator.neutral_style[-104:] = 0.2
-    return StyleTalk(generator, encoder, head="toy", num_betas=3)
 
 
 def test_streamed_speech_gives_exactly_the_motion_of_the_whole(

@@ -12,6 +12,7 @@ from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import Waveform
 from facetalk.networks.motion_decoder import DecoderConfig
+from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from facetalk.networks.style_encoder import StyleEncoderConfig
 from facetalk.networks.styletalk import GeneratorConfig, StyleTalkGenerator
 from facetalk.talkers.base import Direction, reject_unsupported
@@ -60,6 +61,17 @@ class Loudness(ToyEncoder):
 
     def encode(self, waveform: torch.Tensor) -> torch.Tensor:
         return 3 * super().encode(waveform)
+
+
+def listening_talker() -> StyleTalk:
+    """An untrained StyleTalk with a small speech encoder, which can listen to a stream."""
+    torch.manual_seed(0)
+    config = SpeechEncoderConfig(width=8, dilations=(1, 2), hidden=3, level="running")
+    encoder = SpeechEncoder(config).eval().requires_grad_(False)
+    generator = StyleTalkGenerator(SMALL, encoder.width).eval().requires_grad_(False)
+    generator.neutral_style[-104:] = 0.2
+    styles = {"happy": generator.neutral_style + 0.25}
+    return StyleTalk(generator, encoder, name="listening", head="toy", num_betas=3, styles=styles)
 
 
 def toy_talker(head: str = "toy", num_betas: int = 3) -> StyleTalk:

@@ -6,17 +6,23 @@ without emotion, or as far as its range goes. A talker that does more by itself 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from facetalk.core.filters import all_pole
 from facetalk.motion.emotion.amounts import Amounts
 
 AROUND_FRAMES = 30
 """What a talker does by itself is measured over this many frames to either side, so that its words stay in motion."""
+
+PAST_FRAMES = 15.0
+"""The same where only the past is known: frames after which one counts 1/e."""
 
 Finish = Callable[[Float[Tensor, "_ channels"], slice], Float[Tensor, "_ channels"]]
 """What is done to rows of expression, and which frames they are."""
@@ -67,6 +73,38 @@ def with_amounts(
             break
         more = (more + short.clamp_min(0) / goal.clamp_min(1e-6)).clamp(max=_MOST_ADDED)
     return shown
+
+
+class AmountStream:
+    """Moves the channels of an emotional take that comes piece by piece by the table's amounts.
+
+    Unlike `with_amounts`, it measures what a talker does by itself over the second before each frame, weights no
+    phrases by their loudness, and does not correct the mean over the take: all of these need what comes later.
+    """
+
+    def __init__(self, amounts: Amounts) -> None:
+        self._amounts = amounts
+        self._memory: np.ndarray | None = None
+
+    def feed(
+        self,
+        without: Float[Tensor, "frames channels"],
+        own: Float[Tensor, "frames channels"],
+        levels: Float[Tensor, "frames emotions"],
+    ) -> Float[Tensor, "frames channels"]:
+        """The next frames, not limited to [0, 1]; arguments as for `with_amounts`."""
+        change = self._past_mean(own - without)
+        columns = self._amounts.characteristic(levels)
+        amounts = self._amounts.among(columns)
+        shown = own.clone()
+        shown[:, columns] += _lacking(_AIM * amounts.moved(levels), amounts.held(levels), change[:, columns])
+        return shown
+
+    def _past_mean(self, rows: Float[Tensor, "frames channels"]) -> Float[Tensor, "frames channels"]:
+        """Weighted mean of the rows up to each frame, of which older ones count less."""
+        counted = torch.cat([rows.new_ones(len(rows), 1), rows], 1).double().numpy()
+        summed, self._memory = all_pole(counted, 1.0, [-math.exp(-1 / PAST_FRAMES)], self._memory)
+        return torch.from_numpy(summed[:, 1:] / summed[:, :1]).to(rows)
 
 
 def local_mean(rows: Float[Tensor, "frames channels"]) -> Float[Tensor, "frames channels"]:

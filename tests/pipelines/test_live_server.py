@@ -1,0 +1,267 @@
+"""The server over loopback, with toys in place of the released models."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import io
+import json
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+import soundfile
+from aiohttp import web
+from pythonosc.osc_bundle import OscBundle
+from pythonosc.osc_message import OscMessage
+
+from facetalk.core.errors import MissingAssetError, UsageError
+from facetalk.head.channels import ARKIT_NAMES
+from facetalk.io.datagram_sender import address_of
+from facetalk.io.motion import read_motion
+from facetalk.pipelines import animate as pipeline
+from facetalk.pipelines.animate_jobs import AnimateOptions
+from facetalk.pipelines.live_access import TOKEN, Access
+from facetalk.pipelines.live_outputs import LiveOutputs
+from facetalk.pipelines.live_server import Limits, LiveServer, load_server
+from tests.pipelines.performers import use_toys
+from tests.pipelines.test_live import as_bytes, speech
+from tests.talkers.toys import listening_talker
+
+Use = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_toys(monkeypatch)
+    monkeypatch.setattr(pipeline, "load_talker", lambda name: listening_talker())
+
+
+def server(
+    access: Access | None = None, limits: Limits | None = None, outputs: LiveOutputs | None = None
+) -> LiveServer:
+    options = AnimateOptions(gestures="idle", laughter=0)
+    return load_server(options, 0.3, access or Access(), limits or Limits(), outputs or LiveOutputs())
+
+
+def serving(use: Use, live: LiveServer) -> None:
+    """Let a client use a server."""
+
+    async def run() -> None:
+        runner = web.AppRunner(live.app(), shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        try:
+            async with aiohttp.ClientSession() as client:
+                await asyncio.wait_for(use(client, f"http://127.0.0.1:{port}"), 60)
+        finally:
+            await runner.cleanup()
+
+    asyncio.run(run())
+
+
+async def received(stream: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
+    """All messages up to the end."""
+    return [json.loads(message.data) async for message in stream if message.type is aiohttp.WSMsgType.TEXT]
+
+
+def test_audio_and_frames_go_in_step() -> None:
+    async def use(client: aiohttp.ClientSession, address: str) -> None:
+        async with client.ws_connect(f"{address}/stream?seed=7&emotion=happy:2") as stream:
+            start = await stream.receive_json()
+            assert (start["event"], start["seed"], start["outputs"]) == ("start", 7, False)
+            await stream.send_bytes(as_bytes(speech(0.4)))
+            frames = [await stream.receive_json(timeout=20) for _ in range(3)]
+            assert [frame["frame"] for frame in frames] == [0, 1, 2], "before the stream has ended"
+            await stream.send_bytes(as_bytes(speech(0.6)))
+            await stream.send_str('{"event": "end"}')
+            *frames, end = await received(stream)
+        assert [frame["frame"] for frame in frames] == list(range(3, 30))
+        assert end == {"event": "end", "frames": 30, "seconds": 1.0}
+
+    serving(use, server())
+
+
+def test_a_recording_becomes_frames_a_table_or_a_motion_file(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, speech(1.0).numpy(), 16_000, format="WAV")
+
+    async def use(client: aiohttp.ClientSession, address: str) -> None:
+        for name in ("json", "csv", "npz"):
+            async with client.post(f"{address}/motion?format={name}&seed=2", data=file.getvalue()) as reply:
+                assert reply.status == 200
+                body = await reply.read()
+            (tmp_path / name).write_bytes(body)
+        async with client.get(f"{address}/") as reply:
+            assert (await reply.json())["stream"] == "/stream"
+
+    serving(use, server())
+    lines = [json.loads(line) for line in (tmp_path / "json").read_text().splitlines()]
+    assert (lines[0]["seed"], lines[-1]["frames"], len(lines)) == (2, 30, 32)
+    assert len((tmp_path / "csv").read_text().splitlines()) == 31
+    (tmp_path / "npz").rename(tmp_path / "a.npz")
+    motion = read_motion(tmp_path / "a.npz")
+    np.testing.assert_allclose(motion.expression[5], lines[6]["blendshapes"], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/", {"Host": "evil.example"}, 403),
+        ("/stream", {"Origin": "https://evil.example"}, 403),
+        ("/motion", {"Origin": "null"}, 403),
+        ("/", {"Origin": "http://localhost:3000"}, 200),
+        ("/nothing", {}, 404),
+        ("/stream", {}, 426),
+        ("/motion", {}, 405),
+    ],
+)
+def test_web_sites_and_wrong_requests_are_refused(path: str, headers: dict[str, str], status: int) -> None:
+    async def use(client: aiohttp.ClientSession, address: str) -> None:
+        async with client.get(address + path, headers=headers) as reply:
+            assert reply.status == status
+
+    serving(use, server(Access(origins=("http://localhost:3000",))))
+
+
+def test_a_server_for_other_computers_wants_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="other computers"):
+        Access(host="0.0.0.0")
+    monkeypatch.setenv(TOKEN, "short")
+    with pytest.raises(UsageError, match="16 are needed"):
+        Access.of_environment("0.0.0.0")
+    with pytest.raises(UsageError, match="is no origin"):
+        Access(origins=("localhost:3000/page",))
+    monkeypatch.setenv(TOKEN, "0123456789abcdef")
+    access = Access.of_environment("0.0.0.0")
+    assert access.refusal({"authorization": "Bearer 0123456789abcdef"}, {}) is None
+    assert access.refusal({}, {"token": "0123456789abcdef"}) is None
+    for wrong in ({}, {"authorization": "Bearer 0123456789abcdeg"}, {"authorization": "Bearer ü"}):
+        assert access.refusal(wrong, {}) == "the token is missing or wrong"
+
+
+def test_hostile_input_is_an_error_message_and_the_server_goes_on() -> None:
+    nan = np.full(4000, np.nan, np.float32).tobytes()
+    cases: list[tuple[str, bytes | str, str]] = [
+        ("", "no json", "a text message must be"),
+        ("", "[" * 900, "a text message must be"),
+        ("", '{"event": "end"}', ""),
+        ("?audio=wav", bytes(5000), "no WAV file"),
+        ("?audio=16000:f32le", nan, "not numbers"),
+    ]
+
+    async def use(client: aiohttp.ClientSession, address: str) -> None:
+        for query, data, reason in cases:
+            async with client.ws_connect(f"{address}/stream{query}") as stream:
+                await (stream.send_bytes(data) if isinstance(data, bytes) else stream.send_str(data))
+                *_, last = await received(stream)
+            assert reason in last.get("error", ""), query
+        async with client.ws_connect(f"{address}/stream") as stream:
+            await stream.send_bytes(bytes(1 << 20 | 1))
+            assert [message["event"] for message in await received(stream)] == ["start"]
+            assert stream.close_code == 1009
+        async with client.ws_connect(f"{address}/stream") as stream:
+            await stream.receive()
+            await stream.close()  # in the middle
+        for query in ("audio=x", "emotion=hungry", "seed=-1", "emotion=/etc/passwd"):
+            async with client.get(f"{address}/stream?{query}") as reply:
+                assert reply.status == 400 and "error" in await reply.json()
+        for body, status in ((b"", 400), (bytes(999), 400), (bytes(5000), 413)):
+            async with client.post(f"{address}/motion", data=body) as reply:
+                assert reply.status == status, await reply.text()
+        async with client.post(f"{address}/motion?format=exe", data=b"") as reply:
+            assert reply.status == 400
+        async with client.get(f"{address}/") as reply:
+            assert (await reply.json())["sessions"] == 0
+
+    serving(use, server(limits=Limits(upload_bytes=4000)))
+
+
+def test_there_are_so_many_streams_and_none_that_is_idle() -> None:
+    async def use(client: aiohttp.ClientSession, address: str) -> None:
+        async with client.ws_connect(f"{address}/stream") as stream:
+            assert (await stream.receive_json())["event"] == "start"
+            async with client.get(f"{address}/stream") as reply:
+                assert reply.status == 503
+            (last,) = await received(stream)
+            assert "no audio came for 0.3 s" in last["error"]
+
+    serving(use, server(limits=Limits(sessions=1, idle_s=0.3)))
+
+
+def test_receivers_of_live_link_face_and_vmc_get_every_frame() -> None:
+    with closing(_receiver()) as link, closing(_receiver()) as vmc:
+        to_link, to_vmc = (f"127.0.0.1:{receiver.getsockname()[1]}" for receiver in (link, vmc))
+
+        async def use(client: aiohttp.ClientSession, address: str) -> None:
+            async with client.ws_connect(f"{address}/stream") as stream:
+                await stream.send_bytes(as_bytes(speech(0.5)))
+                await stream.send_str('{"event": "end"}')
+                messages = await received(stream)
+                assert messages[0]["outputs"] is True
+                frames.extend(messages[1:-1])
+
+        frames: list[dict[str, Any]] = []
+        serving(use, server(outputs=LiveOutputs(to_link, to_vmc)))
+        shown = [_live_link(link.recv(2000)) for _ in range(15)]
+        messages: list[tuple[str, list[Any]]] = []
+        while len(messages) < 15 * (52 + 3):
+            messages += _osc(vmc)
+    for number, (frame, (at, values)) in enumerate(zip(frames, shown, strict=True)):
+        assert at == number
+        np.testing.assert_allclose(values[:52], frame["blendshapes"], atol=1e-5)
+        np.testing.assert_allclose(values[52:55], frame["head"], atol=1e-5)
+    applied = [index for index, (address, _) in enumerate(messages) if address == "/VMC/Ext/Blend/Apply"]
+    assert len(applied) == 15
+    first = dict(parameters for address, parameters in messages[: applied[0]] if address == "/VMC/Ext/Blend/Val")
+    assert first["JawOpen"] == pytest.approx(frames[0]["blendshapes"][ARKIT_NAMES.index("jawOpen")], abs=1e-5)
+    assert len(first) == 52
+
+
+def _receiver() -> socket.socket:
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    receiver.settimeout(5)
+    return receiver
+
+
+def _live_link(data: bytes) -> tuple[int, tuple[float, ...]]:
+    """Number and values of a frame: what a receiver of Live Link Face reads."""
+    assert data[0] == 6
+    place = 1
+    for _ in ("device", "subject"):
+        (length,) = struct.unpack_from(">i", data, place)
+        text = data[place + 4 : place + 4 + length].decode()
+        place += 4 + length
+    assert text == "facetalk"
+    number, _, numerator, denominator, count = struct.unpack_from(">ifiiB", data, place)
+    assert (numerator, denominator, count) == (30, 1, 61)
+    return number, struct.unpack_from(">61f", data, place + 17)
+
+
+def _osc(receiver: socket.socket) -> list[tuple[str, list[Any]]]:
+    """The messages of the next bundle."""
+    return [(part.address, part.params) for part in OscBundle(receiver.recv(2000)) if isinstance(part, OscMessage)]
+
+
+def test_a_server_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.delitem(sys.modules, "facetalk.pipelines.live_server")
+    with pytest.raises(MissingAssetError, match=r"pip install 'facetalk\[serve\]'"):
+        importlib.import_module("facetalk.pipelines.live_server")
+
+
+def test_addresses_are_read() -> None:
+    assert address_of("127.0.0.1:9000", 1) == ("127.0.0.1", 9000)
+    assert address_of("host", 1) == ("host", 1)
+    for wrong in ("", ":80", "host:", "host:x", "host:70000", "host:0"):
+        with pytest.raises(UsageError, match="is no address"):
+            LiveOutputs(wrong)
