@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from facetalk.core.config import check_ranges
 from facetalk.core.emotions import EMOTIONS, NEUTRAL, emotion_named
+from facetalk.core.errors import UsageError
 from facetalk.core.spans import Span
 from facetalk.core.timing import FPS
 from facetalk.head.channels import ARKIT_NAMES
@@ -83,7 +84,10 @@ class EmoTalkConfig:
             if not names or len(set(names)) < len(names):
                 raise ValueError("sounds and emotions must name at least one emotion each, and none twice")
         for name in self.sounds:
-            emotion_named(name)
+            try:
+                emotion_named(name)
+            except UsageError as error:
+                raise ValueError(f"sounds: {error}") from None
         unknown = [name for name in self.emotions if name not in EMOTIONS]
         if unknown or NEUTRAL not in self.emotions:
             found = unknown[0] if unknown else f"no {NEUTRAL}"

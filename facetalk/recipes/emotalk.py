@@ -17,7 +17,8 @@ from facetalk.core.config import check_ranges, plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.dataset import read_example, read_motion_example
 from facetalk.data.emotional import UNKNOWN, Shown, emotional_faces, felt
-from facetalk.data.manifest import Clip, read_clips, read_manifest
+from facetalk.data.manifest import Clip, read_clips, split_by_speaker
+from facetalk.data.speech import read_recordings
 from facetalk.data.split import split_clips
 from facetalk.head.channels import ARKIT_NAMES, IDLE_NAMES, indices
 from facetalk.io.audio import read_waveform
@@ -319,6 +320,7 @@ def _entropy(logits: Float[Tensor, "batch classes"], known: Tensor) -> Tensor:
 def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTask:
     """Read the clips and recordings, give each recording motion, and build the network."""
     clips = read_clips(data_dir, "emotalk")
+    spoken, spoken_held = acted_recordings(config.data)
     assets = load_head_assets(config.head)
     if not assets.shape.is_arkit:
         raise UsageError(f"EmoTalk moves the 52 ARKit channels, which the head {config.head} does not have")
@@ -329,19 +331,13 @@ def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTa
     kept = [example for clip in train for example in read_clip(clip, source, speech, config)]
     held = [read_clip(clip, source, speech, config)[0] for clip in validation if clip.has_audio]
     recordings: list[EmotionalExample] = []
-    spoken: list[Clip] = []
-    if config.data.recordings:
-        spoken, spoken_held = split_clips(read_manifest(Path(config.data.recordings)), config.data.dev_speakers)
+    if spoken:
         teacher = load_talker(config.data.teacher)
         recordings, judged = (
             [read_recording(clip, source, speech, teacher) for clip in group if felt(clip.label)]
             for group in (spoken, spoken_held)
         )
         held += judged
-        if not recordings:
-            raise FacetalkError(
-                f"data.recordings={config.data.recordings}: no recording has a label that names an emotion"
-            )
     _warn_of_labels([*train, *spoken])
     faces = emotional_faces(Shown(e.clip.speaker, e.clip.label, e.expression) for e in kept if e.weight >= 0)
     lips = LipGeometry(assets)
@@ -354,6 +350,17 @@ def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTa
         own_fronts=encoders is not None,
     )
     return EmoTalkTask(config, EmoTalkNetwork(sizes, source.width, encoders), lips, sampler, held)
+
+
+def acted_recordings(config: EmoTalkDataConfig) -> tuple[list[Clip], list[Clip]]:
+    """Recordings to train on, and those of the speakers that are kept for validation; none where no folder is named."""
+    if not config.recordings:
+        return [], []
+    train, validation = split_by_speaker(read_recordings(Path(config.recordings)), config.dev_speakers)
+    if not any(felt(clip.label) for clip in train):
+        speakers = "a label that names an emotion" if train else "a speaker beside those of data.dev_speakers"
+        raise FacetalkError(f"data.recordings={config.recordings}: no recording has {speakers}")
+    return train, validation
 
 
 def _warn_of_labels(clips: Sequence[Clip]) -> None:

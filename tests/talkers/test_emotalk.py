@@ -71,7 +71,7 @@ def test_emotions_and_people_change_the_face(talker: EmoTalk) -> None:
     assert not torch.equal(happy, someone)
     with pytest.raises(UsageError, match="unknown person"):
         talker.speak(waveform, Direction(person="4"))
-    with pytest.raises(UsageError, match="does not support style"):
+    with pytest.raises(UsageError, match="does not support --style; it supports: --emotion, --person"):
         talker.speak(waveform, Direction(style="happy"))
 
 

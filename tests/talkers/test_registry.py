@@ -14,7 +14,7 @@ from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.weights import is_bundled, write_model
 from facetalk.motion.regions import RegionalControl
 from facetalk.talkers import registry
-from facetalk.talkers.base import Direction, EmotionalTalker, Talker, person_index, reject_unsupported
+from facetalk.talkers.base import OPTIONS, Direction, EmotionalTalker, Talker, person_index, reject_unsupported
 from facetalk.talkers.registry import TALKERS, load_talker
 from facetalk.talkers.styles import StyledTalker
 from tests.talkers.toys import Mumbler, toy_talker
@@ -75,7 +75,7 @@ def test_a_talker_rejects_by_name_what_it_does_not_support(talker: Talker, field
         direction = Direction(style="neutral") if field == "style" else ASKED[field]
         assert talker.speak(speech(), direction).num_frames == 24
     else:
-        with pytest.raises(UsageError, match=f"does not support {field}; it supports: "):
+        with pytest.raises(UsageError, match=f"does not support {OPTIONS[field]}; it supports: "):
             talker.speak(speech(), ASKED[field])
 
 
