@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facetalk.audio.phonemes import PHONEMES
+from facetalk.audio.sound_synthesis import synthesize_sound
 from facetalk.core.config import check_ranges, plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.dataset import read_example, read_motion_example
@@ -31,6 +32,7 @@ from facetalk.networks.emotalk import (
     ContentCritics,
     EmoTalkConfig,
     EmoTalkNetwork,
+    EmotionTeacher,
     windowed,
 )
 from facetalk.networks.registry import load_speech
@@ -40,7 +42,9 @@ from facetalk.networks.wav2vec import Wav2VecEncoder
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.emotalk import evaluate_emotalk, voiced
 from facetalk.recipes.parts.average_styles import LIP_OPENING_CHANNELS
+from facetalk.recipes.parts.emotion_head import EmotionHeadConfig, KnownVoice, fit_emotion_head
 from facetalk.recipes.parts.emotional_data import (
+    ORDINARY,
     ORDINARY_LABELS,
     EmoTalkBatch,
     EmoTalkDataConfig,
@@ -118,6 +122,8 @@ class EmoTalkTrainingConfig(RunConfig):
     level_dropout: float = 0.2
     """How often the level of an example is not told."""
     optim: OptimConfig = field(default_factory=OptimConfig)
+    voice_head: EmotionHeadConfig = field(default_factory=EmotionHeadConfig)
+    """The classifier of emotions, which is fitted after training."""
     data: EmoTalkDataConfig = field(default_factory=EmoTalkDataConfig)
     network: EmoTalkConfig = field(default_factory=EmoTalkConfig)
     loss_weights: EmoTalkLossWeights = field(default_factory=EmoTalkLossWeights)
@@ -137,6 +143,7 @@ class TrainedEmoTalk(nn.Module):
         super().__init__()
         self.network = network
         config = network.config
+        self.teacher = EmotionTeacher(config.emotion.width, len(config.sounds), config.dropout)
         self.critics = ContentCritics(config.content_width, len(PHONEMES), len(config.sounds))
 
 
@@ -150,6 +157,7 @@ class EmoTalkTask:
         lips: LipGeometry,
         sampler: EmotionalSampler,
         validation: Sequence[EmotionalExample],
+        sounds: Sequence[Float[Tensor, "frames features"]] = (),
     ) -> None:
         """Set the units of the network's input and output to those of the training clips.
 
@@ -159,11 +167,12 @@ class EmoTalkTask:
             lips: measures the mouth.
             sampler: of the training clips and recordings.
             validation: clips and recordings of other speakers.
+            sounds: rows of what is no speech.
         """
         self.config = config
         self.model = TrainedEmoTalk(network)
         self.lips, self.fixed_modules = lips, (lips,)
-        self.sampler, self.validation = sampler, validation
+        self.sampler, self.validation, self.sounds = sampler, validation, sounds
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
         network.gap_dirs.copy_(lips.curve_dirs[:, 0])
         heard = torch.cat([example.rows for example in (*sampler.clips, *sampler.spoken)])
@@ -239,13 +248,13 @@ class EmoTalkTask:
 
     def validate(self) -> dict[str, float]:
         """Metrics on the validation speakers; empty if there are none."""
-        self._set_amplitude()
+        self._finish()
         network = self.model.network
         return evaluate_emotalk(network, self.lips, self.validation, self.sampler) if self.validation else {}
 
     def export(self, run_dir: Path) -> None:
         """Write the model's folder."""
-        self._set_amplitude()
+        self._finish()
         network = self.model.network
         described = {"head": self.config.head, "speech": self.config.speech}
         described |= {"num_features": len(network.feature_mean), "network": plain(network.config)}
@@ -256,7 +265,7 @@ class EmoTalkTask:
         network = self.model.network
         if voices is None:
             return network.mean.new_zeros(())
-        logits = network.classify(network.feel(voices.rows))
+        logits = self.model.teacher(network.feel(voices.rows))
         return _entropy(logits.sounds, voices.sound) + _entropy(logits.levels, voices.strength)
 
     def _decoded(
@@ -285,6 +294,15 @@ class EmoTalkTask:
         shown = predicted * network.spread + network.mean
         curves, true_curves = self.lips.curves(shown), self.lips.curves(expression)
         return decorrelation(curves, true_curves, weight, MIN_GAP_MM)
+
+    def _finish(self) -> None:
+        """Fit the classifier of the voice, then set the amplitude: the mouth depends on the levels that are heard."""
+        sampler = self.sampler
+        voices = [KnownVoice(e.rows, sampler.sound_of(e), sampler.strength_of(e)) for e in sampler.spoken]
+        ordinary = sampler.sounds.get(ORDINARY, UNKNOWN)
+        voices += [KnownVoice(rows, ordinary, UNKNOWN) for rows in self.sounds]
+        fit_emotion_head(self.model.network, voices, self.config.voice_head)
+        self._set_amplitude()
 
     @torch.no_grad()
     def _set_amplitude(self) -> None:
@@ -349,7 +367,15 @@ def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTa
         num_persons=len(sampler.persons),
         own_fronts=encoders is not None,
     )
-    return EmoTalkTask(config, EmoTalkNetwork(sizes, source.width, encoders), lips, sampler, held)
+    rows = [_heard(waveform, source, speech)[:, 1:] for waveform in _sounds(config)]
+    return EmoTalkTask(config, EmoTalkNetwork(sizes, source.width, encoders), lips, sampler, held, rows)
+
+
+def _sounds(config: EmoTalkTrainingConfig) -> Iterator[Float[Tensor, " samples"]]:
+    """What the voice's classifier is to take for ordinary, if it has such a class."""
+    generator = torch.Generator().manual_seed(config.loop.seed)
+    for _ in range(config.voice_head.num_sounds if ORDINARY in config.network.sounds else 0):
+        yield synthesize_sound(generator)
 
 
 def acted_recordings(config: EmoTalkDataConfig) -> tuple[list[Clip], list[Clip]]:

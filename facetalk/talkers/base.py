@@ -150,7 +150,7 @@ class EmotionListener(Protocol):
     """Tells from a voice how it feels."""
 
     def hear_emotion(self, waveform: Waveform) -> Float[Tensor, "frames emotions"]:
-        """Probability of each of `core.emotions.EMOTIONS` in each frame.
+        """Probability of each of `core.emotions.EMOTIONS` around each frame; neutral where nobody speaks.
 
         Args:
             waveform: mono speech at 16 kHz, of any length.
