@@ -183,10 +183,9 @@ def over_speech(
         speaking: whether somebody speaks, 0 to 1.
     """
     share = local_mean(speaking[:, None])
-    means = local_mean(probability * speaking[:, None]) / share.clamp_min(1e-3)
     counts = (share / ENOUGH_SPEECH).clamp(max=1)
-    means = means * counts
-    means[:, EMOTIONS.index(NEUTRAL)] += 1 - counts[:, 0]
+    means = counts * local_mean(probability * speaking[:, None]) / share.clamp_min(1e-3)
+    means[:, EMOTIONS.index(NEUTRAL)] += 1 - means.sum(1)
     return means
 
 
