@@ -15,7 +15,7 @@ from facetalk.talkers.registry import load_talker
 BUNDLED = "emotalk"
 """Weights that hear the emotion for talkers that do not."""
 
-DOUBTFUL, CERTAIN = 0.35, 0.65
+DOUBTFUL, CERTAIN = 0.2, 0.4
 """Probability up to which an emotion is not shown, and from which on it is shown at the default level."""
 
 STEP_FRAMES = 6
