@@ -41,11 +41,12 @@ def emotion_of_voice(probability: Float[Tensor, "frames emotions"]) -> EmotionTr
     """The emotion that is shown for one that is heard.
 
     Below `DOUBTFUL` an emotion has the level 0, so that ordinary speech stays neutral; up to `CERTAIN` the level rises
-    to the default one.
+    to the default one, which is that of mixtures in sum.
 
     Args:
         probability: of each emotion in each frame at 30 fps.
     """
     levels = DEFAULT_LEVEL * ((probability[::STEP_FRAMES] - DOUBTFUL) / (CERTAIN - DOUBTFUL)).clamp(0, 1)
     levels[:, EMOTIONS.index("neutral")] = 0
+    levels *= (DEFAULT_LEVEL / levels.sum(1, keepdim=True)).clamp(max=1)
     return EmotionTrack(frame_times(len(probability), FPS)[::STEP_FRAMES], levels)
