@@ -46,8 +46,9 @@ class LinearClassifier:
         totals = torch.zeros(num_classes).index_add(0, classes, shares)
         weight = shares / totals[classes].clamp_min(1e-12)
         weight = weight / weight.sum()
-        mean = (weight[:, None] * rows).sum(0)
-        spread = (weight[:, None] * (rows - mean).square()).sum(0).sqrt().clamp_min(least_spread)
+        mean = (shares[:, None] * rows).sum(0) / shares.sum()
+        variance = (shares[:, None] * (rows - mean).square()).sum(0) / shares.sum()
+        spread = variance.sqrt().clamp_min(least_spread)
         classifier = cls(mean, spread, nn.Linear(rows.shape[1], num_classes))
         scaled = (rows - mean) / spread
         with torch.enable_grad():
