@@ -123,9 +123,14 @@ def emotion_named(word: str) -> str:
     name = _NAMED.get(word.strip().lower())
     if name is None:
         near = difflib.get_close_matches(word.strip().lower()[:40], _NAMED, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(EMOTIONS)}"
+        hint = f"did you mean {_explained(near[0])}?" if near else f"known: {', '.join(EMOTIONS)}"
         raise UsageError(f"unknown emotion {word.strip()[:40]!r}; {hint}")
     return name
+
+
+def _explained(word: str) -> str:
+    """A word, with the emotion that it stands for."""
+    return word if word in EMOTIONS else f"{word} ({_NAMED[word]})"
 
 
 def level_row(levels: Mapping[str, float]) -> Float[Tensor, " emotions"]:
@@ -168,6 +173,8 @@ def parse_emotions(text: str) -> EmotionTrack:
     if not all(piece[0] for piece in named):
         raise UsageError(f"cannot read the emotion {text[:80]!r}; write it as happy, happy:2 or happy:1,sad:0.5")
     bare = [piece[0] for piece in named if len(piece) == 1]
+    if any(piece.isdecimal() for piece in bare):
+        raise UsageError(f"cannot read the emotion {text[:80]!r}; numbers have a decimal point, as in happy:1.5")
     if bare and len(bare) < len(named):
         raise UsageError(
             f"the emotion {bare[0][:40]!r} has no level while others have one; write it as {bare[0][:40]}:1"

@@ -21,6 +21,7 @@ _MOST_LEVELS = 20
 _MOST_DIGITS = 20
 MOST_JSON_CHARACTERS = 1 << 22
 _MOST_JSON_LEVELS = 100
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]{0,20},[0-9]{1,20}")
 _JSON_SIGNS = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 
@@ -79,7 +80,8 @@ def parse_number(text: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise FacetalkError(f"{where} is {text[:40]!r}, not a finite number")
+        hint = f"; write {text.strip().replace(',', '.')}" if _DECIMAL_COMMA.fullmatch(text.strip()) else ""
+        raise FacetalkError(f"{where} is {text[:40]!r}, not a finite number{hint}")
     return value
 
 

@@ -27,7 +27,7 @@ from facetalk.audio.articulation import MOUTH_CURVES, articulation
 from facetalk.audio.phonemes import PHONEME_IDS, Phoneme, frame_labels
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.timing import SAMPLE_RATE, frame_times, resample
-from facetalk.data.manifest import MANIFEST, Clip
+from facetalk.data.manifest import MANIFEST, Clip, read_manifest
 from facetalk.io.audio import read_waveform
 from facetalk.io.files import replacing
 from facetalk.io.npy import ArrayFileError, read_npy
@@ -82,6 +82,26 @@ def require_corpus(folder: Path) -> None:
     """Raise UsageError if a folder is not a speech folder."""
     if not (folder / MANIFEST).is_file():
         raise UsageError(f"{folder} has no {MANIFEST}; make the folder with facetalk.workshop.speech.corpus first")
+
+
+def read_recordings(folder: Path) -> tuple[Clip, ...]:
+    """The recordings that the option `data.recordings` of a recipe names, all of which exist.
+
+    Raises:
+        FacetalkError: the folder or one of its recordings is missing, or its manifest cannot be read.
+    """
+    where = f"data.recordings={folder}"
+    if not (folder / MANIFEST).is_file():
+        found = f"it has no {MANIFEST}" if folder.is_dir() else "there is no such folder"
+        raise FacetalkError(
+            f"{where}: {found}; give a folder of WAV files with a {MANIFEST} that has the columns name, speaker, label "
+            "and text"
+        )
+    recordings = read_manifest(folder)
+    missing = [clip.audio_path for clip in recordings if not clip.has_audio]
+    if missing:
+        raise FacetalkError(f"{where}: {len(missing)} of {len(recordings)} recordings are missing, like {missing[0]}")
+    return recordings
 
 
 def add_to_manifest(folder: Path, prefix: str, speaker: str, names: Sequence[str]) -> None:

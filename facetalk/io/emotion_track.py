@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
-from facetalk.core.emotions import DEFAULT_LEVEL, EmotionTrack, emotion_named, level_row, parse_emotions
+from facetalk.core.emotions import (
+    DEFAULT_LEVEL,
+    EMOTIONS,
+    MAX_LEVEL,
+    NEUTRAL,
+    EmotionTrack,
+    emotion_named,
+    level_row,
+    parse_emotions,
+)
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.text_values import parse_number
 from facetalk.io.media import checked_file
@@ -21,6 +34,7 @@ COLUMNS = ("seconds", "emotion", "level")
 _MOST_BYTES = 16 << 20
 _MOST_ROWS = 200_000
 _MOST_S = 24 * 3600.0
+_SLACK = 1e-5
 
 
 def emotion_track(asked: str | Path | EmotionTrack) -> EmotionTrack | None:
@@ -37,7 +51,26 @@ def emotion_track(asked: str | Path | EmotionTrack) -> EmotionTrack | None:
         return asked
     if isinstance(asked, Path) or is_track_file(asked):
         return read_emotion_track(Path(asked))
-    return None if is_auto(asked) else parse_emotions(asked)
+    if is_auto(asked):
+        return None
+    try:
+        return parse_emotions(asked)
+    except UsageError:
+        _refuse_files(asked)
+        raise
+
+
+def _refuse_files(asked: str) -> None:
+    """Say what is wrong with a text that names no emotion but looks like `auto`, a file or a folder."""
+    if AUTO in (part.partition(":")[0].strip().lower() for part in asked.split(",")):
+        raise UsageError(f"cannot read the emotion {asked[:80]!r}; {AUTO} stands alone: the voice sets the levels too")
+    ends_like_a_file = re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]{0,5}", Path(asked).suffix) is not None
+    # Not Path.exists and Path.is_dir, which raise where a name is too long.
+    if os.path.exists(asked) or os.sep in asked or ends_like_a_file:  # noqa: PTH110
+        kind = "a folder" if os.path.isdir(asked) else "neither an emotion nor a file that ends in .csv"  # noqa: PTH112
+        raise UsageError(
+            f"{asked[:200]!r} is {kind}; a track of emotions is a CSV file with the columns {', '.join(COLUMNS)}"
+        )
 
 
 def is_auto(asked: object) -> bool:
@@ -62,25 +95,46 @@ def read_emotion_track(path: Path) -> EmotionTrack:
     Raises:
         FacetalkError: the file is missing, or not such a table; with the line that is wrong.
     """
-    points: dict[float, dict[str, float]] = {}
-    for number, seconds, name, level in _entries(path):
-        where = f"{path}, line {number}"
-        if points and seconds < next(reversed(points)):
-            raise FacetalkError(f"{where}: {seconds:g} s comes after a later time; sort the rows by their seconds")
-        mixture = points.setdefault(seconds, {})
-        if name in mixture:
-            raise FacetalkError(f"{where}: {name} occurs twice at {seconds:g} s")
-        mixture[name] = level
-        if sum(mixture.values()) > 0:
-            _checked(mixture, where)
-    if not points:
+    entries = list(_entries(path))
+    if not entries:
         raise FacetalkError(f"{path} has no rows")
-    levels = torch.stack([level_row(mixture) for mixture in points.values()])
-    return EmotionTrack(torch.tensor(list(points), dtype=torch.float64), levels)
+    lines, seconds, emotions, levels = zip(*entries, strict=True)
+    rows = torch.tensor(seconds, dtype=torch.float64)
+    back = torch.nonzero(rows.diff() < 0)
+    if len(back):
+        late = int(back[0]) + 1
+        raise FacetalkError(
+            f"{path}, line {lines[late]}: {seconds[late]:g} s comes after a later time; sort the rows by their seconds"
+        )
+    times, places = torch.unique_consecutive(rows, return_inverse=True)
+    cells = places * len(EMOTIONS) + torch.tensor(emotions)
+    twice = _repeated(cells)
+    if twice is not None:
+        raise FacetalkError(
+            f"{path}, line {lines[twice]}: {EMOTIONS[emotions[twice]]} occurs twice at {seconds[twice]:g} s"
+        )
+    table = torch.zeros(len(times) * len(EMOTIONS)).index_put((cells,), torch.tensor(levels)).view(len(times), -1)
+    table[:, EMOTIONS.index(NEUTRAL)] = 0
+    sums = table.sum(1)
+    over = torch.nonzero(sums > MAX_LEVEL + _SLACK)
+    if len(over):
+        last = int(torch.nonzero(places == over[0])[-1])
+        raise FacetalkError(
+            f"{path}, line {lines[last]}: the levels of the emotions sum to {float(sums[over[0]]):g}; at most "
+            f"{MAX_LEVEL:g} can be shown"
+        )
+    return EmotionTrack(times, table)
 
 
-def _entries(path: Path) -> Iterator[tuple[int, float, str, float]]:
-    """Number of the line, seconds, emotion and level of each row."""
+def _repeated(cells: Int64[Tensor, " rows"]) -> int | None:
+    """The first row whose cell an earlier row has; None if there is none."""
+    order = torch.argsort(cells, stable=True)
+    same = order[1:][cells[order].diff() == 0]
+    return int(same.min()) if len(same) else None
+
+
+def _entries(path: Path) -> Iterator[tuple[int, float, int, float]]:
+    """Number of the line, seconds, index of the emotion and level of each row."""
     rows = _rows(path)
     number, header = next(rows, (1, []))
     columns = [name.strip().lower() for name in header]
@@ -88,29 +142,29 @@ def _entries(path: Path) -> Iterator[tuple[int, float, str, float]]:
         raise FacetalkError(
             f"{path} has the columns {', '.join(columns)[:80] or '(none)'}; it must have {', '.join(COLUMNS)}"
         )
+    places = {name: columns.index(name) for name in columns}
     for number, row in rows:
         where = f"{path}, line {number}"
         if len(row) != len(columns):
-            raise FacetalkError(f"{where}: {len(row)} fields, not {len(columns)}")
-        cells = {column: cell.strip() for column, cell in zip(columns, row, strict=True)}
-        seconds = parse_number(cells["seconds"], f"{where}: seconds")
+            raise FacetalkError(f"{where}: {len(row)} fields, not {len(columns)}{_comma_hint(row)}")
+        seconds = parse_number(row[places["seconds"]].strip(), f"{where}: seconds")
         if not 0 <= seconds <= _MOST_S:
             raise FacetalkError(f"{where}: {seconds:g} s; times are from 0 to {_MOST_S:g} s")
-        text = cells.get("level", "")
+        text = row[places["level"]].strip() if "level" in places else ""
         level = parse_number(text, f"{where}: level") if text else DEFAULT_LEVEL
         try:
-            name = emotion_named(cells["emotion"])
+            name = emotion_named(row[places["emotion"]])
+            if not 0 <= level <= MAX_LEVEL:
+                level_row({name: level})
         except UsageError as error:
             raise FacetalkError(f"{where}: {error}") from None
-        _checked({name: level}, where)
-        yield number, seconds, name, level
+        yield number, seconds, EMOTIONS.index(name), level
 
 
-def _checked(levels: dict[str, float], where: str) -> None:
-    try:
-        level_row(levels)
-    except UsageError as error:
-        raise FacetalkError(f"{where}: {error}") from None
+def _comma_hint(row: Sequence[str]) -> str:
+    """Advice for a row with more numbers than there are columns for."""
+    numbers = sum(cell.strip().isdecimal() for cell in row)
+    return "; write decimals with a point" if numbers > 2 else ""
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

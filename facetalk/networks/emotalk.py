@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from facetalk.core.config import check_ranges
 from facetalk.core.emotions import EMOTIONS, NEUTRAL, emotion_named
+from facetalk.core.errors import UsageError
 from facetalk.core.spans import Span
 from facetalk.core.timing import FPS
 from facetalk.head.channels import ARKIT_NAMES
@@ -83,7 +84,10 @@ class EmoTalkConfig:
             if not names or len(set(names)) < len(names):
                 raise ValueError("sounds and emotions must name at least one emotion each, and none twice")
         for name in self.sounds:
-            emotion_named(name)
+            try:
+                emotion_named(name)
+            except UsageError as error:
+                raise ValueError(f"sounds: {error}") from None
         unknown = [name for name in self.emotions if name not in EMOTIONS]
         if unknown or NEUTRAL not in self.emotions:
             found = unknown[0] if unknown else f"no {NEUTRAL}"
@@ -182,10 +186,13 @@ class EmoTalkNetwork(nn.Module):
         self.to_emotion = nn.Sequential(nn.Linear(width, config.emotion_width), nn.ReLU())
         self.level = nn.Linear(NUM_LEVELS, config.level_width)
         self.person = nn.Linear(config.num_persons, config.person_width)
-        self.classifier = _classifier(2 * hidden, hidden, len(config.sounds) + NUM_LEVELS, config.dropout)
+        self.classifier = nn.Linear(2 * hidden, len(config.sounds) + NUM_LEVELS).requires_grad_(False)
+        """Tells emotion and level; fitted when the encoder is trained. Until then all are equally likely."""
         self.asked = nn.Parameter(0.02 * torch.randn(len(config.emotions), hidden))
         """What the emotion encoder would say of each emotion that is asked for by name."""
         self.decoder = GuidedDecoder(config)
+        nn.init.zeros_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)
         channels = len(ARKIT_NAMES)
         self.register_buffer("feature_mean", torch.zeros(num_features))
         self.register_buffer("feature_std", torch.ones(num_features))
@@ -216,10 +223,7 @@ class EmoTalkNetwork(nn.Module):
 
     def classify(self, emotion: Float[Tensor, "batch frames hidden"]) -> EmotionLogits:
         """Emotion and level of the whole input, from mean and standard deviation of the hidden states."""
-        variance = emotion.var(1, correction=0)
-        pooled = torch.cat([emotion.mean(1), variance.clamp_min(_EPSILON).sqrt()], 1)
-        sounds, levels = self.classifier(pooled).split([len(self.config.sounds), NUM_LEVELS], 1)
-        return EmotionLogits(sounds, levels)
+        return _logits(self.classifier(pooled(emotion)))
 
     def decode(
         self,
@@ -247,8 +251,7 @@ class EmoTalkNetwork(nn.Module):
 
     def classify_frames(self, emotion: Float[Tensor, "1 frames hidden"]) -> EmotionLogits:
         """Like `classify`, from the frames around each frame of one input: up to `REACH_FRAMES` to either side."""
-        sounds, levels = self.classifier(windowed(emotion)[0]).split([len(self.config.sounds), NUM_LEVELS], 1)
-        return EmotionLogits(sounds, levels)
+        return _logits(self.classifier(windowed(emotion)[0]))
 
     @torch.no_grad()
     def perform(
@@ -373,6 +376,31 @@ class ContentCritics(nn.Module):
         return self.to_sounds(GradientReversal.apply(pooled))
 
 
+class EmotionTeacher(nn.Module):
+    """What teaches the emotion encoder to tell emotions and levels apart; used in training only."""
+
+    def __init__(self, hidden: int, num_sounds: int, dropout: float) -> None:
+        super().__init__()
+        # Means over a recording differ far less than frames do; without the normalization they are learned slowly.
+        self.layers = nn.Sequential(
+            nn.BatchNorm1d(2 * hidden, affine=False),
+            nn.Dropout(dropout),
+            nn.Linear(2 * hidden, hidden),
+            nn.Tanh(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_sounds + NUM_LEVELS),
+        )
+
+    def forward(self, emotion: Float[Tensor, "batch frames hidden"]) -> EmotionLogits:
+        """Emotion and level of the whole input, from hidden states of the emotion encoder."""
+        return _logits(self.layers(pooled(emotion)))
+
+
+def pooled(rows: Float[Tensor, "batch frames width"]) -> Float[Tensor, "batch statistics"]:
+    """Mean and standard deviation over all frames."""
+    return torch.cat([rows.mean(1), rows.var(1, correction=0).clamp_min(_EPSILON).sqrt()], 1)
+
+
 def windowed(rows: Float[Tensor, "batch frames width"]) -> Float[Tensor, "batch frames statistics"]:
     """Mean and standard deviation of the frames around each frame, up to `REACH_FRAMES` to either side."""
     columns = rows.transpose(1, 2)
@@ -389,21 +417,13 @@ def level_vectors(levels: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch leve
     return torch.stack([(levels / CLEAR).clamp(max=1) * (1 - strong), strong], -1)
 
 
+def _logits(both: Float[Tensor, "batch sounds_and_levels"]) -> EmotionLogits:
+    return EmotionLogits(both[:, :-NUM_LEVELS], both[:, -NUM_LEVELS:])
+
+
 def _encoder(config: Wav2VecConfig, own_front: bool, num_features: int) -> Wav2VecEncoder:
     if own_front:
         return Wav2VecEncoder(config)
     # One convolution that is left out: its size is all that the transformer needs to know of its input.
     listening = replace(config, channels=(num_features,), kernels=(1,), strides=(320,))
     return Wav2VecEncoder(listening, front=False)
-
-
-def _classifier(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
-    # Means over a recording differ far less than frames do; without the normalization they are learned slowly.
-    return nn.Sequential(
-        nn.BatchNorm1d(inputs, affine=False),
-        nn.Dropout(dropout),
-        nn.Linear(inputs, hidden),
-        nn.Tanh(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, outputs),
-    )

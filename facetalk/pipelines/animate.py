@@ -126,7 +126,7 @@ class Animator:
         """What is asked for, or what is heard."""
         if options.hears_emotion:
             return emotion_of_voice(listener(self.talker).hear_emotion(waveform))
-        return options.emotion_track()
+        return options.emotion_track
 
     def idle(self, options: AnimateOptions) -> Motion:
         """Return the motion of a face that rests, whose end joins its beginning; `meta` holds the seed."""
@@ -134,7 +134,7 @@ class Animator:
         num_frames = frames_for(options.idle_s or 0.0)
         rest = torch.zeros(num_frames, len(ARKIT_NAMES))
         motion = still_motion(_HEAD, rest, ARKIT_NAMES, FPS, len(identity_names(_HEAD)))
-        track = options.emotion_track()
+        track = options.emotion_track
         motion = motion if track is None else with_emotion(motion, motion, track)
         idle = Idle(options.moving_head, options.blinks, options.directed_gaze())
         motion = controlled(idle.loop(motion, torch.Generator().manual_seed(seed)), options.control)
@@ -321,13 +321,19 @@ def load_animator(options: AnimateOptions, timings: dict[str, float]) -> Animato
     with _timed(timings, "load"):
         head, talker = load_head(options.head, options.look), load_talker(options.talker)
         load_gesture(options.gestures)
-        direction = Direction(person=options.person)
-        reject_unsupported(talker.name, direction, talker.supported)
-        if options.person is not None and isinstance(talker, PersonalTalker):
-            person_index(options.person, talker.people)
-        if options.hears_emotion:
-            listener(talker)
-    return Animator(head, talker, direction)
+        return directed(Animator(head, talker, Direction()), options)
+
+
+def directed(animator: Animator, options: AnimateOptions) -> Animator:
+    """The same, speaking as the person that the options name; refuses what the talker would ignore."""
+    talker = animator.talker
+    asked = Direction(person=options.person, strength=options.style_strength)
+    reject_unsupported(talker.name, asked, talker.supported)
+    if options.person is not None and isinstance(talker, PersonalTalker):
+        person_index(options.person, talker.people)
+    if options.hears_emotion:
+        listener(talker)
+    return replace(animator, direction=replace(animator.direction, person=options.person))
 
 
 def with_style(animator: Animator, options: AnimateOptions, timings: dict[str, float], progress: Progress) -> Animator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from numbers import Real
 from pathlib import Path
 
@@ -102,7 +102,7 @@ class AnimateOptions:
         check_factors(self.head_motion, self.blinks)
         check_gesture(self.gestures)
         self.directed_gaze()
-        self.emotion_track()
+        _ = self.emotion_track  # a wrong one is refused here
         check_seed(self.seed)
         check_fps(self.fps)
         check_size(self.size)
@@ -115,8 +115,9 @@ class AnimateOptions:
         """Where the eyes look, and how far they wander."""
         return Gaze(0.0 if self.still else self.gaze, self.eye_contact, look_target(self.look_at))
 
+    @cached_property
     def emotion_track(self) -> EmotionTrack | None:
-        """Which emotions when; None without any, and where the voice decides."""
+        """Which emotions when; None without any, and where the voice decides. A file is read once."""
         return None if self.emotion is None else emotion_track(self.emotion)
 
     @property
@@ -163,7 +164,7 @@ def check_idle(options: AnimateOptions) -> None:
         raise UsageError(f"an idle face says nothing; give --idle without {', '.join(ignored)}")
     if options.gestures not in (DEFAULT, IDLE_GESTURE):
         raise UsageError(f"a loop has the gestures {IDLE_GESTURE!r}, not {options.gestures!r}, which hear speech")
-    track = options.emotion_track()
+    track = options.emotion_track
     if options.hears_emotion or (track is not None and len(track.times) > 1):
         raise UsageError("a loop ends where it begins; give --idle an emotion that lasts, such as happy:1")
     target = look_target(options.look_at)

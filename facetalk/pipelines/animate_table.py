@@ -17,6 +17,7 @@ from facetalk.pipelines.animate import (
     animate_all,
     animate_one,
     batch_of,
+    directed,
     load_animator,
     with_style,
 )
@@ -158,9 +159,7 @@ class _Cast:
             self._loaded.popitem(last=False)
         if None not in styled:
             styled[None] = load_animator(options, timings)
-        if options.style is None:
-            return styled[None]
-        style = str(options.style), options.style_strength
+        style = None if options.style is None else (str(options.style), options.style_strength)
         if style not in styled:
             styled[style] = with_style(styled[None], options, timings, progress)
-        return styled[style]
+        return directed(styled[style], options)

@@ -15,7 +15,7 @@ from facetalk.head.model import HeadModel
 from facetalk.importers.registry import SUFFIXES, import_motion
 from facetalk.io.styles import SUFFIX, SavedStyle, remove_style, style_path, styles_dir, write_style
 from facetalk.motion.heads import load_head
-from facetalk.talkers.base import Talker, check_strength
+from facetalk.talkers.base import Talker, check_strength, unsupported
 from facetalk.talkers.registry import load_talker, talker_folder
 from facetalk.talkers.styles import (
     StyledTalker,
@@ -167,7 +167,7 @@ def _resolve_part(
 
 def _styled(talker: Talker) -> StyledTalker:
     if not isinstance(talker, StyledTalker):
-        raise UsageError(f"the talker {talker.name} does not support style")
+        raise unsupported(talker.name, "style", talker.supported)
     return talker
 
 

@@ -80,7 +80,10 @@ def train(
     kept = BEFORE_CHECKPOINT if person else ()
     if folder.exists() and any(path.name not in kept for path in folder.iterdir()) and not resume:
         raise FacetalkError(f"{folder} is not empty; give another folder with -o, or --resume to continue")
-    task_config = recipe.read_config(options)
+    try:
+        task_config = recipe.read_config(options)
+    except UsageError as error:
+        raise UsageError(f"{config}: {error}") from None
     if person:
         check_person(person)
         data_dir = fit_person(person, folder / CLIPS, fitting)

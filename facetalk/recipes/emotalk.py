@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facetalk.audio.phonemes import PHONEMES
+from facetalk.audio.sound_synthesis import synthesize_sound
 from facetalk.core.config import check_ranges, plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.dataset import read_example, read_motion_example
 from facetalk.data.emotional import UNKNOWN, Shown, emotional_faces, felt
-from facetalk.data.manifest import Clip, read_clips, read_manifest
+from facetalk.data.manifest import Clip, read_clips, split_by_speaker
+from facetalk.data.speech import read_recordings
 from facetalk.data.split import split_clips
 from facetalk.head.channels import ARKIT_NAMES, IDLE_NAMES, indices
 from facetalk.io.audio import read_waveform
@@ -30,6 +32,7 @@ from facetalk.networks.emotalk import (
     ContentCritics,
     EmoTalkConfig,
     EmoTalkNetwork,
+    EmotionTeacher,
     windowed,
 )
 from facetalk.networks.registry import load_speech
@@ -39,7 +42,9 @@ from facetalk.networks.wav2vec import Wav2VecEncoder
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.evaluation.emotalk import evaluate_emotalk, voiced
 from facetalk.recipes.parts.average_styles import LIP_OPENING_CHANNELS
+from facetalk.recipes.parts.emotion_head import EmotionHeadConfig, KnownVoice, fit_emotion_head
 from facetalk.recipes.parts.emotional_data import (
+    ORDINARY,
     ORDINARY_LABELS,
     EmoTalkBatch,
     EmoTalkDataConfig,
@@ -117,6 +122,8 @@ class EmoTalkTrainingConfig(RunConfig):
     level_dropout: float = 0.2
     """How often the level of an example is not told."""
     optim: OptimConfig = field(default_factory=OptimConfig)
+    voice_head: EmotionHeadConfig = field(default_factory=EmotionHeadConfig)
+    """The classifier of emotions, which is fitted after training."""
     data: EmoTalkDataConfig = field(default_factory=EmoTalkDataConfig)
     network: EmoTalkConfig = field(default_factory=EmoTalkConfig)
     loss_weights: EmoTalkLossWeights = field(default_factory=EmoTalkLossWeights)
@@ -136,6 +143,7 @@ class TrainedEmoTalk(nn.Module):
         super().__init__()
         self.network = network
         config = network.config
+        self.teacher = EmotionTeacher(config.emotion.width, len(config.sounds), config.dropout)
         self.critics = ContentCritics(config.content_width, len(PHONEMES), len(config.sounds))
 
 
@@ -149,6 +157,7 @@ class EmoTalkTask:
         lips: LipGeometry,
         sampler: EmotionalSampler,
         validation: Sequence[EmotionalExample],
+        sounds: Sequence[Float[Tensor, "frames features"]] = (),
     ) -> None:
         """Set the units of the network's input and output to those of the training clips.
 
@@ -158,11 +167,12 @@ class EmoTalkTask:
             lips: measures the mouth.
             sampler: of the training clips and recordings.
             validation: clips and recordings of other speakers.
+            sounds: rows of what is no speech.
         """
         self.config = config
         self.model = TrainedEmoTalk(network)
         self.lips, self.fixed_modules = lips, (lips,)
-        self.sampler, self.validation = sampler, validation
+        self.sampler, self.validation, self.sounds = sampler, validation, sounds
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
         network.gap_dirs.copy_(lips.curve_dirs[:, 0])
         heard = torch.cat([example.rows for example in (*sampler.clips, *sampler.spoken)])
@@ -238,13 +248,13 @@ class EmoTalkTask:
 
     def validate(self) -> dict[str, float]:
         """Metrics on the validation speakers; empty if there are none."""
-        self._set_amplitude()
+        self._finish()
         network = self.model.network
         return evaluate_emotalk(network, self.lips, self.validation, self.sampler) if self.validation else {}
 
     def export(self, run_dir: Path) -> None:
         """Write the model's folder."""
-        self._set_amplitude()
+        self._finish()
         network = self.model.network
         described = {"head": self.config.head, "speech": self.config.speech}
         described |= {"num_features": len(network.feature_mean), "network": plain(network.config)}
@@ -255,7 +265,7 @@ class EmoTalkTask:
         network = self.model.network
         if voices is None:
             return network.mean.new_zeros(())
-        logits = network.classify(network.feel(voices.rows))
+        logits = self.model.teacher(network.feel(voices.rows))
         return _entropy(logits.sounds, voices.sound) + _entropy(logits.levels, voices.strength)
 
     def _decoded(
@@ -284,6 +294,15 @@ class EmoTalkTask:
         shown = predicted * network.spread + network.mean
         curves, true_curves = self.lips.curves(shown), self.lips.curves(expression)
         return decorrelation(curves, true_curves, weight, MIN_GAP_MM)
+
+    def _finish(self) -> None:
+        """Fit the classifier of the voice, then set the amplitude: the mouth depends on the levels that are heard."""
+        sampler = self.sampler
+        voices = [KnownVoice(e.rows, sampler.sound_of(e), sampler.strength_of(e)) for e in sampler.spoken]
+        ordinary = sampler.sounds.get(ORDINARY, UNKNOWN)
+        voices += [KnownVoice(rows, ordinary, UNKNOWN) for rows in self.sounds]
+        fit_emotion_head(self.model.network, voices, self.config.voice_head)
+        self._set_amplitude()
 
     @torch.no_grad()
     def _set_amplitude(self) -> None:
@@ -319,6 +338,7 @@ def _entropy(logits: Float[Tensor, "batch classes"], known: Tensor) -> Tensor:
 def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTask:
     """Read the clips and recordings, give each recording motion, and build the network."""
     clips = read_clips(data_dir, "emotalk")
+    spoken, spoken_held = acted_recordings(config.data)
     assets = load_head_assets(config.head)
     if not assets.shape.is_arkit:
         raise UsageError(f"EmoTalk moves the 52 ARKit channels, which the head {config.head} does not have")
@@ -329,19 +349,13 @@ def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTa
     kept = [example for clip in train for example in read_clip(clip, source, speech, config)]
     held = [read_clip(clip, source, speech, config)[0] for clip in validation if clip.has_audio]
     recordings: list[EmotionalExample] = []
-    spoken: list[Clip] = []
-    if config.data.recordings:
-        spoken, spoken_held = split_clips(read_manifest(Path(config.data.recordings)), config.data.dev_speakers)
+    if spoken:
         teacher = load_talker(config.data.teacher)
         recordings, judged = (
             [read_recording(clip, source, speech, teacher) for clip in group if felt(clip.label)]
             for group in (spoken, spoken_held)
         )
         held += judged
-        if not recordings:
-            raise FacetalkError(
-                f"data.recordings={config.data.recordings}: no recording has a label that names an emotion"
-            )
     _warn_of_labels([*train, *spoken])
     faces = emotional_faces(Shown(e.clip.speaker, e.clip.label, e.expression) for e in kept if e.weight >= 0)
     lips = LipGeometry(assets)
@@ -353,7 +367,26 @@ def make_task(config: EmoTalkTrainingConfig, data_dir: Path | None) -> EmoTalkTa
         num_persons=len(sampler.persons),
         own_fronts=encoders is not None,
     )
-    return EmoTalkTask(config, EmoTalkNetwork(sizes, source.width, encoders), lips, sampler, held)
+    rows = [_heard(waveform, source, speech)[:, 1:] for waveform in _sounds(config)]
+    return EmoTalkTask(config, EmoTalkNetwork(sizes, source.width, encoders), lips, sampler, held, rows)
+
+
+def _sounds(config: EmoTalkTrainingConfig) -> Iterator[Float[Tensor, " samples"]]:
+    """What the voice's classifier is to take for ordinary, if it has such a class."""
+    generator = torch.Generator().manual_seed(config.loop.seed)
+    for _ in range(config.voice_head.num_sounds if ORDINARY in config.network.sounds else 0):
+        yield synthesize_sound(generator)
+
+
+def acted_recordings(config: EmoTalkDataConfig) -> tuple[list[Clip], list[Clip]]:
+    """Recordings to train on, and those of the speakers that are kept for validation; none where no folder is named."""
+    if not config.recordings:
+        return [], []
+    train, validation = split_by_speaker(read_recordings(Path(config.recordings)), config.dev_speakers)
+    if not any(felt(clip.label) for clip in train):
+        speakers = "a label that names an emotion" if train else "a speaker beside those of data.dev_speakers"
+        raise FacetalkError(f"data.recordings={config.recordings}: no recording has {speakers}")
+    return train, validation
 
 
 def _warn_of_labels(clips: Sequence[Clip]) -> None:

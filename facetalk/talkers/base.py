@@ -30,6 +30,18 @@ MAX_LAUGHTER = 2.0
 """Of the amount of laughter: beyond, channels reach their limits."""
 
 
+OPTIONS = {
+    "style": "--style",
+    "strength": "--style-strength",
+    "emotion": "--emotion",
+    "laughter": "--laughter",
+    "person": "--person",
+    "control": "--gain, --offset and --only",
+    "transcript": "--transcript",
+}
+"""What a user types for each field of a `Direction`."""
+
+
 def check_laughter(amount: float) -> None:
     """Refuse an amount of laughter that is no number in the range."""
     if not isinstance(amount, Real) or not 0 <= amount <= MAX_LAUGHTER:
@@ -193,7 +205,7 @@ class EmotionListener(Protocol):
     """Tells from a voice how it feels."""
 
     def hear_emotion(self, waveform: Waveform) -> Float[Tensor, "frames emotions"]:
-        """Probability of each of `core.emotions.EMOTIONS` in each frame.
+        """Probability of each of `core.emotions.EMOTIONS` around each frame; neutral where nobody speaks.
 
         Args:
             waveform: mono speech at 16 kHz, of any length.
@@ -234,11 +246,17 @@ def reject_unsupported(talker: str, direction: Direction, supported: Collection[
         supported: names of the fields of `Direction` that the talker follows.
 
     Raises:
-        UsageError: names the first field that is not supported, and those that are.
+        UsageError: names the option of the first field that is not supported, and of those that are.
     """
     for name in direction.asked_for():
         if name not in supported:
-            raise UsageError(f"the talker {talker} does not support {name}; it supports: {', '.join(supported)}")
+            raise unsupported(talker, name, supported)
+
+
+def unsupported(talker: str, name: str, supported: Collection[str]) -> UsageError:
+    """The error that says which option a talker does not support, and which ones it does; see `reject_unsupported`."""
+    followed = ", ".join(OPTIONS[field] for field in supported)
+    return UsageError(f"the talker {talker} does not support {OPTIONS[name]}; it supports: {followed}")
 
 
 def check_look_ahead(look_ahead_s: float | None) -> None:

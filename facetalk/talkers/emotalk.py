@@ -21,6 +21,7 @@ from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import Waveform, checked_waveform
+from facetalk.motion.emotion.strength import local_mean
 from facetalk.motion.heads import identity_names
 from facetalk.networks.emotalk import CLEAR, Asked, EmoTalkNetwork, level_vectors
 from facetalk.networks.registry import describe, load, load_speech
@@ -31,6 +32,10 @@ from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening, 
 
 SMOOTHING = (-3 / 35, 12 / 35, 17 / 35, 12 / 35, -3 / 35)
 """Savitzky-Golay filter over five frames with polynomials of order 2, as the released EmoTalk smooths its output."""
+
+
+ENOUGH_SPEECH = 0.3
+"""Share of speech in two seconds from which on an emotion that is heard in it counts fully."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +128,8 @@ class EmoTalk:
         rows = self._heard(waveform, PhonemeTrack(), silence)
         performed = self.network.perform(rows, num_frames, self._person(None))
         heard = torch.cat([block.sounds @ columns for block in performed])
-        # Where nobody speaks, there is no emotion to hear.
         speaking = 1 - resting((1 - (1 - silence) * speech_activity(waveform))[None])[0]
-        heard = heard * speaking[:, None]
-        heard[:, EMOTIONS.index(NEUTRAL)] += 1 - speaking
-        return heard
+        return over_speech(heard, speaking)
 
     def _heard(
         self, waveform: Waveform, phonemes: PhonemeTrack, silence: Float[Tensor, " frames"]
@@ -167,6 +169,24 @@ class EmoTalk:
         closure = closure_of(events, len(expression))
         closed = close_lips(limit_opening(expression[None], gap_dirs), closure[None], gap_dirs)
         return rest_lips(closed, quiet[None], gap_dirs)[0]
+
+
+def over_speech(
+    probability: Float[Tensor, "frames emotions"], speaking: Float[Tensor, " frames"]
+) -> Float[Tensor, "frames emotions"]:
+    """Means over the speech within a second of each frame; neutral where there is little.
+
+    Pauses do not count: short sentences would hardly show what is heard in them.
+
+    Args:
+        probability: of each of `EMOTIONS`.
+        speaking: whether somebody speaks, 0 to 1.
+    """
+    share = local_mean(speaking[:, None])
+    counts = (share / ENOUGH_SPEECH).clamp(max=1)
+    means = counts * local_mean(probability * speaking[:, None]) / share.clamp_min(1e-3)
+    means[:, EMOTIONS.index(NEUTRAL)] += 1 - means.sum(1)
+    return means
 
 
 def smoothed(rows: Float[Tensor, "frames 52"]) -> Float[Tensor, "frames 52"]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from facetalk.core.emotions import EMOTIONS, EmotionTrack
+from facetalk.core.emotions import EMOTIONS, EmotionTrack, level_row
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io import emotion_track as module
 from facetalk.io.emotion_track import emotion_track, is_auto, read_emotion_track
@@ -52,7 +53,10 @@ def test_spreadsheets_write_tables_in_many_ways(tmp_path: Path, text: str) -> No
         (HEADER + "0,happy\n", "line 2: 2 fields, not 3"),
         (HEADER + "nan,happy,1\n", "line 2: seconds is 'nan', not a finite number"),
         (HEADER + "0,happy,inf\n", "line 2: level is 'inf', not a finite number"),
-        (HEADER + "0,5,happy,1\n", "4 fields"),
+        (HEADER + "0,5,happy,1\n", "4 fields, not 3; write decimals with a point"),
+        ("seconds;emotion;level\n0;happy;1,5\n", "line 2: level is '1,5', not a finite number; write 1.5"),
+        (HEADER + "0,happy,1\n0,sad,1\n2,sad,1\n2,happy,1\n2,sad,1\n", "line 6: sad occurs twice at 2 s"),
+        (HEADER + "0,neutral,3\n0,happy,3\n1,sad,2\n1,fear,2\n1,neutral,\n", "line 6: .* sum to 4; at most 3"),
         (HEADER + "-1,happy,1\n", "line 2: -1 s; times are from 0"),
         (HEADER + "1e9,happy,1\n", "times are from 0 to 86400"),
         (HEADER + "0,hapy,1\n", "line 2: unknown emotion 'hapy'; did you mean happy"),
@@ -96,3 +100,31 @@ def test_what_is_asked_for_is_a_text_a_file_a_track_or_the_voice(tmp_path: Path)
     assert torch.equal(emotion_track("happy:1").levels, emotion_track(path).levels)  # pyright: ignore
     with pytest.raises(UsageError, match="unknown emotion"):
         emotion_track("cross")
+    (tmp_path / "happy").mkdir()
+    for asked, reason in {
+        "auto:2": "auto stands alone",
+        "happy:1,auto": "auto stands alone",
+        f"{tmp_path}/happy": "is a folder",
+        "track.txt": "neither an emotion nor a file",
+        "moods/track": "neither an emotion nor a file",
+        "happy,1": "numbers have a decimal point",
+        "happy:1,5": "numbers have a decimal point",
+        "nne": r"did you mean none \(neutral\)",
+        "a\0b": "unknown emotion",
+        "x" * 5000: "unknown emotion",
+    }.items():
+        with pytest.raises(UsageError, match=reason):
+            emotion_track(asked)
+    assert emotion_track("happy:1.5") is not None
+
+
+def test_a_long_track_is_read_in_seconds(tmp_path: Path) -> None:
+    names = ("happy", "sad", "neutral", "angry")
+    rows = [(row // 2 * 0.04, names[row % 4], row % 3 / 2) for row in range(20_000)]
+    path = written(tmp_path, HEADER + "\n".join(f"{seconds:.2f},{name},{level}" for seconds, name, level in rows))
+    start = time.process_time()
+    track = read_emotion_track(path)
+    assert time.process_time() - start < 1.5
+    mixtures = [{name: level for _, name, level in rows[first : first + 2]} for first in range(0, 400, 2)]
+    assert torch.equal(track.levels[:200], torch.stack([level_row(mixture) for mixture in mixtures]))
+    assert len(track.times) == 10_000 and float(track.times[-1]) == pytest.approx(399.96)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +14,9 @@ from typer.testing import CliRunner, Result
 from facetalk.cli.app import app
 from facetalk.core.emotions import EMOTIONS, EmotionTrack
 from facetalk.core.errors import UsageError
+from facetalk.core.motion import Motion
 from facetalk.head.model import HeadModel
-from facetalk.io import weights
+from facetalk.io import emotion_track, weights
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.motion.edits import trimmed
 from facetalk.motion.mirror import mirrored_motion
@@ -77,14 +80,45 @@ def test_a_line_of_a_table_has_an_emotion() -> None:
     assert [None if rows is None else rows[0].nonzero().flatten().tolist() for rows in shown] == [[2], [1], None]
 
 
+def test_every_line_of_a_table_has_its_own_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoke: list[str | None] = []
+
+    class Two(Mumbler):
+        supported = ("emotion", "person")
+        people = ("ada", "ben")
+
+        def speak(self, waveform: Any, direction: Any = None, generator: Any = None) -> Motion:
+            spoke.append(direction.person)
+            return super().speak(waveform, replace(direction, person=None), generator)
+
+    monkeypatch.setattr(pipeline, "load_talker", lambda name: Two())
+    Path("lines.csv").write_text("file,name,person\ntalk.wav,a,ben\ntalk.wav,b,\ntalk.wav,c,ada\ntalk.wav,d,eve\n")
+    result = CliRunner().invoke(app, ["animate", "@lines.csv", "--format", "npz"])
+    assert result.exit_code == 1 and "unknown person 'eve'" in result.output.replace("\n", " ")
+    assert spoke == ["ben", None, "ada"]
+
+
+def test_a_track_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("track.csv").write_text("seconds,emotion\n0,sad\n")
+    reads: list[Path] = []
+    read = emotion_track.read_emotion_track
+    monkeypatch.setattr(emotion_track, "read_emotion_track", lambda path: (reads.append(path), read(path))[1])
+    options = AnimateOptions(emotion="track.csv", formats=("npz",))
+    assert len(animate_all(["talk.wav"], options).done) == 1
+    assert len(reads) == 1
+
+
 @pytest.mark.parametrize(
     ("asked", "code", "reason"),
     [
         (("--emotion", "hapy"), 2, "did you mean happy"),
         (("--emotion", "happy:9"), 2, "between 0 and 3"),
         (("--emotion", "gone.csv"), 1, "gone.csv"),
-        (("--person", "ada"), 2, "the talker styletalk does not support person; it supports: style"),
+        (("--person", "ada"), 2, "the talker styletalk does not support --person; it supports: --style"),
         (("--emotion", "auto"), 3, "emotalk"),
+        (("--emotion", "auto:2"), 2, "auto stands alone"),
+        (("--emotion", "."), 2, "is a folder; a track of emotions is a CSV file"),
+        (("--emotion", "moods.txt"), 2, "neither an emotion nor a file that ends in .csv"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_before_any_work(
@@ -104,6 +138,8 @@ def test_somebody_whom_a_talker_does_not_know_is_refused_before_any_work(monkeyp
 
     monkeypatch.setattr(pipeline, "load_talker", lambda name: Two())
     assert animate("talk.wav", person="2", formats=("npz",)).paths
+    result = run("--style-strength", "1.2", "--overwrite")
+    assert result.exit_code == 2 and "does not support --style-strength; it" in result.output.replace("\n", " ")
     result = run("--person", "cleo", "--overwrite")
     assert result.exit_code == 2 and "a number from 1 to 2: ada, ben" in result.output.replace("\n", " ")
 

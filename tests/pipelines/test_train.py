@@ -66,7 +66,7 @@ def test_a_used_folder_is_kept_unless_the_run_is_resumed(tmp_path: Path, data_di
     ("config", "settings", "message"),
     [
         ("styltalk", (), "no configuration named"),
-        ("styletalk-tiny", ("loop.stepps=3",), "unknown option loop.stepps"),
+        ("styletalk-tiny", ("loop.stepps=3",), "styletalk-tiny: unknown option loop.stepps"),
         ("styletalk-tiny", ("method=magic",), "method is 'magic'"),
         ("missing.yaml", (), "no configuration file"),
     ],

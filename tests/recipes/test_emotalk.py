@@ -13,10 +13,11 @@ from facetalk.data.emotional import Shown, emotional_faces
 from facetalk.data.manifest import Clip
 from facetalk.head.assets import HeadAssets
 from facetalk.head.channels import ARKIT_NAMES, IDLE_NAMES, indices
+from facetalk.io.audio import write_wav
 from facetalk.losses.geometry import LipGeometry
 from facetalk.networks.emotalk import EmoTalkNetwork
 from facetalk.networks.registry import load
-from facetalk.recipes.emotalk import RECIPE, EmoTalkTask
+from facetalk.recipes.emotalk import RECIPE, EmoTalkTask, acted_recordings
 from facetalk.recipes.parts.emotional_data import EmoTalkDataConfig, EmotionalExample, EmotionalSampler
 from tests.networks.test_emotalk import FEATURES, TINY
 
@@ -156,7 +157,7 @@ def test_at_first_only_the_emotion_encoder_learns(toy_assets: HeadAssets) -> Non
     terms["classification"].backward()
     trained = {name for name, value in task.model.named_parameters() if value.grad is not None}
     assert trained
-    assert all(name.split(".")[1] in ("emotion_encoder", "context", "classifier") for name in trained)
+    assert all(name.startswith(("network.emotion_encoder", "network.context", "teacher")) for name in trained)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1])
@@ -238,7 +239,41 @@ def test_options_that_make_no_sense_are_refused() -> None:
     network = {"sounds": ["neutral"], "emotions": ["neutral"]}
     with pytest.raises(UsageError, match="both be shared"):
         RECIPE.read_config({"network": network, "content_encoder": {"name": "scratch"}})
-    with pytest.raises(UsageError, match="unknown emotion"):
+    with pytest.raises(UsageError, match="network: sounds: unknown emotion 'hapy'; did you mean happy"):
         RECIPE.read_config({"network": {**network, "sounds": ["hapy"]}})
     with pytest.raises(FacetalkError, match="no clip with audio"):
         EmotionalSampler([], [], faces(), {}, torch.zeros(52), EmoTalkDataConfig())
+
+
+def recorded(folder: Path, *rows: tuple[str, str, str], audio: bool = True) -> EmoTalkDataConfig:
+    folder.mkdir()
+    lines = ["name,speaker,label,text", *(f"{name},{speaker},{label},x" for name, speaker, label in rows)]
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    for name, *_ in rows if audio else ():
+        write_wav(folder / f"{name}.wav", torch.zeros(1600))
+    return EmoTalkDataConfig(recordings=str(folder), dev_speakers=("ada",))
+
+
+def test_recordings_are_split_by_speaker(tmp_path: Path) -> None:
+    assert acted_recordings(EmoTalkDataConfig()) == ([], [])
+    config = recorded(tmp_path / "acted", ("a", "ada", "happy"), ("b", "ben", "sad"), ("c", "ben", "neutral"))
+    train, validation = acted_recordings(config)
+    assert [clip.name for clip in train] == ["b", "c"] and [clip.name for clip in validation] == ["a"]
+
+
+def test_recordings_that_cannot_be_used_are_refused_before_clips_are_read(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    unusable = [
+        (EmoTalkDataConfig(recordings=str(tmp_path / "gone")), "there is no such folder; give a folder of WAV files"),
+        (EmoTalkDataConfig(recordings=str(tmp_path / "empty")), "it has no manifest.csv; give a folder of WAV files"),
+        (recorded(tmp_path / "lost", ("a", "ben", "happy"), audio=False), "1 of 1 recordings are missing, like"),
+        (recorded(tmp_path / "plain", ("a", "ben", "talk")), "no recording has a label that names an emotion"),
+        (recorded(tmp_path / "held", ("a", "ada", "happy")), "no recording has a speaker beside those of"),
+    ]
+    for data, reason in unusable:
+        with pytest.raises(FacetalkError, match=rf"data\.recordings=.*: {reason}"):
+            acted_recordings(data)
+    recorded(tmp_path / "clips", ("a", "ben", "happy"))  # a dataset without motion: reading it would fail otherwise
+    config = RECIPE.read_config({"network": {"emotions": ["neutral"]}, "data": {"recordings": str(tmp_path / "gone")}})
+    with pytest.raises(FacetalkError, match=r"data\.recordings="):
+        RECIPE.make_task(config, tmp_path / "clips")

@@ -12,7 +12,7 @@ from facetalk.io.weights import write_model
 from facetalk.networks.emotalk import EmoTalkConfig, EmoTalkNetwork
 from facetalk.talkers import emotalk
 from facetalk.talkers.base import Direction, EmotionalTalker, EmotionListener, Talker
-from facetalk.talkers.emotalk import EmoTalk, smoothed
+from facetalk.talkers.emotalk import EmoTalk, over_speech, smoothed
 from tests.networks.test_emotalk import TINY
 from tests.recipes.toy import NUM_FEATURES, ToyEncoder
 
@@ -71,7 +71,7 @@ def test_emotions_and_people_change_the_face(talker: EmoTalk) -> None:
     assert not torch.equal(happy, someone)
     with pytest.raises(UsageError, match="unknown person"):
         talker.speak(waveform, Direction(person="4"))
-    with pytest.raises(UsageError, match="does not support style"):
+    with pytest.raises(UsageError, match="does not support --style; it supports: --emotion, --person"):
         talker.speak(waveform, Direction(style="happy"))
 
 
@@ -129,6 +129,23 @@ def test_voices_are_heard_frame_by_frame(talker: EmoTalk) -> None:
 def test_silence_is_neutral(talker: EmoTalk) -> None:
     heard = talker.hear_emotion(torch.zeros(32_000))
     torch.testing.assert_close(heard[:, EMOTIONS.index("neutral")], torch.ones(60))
+
+
+def test_emotions_are_averaged_over_speech_and_pauses_do_not_count() -> None:
+    angry, neutral = EMOTIONS.index("angry"), EMOTIONS.index("neutral")
+    heard = torch.zeros(300, len(EMOTIONS))
+    heard[:, neutral] = 1.0
+    said = heard.clone()
+    said[120:150, neutral], said[120:150, angry] = 0.1, 0.9
+    speaking = torch.zeros(300)
+    speaking[120:150] = 1.0
+    short = over_speech(said, speaking)
+    assert float(short[135, angry]) == pytest.approx(0.9, abs=0.01)  # a sentence of a second
+    assert float(short[:60, neutral].min()) == 1.0 and float(short[240:, neutral].min()) == 1.0
+    blip = heard.clone()
+    blip[100:108, neutral], blip[100:108, angry] = 0.1, 0.9
+    assert float(over_speech(blip, torch.ones(300))[:, angry].max()) < 0.24  # a quarter of a second is not enough
+    torch.testing.assert_close(short.sum(1), torch.ones(300))
 
 
 def test_smoothing_keeps_parabolas_and_takes_out_jitter() -> None:

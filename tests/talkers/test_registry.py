@@ -17,6 +17,7 @@ from facetalk.io.weights import is_bundled, write_model
 from facetalk.motion.regions import RegionalControl
 from facetalk.talkers import registry
 from facetalk.talkers.base import (
+    OPTIONS,
     Direction,
     EmotionalTalker,
     StreamingTalker,
@@ -85,7 +86,7 @@ def test_a_talker_rejects_by_name_what_it_does_not_support(talker: Talker, field
         direction = Direction(style="neutral") if field == "style" else ASKED[field]
         assert talker.speak(speech(), direction).num_frames == 24
     else:
-        with pytest.raises(UsageError, match=f"does not support {field}; it supports: "):
+        with pytest.raises(UsageError, match=f"does not support {OPTIONS[field]}; it supports: "):
             talker.speak(speech(), ASKED[field])
 
 

@@ -293,6 +293,11 @@ class EmotionalSampler:
             return same[0] if same else UNKNOWN
         return UNKNOWN if example.is_paired or name not in ORDINARY_LABELS else self.sounds.get(ORDINARY, UNKNOWN)
 
+    def strength_of(self, example: EmotionalExample) -> int:
+        """Class of the level that the label states, or `UNKNOWN`."""
+        level = (example.felt or CALM).level if "/" in example.clip.label else 0.0
+        return int(level > CLEAR) if level else UNKNOWN
+
     def _voices(self, generator: torch.Generator) -> Voices | None:
         if not self.by_sound or not self.config.num_voices:
             return None
@@ -301,8 +306,7 @@ class EmotionalSampler:
             sound = list(self.by_sound)[random_index(len(self.by_sound), generator)]
             members = self.by_sound[sound]
             example = members[random_index(len(members), generator)]
-            level = (example.felt or CALM).level if "/" in example.clip.label else 0.0
-            strength = int(level > CLEAR) if level else UNKNOWN
+            strength = self.strength_of(example)
             # Short recordings are repeated: silence after them would change the statistics that are classified.
             frames = torch.arange(self.config.length) + self._start(example, generator)
             rows = example.rows[frames % len(example.rows)]

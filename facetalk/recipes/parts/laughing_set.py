@@ -13,8 +13,8 @@ from torch import Tensor
 from facetalk.audio.laughter_synthesis import synthesize_laugh
 from facetalk.data.laughter_mixing import at_speed
 from facetalk.data.laughter_pairing import TrackedLaughter, paired
-from facetalk.data.manifest import read_manifest, split_by_speaker
-from facetalk.data.speech import LAUGHTER_LABEL
+from facetalk.data.manifest import split_by_speaker
+from facetalk.data.speech import LAUGHTER_LABEL, read_recordings
 from facetalk.data.voiced import VoicedExample
 from facetalk.head.channels import mirrored
 from facetalk.head.controls import Controls
@@ -90,7 +90,7 @@ def laughs_with_motion(
     tracked = [TrackedLaughter(example.rows, lips.curves(example.rows)[:, 0]) for example in laughing]
     recorded = []
     if config.recordings:
-        kept, _ = split_by_speaker(read_manifest(Path(config.recordings)), config.dev_speakers)
+        kept, _ = split_by_speaker(read_recordings(Path(config.recordings)), config.dev_speakers)
         waveforms = [read_waveform(clip.audio_path) for clip in kept if clip.label == LAUGHTER_LABEL]
         recorded = [at_speed(waveform, speed) for waveform in waveforms for speed in config.speeds]
     generator = torch.Generator().manual_seed(seed)

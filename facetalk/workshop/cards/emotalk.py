@@ -12,15 +12,13 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.audio.visemes import BILABIAL
@@ -41,6 +39,7 @@ from facetalk.networks.wav2vec import NUM_PROSODY
 from facetalk.recipes.emotalk import RECIPE, EmoTalkTask, make_task
 from facetalk.recipes.evaluation.emotalk import evaluate_emotalk, voiced
 from facetalk.recipes.parts.emotional_data import EmotionalExample
+from facetalk.recipes.parts.linear_classifier import LinearClassifier
 from facetalk.recipes.registry import read_training_config
 from facetalk.talkers.base import Direction
 from facetalk.talkers.emotalk import EmoTalk
@@ -62,59 +61,6 @@ NUM_RECORDINGS = 24
 """Recordings of unseen actors that are animated in every emotion."""
 
 _SHOWING = [i for i, name in enumerate(ARKIT_NAMES) if name not in (*BLINK_NAMES, *GAZE_NAMES)]
-_DECAY = 0.02
-_STEPS = 80
-
-
-@dataclass(frozen=True, eq=False)
-class Probe:
-    """A linear classifier of standardized rows."""
-
-    mean: Float[Tensor, " features"]
-    spread: Float[Tensor, " features"]
-    layer: nn.Linear
-
-    @classmethod
-    def fitted(
-        cls,
-        rows: Float[Tensor, "members features"],
-        classes: Int64[Tensor, " members"],
-        num_classes: int,
-        least_spread: float = 1e-4,
-    ) -> Probe:
-        """Logistic regression in which every class that occurs counts the same.
-
-        Args:
-            rows: what it sees.
-            classes: true classes.
-            num_classes: how many there are.
-            least_spread: columns that vary less are not scaled up further.
-        """
-        torch.manual_seed(0)
-        probe = cls(rows.mean(0), rows.std(0).clamp_min(least_spread), nn.Linear(rows.shape[1], num_classes))
-        counts = torch.bincount(classes, minlength=num_classes).float()
-        weight = torch.where(counts > 0, 1 / counts.clamp_min(1), 0)
-        scaled = (rows - probe.mean) / probe.spread
-        optimizer = torch.optim.LBFGS(probe.layer.parameters(), max_iter=_STEPS)
-
-        def loss() -> Tensor:
-            optimizer.zero_grad()
-            error = functional.cross_entropy(probe.layer(scaled), classes, weight=weight)
-            error = error + _DECAY * probe.layer.weight.square().sum()
-            error.backward()
-            return error
-
-        optimizer.step(loss)
-        probe.layer.requires_grad_(False)
-        return probe
-
-    def classify(self, rows: Float[Tensor, "members features"]) -> Int64[Tensor, " members"]:
-        """The most likely class of each."""
-        return self.layer((rows - self.mean) / self.spread).argmax(1)
-
-    def accuracy(self, rows: Float[Tensor, "members features"], classes: Int64[Tensor, " members"]) -> float:
-        """Share of the rows whose class it finds."""
-        return float((self.classify(rows) == classes).float().mean())
 
 
 def card_figures(task: EmoTalkTask, talker: EmoTalk, head: HeadModel) -> dict[str, Any]:
@@ -184,7 +130,7 @@ def voice_figures(
                 (torch.stack([_pooled(rows_of(e)) for e in group]), torch.tensor([index[_sound(e)] for e in group]))
                 for group in (train, judged)
             )
-            found[f"probe_{name}"] = Probe.fitted(fitted, given, len(classes)).accuracy(rows, true)
+            found[f"probe_{name}"] = LinearClassifier.fitted(fitted, given, len(classes)).accuracy(rows, true)
         figures[corpus] = found
     return figures
 
@@ -231,7 +177,7 @@ def phoneme_figures(
 
     figures = {}
     for part in ("content", "emotion"):
-        probe = Probe.fitted(*frames(known, part), len(PHONEMES))
+        probe = LinearClassifier.fitted(*frames(known, part), len(PHONEMES))
         rows, labels = frames(acted, part)
         figures[part] = probe.accuracy(rows, labels)
         figures["most_frequent"] = float((labels == labels.mode().values).float().mean())
@@ -280,12 +226,14 @@ def real_face_figures(shown: Sequence[EmotionalExample]) -> dict[str, float]:
     return _means(right) | {"chance": 1 / len(EMOTIONS)}
 
 
-def face_probe(shown: Sequence[EmotionalExample]) -> Probe:
+def face_probe(shown: Sequence[EmotionalExample]) -> LinearClassifier:
     """A classifier of faces, fitted on tracked clips."""
-    return Probe.fitted(*_face_rows(shown, shown), len(EMOTIONS), LEAST_SEEN)
+    return LinearClassifier.fitted(*_face_rows(shown, shown), len(EMOTIONS), least_spread=LEAST_SEEN)
 
 
-def shown_figures(talker: Any, probe: Probe, acted: Sequence[EmotionalExample], lips: LipGeometry) -> dict[str, Any]:
+def shown_figures(
+    talker: Any, probe: LinearClassifier, acted: Sequence[EmotionalExample], lips: LipGeometry
+) -> dict[str, Any]:
     """What emotion a classifier of real faces sees in our motion, and whether lips close on P, B and M.
 
     Recordings of unseen actors are animated in every emotion and level; `auto` shows the emotion of the voice.
@@ -319,7 +267,7 @@ def shown_figures(talker: Any, probe: Probe, acted: Sequence[EmotionalExample], 
     }
 
 
-def _seen(probe: Probe, motion: Motion, without: Motion) -> str:
+def _seen(probe: LinearClassifier, motion: Motion, without: Motion) -> str:
     """The emotion that the classifier sees in most windows, relative to the mean of the take without emotion."""
     rows = _windows(motion.expression - without.expression.mean(0))
     return EMOTIONS[int(probe.classify(rows).mode().values)]
