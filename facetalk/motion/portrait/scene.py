@@ -1,0 +1,217 @@
+"""One photo and the head in it: where each pixel of a new view comes from, and what it shows.
+
+The head is posed as in the photo and as in the new frame, and the way of every visible surface point is rasterized
+(the flow). It is continued smoothly to hair and neck, and fades towards shoulders and the edge of the crop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from facetalk.core.motion import Motion
+from facetalk.head.model import HeadModel
+from facetalk.head.skinning import JOINT_NAMES, joint_transforms
+from facetalk.motion.landmark_head import face_center
+from facetalk.motion.portrait.anchors import Anchors
+from facetalk.motion.portrait.crop import CROP_PX, PortraitCrop
+from facetalk.rendering.filling import filled
+from facetalk.rendering.normals import vertex_normals
+from facetalk.rendering.surface_values import ValueRasterizer
+
+PARTS = (("upper_teeth", "lower_teeth"), ("mouth_lining", "tongue"), ("left_eyeball", "right_eyeball"), ("irises",))
+"""Regions of the head that the guide shows, one channel each."""
+GUIDE = len(PARTS)
+COARSE = 4
+"""Pixels of the crop per pixel of the map in which the flow is continued."""
+_HEAD = JOINT_NAMES.index("neck")
+_BEHIND_M = 0.004
+"""How far a vertex may lie behind the visible surface and still counts as visible."""
+_FACING = (0.05, 0.25)
+"""Cosine between surface and line of sight over which a vertex becomes visible."""
+_FADE_PX = (30.0, 110.0)
+"""Distance from the head over which the flow fades, pixels of the crop."""
+_EDGE_PX = 24.0
+"""Distance from the edge of the crop over which the flow fades."""
+
+
+class RigidPose(NamedTuple):
+    """A rotation and a translation in the camera's frame, per frame."""
+
+    rotation: Float[Tensor, "*frames 3 3"]
+    shift: Float[Tensor, "*frames 3"]
+    """Meters."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A new frame of a photo, in pixels of its crop."""
+
+    flow: Float[np.ndarray, "crop crop 2"]
+    """From each pixel to where its content lies in the photo."""
+    valid: Float[np.ndarray, "crop crop"]
+    """How far the photo shows what this pixel shall show; 0 outside the head."""
+    covered: Float[np.ndarray, "crop crop"]
+    """1 on the head."""
+    guide: Float[np.ndarray, "crop crop parts"]
+    """Share of each of `PARTS`."""
+
+
+def rigid_pose(head: HeadModel, motion: Motion) -> RigidPose:
+    """How the head is turned and moved in each frame, without what its expression does."""
+    joints = head.shaped(motion.betas)[1]
+    rotation, shift = joint_transforms(joints, motion.poses)
+    return RigidPose(rotation[:, _HEAD], shift[:, _HEAD] + motion.transl)
+
+
+class PortraitHead:
+    """What all photos share: the head model and its tables."""
+
+    def __init__(self, head: HeadModel) -> None:
+        self.model = head
+        self.faces = head.shape.faces.numpy().astype(np.int32)
+        self.follows = 1 - head.skin_weights[:, 0]
+        """Share of the head's pose in each vertex; 0 on the bust."""
+        self.parts = torch.zeros(len(head.template), GUIDE)
+        for channel, names in enumerate(PARTS):
+            for name in names:
+                self.parts[head.points.regions[name], channel] = 1
+        self.anchors = Anchors(head)
+        self.center = face_center(head)
+
+    def local(
+        self, expression: Float[Tensor, "frames channels"], eyes: Float[Tensor, "frames 2 3"], betas: Tensor
+    ) -> Float[Tensor, "frames vertices 3"]:
+        """Vertices before the head is turned and moved; `eyes` are the rotations of the left and the right one."""
+        poses = torch.cat([eyes.new_zeros(len(eyes), 3, 3), eyes], 1)
+        return self.model(expression, poses, eyes.new_zeros(len(eyes), 3), betas)
+
+
+class PortraitScene:
+    """The head of one photo."""
+
+    def __init__(
+        self,
+        shared: PortraitHead,
+        fit: Motion,
+        detected: Float[Tensor, "478 2"],
+        crop: PortraitCrop | None = None,
+    ) -> None:
+        """Place the head in the photo.
+
+        Args:
+            shared: head model.
+            fit: one frame with its camera: the head as fitted to the photo.
+            detected: MediaPipe's points in pixels of the photo.
+            crop: around the head if None.
+        """
+        if fit.camera is None or fit.num_frames != 1:
+            raise ValueError("a portrait needs the fit of one frame, with its camera")
+        self.shared, self.fit = shared, fit
+        self.K = fit.camera.K
+        poses = rigid_pose(shared.model, fit)
+        self.pose = RigidPose(poses.rotation[0], poses.shift[0])
+        if crop is None:
+            center = self.pose.rotation @ shared.center + self.pose.shift
+            crop = PortraitCrop.around(center, self.pose.rotation[:, 1], self.K)
+        self.crop = crop
+        self._raster = ValueRasterizer(shared.faces, (CROP_PX, CROP_PX))
+        eyes = torch.stack([fit.leye_pose, fit.reye_pose], 1)
+        local = shared.local(fit.expression, eyes, fit.betas)[0]
+        placed = self.placed(local, self.pose)
+        expected = shared.anchors.expected(local, fit.expression[0]) @ self.pose.rotation.T + self.pose.shift
+        self._offsets = shared.anchors.spread(
+            self.crop.pixels(detected), _on_screen(crop.homogeneous(expected, self.K))
+        )
+        homogeneous = self._homogeneous(placed)
+        self._source = _on_screen(homogeneous)
+        self._seen = self._visible(placed.numpy(), homogeneous.numpy())
+
+    def placed(self, local: Float[Tensor, "vertices 3"], pose: RigidPose) -> Float[Tensor, "vertices 3"]:
+        """Vertices in the camera's frame: the head in a pose, the bust as in the photo."""
+        moved = local @ pose.rotation.T + pose.shift
+        return torch.lerp(local @ self.pose.rotation.T + self.pose.shift, moved, self.shared.follows[:, None])
+
+    def view(self, local: Float[Tensor, "vertices 3"], pose: RigidPose) -> View:
+        """The photo with the head in another pose and expression.
+
+        Args:
+            local: see `PortraitHead.local`.
+            pose: in the frame of the photo's camera.
+        """
+        homogeneous = self._homogeneous(self.placed(local, pose))
+        way = self._source - _on_screen(homogeneous)
+        values = torch.cat([way, self._seen[:, None], self.shared.parts], 1)
+        image = self._raster.values(homogeneous.numpy(), values.numpy())
+        flow, valid, guide, covered = image[..., :2], image[..., 2], image[..., 3:-1], image[..., -1]
+        around = continued_flow(flow, valid, covered)
+        share = valid[..., None]
+        return View(share * flow + (1 - share) * around, valid, covered, np.ascontiguousarray(guide))
+
+    def _homogeneous(self, vertices: Float[Tensor, "vertices 3"]) -> Float[Tensor, "vertices 3"]:
+        """Homogeneous pixels of the crop, moved to where the photo's points are."""
+        found = self.crop.homogeneous(vertices, self.K)
+        return torch.cat([found[:, :2] + self._offsets * found[:, 2:], found[:, 2:]], 1)
+
+    def _visible(self, vertices: np.ndarray, homogeneous: np.ndarray) -> Float[Tensor, " vertices"]:
+        """How far the photo shows each vertex."""
+        nearness = self._raster.depth(homogeneous)
+        at = np.clip(homogeneous[:, :2] / homogeneous[:, 2:], 0, CROP_PX - 1).astype(int)
+        depth = homogeneous[:, 2]
+        front = depth < 1 / np.maximum(nearness[at[:, 1], at[:, 0]], 1e-6) + _BEHIND_M
+        normals = np.empty_like(vertices, np.float32)
+        vertex_normals(np.ascontiguousarray(vertices, np.float32), self.shared.faces, normals)
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        towards = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
+        low, high = _FACING
+        facing = np.clip(((normals * towards).sum(1) - low) / (high - low), 0, 1)
+        return torch.from_numpy((front * facing).astype(np.float32))
+
+
+def continued_flow(
+    flow: Float[np.ndarray, "height width 2"],
+    valid: Float[np.ndarray, "height width"],
+    covered: Float[np.ndarray, "height width"],
+) -> Float[np.ndarray, "height width 2"]:
+    """Flow for all pixels, from the valid ones; it fades with the distance from the head and at the edges."""
+    weight = _pooled(valid)
+    known = _pooled(flow * valid[..., None]) / np.maximum(weight, 1e-6)[..., None]
+    coarse = filled(known, np.minimum(1.0, weight).astype(np.float32))
+    height, width = weight.shape
+    away = distance_transform_edt(_pooled(covered) < 0.5) * COARSE
+    rows, columns = (np.minimum(np.arange(n), np.arange(n)[::-1]) * COARSE for n in (height, width))
+    edge = np.clip(np.minimum(rows[:, None], columns) / _EDGE_PX, 0, 1)
+    near, far = _FADE_PX
+    fade = _smooth(1 - np.clip((away - near) / (far - near), 0, 1)) * _smooth(edge)
+    return _enlarged(coarse * fade[..., None].astype(np.float32))
+
+
+def _pooled(image: np.ndarray) -> np.ndarray:
+    """Means over blocks of COARSE x COARSE pixels."""
+    height, width = image.shape[:2]
+    return image.reshape(height // COARSE, COARSE, width // COARSE, COARSE, *image.shape[2:]).mean((1, 3))
+
+
+def _enlarged(image: np.ndarray) -> np.ndarray:
+    """COARSE times the size by linear interpolation."""
+    at = (np.arange(image.shape[0] * COARSE) + 0.5) / COARSE - 0.5
+    for axis in (0, 1):
+        low = np.clip(np.floor(at).astype(int), 0, image.shape[axis] - 1)
+        high = np.minimum(low + 1, image.shape[axis] - 1)
+        share = np.clip(at - low, 0, 1).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+        image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
+    return image
+
+
+def _smooth(share: np.ndarray) -> np.ndarray:
+    return share * share * (3 - 2 * share)
+
+
+def _on_screen(homogeneous: Float[Tensor, "points 3"]) -> Float[Tensor, "points 2"]:
+    return homogeneous[:, :2] / homogeneous[:, 2:]
