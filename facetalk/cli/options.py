@@ -33,6 +33,14 @@ AvatarOption = Annotated[
         help="Your own character (.glb, .gltf, .vrm) instead of the head, in GLB and video.",
     ),
 ]
+PhotoOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--photo",
+        metavar="RUN",
+        help="A real person instead of the head, in video: a folder that `facetalk train render2video` wrote.",
+    ),
+]
 OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 SkipFlag = Annotated[
     bool,

@@ -18,6 +18,7 @@ from facetalk.cli.options import (
     OffsetOption,
     OnlyOption,
     OverwriteFlag,
+    PhotoOption,
     SkinName,
     SkipFlag,
 )
@@ -39,6 +40,7 @@ def render(
         str | None, typer.Option("--head", help="Head model.  [default: the one the motion was made for]")
     ] = None,
     avatar: AvatarOption = None,
+    photo: PhotoOption = None,
     skin: SkinName = None,
     eyes: EyesName = None,
     hair: HairName = None,
@@ -96,6 +98,7 @@ def render(
             with_audio=with_audio,
             over=over,
             avatar=avatar,
+            photo=photo,
             overwrite=overwrite,
             skip_existing=skip_existing,
             progress=show,
