@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from facetalk.networks.facial import FacialNetwork
     from facetalk.networks.laughter_detector import LaughterDetector
     from facetalk.networks.lip_reader import PhonemeLipReader
+    from facetalk.networks.portrait import PortraitNetwork
     from facetalk.networks.probed_encoder import ProbedEncoder
     from facetalk.networks.speech_encoder import SpeechEncoder
     from facetalk.networks.styletalk import SpeechFeatures
@@ -120,6 +121,9 @@ NETWORKS: dict[str, tuple[NetworkType, ...]] = {
     "perceptual-encoder": (
         NetworkType("spectre", "face_encoder", "PerceptualEncoder", "FaceEncoderConfig", bundled="spectre"),
     ),
+    "portrait": (
+        NetworkType("portrait", "portrait", "PortraitNetwork", "PortraitConfig", ("num_motion",), "portrait"),
+    ),
     "sync-critic": (NetworkType("sync-critic", "critics", "SyncCritic", "SyncCriticConfig", ("num_features",)),),
     "style-critic": (
         NetworkType("style-critic", "critics", "StyleCritic", "PatchCriticConfig", ("num_channels", "num_styles")),
@@ -178,6 +182,8 @@ def load(kind: Literal["expression-net"], name: str | Path = "") -> ExpressionNe
 def load(kind: Literal["coarse-encoder"], name: str | Path = "") -> CoarseEncoder: ...
 @overload
 def load(kind: Literal["perceptual-encoder"], name: str | Path = "") -> PerceptualEncoder: ...
+@overload
+def load(kind: Literal["portrait"], name: str | Path = "") -> PortraitNetwork: ...
 @overload
 def load(kind: Literal["sync-critic"], name: str | Path) -> SyncCritic: ...
 @overload

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from rich.console import Console
 from rich.progress import track as progress
 from torch import Tensor
@@ -50,8 +50,8 @@ class PortraitDataConfig:
     """Longer clips are cut to their first frames."""
     min_confidence: float = 0.5
     """Frames whose fit has a lower confidence are not used."""
-    least_px: float = 60.0
-    """Clips whose faces have a smaller distance of the outer eye corners over 0.089 m... are not used, pixels."""
+    most_enlarged: float = 2.2
+    """Clips whose frames would have to be enlarged more than this are not used."""
     batch_size: int = 8
 
     def __post_init__(self) -> None:
@@ -70,6 +70,8 @@ class PortraitClip:
     """MediaPipe's points in pixels of the crop."""
     images: UInt8[np.ndarray, "kept crop crop 3"]
     crop: PortraitCrop
+    inside: Bool[np.ndarray, "crop crop"]
+    """Whether the video shows a pixel of the crop."""
 
 
 def stored_clip(clip: Clip, config: PortraitDataConfig) -> PortraitClip | None:
@@ -77,12 +79,12 @@ def stored_clip(clip: Clip, config: PortraitDataConfig) -> PortraitClip | None:
     path = clip.folder / FOLDER / f"{clip.name}.npz"
     try:
         values = {key: torch.from_numpy(array) for key, array in read_npz(path).items()}
-        if len(values["frames"]) < 2:
+        crop = PortraitCrop(values["to_crop"])
+        if len(values["frames"]) < 2 or crop.scale > config.most_enlarged:
             return None
         images = np.load(path.with_suffix(".npy"), mmap_mode="r")
-        crop = PortraitCrop(values["to_crop"])
         motion = read_motion(clip.motion_path)
-        return PortraitClip(clip, motion, values["frames"], values["points"], images, crop)
+        return PortraitClip(clip, motion, values["frames"], values["points"], images, crop, _inside(crop, motion))
     except (ArrayFileError, LookupError, TypeError, ValueError, EOFError) as error:
         raise FacetalkError(
             f"the frames of the clip {clip.name} in {path.parent} are damaged ({error}); remove them"
@@ -156,3 +158,9 @@ def clip_crop(motion: Motion, shared: PortraitHead, frames: list[int]) -> Portra
     poses = rigid_pose(shared.model, motion)
     centers = (poses.rotation[frames] @ shared.center + poses.shift[frames]).median(0).values
     return PortraitCrop.around(centers, torch.tensor([0.0, 1.0, 0.0]), motion.camera.K)
+
+
+def _inside(crop: PortraitCrop, motion: Motion) -> Bool[np.ndarray, "crop crop"]:
+    assert motion.camera is not None
+    places = crop.image_places()
+    return ((places >= 0) & (places <= np.array(motion.camera.image_size))).all(-1)
