@@ -8,6 +8,7 @@ editing network says with a mask where the photo is not enough: inside the mouth
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -116,7 +117,7 @@ class AdaptiveUNet(nn.Module):
     def __init__(self, num_inputs: int, num_outputs: int, widths: tuple[int, ...], code: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(num_inputs, widths[0], 3, padding=1)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
         self.deepest = nn.ModuleList(AdaptiveBlock(widths[-1], code) for _ in range(2))
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in reversed(pairs))

@@ -31,8 +31,8 @@ from facetalk.recipes.parts.portrait_data import PortraitClip, PortraitDataConfi
 from facetalk.recipes.parts.portrait_pairs import Pair, PairSampler, validation_pairs
 from facetalk.training.device import autocast
 
-MOUTH_PX = 64
-"""Side of the part around the mouth that losses look at closely."""
+NEAR_PX = 64
+"""Side of the parts around mouth and eyes that losses look at closely."""
 CORNER = (WINDOW_LEFT, WINDOW_TOP)
 
 
@@ -45,6 +45,8 @@ class PortraitLossWeights:
     style: float = 0.5
     mouth: float = 1.0
     """Features and style of the mouth, enlarged."""
+    eyes: float = 0.5
+    """Features and style of one eye, enlarged."""
     warped: float = 2.0
     """The warped image where the photo shows what is wanted."""
     mask: float = 0.1
@@ -88,6 +90,8 @@ class PortraitBatch(NamedTuple):
     """How much each pixel counts; 0 beyond the edges of the video."""
     mouth: Float[Tensor, "batch 2"]
     """Column and row of the middle of the mouth in the window."""
+    eye: Float[Tensor, "batch 2"]
+    """The same of one eye."""
 
 
 class PortraitTask:
@@ -125,30 +129,35 @@ class PortraitTask:
         """Differences of the rendered frames from the video's."""
         with autocast(batch.photo.device, self.config.bfloat16):
             frames = self.render(batch)
-            valid = batch.cues[:, :1]
-            both = torch.cat([frames.images, batch.target])
-            found = [layer.float().chunk(2) for layer in self.features(both)]
-            mouths = torch.cat([closeup(frames.images, batch.mouth), closeup(batch.target, batch.mouth)])
-            near = [layer.float().chunk(2) for layer in self.features(functional.interpolate(mouths, scale_factor=2))]
-        made, real = ([layer[side] for layer in found] for side in (0, 1))
-        made_near, real_near = ([layer[side] for layer in near] for side in (0, 1))
+        valid = batch.cues[:, :1]
+        made, real = closeup(frames.images, batch.mouth), closeup(batch.target, batch.mouth)
+        features, style = self._looks(functional.avg_pool2d(frames.images, 2), functional.avg_pool2d(batch.target, 2))
+        near = [(made, real), (closeup(frames.images, batch.eye), closeup(batch.target, batch.eye))]
+        details = [self._looks(*(functional.interpolate(part, scale_factor=2) for part in parts)) for parts in near]
         terms = {
             "pixels": weighted_error(frames.images, batch.target, batch.weight),
-            "features": feature_error(made, real),
-            "style": style_error(made, real),
-            "mouth": feature_error(made_near, real_near) + style_error(made_near, real_near),
+            "features": features,
+            "style": style,
+            "mouth": details[0][0] + details[0][1],
+            "eyes": details[1][0] + details[1][1],
             "warped": weighted_error(frames.warped, batch.target, batch.weight * valid),
             "mask": (frames.mask * valid).mean(),
             "correction": (frames.flow - batch.flow).abs().mean(),
         }
-        return terms | self._critic_terms(step, mouths)
+        return terms | self._critic_terms(step, made, real)
+
+    def _looks(self, made: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """Differences of features and of style."""
+        with torch.no_grad():
+            wanted = self.features(real)
+        found = self.features(made)
+        return feature_error(found, wanted), style_error(found, wanted)
 
     def render(self, batch: PortraitBatch) -> PortraitFrames:
         """The frames of a batch."""
         return self.model(batch.photo, batch.flow, batch.cues, self.model.code(batch.motion), CORNER)
 
-    def _critic_terms(self, step: int, mouths: Tensor) -> dict[str, Tensor]:
-        made, real = mouths.float().chunk(2)
+    def _critic_terms(self, step: int, made: Tensor, real: Tensor) -> dict[str, Tensor]:
         self._mouths = (made.detach(), real) if self.critic is not None and step >= self.config.critic_from else None
         if self.critic is None or self._mouths is None:
             return {"realism": made.new_zeros(()), "matching": made.new_zeros(())}
@@ -198,9 +207,9 @@ def closeup(
     height, columns = images.shape[2:]
     parts = []
     for image, (x, y) in zip(images, centers.round().long().tolist(), strict=True):
-        left = min(max(x - MOUTH_PX // 2, 0), columns - MOUTH_PX)
-        top = min(max(y - MOUTH_PX // 2, 0), height - MOUTH_PX)
-        parts.append(image[:, top : top + MOUTH_PX, left : left + MOUTH_PX])
+        left = min(max(x - NEAR_PX // 2, 0), columns - NEAR_PX)
+        top = min(max(y - NEAR_PX // 2, 0), height - NEAR_PX)
+        parts.append(image[:, top : top + NEAR_PX, left : left + NEAR_PX])
     return torch.stack(parts)
 
 

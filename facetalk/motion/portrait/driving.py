@@ -59,7 +59,7 @@ class Reference:
 def motion_rows(
     shared: PortraitHead, driven: Driven, photo_expression: Float[Tensor, " 52"], photo_pose: RigidPose
 ) -> Float[Tensor, "frames motion"]:
-    """What the network sees of each frame: expression, rotation and place relative to the photo, the photo's expression.
+    """What the network sees: expression, rotation and place relative to the photo, and the photo's expression.
 
     Args:
         shared: head model.

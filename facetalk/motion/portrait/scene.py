@@ -7,6 +7,7 @@ The head is posed as in the photo and as in the new frame, and the way of every 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from facetalk.head.skinning import JOINT_NAMES, joint_transforms
 from facetalk.motion.landmark_head import face_center
 from facetalk.motion.portrait.anchors import Anchors
 from facetalk.motion.portrait.crop import CROP_PX, PortraitCrop
+from facetalk.motion.portrait.flow_kernel import blend, pool
 from facetalk.rendering.filling import filled
 from facetalk.rendering.normals import vertex_normals
 from facetalk.rendering.surface_values import ValueRasterizer
@@ -149,10 +151,8 @@ class PortraitScene:
         way = self._source - _on_screen(homogeneous)
         values = torch.cat([way, self._seen[:, None], self.shared.parts], 1)
         image = self._raster.values(homogeneous.numpy(), values.numpy())
-        flow, valid, guide, covered = image[..., :2], image[..., 2], image[..., 3:-1], image[..., -1]
-        around = continued_flow(flow, valid, covered)
-        share = valid[..., None]
-        return View(share * flow + (1 - share) * around, valid, covered, np.ascontiguousarray(guide))
+        guide = np.ascontiguousarray(image[..., 3:-1])
+        return View(continued_flow(image), image[..., 2], image[..., -1], guide)
 
     def _homogeneous(self, vertices: Float[Tensor, "vertices 3"]) -> Float[Tensor, "vertices 3"]:
         """Homogeneous pixels of the crop, moved to where the photo's points are."""
@@ -174,39 +174,29 @@ class PortraitScene:
         return torch.from_numpy((front * facing).astype(np.float32))
 
 
-def continued_flow(
-    flow: Float[np.ndarray, "height width 2"],
-    valid: Float[np.ndarray, "height width"],
-    covered: Float[np.ndarray, "height width"],
-) -> Float[np.ndarray, "height width 2"]:
-    """Flow for all pixels, from the valid ones; it fades with the distance from the head and at the edges."""
-    weight = _pooled(valid)
-    known = _pooled(flow * valid[..., None]) / np.maximum(weight, 1e-6)[..., None]
-    coarse = filled(known, np.minimum(1.0, weight).astype(np.float32))
-    height, width = weight.shape
-    away = distance_transform_edt(_pooled(covered) < 0.5) * COARSE
-    rows, columns = (np.minimum(np.arange(n), np.arange(n)[::-1]) * COARSE for n in (height, width))
-    edge = np.clip(np.minimum(rows[:, None], columns) / _EDGE_PX, 0, 1)
+def continued_flow(image: Float[np.ndarray, "height width channels"]) -> Float[np.ndarray, "height width 2"]:
+    """Flow for all pixels, from those that are valid; it fades with the distance from the head and at the edges.
+
+    Args:
+        image: way in x and y, validity, further values, coverage.
+    """
+    height, width = (side // COARSE for side in image.shape[:2])
+    way = np.empty((height, width, 2), np.float32)
+    weight, covered = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    pool(image, COARSE, way, weight, covered)
+    away = distance_transform_edt(covered < 0.5) * COARSE
     near, far = _FADE_PX
-    fade = _smooth(1 - np.clip((away - near) / (far - near), 0, 1)) * _smooth(edge)
-    return _enlarged(coarse * fade[..., None].astype(np.float32))
+    fade = _smooth(1 - np.clip((away - near) / (far - near), 0, 1)) * edge_fade(height, width)
+    flow = np.empty((*image.shape[:2], 2), np.float32)
+    blend(image, filled(way, weight) * fade[..., None].astype(np.float32), COARSE, flow)
+    return flow
 
 
-def _pooled(image: np.ndarray) -> np.ndarray:
-    """Means over blocks of COARSE x COARSE pixels."""
-    height, width = image.shape[:2]
-    return image.reshape(height // COARSE, COARSE, width // COARSE, COARSE, *image.shape[2:]).mean((1, 3))
-
-
-def _enlarged(image: np.ndarray) -> np.ndarray:
-    """COARSE times the size by linear interpolation."""
-    at = (np.arange(image.shape[0] * COARSE) + 0.5) / COARSE - 0.5
-    for axis in (0, 1):
-        low = np.clip(np.floor(at).astype(int), 0, image.shape[axis] - 1)
-        high = np.minimum(low + 1, image.shape[axis] - 1)
-        share = np.clip(at - low, 0, 1).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
-        image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
-    return image
+@cache
+def edge_fade(height: int, width: int) -> Float[np.ndarray, "height width"]:
+    """Share of the flow that is left near the edges of the coarse map."""
+    rows, columns = (np.minimum(np.arange(n), np.arange(n)[::-1]) * COARSE for n in (height, width))
+    return _smooth(np.clip(np.minimum(rows[:, None], columns) / _EDGE_PX, 0, 1))
 
 
 def _smooth(share: np.ndarray) -> np.ndarray:

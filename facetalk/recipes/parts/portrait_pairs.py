@@ -15,7 +15,6 @@ from torch import Tensor
 from facetalk.core.landmarks import MESH_INNER_LIP_CENTERS, MESH_LEFT_LID_CENTERS, MESH_RIGHT_LID_CENTERS
 from facetalk.core.rotations import matrix_to_axis_angle
 from facetalk.data.sampling import random_index
-from facetalk.head.channels import ARKIT_NAMES
 from facetalk.motion.portrait.crop import CROP_PX, WINDOW, WINDOW_LEFT, WINDOW_PX, WINDOW_TOP
 from facetalk.motion.portrait.driving import MOTION_WIDTH, Driven, centers, motion_rows
 from facetalk.motion.portrait.scene import PortraitHead, PortraitScene, RigidPose, View, rigid_pose
@@ -49,6 +48,7 @@ class Pair(NamedTuple):
     target: Float[Tensor, "3 height columns"]
     weight: Float[Tensor, "1 height columns"]
     mouth: Float[Tensor, "2"]
+    eye: Float[Tensor, "2"]
 
 
 class PairSampler:
@@ -90,8 +90,12 @@ class PairSampler:
         """Mean and spread of the rows that the network sees."""
         rows = []
         for clip in self._clips:
-            scene = ClipScene(self._shared, clip, 0, posed=False)
-            rows.append(scene.rows[clip.frames])
+            poses = rigid_pose(self._shared.model, clip.motion)
+            first = int(clip.frames[0])
+            photo = RigidPose(poses.rotation[first], poses.shift[first])
+            rows.append(
+                motion_rows(self._shared, _picked(clip, poses, clip.frames), clip.motion.expression[first], photo)
+            )
         if not rows:
             return torch.zeros(MOTION_WIDTH), torch.ones(MOTION_WIDTH)
         every = torch.cat(rows)
@@ -101,38 +105,22 @@ class PairSampler:
 class ClipScene:
     """A frame of a clip as the photo."""
 
-    def __init__(self, shared: PortraitHead, clip: PortraitClip, source: int, *, posed: bool = True) -> None:
-        """Place the head in the photo.
-
-        Args:
-            shared: head model.
-            clip: stored frames.
-            source: which of them is the photo.
-            posed: whether views will be asked for.
-        """
+    def __init__(self, shared: PortraitHead, clip: PortraitClip, source: int) -> None:
         self.clip, self.source = clip, source
+        self._shared = shared
         motion = clip.motion
         frame = int(clip.frames[source])
-        poses = rigid_pose(shared.model, motion)
-        photo = RigidPose(poses.rotation[frame], poses.shift[frame])
-        eyes = torch.stack([motion.leye_pose, motion.reye_pose], 1)
-        self._driven = Driven(motion.expression, eyes, poses)
-        self.rows = motion_rows(shared, self._driven, motion.expression[frame], photo)
-        self._turned_deg = torch.rad2deg(matrix_to_axis_angle(photo.rotation.T @ poses.rotation).norm(dim=1))
-        self._moved_m = (centers(shared, poses) - centers(shared, photo)).norm(dim=1)
-        if not posed:
-            return
+        self._poses = poses = rigid_pose(shared.model, motion)
+        self._pose = photo = RigidPose(poses.rotation[frame], poses.shift[frame])
         assert motion.camera is not None
         at = clip.crop.homogeneous(centers(shared, photo), motion.camera.K)
         left, top = (
             int(min(max(round(float(at[axis] / at[2]) - _FACE_AT[axis]), -_MOST_SHIFT), _MOST_SHIFT)) for axis in (0, 1)
         )
         self._corner = left, top
-        crop = clip.crop.shifted(left, top)
         inverse = clip.crop.to_image
         detected = clip.points[source] @ inverse[:, :2].T + inverse[:, 2]
-        self._scene = PortraitScene(shared, motion.cut(frame, frame + 1), detected, crop)
-        self._shared = shared
+        self._scene = PortraitScene(shared, motion.cut(frame, frame + 1), detected, clip.crop.shifted(left, top))
         self._photo = _image(clip.images[source], left, top)
 
     def channel(self, name: str) -> Float[Tensor, " kept"]:
@@ -142,24 +130,40 @@ class ClipScene:
     def is_near(self, target: int) -> bool:
         """Whether the head has not moved too far for a photo."""
         frame = int(self.clip.frames[target])
-        return float(self._turned_deg[frame]) <= _MOST_TURNED_DEG and float(self._moved_m[frame]) <= _MOST_MOVED_M
+        pose = RigidPose(self._poses.rotation[frame], self._poses.shift[frame])
+        turned = torch.rad2deg(matrix_to_axis_angle(self._pose.rotation.T @ pose.rotation).norm())
+        moved = (centers(self._shared, pose) - centers(self._shared, self._pose)).norm()
+        return float(turned) <= _MOST_TURNED_DEG and float(moved) <= _MOST_MOVED_M
 
     def pair(self, target: int) -> Pair:
         """The photo and a stored frame."""
         frame = int(self.clip.frames[target])
-        driven = self._driven
-        local = self._shared.local(
-            driven.expression[frame : frame + 1], driven.eyes[frame : frame + 1], self.clip.motion.betas
-        )[0]
-        view = self._scene.view(local, RigidPose(driven.pose.rotation[frame], driven.pose.shift[frame]))
+        driven = _picked(self.clip, self._poses, torch.tensor([frame]))
+        local = self._shared.local(driven.expression, driven.eyes, self.clip.motion.betas)[0]
+        view = self._scene.view(local, RigidPose(driven.pose.rotation[0], driven.pose.shift[0]))
         left, top = self._corner
         points = self.clip.points[target] - torch.tensor([left + WINDOW_LEFT, top + WINDOW_TOP])
-        at = (torch.arange(frame - WINDOW_FRAMES // 2, frame + WINDOW_FRAMES // 2 + 1)).clamp(0, len(self.rows) - 1)
+        at = (torch.arange(frame - WINDOW_FRAMES // 2, frame + WINDOW_FRAMES // 2 + 1)).clamp(
+            0, self.clip.motion.num_frames - 1
+        )
         wanted = _image(self.clip.images[target], left, top)[:, WINDOW[0], WINDOW[1]]
         shown = _shifted(self.clip.inside[..., None], left, top)[WINDOW][..., 0]
         mouth = points[list(MESH_INNER_LIP_CENTERS)].mean(0)
         flow, cues = network_inputs(view)
-        return Pair(self._photo, flow, cues, self.rows[at], wanted, pixel_weights(points, mouth, shown)[None], mouth)
+        eyes = [points[list(lids)].mean(0) for lids in (MESH_LEFT_LID_CENTERS, MESH_RIGHT_LID_CENTERS)]
+        weight = pixel_weights(mouth, eyes, shown)[None]
+        return Pair(self._photo, flow, cues, self._rows(at), wanted, weight, mouth, eyes[frame % 2])
+
+    def _rows(self, frames: Tensor) -> Float[Tensor, "frames motion"]:
+        own = self.clip.motion.expression[int(self.clip.frames[self.source])]
+        return motion_rows(self._shared, _picked(self.clip, self._poses, frames), own, self._pose)
+
+
+def _picked(clip: PortraitClip, poses: RigidPose, frames: Tensor) -> Driven:
+    """Some frames of a clip as they are."""
+    motion = clip.motion
+    eyes = torch.stack([motion.leye_pose[frames], motion.reye_pose[frames]], 1)
+    return Driven(motion.expression[frames], eyes, RigidPose(poses.rotation[frames], poses.shift[frames]))
 
 
 def network_inputs(view: View) -> tuple[Float[Tensor, "2 height columns"], Float[Tensor, "cues height columns"]]:
@@ -170,12 +174,11 @@ def network_inputs(view: View) -> tuple[Float[Tensor, "2 height columns"], Float
 
 
 def pixel_weights(
-    points: Float[Tensor, "478 2"], mouth: Float[Tensor, "2"], shown: np.ndarray
+    mouth: Float[Tensor, "2"], eyes: Sequence[Float[Tensor, "2"]], shown: np.ndarray
 ) -> Float[Tensor, "height columns"]:
     """Weight of each pixel of the window: more at mouth and eyes."""
     along = torch.arange(WINDOW_PX) + 0.5
     weights = torch.ones(WINDOW_PX, WINDOW_PX)
-    eyes = [points[list(lids)].mean(0) for lids in (MESH_LEFT_LID_CENTERS, MESH_RIGHT_LID_CENTERS)]
     for center, (most, spread) in [(mouth, _MOUTH), *((eye, _EYES) for eye in eyes)]:
         x, y = (torch.exp(-0.5 * ((along - center[axis]) / spread) ** 2) for axis in (0, 1))
         weights += most * y[:, None] * x
@@ -199,6 +202,6 @@ def _image(frame: np.ndarray, left: int, top: int) -> Float[Tensor, "3 crop crop
 
 def _shifted(image: np.ndarray, left: int, top: int) -> np.ndarray:
     """The image as it begins so many pixels further right and down; its edge is repeated."""
-    rows = np.clip(np.arange(image.shape[0]) + top, 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(image.shape[1]) + left, 0, image.shape[1] - 1)
-    return image[rows][:, columns]
+    reach = _MOST_SHIFT
+    padded = np.pad(image, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    return padded[reach + top :, reach + left :][: image.shape[0], : image.shape[1]]
