@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # torch loads with the first renderer, not with `--help`
 
 NEURAL_RENDERERS = {
     "photo": "facetalk.neural_rendering.person:read_person",
+    "portrait": "facetalk.neural_rendering.portrait:read_portrait",
 }
 """What makes each renderer from the path that the user gives; its module is imported on first use. Each name is that of
 the option that asks for it."""
@@ -23,7 +24,7 @@ def load_neural_renderer(name: str, path: Path | str) -> NeuralRenderer:
 
     Args:
         name: a key of `NEURAL_RENDERERS`.
-        path: of `photo`, a folder that `facetalk train render2video` wrote.
+        path: of `photo`, a folder that `facetalk train render2video` wrote; of `portrait`, an image file.
 
     Raises:
         UsageError: there is no such kind.

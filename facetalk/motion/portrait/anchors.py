@@ -19,6 +19,8 @@ _REACH_M = 0.006
 """Standard deviation of the weights of neighboring points."""
 _FADE_M = 0.04
 """Distance from the nearest point over which a displacement fades."""
+_NEAR_M = 0.012
+"""Distance from a point up to which a vertex belongs to the face."""
 _OPEN = 0.6
 """`jawOpen` of the face on which distances are measured: on a closed mouth the lips would be neighbors."""
 
@@ -33,6 +35,8 @@ class Anchors:
         near = np.exp(-0.5 * ((distance**2 - distance[:, :1] ** 2) / _REACH_M**2))
         weights = near / near.sum(1, keepdims=True) * np.exp(-((distance[:, :1] / _FADE_M) ** 2))
         self._weights = torch.from_numpy(weights.astype(np.float32))
+        self.nearness = torch.from_numpy((distance[:, 0] < _NEAR_M).astype(np.float32))
+        """1 for vertices near one of the points, 0 for the others."""
         self._numbers = head.points.mediapipe_ids
         self._points, self._bias = head.points.mediapipe, head.points.detector_bias
 

@@ -78,6 +78,10 @@ class PortraitCrop:
         shift = self.to_crop.new_tensor([[0, 0, left], [0, 0, top]])
         return PortraitCrop(self.to_crop - shift)
 
+    def scaled(self, ratio: Float[Tensor, "2"]) -> PortraitCrop:
+        """The same crop of the image after its width and height were multiplied."""
+        return PortraitCrop(torch.cat([self.to_crop[:, :2] / ratio, self.to_crop[:, 2:]], 1))
+
     def cut(self, image: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "crop crop 3"]:
         """The crop's content in the image's numbers; beyond the image, its edge is repeated."""
         reduced = max(1, round(1 / self.scale))

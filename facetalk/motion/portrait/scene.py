@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
@@ -21,7 +21,7 @@ from facetalk.head.model import HeadModel
 from facetalk.head.skinning import JOINT_NAMES, joint_transforms
 from facetalk.motion.landmark_head import face_center
 from facetalk.motion.portrait.anchors import Anchors
-from facetalk.motion.portrait.crop import CROP_PX, PortraitCrop
+from facetalk.motion.portrait.crop import CROP_PX, WINDOW, PortraitCrop
 from facetalk.motion.portrait.flow_kernel import blend, pool
 from facetalk.rendering.filling import filled
 from facetalk.rendering.normals import vertex_normals
@@ -85,6 +85,8 @@ class PortraitHead:
             for name in names:
                 self.parts[head.points.regions[name], channel] = 1
         self.anchors = Anchors(head)
+        self.face = self.anchors.nearness
+        """1 near MediaPipe's points, 0 on the rest of the head."""
         self.center = face_center(head)
 
     def local(
@@ -131,9 +133,9 @@ class PortraitScene:
         self._offsets = shared.anchors.spread(
             self.crop.pixels(detected), _on_screen(crop.homogeneous(expected, self.K))
         )
-        homogeneous = self._homogeneous(placed)
-        self._source = _on_screen(homogeneous)
-        self._seen = self._visible(placed.numpy(), homogeneous.numpy())
+        self._homogeneous_photo = self._homogeneous(placed)
+        self._source = _on_screen(self._homogeneous_photo)
+        self._seen = self._visible(placed.numpy(), self._homogeneous_photo.numpy())
 
     def placed(self, local: Float[Tensor, "vertices 3"], pose: RigidPose) -> Float[Tensor, "vertices 3"]:
         """Vertices in the camera's frame: the head in a pose, the bust as in the photo."""
@@ -154,6 +156,11 @@ class PortraitScene:
         guide = np.ascontiguousarray(image[..., 3:-1])
         return View(continued_flow(image), image[..., 2], image[..., -1], guide)
 
+    def face_mask(self) -> Bool[np.ndarray, "crop crop"]:
+        """Where the photo shows the face itself, without hair, ears and neck."""
+        raster = self._raster.values(self._homogeneous_photo.numpy(), self.shared.face[:, None].numpy())
+        return raster[..., 0] > 0.5
+
     def _homogeneous(self, vertices: Float[Tensor, "vertices 3"]) -> Float[Tensor, "vertices 3"]:
         """Homogeneous pixels of the crop, moved to where the photo's points are."""
         found = self.crop.homogeneous(vertices, self.K)
@@ -172,6 +179,13 @@ class PortraitScene:
         low, high = _FACING
         facing = np.clip(((normals * towards).sum(1) - low) / (high - low), 0, 1)
         return torch.from_numpy((front * facing).astype(np.float32))
+
+
+def network_inputs(view: View) -> tuple[Float[Tensor, "2 height columns"], Float[Tensor, "cues height columns"]]:
+    """Flow and cues of the window of a view."""
+    flow = torch.from_numpy(np.ascontiguousarray(view.flow[WINDOW])).permute(2, 0, 1)
+    cues = np.concatenate([view.valid[..., None], view.covered[..., None], view.guide], -1)[WINDOW]
+    return flow, torch.from_numpy(np.ascontiguousarray(cues)).permute(2, 0, 1)
 
 
 def continued_flow(image: Float[np.ndarray, "height width channels"]) -> Float[np.ndarray, "height width 2"]:

@@ -17,7 +17,7 @@ from facetalk.core.rotations import matrix_to_axis_angle
 from facetalk.data.sampling import random_index
 from facetalk.motion.portrait.crop import CROP_PX, WINDOW, WINDOW_LEFT, WINDOW_PX, WINDOW_TOP
 from facetalk.motion.portrait.driving import MOTION_WIDTH, Driven, centers, motion_rows
-from facetalk.motion.portrait.scene import PortraitHead, PortraitScene, RigidPose, View, rigid_pose
+from facetalk.motion.portrait.scene import PortraitHead, PortraitScene, RigidPose, network_inputs, rigid_pose
 from facetalk.networks.portrait import WINDOW_FRAMES
 from facetalk.recipes.parts.portrait_data import PortraitClip
 
@@ -164,13 +164,6 @@ def _picked(clip: PortraitClip, poses: RigidPose, frames: Tensor) -> Driven:
     motion = clip.motion
     eyes = torch.stack([motion.leye_pose[frames], motion.reye_pose[frames]], 1)
     return Driven(motion.expression[frames], eyes, RigidPose(poses.rotation[frames], poses.shift[frames]))
-
-
-def network_inputs(view: View) -> tuple[Float[Tensor, "2 height columns"], Float[Tensor, "cues height columns"]]:
-    """Flow and cues of the window of a view."""
-    flow = torch.from_numpy(np.ascontiguousarray(view.flow[WINDOW])).permute(2, 0, 1)
-    cues = np.concatenate([view.valid[..., None], view.covered[..., None], view.guide], -1)[WINDOW]
-    return flow, torch.from_numpy(np.ascontiguousarray(cues)).permute(2, 0, 1)
 
 
 def pixel_weights(
