@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from facetalk.networks.laughter_detector import LaughterDetector
     from facetalk.networks.lip_reader import PhonemeLipReader
     from facetalk.networks.probed_encoder import ProbedEncoder
-    from facetalk.networks.speech_encoder import SpeechEncoder
     from facetalk.networks.render2video import PersonGenerator
+    from facetalk.networks.speech_encoder import SpeechEncoder
     from facetalk.networks.styletalk import SpeechFeatures
 
 POCKETSPHINX = "pocketsphinx"

@@ -1,8 +1,8 @@
 """FACIAL's rendering-to-video network (Zhang et al. 2021): renders of the tracked head -> frames of the person.
 
-The generator is of pix2pixHD's type (Wang et al. 2018): down, residual blocks, up, instance normalization. Unlike there,
-it also gets photos that are warped by the motion of the head, and the background. For every pixel it decides which of
-these shows the person best, and where none does, it draws.
+The generator is of pix2pixHD's type (Wang et al. 2018): down, residual blocks, up, instance normalization. Unlike
+there, it also gets photos that are warped by the motion of the head, and the background. For every pixel it decides
+which of these shows the person best, and where none does, it draws.
 """
 
 from __future__ import annotations
@@ -91,9 +91,10 @@ class PersonGenerator(nn.Module):
         # Without normalization, because absolute colors matter at full size.
         num_inputs = LOOK + 1 + 3 * config.num_photos
         self.enter = nn.Sequential(nn.Conv2d(num_inputs, first, 3, padding=1), nn.LeakyReLU(0.2))
-        wide = [first + LOOK * WINDOW, *widths[:-1]]
-        down = [_convolution(a, b, stride=1 if number == 0 else 2) for number, (a, b) in enumerate(zip(wide, widths))]
-        self.down = nn.ModuleList(nn.Sequential(*layers) for layers in down)
+        pairs = pairwise((first + LOOK * WINDOW, *widths))
+        self.down = nn.ModuleList(
+            nn.Sequential(*_convolution(a, b, stride=2 if number else 1)) for number, (a, b) in enumerate(pairs)
+        )
         self.blocks = nn.Sequential(*(_Residual(widths[-1]) for _ in range(config.num_blocks)))
         self.up = nn.ModuleList(nn.Sequential(*_convolution(a + b, b)) for b, a in pairwise(widths))
         self.leave = nn.Sequential(nn.Conv2d(widths[0] + first, first, 3, padding=1), nn.LeakyReLU(0.2))

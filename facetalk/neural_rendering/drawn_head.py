@@ -16,10 +16,10 @@ from facetalk.rendering.differentiable import Fragments, perspective, rasterize
 from facetalk.rendering.push_pull import spread
 
 SAMPLES = 2
-"""Samples along each side of a pixel: lips that part by less than a pixel have to be seen, and edges must not flicker."""
+"""Samples along each side of a pixel: lips that part by less than a pixel are to be seen, and edges not to flicker."""
 
 FALLOFF = 0.35
-"""Distance from the head, in units of its size, at which surroundings follow it 1/e as far: hair does, shoulders not."""
+"""Distance from the head, in units of its size, at which surroundings follow it 1/e as far: hair, but not shoulders."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +78,7 @@ def draw(
     return DrawnHead(size, fragments, image[:, :-1], image[:, -1:])
 
 
-def places(
-    drawn: DrawnHead, points: Float[Tensor, "images vertices 3"]
-) -> Float[Tensor, "images size size 2"]:
+def places(drawn: DrawnHead, points: Float[Tensor, "images vertices 3"]) -> Float[Tensor, "images size size 2"]:
     """Where the content of each pixel of a drawn head lies in other images of the same size, in units of `grid_sample`.
 
     Beside the head, hair and skin follow it less and less.

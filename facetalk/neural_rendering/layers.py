@@ -59,9 +59,7 @@ class LayerMaker:
         empty = drawn.values.new_zeros(0, 3, self.config.size, self.config.size)
         return torch.cat([empty, *found])
 
-    def layers(
-        self, drawn: DrawnHead, window: Float[Tensor, "window 4 half half"], scene: Scene
-    ) -> PersonLayers:
+    def layers(self, drawn: DrawnHead, window: Float[Tensor, "window 4 half half"], scene: Scene) -> PersonLayers:
         """What the network gets for one frame."""
         look = drawn.values[:, :LOOK]
         return PersonLayers(look, drawn.coverage, window.flatten(0, 1)[None], self.photos(drawn, scene)[None])

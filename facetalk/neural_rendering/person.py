@@ -76,7 +76,9 @@ class PersonRenderer:
 
     def _tracked(self, motion: Motion) -> _Take:
         if motion.camera is None:
-            raise FacetalkError("this motion was not fitted to a video, so it has no tracked camera; use --camera front")
+            raise FacetalkError(
+                "this motion was not fitted to a video, so it has no tracked camera; use --camera front"
+            )
         fingerprint = motion.meta.get("video_fingerprint")
         known = [scene for scene in self.person.scenes if scene.fingerprint and scene.fingerprint == fingerprint]
         scene = (known or list(self.person.scenes))[0]
@@ -86,7 +88,9 @@ class PersonRenderer:
                 "--camera front".format(*motion.camera.image_size, *scene.video_size)
             )
         if not known:
-            _log.warning("the motion was fitted to a video that the person is not known from; its background may differ")
+            _log.warning(
+                "the motion was fitted to a video that the person is not known from; its background may differ"
+            )
         return _Take(motion, scene, scene.of(motion.camera))
 
     @torch.inference_mode()
@@ -112,7 +116,9 @@ def read_person(path: Path) -> PersonRenderer:
     head = load_head(person.head)
     shape = head.shape
     if (len(person.colors), person.habits.expression.shape[1]) != (len(shape.template), len(shape.expression_names)):
-        raise FacetalkError(f"{path / PERSON_FILE} was made for another version of the head {person.head!r}; train again")
+        raise FacetalkError(
+            f"{path / PERSON_FILE} was made for another version of the head {person.head!r}; train again"
+        )
     if len(person.betas) > head.num_betas:
         raise FacetalkError(f"{path / PERSON_FILE} has {len(person.betas)} betas; the head has {head.num_betas}")
     return PersonRenderer(person, network, head)

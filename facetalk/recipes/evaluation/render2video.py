@@ -43,7 +43,9 @@ def evaluate_person(model: PersonGenerator, frames: PersonFrames, validation: Se
             for name, image in shown.items():
                 found[name].append(_similarity(image, real))
     rows = {name: np.mean(values, 0) for name, values in found.items() if values}
-    return {f"{name}{figure}": float(row[i]) for name, row in rows.items() for i, figure in enumerate(("ssim", "psnr_db"))}
+    return {
+        f"{name}{figure}": float(row[i]) for name, row in rows.items() for i, figure in enumerate(("ssim", "psnr_db"))
+    }
 
 
 def _similarity(image: Tensor, real: np.ndarray) -> tuple[float, float]:

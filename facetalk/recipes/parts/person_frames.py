@@ -80,12 +80,16 @@ def read_person_footage(data_dir: Path | None, config: PersonDataConfig, size: i
     motions = [read_motion(clip.motion_path) for clip in clips]
     heads = {motion.head for motion in motions}
     if len(heads) > 1:
-        raise FacetalkError(f"the clips were fitted with different heads: {', '.join(sorted(heads))}; fit them with one")
+        raise FacetalkError(
+            f"the clips were fitted with different heads: {', '.join(sorted(heads))}; fit them with one"
+        )
     head = load_head(heads.pop())
     found = []
     for clip, motion in zip(clips, motions, strict=True):
         if not clip.source or not Path(clip.source).is_file():
-            raise FacetalkError(f"the video of {clip.name} is not there any more: {clip.source or 'no source is named'}")
+            raise FacetalkError(
+                f"the video of {clip.name} is not there any more: {clip.source or 'no source is named'}"
+            )
         footage = read_footage(clip.source, motion, head, size, config.min_confidence, config.max_seconds)
         if footage.num_frames >= LEAST_FRAMES:
             found.append(footage)
@@ -114,7 +118,7 @@ def held_out(footages: Sequence[Footage], share: float) -> tuple[list[Footage], 
         if count:
             kept.insert(0, footage.cut(footage.num_frames - count, footage.num_frames))
         train.append(footage.cut(0, footage.num_frames - count))
-    return sorted(train[::-1], key=lambda footage: -footage.num_frames), kept
+    return sorted(train, key=lambda footage: -footage.num_frames), kept
 
 
 def importance(assets: HeadAssets, config: PersonDataConfig) -> Float[Tensor, "vertices 1"]:
