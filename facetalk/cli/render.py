@@ -19,6 +19,7 @@ from facetalk.cli.options import (
     OnlyOption,
     OverwriteFlag,
     PhotoOption,
+    PortraitOption,
     SkinName,
     SkipFlag,
 )
@@ -41,6 +42,7 @@ def render(
     ] = None,
     avatar: AvatarOption = None,
     photo: PhotoOption = None,
+    portrait: PortraitOption = None,
     skin: SkinName = None,
     eyes: EyesName = None,
     hair: HairName = None,
@@ -99,6 +101,7 @@ def render(
             over=over,
             avatar=avatar,
             photo=photo,
+            portrait=portrait,
             overwrite=overwrite,
             skip_existing=skip_existing,
             progress=show,

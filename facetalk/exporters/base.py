@@ -59,6 +59,8 @@ class ExportOptions:
     """The user's own character, a `.glb`, `.gltf` or `.vrm` file, which is shown instead of the head."""
     photo: Path | str | None = None
     """Folder of a training by `facetalk train render2video`: the video shows the person instead of the head."""
+    portrait: Path | str | None = None
+    """Photo of a person, an image file: the video shows the person instead of the head."""
 
     def __post_init__(self) -> None:
         check_fps(self.fps)

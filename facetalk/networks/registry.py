@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from facetalk.networks.lip_reader import PhonemeLipReader
     from facetalk.networks.portrait import PortraitNetwork
     from facetalk.networks.probed_encoder import ProbedEncoder
+    from facetalk.networks.render2video import PersonGenerator
     from facetalk.networks.speech_encoder import SpeechEncoder
     from facetalk.networks.styletalk import SpeechFeatures
 
@@ -124,6 +125,7 @@ NETWORKS: dict[str, tuple[NetworkType, ...]] = {
     "portrait": (
         NetworkType("portrait", "portrait", "PortraitNetwork", "PortraitConfig", ("num_motion",), "portrait"),
     ),
+    "person": (NetworkType("render2video", "render2video", "PersonGenerator", "Render2VideoConfig"),),
     "sync-critic": (NetworkType("sync-critic", "critics", "SyncCritic", "SyncCriticConfig", ("num_features",)),),
     "style-critic": (
         NetworkType("style-critic", "critics", "StyleCritic", "PatchCriticConfig", ("num_channels", "num_styles")),
@@ -186,6 +188,8 @@ def load(kind: Literal["perceptual-encoder"], name: str | Path = "") -> Perceptu
 def load(kind: Literal["portrait"], name: str | Path = "") -> PortraitNetwork: ...
 @overload
 def load(kind: Literal["sync-critic"], name: str | Path) -> SyncCritic: ...
+@overload
+def load(kind: Literal["person"], name: str | Path) -> PersonGenerator: ...
 @overload
 def load(kind: Literal["style-critic"], name: str | Path) -> StyleCritic: ...
 @overload

@@ -150,6 +150,7 @@ def animate(
     look: Look | None = None,
     avatar: Path | str | None = None,
     photo: Path | str | None = None,
+    portrait: Path | str | None = None,
     emotion: str | Path | EmotionTrack | None = None,
     person: str | None = None,
     laughter: float | None = None,
@@ -184,6 +185,7 @@ def animate(
         look: colors of skin, eyes and hair; the head's own if omitted.
         avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head in `.glb` and video.
         photo: folder of a training by `facetalk train render2video`, whose person the video shows instead of the head.
+        portrait: photo of a person, an image file, who is shown instead of the head.
         emotion: what the face feels: `happy`, `happy:2`, `happy:1,surprised:1`, `va:0.6,-0.3`, a CSV file with emotions
             over time, or `auto`, from the voice.
         person: one of the people that the talker was trained on, by name or number.
@@ -229,6 +231,7 @@ def animate(
         look=look or Look(),
         avatar=avatar,
         photo=photo,
+        portrait=portrait,
         emotion=emotion,
         person=person,
         laughter=laughter,

@@ -55,6 +55,8 @@ class AnimateOptions:
     """The user's own character, a `.glb`, `.gltf` or `.vrm` file, in place of the head in `.glb` and video."""
     photo: str | Path | None = None
     """Folder of a training by `facetalk train render2video`, whose person the video shows in place of the head."""
+    portrait: str | Path | None = None
+    """Photo of a person, an image file, who is shown in place of the head in video."""
     emotion: str | Path | EmotionTrack | None = None
     """What the face feels: `happy`, `happy:2`, `happy:1,surprised:1`, `va:0.6,-0.3`, a CSV file with emotions over
     time, or `auto`, from the voice; see `facetalk.io.emotion_track`."""

@@ -72,6 +72,7 @@ def export(
     expressions: str = "all",
     avatar: Path | str | None = None,
     photo: Path | str | None = None,
+    portrait: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
@@ -97,6 +98,7 @@ def export(
         expressions: of a VRM animation: `preset`, `arkit` or `all`.
         avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head in `.glb` and video.
         photo: folder of a training by `facetalk train render2video`, whose person the video shows instead of the head.
+        portrait: photo of a person, an image file, who is shown instead of the head.
         overwrite: replace an existing file.
         progress: called after every frame.
 
@@ -122,6 +124,7 @@ def export(
         expressions=expressions,
         avatar=avatar,
         photo=photo,
+        portrait=portrait,
     )
     check_options(name, options.given())
     path = free_path(path, overwrite)

@@ -43,6 +43,7 @@ def render(
     over: Path | str | None = None,
     avatar: Path | str | None = None,
     photo: Path | str | None = None,
+    portrait: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
@@ -63,6 +64,7 @@ def render(
         over: video over which the face is drawn, instead of a plain wall; needs the tracked camera.
         avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head.
         photo: folder of a training by `facetalk train render2video`, whose person is shown instead of the head.
+        portrait: photo of a person, an image file, who is shown instead of the head.
         overwrite: replace an existing file.
         progress: called after every frame.
 
@@ -87,6 +89,7 @@ def render(
         over=over,
         avatar=avatar,
         photo=photo,
+        portrait=portrait,
         overwrite=overwrite,
         progress=progress,
     )
