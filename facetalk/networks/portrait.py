@@ -202,7 +202,7 @@ class PortraitNetwork(nn.Module):
         painted, mask = edited.split([3, 1], 1)
         # The mask begins closed where the photo shows what is wanted, and open elsewhere on the head.
         needed = cues[:, 1:2] - cues[:, :1]
-        return PortraitFrames(warped, 0.5 + painted, torch.sigmoid(mask + 6 * needed - 3), flow)
+        return PortraitFrames(warped, warped + painted, torch.sigmoid(mask + 6 * needed - 3), flow)
 
 
 def warp(
