@@ -13,6 +13,30 @@ kernel = compiled(nogil=True, fastmath=FINITE_MATH, error_model="numpy")
 
 @kernel
 @no_type_check
+def discount_stretched(image, low, high):
+    """Lower the validity where few pixels of the photo would have to cover many of the frame, as on closing lids.
+
+    Args:
+        image: (H, W, channels) float32: way in x and y, validity, ..., coverage; the validity is changed.
+        low: share of the area at and below which the photo is not used.
+        high: share from which it is used in full.
+    """
+    height, width = image.shape[0], image.shape[1]
+    one = np.float32(1)
+    for row in range(height - 1):
+        for column in range(width - 1):
+            if image[row, column, 2] == 0 or image[row, column + 1, -1] == 0 or image[row + 1, column, -1] == 0:
+                continue
+            xx = one + image[row, column + 1, 0] - image[row, column, 0]
+            yx = image[row, column + 1, 1] - image[row, column, 1]
+            xy = image[row + 1, column, 0] - image[row, column, 0]
+            yy = one + image[row + 1, column, 1] - image[row, column, 1]
+            share = min(max((xx * yy - xy * yx - low) / (high - low), np.float32(0)), one)
+            image[row, column, 2] *= share
+
+
+@kernel
+@no_type_check
 def pool(image, step, way, weight, covered):
     """Weighted means over blocks of pixels.
 

@@ -22,7 +22,7 @@ from facetalk.head.skinning import JOINT_NAMES, joint_transforms
 from facetalk.motion.landmark_head import face_center
 from facetalk.motion.portrait.anchors import Anchors
 from facetalk.motion.portrait.crop import CROP_PX, WINDOW, PortraitCrop
-from facetalk.motion.portrait.flow_kernel import blend, pool
+from facetalk.motion.portrait.flow_kernel import blend, discount_stretched, pool
 from facetalk.rendering.filling import filled
 from facetalk.rendering.normals import vertex_normals
 from facetalk.rendering.surface_values import ValueRasterizer
@@ -37,6 +37,8 @@ _BEHIND_M = 0.004
 """How far a vertex may lie behind the visible surface and still counts as visible."""
 _FACING = (0.05, 0.25)
 """Cosine between surface and line of sight over which a vertex becomes visible."""
+_STRETCHED = (np.float32(0.08), np.float32(0.3))
+"""Area in the photo per area in the frame over which a stretched surface becomes valid."""
 _FADE_PX = (30.0, 110.0)
 """Distance from the head over which the flow fades, pixels of the crop."""
 _EDGE_PX = 24.0
@@ -153,6 +155,7 @@ class PortraitScene:
         way = self._source - _on_screen(homogeneous)
         values = torch.cat([way, self._seen[:, None], self.shared.parts], 1)
         image = self._raster.values(homogeneous.numpy(), values.numpy())
+        discount_stretched(image, *_STRETCHED)
         guide = np.ascontiguousarray(image[..., 3:-1])
         return View(continued_flow(image), image[..., 2], image[..., -1], guide)
 

@@ -8,6 +8,7 @@ import torch
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.motion.portrait.crop import CROP_PX
 from facetalk.motion.portrait.scene import PARTS, RigidPose, View
+from facetalk.rendering.surface_values import ValueRasterizer
 from tests.motion.portrait.scenes import K, person, scene, shared
 
 TURN = axis_angle_to_matrix(torch.tensor([0.05, 0.2, 0.03]))
@@ -35,6 +36,8 @@ def test_the_flow_of_a_turned_head_leads_back_to_where_each_surface_point_was() 
     center = photo.pose.rotation @ shared().center + photo.pose.shift
     rotation = TURN @ photo.pose.rotation
     turned = photo.placed(local, RigidPose(rotation, center - rotation @ shared().center))
+    pixels = photo.crop.homogeneous(turned, K).numpy()
+    nearest = 1 / np.maximum(ValueRasterizer(shared().faces, (CROP_PX, CROP_PX)).depth(pixels), 1e-6)
     apart = []
     # Slow reference: project single vertices of the skin, and read the flow where they appear.
     for vertex in torch.nonzero(shared().face)[::37, 0].tolist():
@@ -42,12 +45,11 @@ def test_the_flow_of_a_turned_head_leads_back_to_where_each_surface_point_was() 
         after = photo.crop.homogeneous(turned[vertex], K)
         at = after[:2] / after[2]
         column, row = (int(value) for value in at)
-        if not view.valid[row, column] > 0.999:
-            continue
+        if not view.valid[row, column] > 0.999 or float(after[2]) > nearest[row, column] + 0.001:
+            continue  # hidden in the photo or now
         way = (before[:2] / before[2] - at).numpy()
         apart.append(np.abs(view.flow[row, column] - way).max())
-    # A few vertices lie behind others: inside of lips and nostrils.
-    assert len(apart) > 20 and np.median(apart) < 0.2 and np.quantile(apart, 0.9) < 1.0
+    assert len(apart) > 20 and np.median(apart) < 0.2 and np.max(apart) < 1.5
 
 
 def test_what_surrounds_the_head_moves_along_and_the_edge_of_the_crop_stays() -> None:
