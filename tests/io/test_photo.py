@@ -51,7 +51,7 @@ def test_every_kind_of_pixel_is_understood(tmp_path: Path, mode: str) -> None:
     image.save(path)
     found = read_photo(path)
     assert found.shape == (40, 60, 3) and found.dtype == np.uint8
-    if mode != "1":
+    if mode not in ("1", "P"):
         np.testing.assert_allclose(found[..., 1].astype(int), gray, atol=8)
 
 
@@ -66,7 +66,8 @@ def test_a_large_photo_is_reduced_and_a_huge_one_refused(tmp_path: Path, monkeyp
 def test_what_is_no_photo_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("hello")
     Image.fromarray(pattern()).save(tmp_path / "whole.png")
-    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:-400])
+    whole = (tmp_path / "whole.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     Image.fromarray(pattern(60, 8)).save(tmp_path / "low.png")
     (tmp_path / "empty.png").touch()
     for name, message in {
