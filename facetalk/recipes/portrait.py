@@ -26,6 +26,7 @@ from facetalk.motion.portrait.scene import PortraitHead
 from facetalk.networks.image_critics import ImageCriticConfig, MultiScaleCritic
 from facetalk.networks.image_features import ImageFeatures, load_image_features
 from facetalk.networks.portrait import PortraitConfig, PortraitFrames, PortraitNetwork, warp
+from facetalk.networks.registry import load
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.parts.portrait_data import PortraitClip, PortraitDataConfig, store_frames, stored_clip
 from facetalk.recipes.parts.portrait_pairs import Pair, PairSampler, validation_pairs
@@ -46,7 +47,7 @@ class PortraitLossWeights:
     mouth: float = 1.0
     """Features and style of the mouth, enlarged."""
     eyes: float = 0.5
-    """Features and style of one eye, enlarged."""
+    """Features and style of one eye."""
     warped: float = 2.0
     """The warped image where the photo shows what is wanted."""
     mask: float = 0.1
@@ -70,6 +71,8 @@ class PortraitTrainingConfig(RunConfig):
     data: PortraitDataConfig = field(default_factory=PortraitDataConfig)
     net: PortraitConfig = field(default_factory=PortraitConfig)
     critic: ImageCriticConfig = field(default_factory=lambda: ImageCriticConfig(num_scales=1))
+    start: str = ""
+    """Trained weights, bundled or in a folder, that the run starts from; initial ones if empty."""
     critic_from: int = 0
     """Step from which the critic is used."""
     loss_weights: PortraitLossWeights = field(default_factory=PortraitLossWeights)
@@ -111,7 +114,10 @@ class PortraitTask:
         self.sampler = PairSampler(shared, train)
         self.pairs = validation_pairs(shared, validation)
         self.model = PortraitNetwork(MOTION_WIDTH, config.net)
-        self.model.motion_mean, self.model.motion_scale = self.sampler.motion_statistics()
+        if config.start:
+            self.model.load_state_dict(load("portrait", config.start).state_dict())
+        else:
+            self.model.motion_mean, self.model.motion_scale = self.sampler.motion_statistics()
         weights = plain(config.loss_weights)
         adversarial = weights["realism"] > 0 or weights["matching"] > 0
         self.critic: nn.Module | None = MultiScaleCritic(3, config.critic) if adversarial else None
@@ -132,14 +138,14 @@ class PortraitTask:
         valid = batch.cues[:, :1]
         made, real = closeup(frames.images, batch.mouth), closeup(batch.target, batch.mouth)
         features, style = self._looks(functional.avg_pool2d(frames.images, 2), functional.avg_pool2d(batch.target, 2))
-        near = [(made, real), (closeup(frames.images, batch.eye), closeup(batch.target, batch.eye))]
-        details = [self._looks(*(functional.interpolate(part, scale_factor=2) for part in parts)) for parts in near]
+        mouth = self._looks(*(functional.interpolate(part, scale_factor=2) for part in (made, real)))
+        eye = self._looks(closeup(frames.images, batch.eye), closeup(batch.target, batch.eye))
         terms = {
             "pixels": weighted_error(frames.images, batch.target, batch.weight),
             "features": features,
             "style": style,
-            "mouth": details[0][0] + details[0][1],
-            "eyes": details[1][0] + details[1][1],
+            "mouth": mouth[0] + mouth[1],
+            "eyes": eye[0] + eye[1],
             "warped": weighted_error(frames.warped, batch.target, batch.weight * valid),
             "mask": (frames.mask * valid).mean(),
             "correction": (frames.flow - batch.flow).abs().mean(),
@@ -189,7 +195,7 @@ class PortraitTask:
 
     def export(self, run_dir: Path) -> None:
         """Write the model's folder."""
-        described = {"network": plain(self.config.net), "num_motion": MOTION_WIDTH}
+        described = {"network": plain(self.model.config), "num_motion": MOTION_WIDTH}
         write_model(run_dir, self.model, "portrait", "portrait", described)
 
 
