@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from PIL import Image
 
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE
@@ -21,10 +22,13 @@ from facetalk.io.audio import read_waveform
 from facetalk.io.motion import write_motion
 from facetalk.io.video import VideoReader
 from facetalk.io.video_writer import VideoWriter
+from facetalk.motion.head_surface import head_surface
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.animate import animate
 from facetalk.pipelines.export import export
 from facetalk.pipelines.fit import fit
+from facetalk.rendering.camera import front_camera
+from facetalk.rendering.renderer import CpuRenderer
 from tests.avatars import little_avatar
 from tests.documentation.blocks import ROOT
 
@@ -152,6 +156,13 @@ def _run(inputs: Inputs, path: Path, weights: str) -> None:
     shutil.copytree(ROOT / "weights" / weights, path)
 
 
+def _face(inputs: Inputs, path: Path) -> None:
+    """The bundled head in front of a wall."""
+    head = load_head()
+    camera = front_camera(head.template[head.points.regions["skin"]], (256, 256))
+    Image.fromarray(CpuRenderer(head_surface(head.assets), camera).render(head.template.numpy())).save(path)
+
+
 def _avatar(inputs: Inputs, path: Path) -> None:
     little_avatar(path)
 
@@ -187,6 +198,7 @@ MAKERS: dict[str, Maker] = dict(
         _each("emotalk.npy", _emotalk),
         _each("runs/mine", partial(_run, weights="styletalk")),
         _each("runs/anna", partial(_run, weights="facial")),
+        _each("face.png", _face),
         _each("moods.csv", partial(_text, "seconds,emotion,level\n0,neutral,\n0.3,happy,2\n")),
         _each("track.csv", partial(_text, "seconds,x,y,z\n0,0.4,0,1\n1,-0.4,0,1\n")),
         _each("character.glb character.vrm", _avatar),
