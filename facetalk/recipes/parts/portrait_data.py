@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from rich.console import Console
 from rich.progress import track as progress
 from torch import Tensor
@@ -64,7 +64,7 @@ class PortraitClip:
 
     clip: Clip
     motion: Motion
-    frames: Float[Tensor, " kept"]
+    frames: Int64[Tensor, " kept"]
     """Which frames of the motion were kept."""
     points: Float[Tensor, "kept 478 2"]
     """MediaPipe's points in pixels of the crop."""
