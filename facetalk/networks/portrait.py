@@ -20,8 +20,9 @@ from facetalk.core.config import check_ranges
 
 WINDOW_FRAMES = 27
 """Frames of motion around the rendered one: 13 on each side."""
-NUM_CUES = 8
-"""Maps beside the photo: two of flow, validity, coverage, and the head's teeth, mouth, eyeballs and irises."""
+NUM_CUES = 11
+"""Maps beside the warped photo: three of the first guess, two of flow, validity, coverage, and the head's teeth, mouth,
+eyeballs and irises."""
 _FLOW_SCALE = 1 / 16
 """The flow as the networks see it, per pixel."""
 _MOST_PX = 8.0
@@ -36,7 +37,7 @@ class PortraitConfig:
     """Length of the code of the motion."""
     warp_widths: tuple[int, ...] = (40, 64, 96)
     """Widths of the warping network at a quarter, an eighth and a sixteenth of the resolution."""
-    edit_widths: tuple[int, ...] = (28, 56, 96, 144)
+    edit_widths: tuple[int, ...] = (32, 56, 96, 144)
     """Widths of the editing network at half the resolution and below."""
 
     def __post_init__(self) -> None:
@@ -179,6 +180,7 @@ class PortraitNetwork(nn.Module):
         photo: Float[Tensor, "batch 3 crop crop"],
         flow: Float[Tensor, "batch 2 height columns"],
         cues: Float[Tensor, "batch cues height columns"],
+        guess: Float[Tensor, "batch 3 height columns"],
         code: Float[Tensor, "batch code"],
         corner: tuple[int, int],
     ) -> PortraitFrames:
@@ -188,21 +190,23 @@ class PortraitNetwork(nn.Module):
             photo: the crop of the photo, RGB in [0, 1].
             flow: of the tracked head, from each pixel of the window to the photo, pixels.
             cues: validity, coverage and parts of the head.
+            guess: what the window may look like, RGB, where the photo does not show it.
             code: of the motion.
             corner: column and row of the window's first pixel in the crop.
         """
         warped = warp(photo, flow, corner)
-        seen = torch.cat([warped, flow * _FLOW_SCALE, cues], 1)
+        seen = torch.cat([warped, guess, flow * _FLOW_SCALE, cues], 1)
         small = functional.pixel_unshuffle(functional.avg_pool2d(seen, 2), 2)
         correction = _MOST_PX * torch.tanh(self.warping(small, code).float())
         flow = flow + functional.interpolate(correction, scale_factor=4, mode="bilinear", align_corners=False)
         warped = warp(photo, flow, corner)
-        seen = torch.cat([warped, flow * _FLOW_SCALE, cues], 1)
+        seen = torch.cat([warped, guess, flow * _FLOW_SCALE, cues], 1)
         edited = functional.pixel_shuffle(self.editing(functional.pixel_unshuffle(seen, 2), code).float(), 2)
         painted, mask = edited.split([3, 1], 1)
         # The mask begins closed where the photo shows what is wanted, and open elsewhere on the head.
         needed = cues[:, 1:2] - cues[:, :1]
-        return PortraitFrames(warped, warped + painted, torch.sigmoid(mask + 6 * needed - 3), flow)
+        base = guess + cues[:, :1] * (warped - guess)
+        return PortraitFrames(warped, base + painted, torch.sigmoid(mask + 6 * needed - 3), flow)
 
 
 def warp(

@@ -22,6 +22,7 @@ from facetalk.motion.frames import matching_head
 from facetalk.motion.heads import load_head
 from facetalk.motion.portrait.crop import WINDOW_LEFT, WINDOW_PX, WINDOW_TOP
 from facetalk.motion.portrait.driving import Driven, PhotoDriver, motion_rows, windows
+from facetalk.motion.portrait.guess import FirstGuess
 from facetalk.motion.portrait.photo import PhotoFit, fit_photo
 from facetalk.motion.portrait.scene import PortraitHead, PortraitScene, RigidPose, View, network_inputs
 from facetalk.networks.portrait import WINDOW_FRAMES, PortraitNetwork
@@ -62,6 +63,7 @@ class PortraitRenderer:
         crop = self._scene.crop
         cut = crop.cut(photo.image)
         self._photo = torch.from_numpy(cut).permute(2, 0, 1).contiguous()[None] / 255
+        self._guess = FirstGuess(self._scene, cut / 255)
         scale = shown_scale((photo.image.shape[1], photo.image.shape[0]))
         self.image_size = tuple(2 * max(1, round(side * scale / 2)) for side in photo.image.shape[1::-1])
         """Width and height of the frames, pixels."""
@@ -115,9 +117,10 @@ class PortraitRenderer:
 
     def _compose(self, views: list[View], motion: Tensor) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
         flows, cues = (torch.stack(values) for values in zip(*map(network_inputs, views), strict=True))
+        guesses = torch.from_numpy(np.stack([self._guess.window(view) for view in views])).permute(0, 3, 1, 2)
         with torch.inference_mode(), autocast(self._photo.device, True):
             code = self._network.code(motion)
-            drawn = self._network(self._photo.expand(len(views), -1, -1, -1), flows, cues, code, _CORNER)
+            drawn = self._network(self._photo.expand(len(views), -1, -1, -1), flows, cues, guesses, code, _CORNER)
         painted = torch.cat([drawn.painted * 255, drawn.mask], 1).permute(0, 2, 3, 1).float().numpy()
         corrections = (drawn.flow - flows).permute(0, 2, 3, 1).numpy()
         for view, paint, correction in zip(views, painted, corrections, strict=True):

@@ -87,6 +87,7 @@ class PortraitBatch(NamedTuple):
     photo: Float[Tensor, "batch 3 crop crop"]
     flow: Float[Tensor, "batch 2 height columns"]
     cues: Float[Tensor, "batch cues height columns"]
+    guess: Float[Tensor, "batch 3 height columns"]
     motion: Float[Tensor, "batch frames motion"]
     target: Float[Tensor, "batch 3 height columns"]
     weight: Float[Tensor, "batch 1 height columns"]
@@ -161,7 +162,8 @@ class PortraitTask:
 
     def render(self, batch: PortraitBatch) -> PortraitFrames:
         """The frames of a batch."""
-        return self.model(batch.photo, batch.flow, batch.cues, self.model.code(batch.motion), CORNER)
+        code = self.model.code(batch.motion)
+        return self.model(batch.photo, batch.flow, batch.cues, batch.guess, code, CORNER)
 
     def _critic_terms(self, step: int, made: Tensor, real: Tensor) -> dict[str, Tensor]:
         self._mouths = (made.detach(), real) if self.critic is not None and step >= self.config.critic_from else None

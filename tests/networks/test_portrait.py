@@ -9,6 +9,7 @@ from facetalk.networks.portrait import WINDOW_FRAMES, PortraitConfig, PortraitNe
 
 TINY = PortraitConfig(code=8, warp_widths=(4, 6), edit_widths=(4, 6))
 CORNER = (5, 9)
+GUESS = torch.full((3, 3, 32, 32), 0.5)
 
 
 def inputs(batch: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -39,8 +40,8 @@ def test_an_untrained_network_leaves_a_photo_that_shows_everything_nearly_as_it_
     hidden = cues.clone()
     hidden[:, 0, 8:16] = 0
     with torch.no_grad():
-        frames = network(photo, flow, cues, network.code(motion), CORNER)
-        mask = network(photo, flow, hidden, network.code(motion), CORNER).mask
+        frames = network(photo, flow, cues, GUESS[: len(photo)], network.code(motion), CORNER)
+        mask = network(photo, flow, hidden, GUESS[: len(photo)], network.code(motion), CORNER).mask
     assert float((frames.images - photo[:, :, 9:41, 5:37]).abs().max()) < 0.05
     assert float(frames.mask.max()) < 0.1
     assert float(mask[:, :, 8:16].min()) > 0.9 > 0.1 > float(mask[:, :, 20:].max())
@@ -53,8 +54,8 @@ def test_a_frame_does_not_depend_on_its_batch(size: int) -> None:
     photo, flow, cues, motion = inputs(3)
     flow = flow + torch.randn(3, 2, 32, 32, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        whole = network(photo, flow, cues, network.code(motion), CORNER).images
-        part = network(photo[:size], flow[:size], cues[:size], network.code(motion[:size]), CORNER).images
+        whole = network(photo, flow, cues, GUESS[: len(photo)], network.code(motion), CORNER).images
+        part = network(photo[:size], flow[:size], cues[:size], GUESS[:size], network.code(motion[:size]), CORNER).images
     torch.testing.assert_close(whole[:size], part, atol=1e-5, rtol=0)
 
 
@@ -63,5 +64,8 @@ def test_the_motion_changes_what_is_drawn() -> None:
     network = PortraitNetwork(10, TINY).eval()
     photo, flow, cues, motion = inputs()
     with torch.no_grad():
-        one, other = (network(photo, flow, cues, network.code(m), CORNER).images for m in (motion, motion + 1))
+        one, other = (
+            network(photo, flow, cues, GUESS[: len(photo)], network.code(m), CORNER).images
+            for m in (motion, motion + 1)
+        )
     assert float((one - other).abs().max()) > 1e-5

@@ -17,6 +17,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from facetalk.core.motion import Motion
+from facetalk.head.albedo import vertex_albedo
 from facetalk.head.model import HeadModel
 from facetalk.head.skinning import JOINT_NAMES, joint_transforms
 from facetalk.motion.landmark_head import face_center
@@ -65,6 +66,8 @@ class View:
     """1 on the head."""
     guide: Float[np.ndarray, "crop crop parts"]
     """Share of each of `PARTS`."""
+    colors: Float[np.ndarray, "crop crop 3"]
+    """Of the head itself, sRGB in [0, 1] without light."""
 
 
 def rigid_pose(head: HeadModel, motion: Motion) -> RigidPose:
@@ -86,6 +89,7 @@ class PortraitHead:
         for channel, names in enumerate(PARTS):
             for name in names:
                 self.parts[head.points.regions[name], channel] = 1
+        self.colors = vertex_albedo(head.assets).float()
         self.anchors = Anchors(head)
         self.face = self.anchors.nearness
         """1 near MediaPipe's points, 0 on the rest of the head."""
@@ -153,11 +157,11 @@ class PortraitScene:
         """
         homogeneous = self._homogeneous(self.placed(local, pose))
         way = self._source - _on_screen(homogeneous)
-        values = torch.cat([way, self._seen[:, None], self.shared.parts], 1)
+        values = torch.cat([way, self._seen[:, None], self.shared.parts, self.shared.colors], 1)
         image = self._raster.values(homogeneous.numpy(), values.numpy())
         discount_stretched(image, *_STRETCHED)
-        guide = np.ascontiguousarray(image[..., 3:-1])
-        return View(continued_flow(image), image[..., 2], image[..., -1], guide)
+        guide, colors = (np.ascontiguousarray(part) for part in np.split(image[..., 3:-1], [GUIDE], -1))
+        return View(continued_flow(image), image[..., 2], image[..., -1], guide, colors)
 
     def face_mask(self) -> Bool[np.ndarray, "crop crop"]:
         """Where the photo shows the face itself, without hair, ears and neck."""

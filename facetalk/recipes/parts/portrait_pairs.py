@@ -17,6 +17,7 @@ from facetalk.core.rotations import matrix_to_axis_angle
 from facetalk.data.sampling import random_index
 from facetalk.motion.portrait.crop import CROP_PX, WINDOW, WINDOW_LEFT, WINDOW_PX, WINDOW_TOP
 from facetalk.motion.portrait.driving import MOTION_WIDTH, Driven, centers, motion_rows
+from facetalk.motion.portrait.guess import FirstGuess
 from facetalk.motion.portrait.scene import PortraitHead, PortraitScene, RigidPose, network_inputs, rigid_pose
 from facetalk.networks.portrait import WINDOW_FRAMES
 from facetalk.recipes.parts.portrait_data import PortraitClip
@@ -44,6 +45,7 @@ class Pair(NamedTuple):
     photo: Float[Tensor, "3 crop crop"]
     flow: Float[Tensor, "2 height columns"]
     cues: Float[Tensor, "cues height columns"]
+    guess: Float[Tensor, "3 height columns"]
     motion: Float[Tensor, "frames motion"]
     target: Float[Tensor, "3 height columns"]
     weight: Float[Tensor, "1 height columns"]
@@ -122,6 +124,7 @@ class ClipScene:
         detected = clip.points[source] @ inverse[:, :2].T + inverse[:, 2]
         self._scene = PortraitScene(shared, motion.cut(frame, frame + 1), detected, clip.crop.shifted(left, top))
         self._photo = _image(clip.images[source], left, top)
+        self._guess = FirstGuess(self._scene, self._photo.permute(1, 2, 0).numpy())
 
     def channel(self, name: str) -> Float[Tensor, " kept"]:
         """A channel of the expression in each stored frame."""
@@ -152,7 +155,8 @@ class ClipScene:
         flow, cues = network_inputs(view)
         eyes = [points[list(lids)].mean(0) for lids in (MESH_LEFT_LID_CENTERS, MESH_RIGHT_LID_CENTERS)]
         weight = pixel_weights(mouth, eyes, shown)[None]
-        return Pair(self._photo, flow, cues, self._rows(at), wanted, weight, mouth, eyes[frame % 2])
+        guess = torch.from_numpy(self._guess.window(view)).permute(2, 0, 1)
+        return Pair(self._photo, flow, cues, guess, self._rows(at), wanted, weight, mouth, eyes[frame % 2])
 
     def _rows(self, frames: Tensor) -> Float[Tensor, "frames motion"]:
         own = self.clip.motion.expression[int(self.clip.frames[self.source])]
