@@ -79,7 +79,7 @@ def test_a_dataset_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "data", (12,))
     with pytest.raises(FacetalkError, match="no video has 20 frames"):
         make_task(RECIPE.read_config(SMALL), folder)
-    with pytest.raises(UsageError, match="no clip of .* matches data.only"):
+    with pytest.raises(UsageError, match=r"no clip of .* matches data\.only"):
         make_task(RECIPE.read_config({**SMALL, "data": {"only": ["bob"]}}), folder)
     (folder / "0.mp4").unlink()
     with pytest.raises(FacetalkError, match="the video of 0 is not there any more"):
