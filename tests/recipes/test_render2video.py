@@ -13,6 +13,7 @@ from facetalk.neural_rendering.registry import load_neural_renderer
 from facetalk.pipelines import train_person
 from facetalk.pipelines.render import render
 from facetalk.pipelines.train import train
+from facetalk.recipes.evaluation.person_baselines import PersonBaselines
 from facetalk.recipes.parts.person_frames import LEAST_FRAMES, PersonDataConfig, held_out, make_frames
 from facetalk.recipes.render2video import RECIPE, Render2VideoTask, make_task
 from tests.neural_rendering.people import TINY, footage, head, person_motion, write_video
@@ -113,3 +114,16 @@ def test_little_training_beats_the_mean_frame_and_the_video_shows_the_person(tmp
         train("render2video", data, tmp_path / "run", settings=small)
     again = train("render2video", data, tmp_path / "run", settings=[*small, "loop.save_every=30"], resume=True)
     assert again.metrics == metrics
+
+
+def test_baselines_find_the_frame_itself_and_paste_only_the_mouth() -> None:
+    clip = footage(30)
+    frames = make_frames([clip], head(), TINY, PersonDataConfig())
+    baselines, scene = PersonBaselines(frames), frames.scenes[0]
+    some = clip.motion.pick([3, 17])
+    nearest = list(baselines.nearest(some, scene, scene.camera.K))
+    assert all((image == clip.frames[index].numpy()).all() for image, index in zip(nearest, (3, 17), strict=True))
+    pasted = list(baselines.pasted(some, scene, scene.camera.K))
+    for image, index in zip(pasted, (3, 17), strict=True):
+        difference = abs(image.astype(float) - clip.frames[index].numpy())
+        assert difference[:8].max() <= 1 and difference.mean() < 4  # the upper part is untouched
