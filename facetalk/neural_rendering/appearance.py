@@ -15,6 +15,7 @@ from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
 from facetalk.head.channels import BLINK_NAMES
 from facetalk.head.model import HeadModel
+from facetalk.motion.contacts import lip_opening
 from facetalk.motion.frames import posed
 from facetalk.neural_rendering.drawn_head import eye_sides, head_faces
 from facetalk.neural_rendering.footage import Footage, Scene
@@ -30,8 +31,10 @@ MARGIN = 0.06
 """Width of the border around the head that belongs to nobody's background, in units of the image."""
 _LEAST_SEEN = 4
 """Frames in which a background pixel has to be free."""
-_KEY_CHANNELS = (("jawOpen", 2.0), ("mouthSmileLeft", 0.5), ("mouthPucker", 0.5), (BLINK_NAMES[0], 0.7))
-"""Channels by which keyframes differ, beside the turn of the head, and how much each counts."""
+_TURN, _LIPS = 0.6, 3.0
+"""How much the turn of the head counts in the choice of keyframes, and how much the opening of the lips."""
+_KEY_CHANNELS = (("mouthSmileLeft", 1.0), ("mouthPucker", 1.0), (BLINK_NAMES[0], 1.0))
+"""Channels by which they differ as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +106,7 @@ def spread_over(frames: Int64[Tensor, " frames"], count: int) -> list[int]:
 
 
 def keyframes(footage: Footage, count: int) -> list[int]:
-    """Frames that together are close to all others in turn of the head, mouth and lids: medoids of k-means clusters."""
+    """Frames that together are close to all others in mouth, turn of the head and lids: medoids of k-means clusters."""
     if count == 0:
         return []
     from scipy.cluster.vq import kmeans2
@@ -111,9 +114,9 @@ def keyframes(footage: Footage, count: int) -> list[int]:
     frames = footage.trusted.nonzero()[:, 0]
     motion = footage.motion.pick(frames.tolist())
     turns = relative_turns(motion, motion.global_orient.mean(0))
-    columns = [turns / turns.std().clamp_min(1e-6)]
-    for name, weight in _KEY_CHANNELS:
-        curve = motion.channel(name)
+    columns = [_TURN * turns / turns.std().clamp_min(1e-6)]
+    curves = [(motion.channel(name), weight) for name, weight in _KEY_CHANNELS]
+    for curve, weight in ((lip_opening(motion), _LIPS), *curves):
         columns.append(weight * (curve / curve.std().clamp_min(1e-3))[:, None])
     rows = torch.cat(columns, 1).double().numpy()
     centers, _ = kmeans2(rows, count, seed=0, minit="++", missing="warn") if count > 1 else (rows.mean(0)[None], None)

@@ -7,6 +7,7 @@ import torch
 from facetalk.core.motion import still_motion
 from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.motion.contacts import lip_opening
 from facetalk.neural_rendering.placement import habits_of, limited, placed, relative_turns, softly_limited, usual_turn
 from tests.neural_rendering.people import head, person_motion
 
@@ -41,7 +42,13 @@ def test_faces_and_turns_stay_within_what_the_videos_show() -> None:
     assert not bool(result.channel("cheekPuff").any())
     turns = relative_turns(result, HABITS.rotation)
     assert bool((turns <= HABITS.turns[1] + 1e-4).all()) and bool((turns >= HABITS.turns[0] - 1e-4).all())
-    assert limited(PERSON, HABITS)["expression"].shape == PERSON.expression.shape
+
+
+def test_lips_that_close_stay_closed_at_the_limits() -> None:
+    motion = still_motion("facetalk", torch.zeros(1, 52), ARKIT_NAMES, 25.0, head().num_betas)
+    columns = [ARKIT_NAMES.index(name) for name in ("jawOpen", "mouthClose")]
+    motion.expression[:, columns] = 0.3  # the person never uses mouthClose
+    assert float(lip_opening(limited(motion, HABITS))) <= float(lip_opening(motion)) + 1e-6
 
 
 def test_limits_are_approached_without_a_jump() -> None:

@@ -45,9 +45,9 @@ class PersonDataConfig:
     min_confidence: float = 0.5
     """Frames whose fit has a lower confidence are not trained on."""
     batch_size: int = 1
-    mouth: float = 4.0
+    mouth: float = 10.0
     """How much more a pixel of the mouth counts than one beside the face."""
-    eyes: float = 3.0
+    eyes: float = 5.0
     """The same of the eyes."""
     face: float = 1.0
     """The same of the rest of the head."""
