@@ -33,6 +33,8 @@ _LEAST_SEEN = 4
 """Frames in which a background pixel has to be free."""
 _TURN, _LIPS = 0.6, 3.0
 """How much the turn of the head counts in the choice of keyframes, and how much the opening of the lips."""
+_ROUNDS = 20
+"""Of the search for clusters of frames."""
 _KEY_CHANNELS = (("mouthSmileLeft", 1.0), ("mouthPucker", 1.0), (BLINK_NAMES[0], 1.0))
 """Channels by which they differ as well."""
 
@@ -109,8 +111,6 @@ def keyframes(footage: Footage, count: int) -> list[int]:
     """Frames that together are close to all others in mouth, turn of the head and lids: medoids of k-means clusters."""
     if count == 0:
         return []
-    from scipy.cluster.vq import kmeans2
-
     frames = footage.trusted.nonzero()[:, 0]
     motion = footage.motion.pick(frames.tolist())
     turns = relative_turns(motion, motion.global_orient.mean(0))
@@ -118,10 +118,21 @@ def keyframes(footage: Footage, count: int) -> list[int]:
     curves = [(motion.channel(name), weight) for name, weight in _KEY_CHANNELS]
     for curve, weight in ((lip_opening(motion), _LIPS), *curves):
         columns.append(weight * (curve / curve.std().clamp_min(1e-3))[:, None])
-    rows = torch.cat(columns, 1).double().numpy()
-    centers, _ = kmeans2(rows, count, seed=0, minit="++", missing="warn") if count > 1 else (rows.mean(0)[None], None)
-    nearest = [int(np.square(rows - center).sum(1).argmin()) for center in centers]
+    rows = torch.cat(columns, 1)
+    nearest = torch.cdist(cluster_centers(rows, count), rows).argmin(1)
     return frames[nearest].tolist()
+
+
+def cluster_centers(rows: Float[Tensor, "rows width"], count: int) -> Float[Tensor, "count width"]:
+    """Means of clusters (Lloyd's algorithm), from the mean of all rows and the ones that are farthest from others."""
+    centers = rows.mean(0, keepdim=True)
+    while len(centers) < count:
+        centers = torch.cat([centers, rows[torch.cdist(rows, centers).amin(1).argmax()][None]])
+    for _ in range(_ROUNDS):
+        cluster = torch.cdist(rows, centers).argmin(1)
+        for number in cluster.unique().tolist():
+            centers[number] = rows[cluster == number].mean(0)
+    return centers
 
 
 def vertex_colors(footages: Sequence[Footage], head: HeadModel) -> Float[Tensor, "vertices 3"]:
@@ -170,7 +181,7 @@ def plate(footage: Footage, head: HeadModel) -> UInt8[Tensor, "size size 3"]:
     images, free = [], []
     for _, drawn, image in _seen(footage, head, PLATE_FRAMES):
         covered = (visible_faces(drawn, faces, (size, size))[0] >= 0).numpy()
-        free.append(~binary_dilation(covered, iterations=reach))
+        free.append(np.logical_not(binary_dilation(covered, iterations=reach)))
         images.append(image.numpy())
     stack = np.ma.MaskedArray(np.stack(images), mask=np.repeat(~np.stack(free)[..., None], 3, -1))
     values = torch.from_numpy(np.ma.median(stack, 0).filled(0).astype(np.float32)).permute(2, 0, 1)[None]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError
-from facetalk.neural_rendering.appearance import collect, keyframes, plate
+from facetalk.neural_rendering.appearance import cluster_centers, collect, keyframes, plate
 from facetalk.neural_rendering.footage import cropped_intrinsics, read_footage, scene_of, video_motion, view_box
 from facetalk.rendering.camera import project
 from tests.neural_rendering.people import VIDEO, footage, head, person_motion, wall, write_video
@@ -42,6 +42,7 @@ def test_a_video_is_read_in_step_with_its_motion(tmp_path: Path) -> None:
     assert (found.num_frames, found.motion.fps, tuple(found.frames.shape)) == (8, 25.0, (8, 32, 32, 3))
     middle = found.frames[:, 8:20, 10:22].float() - expected.frames[:, 8:20, 10:22].float()
     assert float(middle.abs().mean()) < 12  # scaled and encoded, but the same frames
+    assert motion.camera is not None
     other = motion.replace(camera=replace(motion.camera, image_size=(64, 48)))
     with pytest.raises(FacetalkError, match="96x80 pixels; it was fitted with 64x48"):
         read_footage(tmp_path / "a.mp4", other, head(), 32, 0.5, 60.0)
@@ -66,3 +67,12 @@ def test_a_video_without_a_certain_fit_is_refused() -> None:
     clip = replace(footage(24), trusted=torch.zeros(24, dtype=torch.bool))
     with pytest.raises(FacetalkError, match="certain fit"):
         collect([clip], head(), 2)
+
+
+def test_clusters_are_found_where_the_rows_are() -> None:
+    noise = 0.1 * torch.randn(30, 2, generator=torch.Generator().manual_seed(0))
+    places = torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 7.0]])
+    found = cluster_centers(noise + places.repeat(10, 1), 3)
+    assert sorted(torch.cdist(found, places).argmin(1).tolist()) == [0, 1, 2]
+    assert float(torch.cdist(found, places).amin(1).max()) < 0.1
+    assert torch.isfinite(cluster_centers(torch.ones(5, 2), 3)).all()
