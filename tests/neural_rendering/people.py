@@ -83,13 +83,20 @@ def write_video(path: Path, motion: Motion, scale: int = 1) -> None:
             writer.write(renderer.render(vertices))
 
 
-def write_run(folder: Path, config: Render2VideoConfig = TINY) -> Path:
-    """A folder as `facetalk train render2video` writes it, of a network that has learned nothing."""
+def write_run(folder: Path, config: Render2VideoConfig = TINY, video_size: tuple[int, int] = VIDEO) -> Path:
+    """A folder as `facetalk train render2video` writes it, of a network that has learned nothing.
+
+    Args:
+        folder: is made.
+        config: sizes of the network.
+        video_size: pretended width and height of the video.
+    """
     from facetalk.core.config import plain
 
     folder.mkdir(exist_ok=True)
     torch.manual_seed(0)
-    write_person(folder, collect([footage(size=config.size)], head(), config.num_keyframes))
+    person = collect([footage(size=config.size)], head(), config.num_keyframes)
+    write_person(folder, replace(person, scenes=(replace(person.scenes[0], video_size=video_size),)))
     write_model(folder, PersonGenerator(config), "person", "render2video", {"network": plain(config)})
     return folder
 
