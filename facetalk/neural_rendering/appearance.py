@@ -81,7 +81,8 @@ def collect(footages: Sequence[Footage], head: HeadModel, num_keyframes: int) ->
         raise FacetalkError("nearly no frame of the longest video has a certain fit; give a video with a clear face")
     keys = keyframes(main, num_keyframes)
     with torch.inference_mode():
-        points = [project_square(vertices, main.scene) for vertices in posed(head, main.motion.pick(keys))]
+        meshes = posed(head, main.motion.pick(keys)) if keys else ()
+        points = [project_square(vertices, main.scene) for vertices in meshes]
     empty = torch.zeros(0, len(head.shape.template), 3)
     certain = [footage.motion.pick(footage.trusted.nonzero()[:, 0].tolist()) for footage in footages]
     return PersonAppearance(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,18 @@ def test_a_batch_shows_the_frame_that_its_layers_describe() -> None:
     again = frames.sample(torch.Generator().manual_seed(0))
     assert batch.target.shape == (3, 3, 32, 32) and batch.layers.photos.shape == (3, 3, 3, 32, 32)
     assert torch.equal(batch.layers.window, again.layers.window)
+
+
+@pytest.mark.parametrize(("keyframes", "plate"), [(0, False), (0, True), (2, False)])
+def test_each_part_can_be_left_out(keyframes: int, plate: bool, tmp_path: Path) -> None:
+    network = replace(TINY, num_keyframes=keyframes, plate=plate)
+    config = replace(RECIPE.read_config(SMALL), network=network)
+    task = Render2VideoTask(config, make_frames([footage(24)], head(), network, config.data))
+    batch = task.sample(torch.Generator().manual_seed(0))
+    assert batch.layers.photos.shape[1] == keyframes + plate
+    task.export(tmp_path)
+    frame = next(load_neural_renderer("photo", tmp_path).frames(person_motion(2)))
+    torch.testing.assert_close(frame.shape, (32, 32, 3))
 
 
 def test_each_loss_reaches_the_generator_and_only_its_own_network() -> None:
