@@ -1,8 +1,9 @@
-"""`python -m facetalk.workshop.cards.render2video RUN DATA OUT`: the figures of a person's renderer, as JSON.
+"""`python -m facetalk.workshop.cards.render2video RUN DATA OUT [SECONDS]`: figures of a person's renderer, as JSON.
 
 RUN was trained on the dataset DATA by `facetalk train render2video`. The part that it held out is rendered from its own
 tracked motion and from its audio, next to two baselines: the nearest frame that was trained on, and the nearest mouth
-pasted into the nearest frame. Videos go to OUT, where they can be looked at and judged by other programs.
+pasted into the nearest frame. Videos go to OUT, where they can be looked at and judged by other programs. SECONDS limits
+the length of each part.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Part(NamedTuple):
     start_s: float
 
 
-def main(run_dir: str, data_dir: str, out_dir: str) -> None:
+def main(run_dir: str, data_dir: str, out_dir: str, seconds: str = "3600") -> None:
     """Print the figures, and write the videos that they were measured on."""
     out, person = Path(out_dir), read_person(Path(run_dir))
     options = read_config(Path(run_dir) / "training.yaml")
@@ -64,7 +65,9 @@ def main(run_dir: str, data_dir: str, out_dir: str) -> None:
         clip = clips[footage.scene.fingerprint]
         scene = next(scene for scene in person.person.scenes if scene.fingerprint == footage.scene.fingerprint)
         whole = next(item for item in footages if item.scene is footage.scene)
-        part = Part(clip, footage, scene, (whole.num_frames - footage.num_frames) / footage.motion.fps)
+        start_s = (whole.num_frames - footage.num_frames) / footage.motion.fps
+        footage = footage.cut(0, min(footage.num_frames, round(float(seconds) * footage.motion.fps)))
+        part = Part(clip, footage, scene, start_s)
         found[clip.name] = measured(part, person, baselines, out)
     print(json.dumps(found, indent=1))
 
@@ -72,7 +75,7 @@ def main(run_dir: str, data_dir: str, out_dir: str) -> None:
 def measured(part: Part, person: PersonRenderer, baselines: PersonBaselines, out: Path) -> dict[str, object]:
     """Figures of each way to show a part, from its tracked motion and from its audio."""
     motion, scene, K = part.footage.motion, part.scene, part.scene.camera.K
-    audio = AudioClip(part.clip.audio_path, AudioPart(start_s=part.start_s))
+    audio = AudioClip(part.clip.audio_path, AudioPart(start_s=part.start_s, end_s=part.start_s + motion.duration_s))
     stem = out / part.clip.name
     reference = _write(Path(f"{stem}.real.mp4"), (image.numpy() for image in part.footage.frames), motion, audio)
     start = time.perf_counter()
