@@ -2,8 +2,8 @@
 
 RUN was trained on the dataset DATA by `facetalk train render2video`. The part that it held out is rendered from its own
 tracked motion and from its audio, next to two baselines: the nearest frame that was trained on, and the nearest mouth
-pasted into the nearest frame. Videos go to OUT, where they can be looked at and judged by other programs. SECONDS is the
-most that is shown of each part.
+pasted into the nearest frame. Videos go to OUT, where they can be looked at and judged by other programs. SECONDS is
+the most that is shown of each part.
 """
 
 from __future__ import annotations
