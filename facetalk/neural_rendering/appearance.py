@@ -15,6 +15,7 @@ from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion
 from facetalk.head.channels import BLINK_NAMES
 from facetalk.head.model import HeadModel
+from facetalk.motion.contacts import lip_opening
 from facetalk.motion.frames import posed
 from facetalk.neural_rendering.drawn_head import eye_sides, head_faces
 from facetalk.neural_rendering.footage import Footage, Scene
@@ -30,8 +31,12 @@ MARGIN = 0.06
 """Width of the border around the head that belongs to nobody's background, in units of the image."""
 _LEAST_SEEN = 4
 """Frames in which a background pixel has to be free."""
-_KEY_CHANNELS = (("jawOpen", 2.0), ("mouthSmileLeft", 0.5), ("mouthPucker", 0.5), (BLINK_NAMES[0], 0.7))
-"""Channels by which keyframes differ, beside the turn of the head, and how much each counts."""
+_TURN, _LIPS = 0.6, 3.0
+"""How much the turn of the head counts in the choice of keyframes, and how much the opening of the lips."""
+_ROUNDS = 20
+"""Of the search for clusters of frames."""
+_KEY_CHANNELS = (("mouthSmileLeft", 1.0), ("mouthPucker", 1.0), (BLINK_NAMES[0], 1.0))
+"""Channels by which they differ as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +81,8 @@ def collect(footages: Sequence[Footage], head: HeadModel, num_keyframes: int) ->
         raise FacetalkError("nearly no frame of the longest video has a certain fit; give a video with a clear face")
     keys = keyframes(main, num_keyframes)
     with torch.inference_mode():
-        points = [project_square(vertices, main.scene) for vertices in posed(head, main.motion.pick(keys))]
+        meshes = posed(head, main.motion.pick(keys)) if keys else ()
+        points = [project_square(vertices, main.scene) for vertices in meshes]
     empty = torch.zeros(0, len(head.shape.template), 3)
     certain = [footage.motion.pick(footage.trusted.nonzero()[:, 0].tolist()) for footage in footages]
     return PersonAppearance(
@@ -103,22 +109,31 @@ def spread_over(frames: Int64[Tensor, " frames"], count: int) -> list[int]:
 
 
 def keyframes(footage: Footage, count: int) -> list[int]:
-    """Frames that together are close to all others in turn of the head, mouth and lids: medoids of k-means clusters."""
+    """Frames that together are close to all others in mouth, turn of the head and lids: medoids of k-means clusters."""
     if count == 0:
         return []
-    from scipy.cluster.vq import kmeans2
-
     frames = footage.trusted.nonzero()[:, 0]
     motion = footage.motion.pick(frames.tolist())
     turns = relative_turns(motion, motion.global_orient.mean(0))
-    columns = [turns / turns.std().clamp_min(1e-6)]
-    for name, weight in _KEY_CHANNELS:
-        curve = motion.channel(name)
+    columns = [_TURN * turns / turns.std().clamp_min(1e-6)]
+    curves = [(motion.channel(name), weight) for name, weight in _KEY_CHANNELS]
+    for curve, weight in ((lip_opening(motion), _LIPS), *curves):
         columns.append(weight * (curve / curve.std().clamp_min(1e-3))[:, None])
-    rows = torch.cat(columns, 1).double().numpy()
-    centers, _ = kmeans2(rows, count, seed=0, minit="++", missing="warn") if count > 1 else (rows.mean(0)[None], None)
-    nearest = [int(np.square(rows - center).sum(1).argmin()) for center in centers]
+    rows = torch.cat(columns, 1)
+    nearest = torch.cdist(cluster_centers(rows, count), rows).argmin(1)
     return frames[nearest].tolist()
+
+
+def cluster_centers(rows: Float[Tensor, "rows width"], count: int) -> Float[Tensor, "count width"]:
+    """Means of clusters (Lloyd's algorithm), from the mean of all rows and the ones that are farthest from others."""
+    centers = rows.mean(0, keepdim=True)
+    while len(centers) < count:
+        centers = torch.cat([centers, rows[torch.cdist(rows, centers).amin(1).argmax()][None]])
+    for _ in range(_ROUNDS):
+        cluster = torch.cdist(rows, centers).argmin(1)
+        for number in cluster.unique().tolist():
+            centers[number] = rows[cluster == number].mean(0)
+    return centers
 
 
 def vertex_colors(footages: Sequence[Footage], head: HeadModel) -> Float[Tensor, "vertices 3"]:
@@ -167,7 +182,7 @@ def plate(footage: Footage, head: HeadModel) -> UInt8[Tensor, "size size 3"]:
     images, free = [], []
     for _, drawn, image in _seen(footage, head, PLATE_FRAMES):
         covered = (visible_faces(drawn, faces, (size, size))[0] >= 0).numpy()
-        free.append(~binary_dilation(covered, iterations=reach))
+        free.append(np.logical_not(binary_dilation(covered, iterations=reach)))
         images.append(image.numpy())
     stack = np.ma.MaskedArray(np.stack(images), mask=np.repeat(~np.stack(free)[..., None], 3, -1))
     values = torch.from_numpy(np.ma.median(stack, 0).filled(0).astype(np.float32)).permute(2, 0, 1)[None]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from facetalk.core.motion import Motion
 from facetalk.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from facetalk.motion.contacts import keep_contacts
 
 SHARE = 0.002
 """Of the frames that lie beyond either limit: a blink is rarer than it seems, a slip of the tracker rarer still."""
@@ -82,21 +83,21 @@ def placed(motion: Motion, habits: Habits) -> Motion:
     own = usual_turn(motion) if motion.camera is not None else motion.global_orient.new_zeros(3)
     turns = softly_limited(relative_turns(motion, own), habits.turns)
     whole = axis_angle_to_matrix(habits.rotation) @ axis_angle_to_matrix(turns)
-    return motion.replace(
+    return limited(motion, habits).replace(
         global_orient=matrix_to_axis_angle(whole),
         neck_pose=torch.zeros_like(motion.neck_pose),
         transl=habits.transl + turns @ habits.sway.T,
-        **limited(motion, habits),
     )
 
 
-def limited(motion: Motion, habits: Habits) -> dict[str, Tensor]:
-    """Expression and eyes of a motion within what the videos show."""
-    return {
-        "expression": motion.expression.clamp(*habits.expression),
-        "leye_pose": motion.leye_pose.clamp(*habits.gaze),
-        "reye_pose": motion.reye_pose.clamp(*habits.gaze),
-    }
+def limited(motion: Motion, habits: Habits) -> Motion:
+    """The motion with face and eyes within what the videos show; lips and lids that were closed stay closed."""
+    after = motion.replace(
+        expression=motion.expression.clamp(*habits.expression),
+        leye_pose=motion.leye_pose.clamp(*habits.gaze),
+        reye_pose=motion.reye_pose.clamp(*habits.gaze),
+    )
+    return keep_contacts(motion, after)
 
 
 def softly_limited(

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from facetalk.core.config import check_ranges, plain
+from facetalk.core.config import plain
 from facetalk.io.weights import write_model
 from facetalk.losses.images import feature_error, matching_error, realism_error, weighted_error
 from facetalk.networks.image_critics import ImageCriticConfig, MultiScaleCritic
@@ -48,15 +48,10 @@ class Render2VideoTrainingConfig(RunConfig):
 
     bfloat16: bool = True
     """Whether networks are computed in half precision on processors that are fast at it."""
-    critic_start: int = 0
-    """Step from which the critic counts; before, it only learns."""
     data: PersonDataConfig = field(default_factory=PersonDataConfig)
     network: Render2VideoConfig = field(default_factory=Render2VideoConfig)
     critic: ImageCriticConfig = field(default_factory=ImageCriticConfig)
     loss_weights: Render2VideoLossWeights = field(default_factory=Render2VideoLossWeights)
-
-    def __post_init__(self) -> None:
-        check_ranges(self, critic_start=(0, 1e9))
 
 
 class Render2VideoTask:
@@ -94,18 +89,28 @@ class Render2VideoTask:
             if "reconstruction" in self.loss_weights:
                 terms["reconstruction"] = weighted_error(made, batch.target, batch.importance)
             if self.features is not None:
-                features = self.features((made + 1) / 2), self.features((batch.target + 1) / 2)
-                terms["perceptual"] = feature_error(*features)
+                with torch.no_grad():
+                    wanted = self.features((batch.target + 1) / 2)
+                terms["perceptual"] = feature_error(self.features((made + 1) / 2), wanted)
             if self.critic is not None:
                 fake, real = (torch.cat([batch.layers.look, image], 1) for image in (made, batch.target))
                 self._seen = (fake.detach(), real)
-                if step >= self.config.critic_start:
-                    judged = self.critic(fake)
-                    if "matching" in self.loss_weights:
-                        terms["matching"] = matching_error(judged, self.critic(real))
-                    if "adversarial" in self.loss_weights:
-                        terms["adversarial"] = realism_error(judged, 1.0)
+                terms |= self._judged(self.critic, fake, real)
         return {name: term.float() for name, term in terms.items()}
+
+    def _judged(self, critic: MultiScaleCritic, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """What the critic says of generated frames; its own weights get no gradient here, which saves time."""
+        terms: dict[str, Tensor] = {}
+        critic.requires_grad_(False)
+        judged = critic(fake)
+        if "matching" in self.loss_weights:
+            with torch.no_grad():
+                wanted = critic(real)
+            terms["matching"] = matching_error(judged, wanted)
+        if "adversarial" in self.loss_weights:
+            terms["adversarial"] = realism_error(judged, 1.0)
+        critic.requires_grad_(True)
+        return terms
 
     def critic_loss(self) -> Tensor:
         """Least-squares loss of the critic on the batch of the last `loss_terms`."""

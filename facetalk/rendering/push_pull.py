@@ -27,7 +27,7 @@ def spread(
 def _pulled(known: Float[Tensor, "batch width height columns"]) -> Float[Tensor, "batch width height columns"]:
     """Values that are multiplied with their weight, the last channel, as values with weight one everywhere."""
     weight = known[:, -1:]
-    if min(known.shape[2:]) <= 1:
+    if max(known.shape[2:]) <= 1:
         return known / weight.clamp_min(1e-8)
     height, columns = known.shape[2:]
     even = functional.pad(known, (0, columns % 2, 0, height % 2))

@@ -20,7 +20,7 @@ from facetalk.core.timing import FPS, SAMPLE_RATE
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import write_motion
-from facetalk.io.video import VideoReader
+from facetalk.io.video import VideoReader, read_video_info
 from facetalk.io.video_writer import VideoWriter
 from facetalk.motion.head_surface import head_surface
 from facetalk.motion.heads import load_head
@@ -31,6 +31,7 @@ from facetalk.rendering.camera import front_camera
 from facetalk.rendering.renderer import CpuRenderer
 from tests.avatars import little_avatar
 from tests.documentation.blocks import ROOT
+from tests.neural_rendering.people import write_run
 
 NUM_FRAMES = 15
 """Of videos."""
@@ -156,6 +157,10 @@ def _run(inputs: Inputs, path: Path, weights: str) -> None:
     shutil.copytree(ROOT / "weights" / weights, path)
 
 
+def _person(inputs: Inputs, path: Path) -> None:
+    write_run(path, video_size=read_video_info(inputs.clip()).size)
+
+
 def _face(inputs: Inputs, path: Path) -> None:
     """The bundled head in front of a wall."""
     head = load_head()
@@ -198,6 +203,7 @@ MAKERS: dict[str, Maker] = dict(
         _each("emotalk.npy", _emotalk),
         _each("runs/mine", partial(_run, weights="styletalk")),
         _each("runs/anna", partial(_run, weights="facial")),
+        _each("runs/face", _person),
         _each("face.png", _face),
         _each("moods.csv", partial(_text, "seconds,emotion,level\n0,neutral,\n0.3,happy,2\n")),
         _each("track.csv", partial(_text, "seconds,x,y,z\n0,0.4,0,1\n1,-0.4,0,1\n")),

@@ -45,9 +45,9 @@ class PersonDataConfig:
     min_confidence: float = 0.5
     """Frames whose fit has a lower confidence are not trained on."""
     batch_size: int = 1
-    mouth: float = 4.0
+    mouth: float = 10.0
     """How much more a pixel of the mouth counts than one beside the face."""
-    eyes: float = 3.0
+    eyes: float = 5.0
     """The same of the eyes."""
     face: float = 1.0
     """The same of the rest of the head."""
@@ -138,13 +138,18 @@ class PersonFrames:
         self.closed = [blinks(footage.motion) for footage in footages]
         scenes = maker.person.scenes
         self.scenes = [scenes[number] for number in range(len(footages))]
-        self.windows = [self._small_looks(number) for number in range(len(footages))]
+        self._small: dict[int, Tensor] = {}
         self.places = [
             (number, int(frame)) for number, item in enumerate(footages) for frame in item.trusted.nonzero()[:, 0]
         ]
 
-    def _small_looks(self, number: int) -> Float[Tensor, "frames 4 half half"]:
-        """Renders at half size, in half precision."""
+    def small_looks(self, number: int) -> Float[Tensor, "frames 4 half half"]:
+        """Renders of a video at half size, in half precision; made when they are first needed."""
+        if number not in self._small:
+            self._small[number] = self._made_small_looks(number)
+        return self._small[number]
+
+    def _made_small_looks(self, number: int) -> Float[Tensor, "frames 4 half half"]:
         footage, K = self.footages[number], self.scenes[number].camera.K
         with torch.inference_mode():
             drawn = (
@@ -170,7 +175,7 @@ class PersonFrames:
         vertices = self.maker.head(motion.expression, motion.poses, motion.transl, motion.betas)[0].numpy()
         drawn = self.maker.drawn(vertices, self.closed[number][index], scene.camera.K, self.importance)
         rows = [min(max(index + step - CENTER, 0), footage.num_frames - 1) for step in range(WINDOW)]
-        layers = self.maker.layers(drawn, self.windows[number][rows].float(), scene)
+        layers = self.maker.layers(drawn, self.small_looks(number)[rows].float(), scene)
         return PersonBatch(layers, as_colors(footage.frames[index][None]), 1 + drawn.values[:, LOOK:])
 
 
