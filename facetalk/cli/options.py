@@ -33,6 +33,22 @@ AvatarOption = Annotated[
         help="Your own character (.glb, .gltf, .vrm) instead of the head, in GLB and video.",
     ),
 ]
+PhotoOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--photo",
+        metavar="RUN",
+        help="A real person instead of the head, in video: a folder that `facetalk train render2video` wrote.",
+    ),
+]
+PortraitOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--portrait",
+        metavar="IMAGE",
+        help="A person in a photo instead of the head, in video: a face that looks towards the camera.",
+    ),
+]
 OverwriteFlag = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 SkipFlag = Annotated[
     bool,

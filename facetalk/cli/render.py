@@ -18,6 +18,8 @@ from facetalk.cli.options import (
     OffsetOption,
     OnlyOption,
     OverwriteFlag,
+    PhotoOption,
+    PortraitOption,
     SkinName,
     SkipFlag,
 )
@@ -39,6 +41,8 @@ def render(
         str | None, typer.Option("--head", help="Head model.  [default: the one the motion was made for]")
     ] = None,
     avatar: AvatarOption = None,
+    photo: PhotoOption = None,
+    portrait: PortraitOption = None,
     skin: SkinName = None,
     eyes: EyesName = None,
     hair: HairName = None,
@@ -96,6 +100,8 @@ def render(
             with_audio=with_audio,
             over=over,
             avatar=avatar,
+            photo=photo,
+            portrait=portrait,
             overwrite=overwrite,
             skip_existing=skip_existing,
             progress=show,

@@ -23,7 +23,9 @@ def train(
     ] = None,
     person: Annotated[
         list[Path] | None,
-        typer.Option("--person", metavar="VIDEO", help="Tune to the person in a video; may be repeated. For facial."),
+        typer.Option(
+            "--person", metavar="VIDEO", help="The person in a video; may be repeated. For facial and render2video."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="Change an option; may be repeated.")

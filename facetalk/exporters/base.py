@@ -19,6 +19,7 @@ from facetalk.head.model import HeadModel
 from facetalk.io.audio_clip import AudioClip
 from facetalk.motion import frame_rate
 from facetalk.motion.frames import BACKENDS, CAMERAS
+from facetalk.neural_rendering.registry import NEURAL_RENDERERS
 
 MIN_SIZE, MAX_SIZE = 16, 4096
 """Pixels."""
@@ -56,6 +57,10 @@ class ExportOptions:
     """Expressions of a VRM animation: the `preset` ones, which every avatar has, those of `arkit`, or `all`."""
     avatar: Path | str | None = None
     """The user's own character, a `.glb`, `.gltf` or `.vrm` file, which is shown instead of the head."""
+    photo: Path | str | None = None
+    """Folder of a training by `facetalk train render2video`: the video shows the person instead of the head."""
+    portrait: Path | str | None = None
+    """Photo of a person, an image file: the video shows the person instead of the head."""
 
     def __post_init__(self) -> None:
         check_fps(self.fps)
@@ -70,10 +75,29 @@ class ExportOptions:
                 raise UsageError(f"unknown {name} {value!r:.40}; there are: {', '.join(known)}")
         if self.over is not None and self.camera != "tracked":
             raise UsageError("--over needs --camera tracked, the camera of the video")
+        self._check_shown()
         if self.avatar is not None and self.camera == "tracked":
             raise UsageError("--camera tracked shows the fitted person; --avatar takes --camera front")
         if self.size is not None and self.camera == "tracked":
             raise UsageError("--camera tracked takes no --size: the image has the size of the fitted video")
+
+    def _check_shown(self) -> None:
+        """Refuse to show more than one face, and what belongs to the head where another one is shown."""
+        shown = [name for name in ("avatar", *NEURAL_RENDERERS) if getattr(self, name) is not None]
+        if len(shown) > 1:
+            raise UsageError(f"a video shows one face; give --{shown[0]} or --{shown[1]}, not both")
+        if self.neural is None:
+            return
+        for name in ("size", "over"):
+            if getattr(self, name) is not None:
+                raise UsageError(f"--{self.neural} takes no --{name}: the image is the person's own")
+        if self.backend != "cpu":
+            raise UsageError(f"--{self.neural} takes no --backend: a network draws the person")
+
+    @property
+    def neural(self) -> str | None:
+        """Which of `NEURAL_RENDERERS` shows a person instead of the head, if one does."""
+        return next((name for name in NEURAL_RENDERERS if getattr(self, name) is not None), None)
 
     def given(self) -> list[str]:
         """Names of the options that differ from their defaults."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from facetalk.core.errors import UsageError
+from facetalk.neural_rendering.registry import NEURAL_RENDERERS
 
 if TYPE_CHECKING:  # torch and the renderer load with the first exporter, not with `--help`
     from facetalk.exporters.base import Exporter
@@ -34,6 +35,8 @@ class Format:
     """Whether it holds the head with its colors."""
     avatar_module: str = ""
     """Module that writes the user's own character instead of the head, from ARKit's channels."""
+    neural_module: str = ""
+    """Module that writes a person of a neural renderer instead of the head, from a motion for any head."""
 
     @property
     def is_sequence(self) -> bool:
@@ -51,9 +54,10 @@ FORMATS = {
     "mp4": Format(
         "mp4",
         ".mp4",
-        options=frozenset({"fps", "size", "audio", "backend", "camera", "over", "avatar"}),
+        options=frozenset({"fps", "size", "audio", "backend", "camera", "over", "avatar", *NEURAL_RENDERERS}),
         has_look=True,
         avatar_module="avatar_mp4",
+        neural_module="neural_mp4",
     ),
     "npz": Format("npz", ".npz"),
     "glb": Format("glb", ".glb", options=frozenset({"fps", "avatar"}), has_look=True, avatar_module="avatar_glb"),
@@ -114,15 +118,16 @@ def format_of(path: Path | str) -> str:
     raise UsageError(f"{path}: no format has the suffix {path.suffix!r}; known suffixes: {suffixes}")
 
 
-def load_exporter(name: str, *, avatar: bool = False) -> Exporter:
+def load_exporter(name: str, *, avatar: bool = False, neural: bool = False) -> Exporter:
     """The module that writes a format of the table.
 
     Args:
         name: of the format.
         avatar: whether the user's own character is shown, where a format shows anybody.
+        neural: whether a person is shown by a neural renderer, where a format can.
     """
     entry = FORMATS[name]
-    module = entry.avatar_module if avatar and entry.avatar_module else entry.module
+    module = (avatar and entry.avatar_module) or (neural and entry.neural_module) or entry.module
     return cast("Exporter", import_module(f"facetalk.exporters.{module}"))
 
 

@@ -15,6 +15,7 @@ from facetalk.core.timing import SAMPLE_RATE, exact_rate
 from facetalk.io.encoded_audio import AudioSource, encoding_arguments
 from facetalk.io.ffmpeg import Encoding
 from facetalk.io.files import replacing
+from facetalk.io.synthetic_media import Disclosure, append_xmp
 
 PRESET, QUALITY = "veryfast", "18"
 """x264's speed and constant rate factor: visually lossless at 2 ms per frame of 512x512."""
@@ -37,6 +38,7 @@ class VideoWriter:
         audio: AudioSource | None = None,
         *,
         sample_rate: int = SAMPLE_RATE,
+        disclosure: Disclosure | None = None,
     ) -> None:
         """Describe the video; nothing is written yet.
 
@@ -47,11 +49,12 @@ class VideoWriter:
             audio: audio or video file whose audio is used, or a part of it, or mono samples in [-1, 1]. Audio beyond
                 the last frame is cut off.
             sample_rate: of the samples, Hz.
+            disclosure: what the file states about how it was made.
         """
         self.path = Path(path)
         self.size, self.fps = size, fps
         self.frame_count = 0
-        self._audio, self._sample_rate = audio, sample_rate
+        self._audio, self._sample_rate, self._disclosure = audio, sample_rate, disclosure
         self._video_encoding: Encoding | None = None
         self._audio_encoding: Encoding | None = None
         self._stack = ExitStack()
@@ -66,9 +69,10 @@ class VideoWriter:
             # says where the audio has to end.
             self._parts = folder / "video.mp4", folder / "audio.mp4"
             target = self._temporary if self._audio is None else self._parts[0]
+            stated = self._stated() if self._audio is None else []
             if self._audio is not None:
                 self._audio_encoding = stack.enter_context(Encoding(self.path, self._audio_arguments(folder)))
-            arguments = [*self._video_arguments(), f"file:{target}"]
+            arguments = [*self._video_arguments(), *stated, "-f", "mp4", f"file:{target}"]
             self._video_encoding = stack.enter_context(Encoding(self.path, arguments))
             self._stack = stack.pop_all()
         return self
@@ -103,15 +107,22 @@ class VideoWriter:
             if self._audio_encoding is not None:
                 self._audio_encoding.finish()
                 self._join()
+            if self._disclosure is not None:
+                append_xmp(self._temporary, self._disclosure.xmp)
 
     def _join(self) -> None:
         """Copy both encoded streams into the file, which ends with the last frame."""
         video, audio = (str(part) for part in self._parts)
         duration = f"{float(self.frame_count / exact_rate(self.fps)):.6f}"
         arguments = ["-i", video, "-i", audio, "-map", "0:v", "-map", "1:a", "-c", "copy", "-t", duration,
-                     "-movflags", "+faststart", "-f", "mp4", f"file:{self._temporary}"]  # fmt: skip
+                     "-movflags", "+faststart", *self._stated(), "-f", "mp4", f"file:{self._temporary}"]  # fmt: skip
         with Encoding(self.path, arguments) as joining:
             joining.finish()
+
+    def _stated(self) -> list[str]:
+        """Arguments that write the tags."""
+        tags = {} if self._disclosure is None else self._disclosure.tags
+        return [part for name, value in tags.items() for part in ("-metadata", f"{name}={value}")]
 
     def _audio_arguments(self, folder: Path) -> list[str]:
         assert self._audio is not None
@@ -126,4 +137,4 @@ class VideoWriter:
         colors = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
         return ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", *colors, "-r", rate, "-i", "pipe:0",
                 "-c:v", "libx264", "-preset", preset, "-crf", quality, "-pix_fmt", "yuv420p", *colors,
-                "-movflags", "+faststart", "-f", "mp4"]  # fmt: skip
+                "-movflags", "+faststart"]  # fmt: skip

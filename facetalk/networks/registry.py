@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from facetalk.networks.facial import FacialNetwork
     from facetalk.networks.laughter_detector import LaughterDetector
     from facetalk.networks.lip_reader import PhonemeLipReader
+    from facetalk.networks.portrait import PortraitNetwork
     from facetalk.networks.probed_encoder import ProbedEncoder
+    from facetalk.networks.render2video import PersonGenerator
     from facetalk.networks.speech_encoder import SpeechEncoder
     from facetalk.networks.styletalk import SpeechFeatures
 
@@ -120,6 +122,10 @@ NETWORKS: dict[str, tuple[NetworkType, ...]] = {
     "perceptual-encoder": (
         NetworkType("spectre", "face_encoder", "PerceptualEncoder", "FaceEncoderConfig", bundled="spectre"),
     ),
+    "portrait": (
+        NetworkType("portrait", "portrait", "PortraitNetwork", "PortraitConfig", ("num_motion",), "portrait"),
+    ),
+    "person": (NetworkType("render2video", "render2video", "PersonGenerator", "Render2VideoConfig"),),
     "sync-critic": (NetworkType("sync-critic", "critics", "SyncCritic", "SyncCriticConfig", ("num_features",)),),
     "style-critic": (
         NetworkType("style-critic", "critics", "StyleCritic", "PatchCriticConfig", ("num_channels", "num_styles")),
@@ -179,7 +185,11 @@ def load(kind: Literal["coarse-encoder"], name: str | Path = "") -> CoarseEncode
 @overload
 def load(kind: Literal["perceptual-encoder"], name: str | Path = "") -> PerceptualEncoder: ...
 @overload
+def load(kind: Literal["portrait"], name: str | Path = "") -> PortraitNetwork: ...
+@overload
 def load(kind: Literal["sync-critic"], name: str | Path) -> SyncCritic: ...
+@overload
+def load(kind: Literal["person"], name: str | Path) -> PersonGenerator: ...
 @overload
 def load(kind: Literal["style-critic"], name: str | Path) -> StyleCritic: ...
 @overload

@@ -21,7 +21,6 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import unicode_name
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.timing import FPS, frames_for
-from facetalk.exporters.base import ExportOptions
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.looks import Look
@@ -47,7 +46,7 @@ from facetalk.pipelines.batch import (
     no_report,
     run_batch,
 )
-from facetalk.pipelines.export import check_heads, export_formats
+from facetalk.pipelines.export import check_heads, check_neural, export_formats
 from facetalk.pipelines.records import fingerprint, write_record
 from facetalk.pipelines.styles import check_style, resolve_style
 from facetalk.pipelines.transcripts import transcript_for, warn_if_wrong
@@ -150,6 +149,8 @@ def animate(
     head: str = "facetalk",
     look: Look | None = None,
     avatar: Path | str | None = None,
+    photo: Path | str | None = None,
+    portrait: Path | str | None = None,
     emotion: str | Path | EmotionTrack | None = None,
     person: str | None = None,
     laughter: float | None = None,
@@ -183,6 +184,8 @@ def animate(
         head: a bundled or installed head, or `flame:PATH`, `ict:PATH`, `gnm:PATH`.
         look: colors of skin, eyes and hair; the head's own if omitted.
         avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head in `.glb` and video.
+        photo: folder of a training by `facetalk train render2video`, whose person the video shows instead of the head.
+        portrait: photo of a person, an image file, who is shown instead of the head.
         emotion: what the face feels: `happy`, `happy:2`, `happy:1,surprised:1`, `va:0.6,-0.3`, a CSV file with emotions
             over time, or `auto`, from the voice.
         person: one of the people that the talker was trained on, by name or number.
@@ -227,6 +230,8 @@ def animate(
         head=head,
         look=look or Look(),
         avatar=avatar,
+        photo=photo,
+        portrait=portrait,
         emotion=emotion,
         person=person,
         laughter=laughter,
@@ -292,6 +297,8 @@ def animate_all(
     formats, shown = formats_named(options.formats), None
     if options.avatar is not None:
         formats, shown = avatar_formats(options.avatar, formats)
+    if "mp4" in formats:
+        check_neural(options.written())
     targets = planned(speeches, out, formats, options)
     if options.spoken is not None:
         check_voice(options.spoken.voice)
@@ -379,7 +386,7 @@ def animate_one(
         progress(f"{what} {speech.name}", done, total)
 
     with folder.holding(next(iter(job.targets.values())).parent), _timed(timings, "files"):
-        written = ExportOptions(fps=options.fps, size=options.size, audio=clip, avatar=options.avatar)
+        written = options.written(clip)
         targets = {name: path for name, path in job.targets.items() if name in FORMATS}
         export_formats(motion, targets, head=animator.head, options=written, progress=labeled)
         made = {path: file_options(name, job.made, options) for name, path in job.targets.items() if name != "npz"}

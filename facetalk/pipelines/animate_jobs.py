@@ -17,9 +17,10 @@ from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_er
 from facetalk.core.motion import check_fps
 from facetalk.core.text import unicode_name
 from facetalk.data.sources import clip_names, find_speech, refuse_same_names
-from facetalk.exporters.base import check_size
+from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions, check_size
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
+from facetalk.io.audio_clip import AudioClip
 from facetalk.io.emotion_track import emotion_track, is_auto, is_track_file
 from facetalk.io.media import checked_file
 from facetalk.io.voices import SpokenText
@@ -28,8 +29,9 @@ from facetalk.motion.gestures.gaze import EYE_CONTACT, Gaze
 from facetalk.motion.gestures.look import look_target
 from facetalk.motion.gestures.registry import DEFAULT, check_factors, check_gesture, check_seed
 from facetalk.motion.regions import RegionalControl
+from facetalk.neural_rendering.registry import NEURAL_RENDERERS
 from facetalk.pipelines.batch import Outcome, failed
-from facetalk.pipelines.records import fingerprint, is_output, wanted_targets
+from facetalk.pipelines.records import fingerprint, fingerprints, is_output, recorded, wanted_targets
 from facetalk.pipelines.sidecar import Sidecar, beside, edits_made_with
 from facetalk.talkers.base import check_laughter, check_strength
 from facetalk.talkers.styles import parse_mixture
@@ -51,6 +53,10 @@ class AnimateOptions:
     """Colors of skin, eyes and hair."""
     avatar: str | Path | None = None
     """The user's own character, a `.glb`, `.gltf` or `.vrm` file, in place of the head in `.glb` and video."""
+    photo: str | Path | None = None
+    """Folder of a training by `facetalk train render2video`, whose person the video shows in place of the head."""
+    portrait: str | Path | None = None
+    """Photo of a person, an image file, who is shown in place of the head in video."""
     emotion: str | Path | EmotionTrack | None = None
     """What the face feels: `happy`, `happy:2`, `happy:1,surprised:1`, `va:0.6,-0.3`, a CSV file with emotions over
     time, or `auto`, from the voice; see `facetalk.io.emotion_track`."""
@@ -78,7 +84,7 @@ class AnimateOptions:
     idle_s: float | None = None
     """Seconds of a loop in which the face rests, in place of a recording."""
     formats: Sequence[str] = ("mp4", "npz", "glb")
-    size: int = 512
+    size: int = DEFAULT_SIZE
     """Side of the video's square image, pixels."""
     fps: float | None = None
     """Frames a second of all files: 24, 25, 29.97, 30, 50, 60 or any other; 30 if omitted."""
@@ -106,10 +112,18 @@ class AnimateOptions:
         check_seed(self.seed)
         check_fps(self.fps)
         check_size(self.size)
+        self.written()
         check_strength(self.style_strength)
         self.control.check()
         if self.laughter is not None:
             check_laughter(self.laughter)
+
+    def written(self, audio: AudioClip | None = None) -> ExportOptions:
+        """How files are written."""
+        shown = {name: getattr(self, name) for name in ("avatar", *NEURAL_RENDERERS)}
+        neural = any(shown[name] is not None for name in NEURAL_RENDERERS)
+        size = None if neural and self.size == DEFAULT_SIZE else self.size
+        return ExportOptions(fps=self.fps, size=size, audio=audio, **shown)
 
     def directed_gaze(self) -> Gaze:
         """Where the eyes look, and how far they wander."""
@@ -309,6 +323,9 @@ def file_options(name: str, made: Mapping[str, object], options: AnimateOptions)
     if options.avatar is not None and FORMATS[name].avatar_module:
         path = Path(options.avatar)
         own |= {"avatar": unicode_name(path.name), "avatar_fingerprint": fingerprint(path)}
+    for neural in (option for option in NEURAL_RENDERERS if option in FORMATS[name].options):
+        if (path := getattr(options, neural)) is not None:
+            own |= {neural: recorded(Path(path))} | fingerprints({neural: path})
     if "size" in FORMATS[name].options:
         own["size"] = options.size
     return {**made, **own}

@@ -37,6 +37,7 @@ from facetalk.io.files import free_path, make_folder
 from facetalk.motion.frames import matching_head
 from facetalk.motion.heads import load_head
 from facetalk.motion.regions import RegionalControl, controlled
+from facetalk.neural_rendering.registry import load_neural_renderer
 from facetalk.pipelines.avatar import avatar_formats
 from facetalk.pipelines.batch import (
     Outcome,
@@ -70,6 +71,8 @@ def export(
     cues: str = "line",
     expressions: str = "all",
     avatar: Path | str | None = None,
+    photo: Path | str | None = None,
+    portrait: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
@@ -94,6 +97,8 @@ def export(
         cues: what a cue of subtitles is: a `line`, a `word` or a `phoneme`.
         expressions: of a VRM animation: `preset`, `arkit` or `all`.
         avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head in `.glb` and video.
+        photo: folder of a training by `facetalk train render2video`, whose person the video shows instead of the head.
+        portrait: photo of a person, an image file, who is shown instead of the head.
         overwrite: replace an existing file.
         progress: called after every frame.
 
@@ -118,6 +123,8 @@ def export(
         cues=cues,
         expressions=expressions,
         avatar=avatar,
+        photo=photo,
+        portrait=portrait,
     )
     check_options(name, options.given())
     path = free_path(path, overwrite)
@@ -178,17 +185,15 @@ def export_formats(
     check_values(motion)
     if options.camera == "front":  # the tracked camera has its own frame rate
         motion = at_frame_rate(motion, options)
-    with_avatar = options.avatar is not None
+    with_avatar, with_person = options.avatar is not None, options.neural is not None
     if with_avatar:
         check_avatar_formats(targets)
-    as_it_is = {
-        name for name in targets if FORMATS[name].takes_any_head or (with_avatar and FORMATS[name].avatar_module)
-    }
+    as_it_is = {name for name in targets if _takes_any_head(name, with_avatar, with_person)}
     matched = motion if as_it_is >= targets.keys() else matching_head(motion, head)[0]
 
     def write(name: str, callback: Progress) -> None:
         source = motion if name in as_it_is else matched
-        exporter = load_exporter(name, avatar=with_avatar)
+        exporter = load_exporter(name, avatar=with_avatar, neural=with_person)
         exporter.write(targets[name], source, head, options.only(FORMATS[name].options), callback)
 
     if len(targets) == 1:
@@ -208,6 +213,20 @@ def export_formats(
     finally:
         # After an interruption nobody waits for the other formats; `leave` removes what they have begun.
         pool.shutdown(wait=not was_interrupted(), cancel_futures=True)
+
+
+def _takes_any_head(name: str, with_avatar: bool, with_person: bool) -> bool:
+    """Whether a format is written from the motion of any head, as it is."""
+    entry = FORMATS[name]
+    return (
+        entry.takes_any_head or bool(with_avatar and entry.avatar_module) or bool(with_person and entry.neural_module)
+    )
+
+
+def check_neural(options: ExportOptions) -> None:
+    """Load the person of a video, so that one who cannot be shown is an error before any work."""
+    if options.neural is not None:
+        load_neural_renderer(options.neural, getattr(options, options.neural))
 
 
 def check_heads(formats: Iterable[str], head: HeadModel) -> None:

@@ -14,6 +14,7 @@ from facetalk.core.text import unicode_name
 from facetalk.io.audio_clip import AudioClip
 from facetalk.io.files import replacing
 from facetalk.io.motion import read_motion
+from facetalk.io.weights import MODEL_FILE
 
 _ENDING = ".made.json"
 _END_BYTES = 2**20
@@ -33,13 +34,11 @@ def fingerprint(path: Path) -> str:
 
 
 def fingerprints(options: Mapping[str, Any]) -> dict[str, str]:
-    """Fingerprints of the files among some options, as `audio_fingerprint` and so on."""
-    paths = {name: value.path if isinstance(value, AudioClip) else value for name, value in options.items()}
-    return {
-        f"{name}_fingerprint": fingerprint(Path(path))
-        for name, path in paths.items()
-        if isinstance(path, str | Path) and Path(path).is_file()
-    }
+    """Fingerprints of the files among some options, as `audio_fingerprint` and so on; of weights for their folder."""
+    values = {name: value.path if isinstance(value, AudioClip) else value for name, value in options.items()}
+    paths = {name: Path(value) for name, value in values.items() if isinstance(value, str | Path)}
+    paths = {name: path / MODEL_FILE if path.is_dir() else path for name, path in paths.items()}
+    return {f"{name}_fingerprint": fingerprint(path) for name, path in paths.items() if path.is_file()}
 
 
 def recorded(value: Any) -> Any:

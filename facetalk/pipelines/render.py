@@ -23,7 +23,7 @@ from facetalk.io.video import read_video_info
 from facetalk.motion.regions import RegionalControl
 from facetalk.pipelines.avatar import avatar_formats
 from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, no_report, run_batch
-from facetalk.pipelines.export import export
+from facetalk.pipelines.export import check_neural, export
 from facetalk.pipelines.records import fingerprint, fingerprints, recorded, wanted_targets, write_record
 from facetalk.pipelines.speech_audio import speech_of
 
@@ -42,6 +42,8 @@ def render(
     audio: Path | str | AudioClip | Float[Tensor, " samples"] | None = None,
     over: Path | str | None = None,
     avatar: Path | str | None = None,
+    photo: Path | str | None = None,
+    portrait: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
@@ -61,6 +63,8 @@ def render(
         audio: audio or video file whose audio goes with the frames, or a part of it, or mono samples at 16 kHz.
         over: video over which the face is drawn, instead of a plain wall; needs the tracked camera.
         avatar: your own character, a `.glb`, `.gltf` or `.vrm` file, instead of the head.
+        photo: folder of a training by `facetalk train render2video`, whose person is shown instead of the head.
+        portrait: photo of a person, an image file, who is shown instead of the head.
         overwrite: replace an existing file.
         progress: called after every frame.
 
@@ -84,6 +88,8 @@ def render(
         audio=audio,
         over=over,
         avatar=avatar,
+        photo=photo,
+        portrait=portrait,
         overwrite=overwrite,
         progress=progress,
     )
@@ -120,13 +126,14 @@ def render_file(
     avatar = options.get("avatar")
     shown = None if avatar is None else avatar_formats(avatar, ["mp4"])[1]
     others = ("head", "look", "control")
-    ExportOptions(**{name: value for name, value in options.items() if name not in others})  # or it raises
+    written = ExportOptions(**{name: value for name, value in options.items() if name not in others})  # or it raises
+    check_neural(written)
 
     def work(path: Path) -> Outcome:
         motion = import_motion(path, head=_name_of(options.get("head")))
         audio = options.get("audio") or (own_audio(motion, path, options.get("over")) if with_audio else None)
         used = {**options, "audio": audio}
-        sized = {**used, "size": options.get("size") or DEFAULT_SIZE}
+        sized = used if written.neural else {**used, "size": options.get("size") or DEFAULT_SIZE}
         made = {"command": "render", "motion_fingerprint": fingerprint(path), **_recorded(sized)}
         wanted, redone = wanted_targets(targets, lambda _: made, overwrite, skip_existing)
         if not wanted:

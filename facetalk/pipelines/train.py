@@ -20,7 +20,14 @@ from facetalk.data.sources import output_name
 from facetalk.io.files import replacing
 from facetalk.pipelines.batch import check_output_folder
 from facetalk.pipelines.reports.training_report import watched
-from facetalk.pipelines.train_person import BEFORE_CHECKPOINT, CLIPS, check_person, fit_person, person_config
+from facetalk.pipelines.train_person import (
+    BEFORE_CHECKPOINT,
+    CLIPS,
+    OF_PERSONS,
+    check_person,
+    fit_person,
+    person_config,
+)
 from facetalk.recipes.registry import load_recipe, read_training_config
 from facetalk.training.loop import OTHER_LOSSES, run
 
@@ -52,8 +59,8 @@ def train(
         data_dir: the data; most recipes need a dataset folder as `facetalk fit` writes it.
         run_dir: gets weights, configuration, log and checkpoint; `runs/<name of the configuration>` if omitted.
         person: videos of one person, which are fitted first, into `clips` in `run_dir`, and take the place of the data:
-            trained weights are tuned to this person with the configuration `CONFIG-person`. A second attempt goes on
-            with the videos that were fitted before.
+            trained weights are tuned to this person with the configuration `CONFIG-person`, or, with `render2video`, a
+            network is trained on them alone. A second attempt goes on with the videos that were fitted before.
         settings: changes to the configuration, each `section.option=value`.
         resume: continue from the checkpoint in `run_dir`.
         with_report: keep a page with the curves of losses and metrics in `run_dir`, `report.html`, while it runs.
@@ -85,7 +92,7 @@ def train(
     except UsageError as error:
         raise UsageError(f"{config}: {error}") from None
     if person:
-        check_person(person)
+        check_person(person, needs_audio=method not in OF_PERSONS)
         data_dir = fit_person(person, folder / CLIPS, fitting)
     if task_config.loop.num_threads:
         torch.set_num_threads(task_config.loop.num_threads)

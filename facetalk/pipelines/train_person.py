@@ -22,6 +22,9 @@ from facetalk.recipes.registry import config_names
 PERSON = "-person"
 """End of the names of configurations that tune trained weights."""
 
+OF_PERSONS = ("render2video",)
+"""Beginnings of the names of configurations that are always of one person."""
+
 CLIPS = "clips"
 """Folder of the fitted videos, in that of the run."""
 
@@ -37,21 +40,28 @@ _log = logging.getLogger(__name__)
 
 
 def person_config(config: str | Path, data_dir: str | Path | None) -> str:
-    """The configuration with which weights are tuned to one person.
+    """The configuration with which weights are tuned to one person, or trained on them alone.
 
     Raises:
         UsageError: there is none, or data are given as well.
     """
     tunable = [name.removesuffix(PERSON) for name in config_names() if name.endswith(PERSON)]
+    trained = [name for name in config_names() if name.startswith(OF_PERSONS)]
     if data_dir is not None:
         raise UsageError("give data, or videos of one person, not both")
+    if str(config) in trained:
+        return str(config)
     if str(config) not in tunable:
-        raise UsageError(f"{config} cannot be tuned to a person; what can: {', '.join(tunable)}")
+        raise UsageError(f"{config} cannot be tuned to a person; what can: {', '.join((*tunable, *trained))}")
     return f"{config}{PERSON}"
 
 
-def check_person(videos: Sequence[str | Path]) -> None:
-    """Refuse videos that teach no behavior, before minutes are spent on fitting them.
+def check_person(videos: Sequence[str | Path], needs_audio: bool) -> None:
+    """Refuse videos that teach nothing, before minutes are spent on fitting them.
+
+    Args:
+        videos: of one person.
+        needs_audio: whether behavior is learned together with the speech it belongs to.
 
     Raises:
         FacetalkError: a video cannot be read, has no audio, or is too short.
@@ -59,7 +69,7 @@ def check_person(videos: Sequence[str | Path]) -> None:
     total_s = 0.0
     for video in find_videos(videos):
         info = read_video_info(video)
-        if not info.has_audio:
+        if needs_audio and not info.has_audio:
             raise FacetalkError(f"{video} has no audio; behavior is learned together with the speech it belongs to")
         if info.duration_s is not None and info.duration_s <= SHORTEST_S:
             raise FacetalkError(

@@ -21,6 +21,8 @@ RECIPES = {
     "laughtalk": "facetalk.recipes.laughtalk:RECIPE",
     "lip-reader": "facetalk.recipes.lip_reader:RECIPE",
     "nonverbal-encoder": "facetalk.recipes.nonverbal_encoder:RECIPE",
+    "portrait": "facetalk.recipes.portrait:RECIPE",
+    "render2video": "facetalk.recipes.render2video:RECIPE",
     "spectre": "facetalk.recipes.spectre:RECIPE",
     "speech-encoder": "facetalk.recipes.speech_encoder:RECIPE",
     "style-critic": "facetalk.recipes.style_critic:RECIPE",

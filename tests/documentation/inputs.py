@@ -13,20 +13,25 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from PIL import Image
 
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import read_waveform
 from facetalk.io.motion import write_motion
-from facetalk.io.video import VideoReader
+from facetalk.io.video import VideoReader, read_video_info
 from facetalk.io.video_writer import VideoWriter
+from facetalk.motion.head_surface import head_surface
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.animate import animate
 from facetalk.pipelines.export import export
 from facetalk.pipelines.fit import fit
+from facetalk.rendering.camera import front_camera
+from facetalk.rendering.renderer import CpuRenderer
 from tests.avatars import little_avatar
 from tests.documentation.blocks import ROOT
+from tests.neural_rendering.people import write_run
 
 NUM_FRAMES = 15
 """Of videos."""
@@ -152,6 +157,17 @@ def _run(inputs: Inputs, path: Path, weights: str) -> None:
     shutil.copytree(ROOT / "weights" / weights, path)
 
 
+def _person(inputs: Inputs, path: Path) -> None:
+    write_run(path, video_size=read_video_info(inputs.clip()).size)
+
+
+def _face(inputs: Inputs, path: Path) -> None:
+    """The bundled head in front of a wall."""
+    head = load_head()
+    camera = front_camera(head.template[head.points.regions["skin"]], (256, 256))
+    Image.fromarray(CpuRenderer(head_surface(head.assets), camera).render(head.template.numpy())).save(path)
+
+
 def _avatar(inputs: Inputs, path: Path) -> None:
     little_avatar(path)
 
@@ -187,6 +203,8 @@ MAKERS: dict[str, Maker] = dict(
         _each("emotalk.npy", _emotalk),
         _each("runs/mine", partial(_run, weights="styletalk")),
         _each("runs/anna", partial(_run, weights="facial")),
+        _each("runs/face", _person),
+        _each("face.png", _face),
         _each("moods.csv", partial(_text, "seconds,emotion,level\n0,neutral,\n0.3,happy,2\n")),
         _each("track.csv", partial(_text, "seconds,x,y,z\n0,0.4,0,1\n1,-0.4,0,1\n")),
         _each("character.glb character.vrm", _avatar),

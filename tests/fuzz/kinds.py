@@ -121,6 +121,18 @@ def _model(path: Path) -> None:
     _detector(path.parent)
 
 
+def _person(path: Path) -> None:
+    from tests.neural_rendering.people import write_run
+
+    write_run(path.parent)
+
+
+def _read_person(path: Path, out: Path) -> None:
+    from facetalk.neural_rendering.person_file import read_person_file, write_person
+
+    write_person(out, read_person_file(path.parent))
+
+
 def _read_audio(path: Path, out: Path) -> None:
     from facetalk.io.audio import read_waveform, write_wav
 
@@ -339,6 +351,7 @@ KINDS = {
     ),
     "model": Kind("model.safetensors", "safetensors", _model, _read_network),
     "description": Kind("config.yaml", "text", _model, _read_network),
+    "person": Kind("person.safetensors", "safetensors", _person, _read_person),
     "pickle": Kind(
         "a.pkl", "binary", lambda path: path.write_bytes(pickle.dumps(_flame_values(), 2)), _read_flame, confined=True
     ),

@@ -158,7 +158,7 @@ def test_videos_that_teach_nothing_are_refused_before_they_are_fitted(
 def test_little_of_a_person_is_a_warning(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     fit_instead(monkeypatch)
     monkeypatch.setattr(train_person, "read_video_info", lambda path: clip_of(10))
-    train_person.check_person(["a.mp4", "b.mp4"])
+    train_person.check_person(["a.mp4", "b.mp4"], needs_audio=True)
     assert caplog.messages == ["20 s say little about a person; two or three minutes are a sensible least"]
 
 

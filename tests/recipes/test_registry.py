@@ -49,6 +49,7 @@ from facetalk.recipes import (
     laughter,
     lip_reader,
     nonverbal_encoder,
+    render2video,
     spectre,
     speech_encoder,
     style_critic,
@@ -61,11 +62,14 @@ from facetalk.recipes.evaluation.lip_reader import LabeledMouth
 from facetalk.recipes.parts.emotional_data import EmotionalSampler
 from facetalk.recipes.parts.laughing_data import LaughTalkSampler
 from facetalk.recipes.parts.laughing_set import laughs_with_motion
+from facetalk.recipes.parts.person_frames import make_frames
 from facetalk.recipes.registry import RECIPES, config_names, load_recipe, read_training_config
 from facetalk.talkers.styletalk import StyleTalk
 from facetalk.training.loop import LoopConfig, Task, run
 from facetalk.training.optim import OptimConfig
 from tests.data.test_behavior import dataset as behaving_speakers
+from tests.neural_rendering.people import footage
+from tests.neural_rendering.people import head as person_head
 from tests.recipes.toy import NUM_FEATURES, ToyEncoder, write_dataset
 from tests.recipes.toy_faces import tiny_encoder, video_clip
 
@@ -112,6 +116,10 @@ TINY: dict[str, dict[str, Any]] = {
     "nonverbal-encoder": {
         "network": {"encoder": {**TINY_WAV2VEC, "prosody": True}, "hidden": 4, "emotions": ["calm", "happy"]},
         "data": {"frames": 24, "batch_size": 2, "laughs_per_batch": 2, "laughter": {"num_generated": 1}},
+    },
+    "render2video": {
+        "network": {"size": 32, "widths": [8, 8, 8], "num_blocks": 1, "num_keyframes": 2},
+        "critic": {"widths": [8, 8], "num_scales": 1}, "loss_weights": {"perceptual": 0.0}, "bfloat16": False,
     },
     "spectre": {"data": {"clip_frames": 8}, "loss_weights": {"lip_reading": 0.0, "emotion": 0.0}},
     "speech-encoder": {"encoder": {"width": 8, "dilations": [1], "hidden": 4}, "data": {"batch_frames": 60}},
@@ -229,6 +237,12 @@ def _lip_reader(config: Any, clips: list[Clip], folder: Path) -> Task:
     return lip_reader.LipReaderTask(config, PhonemeLipReader(config.reader), [clip], [clip])
 
 
+def _render2video(config: Any, clips: list[Clip], folder: Path) -> Task:
+    parts = [footage(24).cut(0, 24)]
+    frames = make_frames(parts, person_head(), config.network, config.data)
+    return render2video.Render2VideoTask(config, frames, [parts[0].cut(20, 24)])
+
+
 def _spectre(config: Any, clips: list[Clip], folder: Path) -> Task:
     head = load_head()
     experts = spectre.Experts(None, None)
@@ -279,6 +293,7 @@ TASKS: dict[str, Callable[[Any, list[Clip], Path], Task]] = {
     "laughtalk": _laughtalk,
     "lip-reader": _lip_reader,
     "nonverbal-encoder": _nonverbal_encoder,
+    "render2video": _render2video,
     "spectre": _spectre,
     "speech-encoder": _speech_encoder,
     "style-critic": _style_critic,

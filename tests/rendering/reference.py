@@ -20,7 +20,7 @@ def reference_image(surface: Surface, camera: Camera, vertices: np.ndarray, back
     for row in range(camera.image_size[1]):
         for column in range(camera.image_size[0]):
             ray = np.array([(column + 0.5 - cx) / fx, -(row + 0.5 - cy) / fy, -1.0])
-            hit = _first_hit(ray, seen[surface.faces])
+            hit = first_hit(ray, seen[surface.faces])
             if hit is not None:
                 face, weights = hit
                 image[row, column] = _color(surface, surface.faces[face], face, weights, normals, ray)
@@ -35,7 +35,7 @@ def _normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
 
 
-def _first_hit(ray: np.ndarray, triangles: np.ndarray) -> tuple[int, np.ndarray] | None:
+def first_hit(ray: np.ndarray, triangles: np.ndarray) -> tuple[int, np.ndarray] | None:
     """Möller and Trumbore, for all triangles; those that show their backs are passed through."""
     a, b, c = triangles[:, 0], triangles[:, 1], triangles[:, 2]
     facing = np.einsum("fc,fc->f", np.cross(b - a, c - a), a) < 0
