@@ -33,6 +33,11 @@ class Command:
     stdin: str = ""
     """Name of the file that it reads from stdin."""
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What the same commands of several pages share."""
+        return self.words, self.error, self.stdin
+
     def __str__(self) -> str:
         return f"{self.page}: {shlex.join(self.words)}"
 
