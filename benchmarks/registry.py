@@ -8,9 +8,11 @@ from benchmarks.base import Benchmark
 
 BENCHMARKS = {
     "encoding": "benchmarks.encoding:measure",
+    "first-motion": "benchmarks.first_motion:measure",
     "head": "benchmarks.head:measure",
     "renderers": "benchmarks.renderers:measure",
     "start-up": "benchmarks.start_up:measure",
+    "streaming": "benchmarks.streaming:measure",
     "talkers": "benchmarks.talkers:measure",
     "tracking": "benchmarks.tracking:measure",
 }

@@ -44,7 +44,8 @@ def animate(
         list[Path] | None,
         typer.Argument(
             metavar="SPEECH",
-            help="Audio files, videos with speech, folders of them, a table of lines: @lines.csv, or - for stdin.",
+            help="Audio files, videos with speech, folders or 'patterns*' of them, @list.txt, a table of lines: "
+            "@lines.csv, or - for stdin.",
         ),
     ] = None,
     transcript: TranscriptOption = None,

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 
 def fit(
-    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO", help="Videos of one face, or folders of them.")],
+    videos: Annotated[
+        list[Path],
+        typer.Argument(metavar="VIDEO", help="Videos of one face, folders or 'patterns*' of them, or @list.txt."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -78,10 +81,11 @@ def fit(
     rejected.csv the reason for every other second.
     """
     with batch_report("fit", as_json, json_lines) as results, progress_display() as show:
+        from facetalk.io.path_list import listed
         from facetalk.pipelines.fit_command import FitRequest, run_fit
 
         request = FitRequest(
-            videos=videos,
+            videos=listed(videos),
             out=out,
             head=head,
             method=method,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -87,4 +86,4 @@ def stored_stdin(raw: str | None) -> Iterator[Path]:
 
 def _read(size: int) -> bytes:
     """The next bytes as soon as there are some."""
-    return os.read(sys.stdin.fileno(), size)
+    return sys.stdin.buffer.read1(size)

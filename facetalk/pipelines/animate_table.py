@@ -11,6 +11,7 @@ from facetalk.core.errors import USER_ERRORS, UsageError, user_error
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
 from facetalk.exporters.registry import FORMATS, formats_named
+from facetalk.io.path_list import is_list, listed
 from facetalk.pipelines.animate import (
     AnimateBatch,
     Animator,
@@ -48,17 +49,24 @@ def animate_inputs(
     progress: Progress = no_progress,
     report: Report = no_report,
 ) -> AnimateBatch:
-    """Animate audio files, folders of them, or the lines of one table, which is given as `@lines.csv`.
+    """Animate audio files, folders, patterns and lists of them, or the lines of one table, given as `@lines.csv`.
 
     See `animate_all` and `animate_lines`.
 
     Raises:
         UsageError: a table is given together with other inputs.
     """
-    tables = [Path(str(path)[1:]) for path in inputs if str(path).startswith("@") and not Path(path).exists()]
+    named = [path for path in map(Path, inputs) if str(path).startswith("@") and not path.exists()]
+    tables = [Path(str(path)[1:]) for path in named if not is_list(path)]
     if not tables:
         return animate_all(
-            inputs, options, out=out, overwrite=overwrite, skip_existing=skip_existing, progress=progress, report=report
+            listed(inputs),
+            options,
+            out=out,
+            overwrite=overwrite,
+            skip_existing=skip_existing,
+            progress=progress,
+            report=report,
         )
     if len(inputs) > 1:
         raise UsageError(f"give the table @{tables[0]} alone, or audio files without a table")

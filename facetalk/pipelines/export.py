@@ -34,6 +34,7 @@ from facetalk.head.model import HeadModel
 from facetalk.importers.registry import import_motion
 from facetalk.io.audio_clip import AudioClip
 from facetalk.io.files import free_path, make_folder
+from facetalk.io.path_list import listed
 from facetalk.motion.frames import matching_head
 from facetalk.motion.heads import load_head
 from facetalk.motion.regions import RegionalControl, controlled
@@ -264,7 +265,8 @@ def export_all(
     """Write motion files in one or more formats; one that fails does not stop the others.
 
     Args:
-        motion_paths: motion files, or files of other programs that `import_motion` reads.
+        motion_paths: motion files, or files of other programs that `import_motion` reads; patterns and lists of them,
+            see `facetalk.io.path_list`.
         out: with `formats` a folder (the current one if not given) for files named after the motion files; else the
             file that the one motion becomes, whose suffix names the format.
         formats: names of formats.
@@ -285,7 +287,7 @@ def export_all(
         wanted = formats_named(formats) if formats else [format_of(out)] if out is not None else []
         names, shown = avatar_formats(options.avatar, wanted)
         formats = names if formats else ()
-    plans = plan([Path(path) for path in motion_paths], out, formats)
+    plans = plan(listed(motion_paths), out, formats)
     for name in next(iter(plans.values())):  # curves beside an avatar are the same as without
         check_options(name, [option for option in options.given() if option != "avatar" or len(formats) < 2])
     heads: dict[str, HeadModel] = {}

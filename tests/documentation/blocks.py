@@ -30,6 +30,13 @@ class Command:
     words: tuple[str, ...]
     error: str = ""
     """What the page says that the command prints on stderr, for transcripts of errors."""
+    stdin: str = ""
+    """Name of the file that it reads from stdin."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What the same commands of several pages share."""
+        return self.words, self.error, self.stdin
 
     def __str__(self) -> str:
         return f"{self.page}: {shlex.join(self.words)}"
@@ -44,12 +51,17 @@ def commands_in(page: Path) -> list[Command]:
     for token in _tokens(page):
         if token.type == "code_block" or (token.type == "fence" and token.info.strip() in SHELLS):
             lines = token.content.replace("\\\n", " ").splitlines()
-            found += [Command(page, part) for line in lines for part in _parts(line)]
+            found += [_redirected(page, part) for line in lines for part in _parts(line)]
         elif token.type == "fence" and token.info.strip() == "console":
             first, *printed = token.content.splitlines()
             (words,) = _parts(first.removeprefix("$ "))
             found.append(Command(page, words, "\n".join(printed)))
     return found
+
+
+def _redirected(page: Path, words: tuple[str, ...]) -> Command:
+    """A command whose last words may be `< FILE`."""
+    return Command(page, words[:-2], stdin=words[-1]) if words[-2:-1] == ("<",) else Command(page, words)
 
 
 def snippets_in(page: Path) -> list[str]:

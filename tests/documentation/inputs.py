@@ -75,6 +75,11 @@ def _speech_folder(inputs: Inputs, path: Path) -> None:
     _speech(inputs, path / "talk.wav")
 
 
+def _list(inputs: Inputs, path: Path) -> None:
+    path.write_text("# a talk\ntalk.wav\n", "utf-8")
+    _speech(inputs, path.with_name("talk.wav"))
+
+
 def _lines(inputs: Inputs, path: Path) -> None:
     path.write_text("file,name,style\nscene1.wav,hello,happy\n", "utf-8")
     _speech(inputs, path.parent / "scene1.wav")
@@ -183,6 +188,9 @@ MAKERS: dict[str, Maker] = dict(
     itertools.chain(
         _each("talk.wav talk.mp3 speech.wav", _speech),
         _each("talks", _speech_folder),
+        _each("talks/*.wav", lambda inputs, path: _speech(inputs, path.with_name("talk.wav"))),
+        _each("list.txt", _list),
+        _each("takes/*.npz", lambda inputs, path: _take(inputs, path.with_name("take.npz"))),
         _each("lines.csv", _lines),
         _each("talk.txt", partial(_text, "hello")),
         _each("broken.mp4 present.glb", partial(_text, "not what the suffix says")),

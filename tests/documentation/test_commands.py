@@ -30,6 +30,7 @@ ONLY_CHECKED = {
     r"facetalk (.*--head|heads show) (flame|ict)": "needs a licensed head; tests/pipelines use a similar one",
     r"facetalk animate examples/": "is the first thing that .ci/run does",
     r"facetalk view (?!.*-o )": "serves until Ctrl-C; tests/engines look at the page",
+    r"facetalk serve": "serves until Ctrl-C; tests/pipelines talk to the server",
     r"facetalk animate --text": "needs the extra tts; tests/pipelines say a text where it is installed",
     r"facetalk doctor": "loads all weights, and is run by tests/cli",
     r"facetalk (animate|evaluate) .*(--regions|SAiD|fitted)": "needs published results, masks, or videos of people",
@@ -52,7 +53,7 @@ PROGRAMS = (
 )
 DOCUMENTED = [page for page in PAGES if page.parts[0] != "weights"]
 """The cards of the weights describe trainings on data that nobody else has: their commands are only parsed."""
-ALL = list({(command.words, command.error): command for page in DOCUMENTED for command in commands_in(page)}.values())
+ALL = list({command.key: command for page in DOCUMENTED for command in commands_in(page)}.values())
 
 
 def reason_not_to_run(command: Command) -> str | None:
@@ -169,10 +170,11 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_command_runs(command: Command, inputs: Inputs, workplace: Path) -> None:
     if (reason := reason_not_to_run(command)) is not None:
         pytest.skip(f"only checked: {reason}")
-    inputs.place(command.words, workplace, outputs=bool(command.error))
+    inputs.place((*command.words, command.stdin), workplace, outputs=bool(command.error))
     if any(word.startswith("anna") for word in command.words) and "anna" not in command.words[:4]:
         save_style("happy", "anna")
-    result = CliRunner().invoke(app, list(command.words[1:]))
+    stdin = (workplace / command.stdin).read_bytes() if command.stdin else None
+    result = CliRunner().invoke(app, list(command.words[1:]), input=stdin)
     if command.error:
         assert result.exit_code in (1, 2, 3), result.output
         assert command.error in result.stderr

@@ -26,6 +26,7 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.edit_list import read_edit_list
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.motion.heads import load_head
+from facetalk.pipelines import animate as animation
 from facetalk.pipelines import train as training
 from facetalk.pipelines.line_table import COLUMNS
 from facetalk.pipelines.styles import save_style
@@ -35,6 +36,7 @@ from tests.documentation.blocks import ROOT
 from tests.exporters.motions import eventful
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech
+from tests.talkers.toys import listening_talker
 
 SCHEMAS = ROOT / "docs/schemas"
 NAMES = sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.glob("*.json"))
@@ -99,6 +101,14 @@ def test_documents_of_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     lines = CliRunner().invoke(app, words).stdout.splitlines()
     events = [check("batch-line", json.loads(line))["event"] for line in lines]
     assert sorted(events) == ["done", "failed", "skipped", "summary"]
+
+
+def test_frames_of_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_toys(monkeypatch)
+    monkeypatch.setattr(animation, "load_talker", lambda name: listening_talker())
+    result = CliRunner().invoke(app, ["animate", "-", "--raw", "16000"], input=bytes(20_000))
+    events = [check("frames", json.loads(line))["event"] for line in result.stdout.splitlines()]
+    assert events == ["start", *["frame"] * 19, "end"]
 
 
 def test_documents_about_motions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

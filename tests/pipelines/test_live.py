@@ -7,6 +7,8 @@ import io
 import itertools
 import json
 import pickle
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,6 +131,27 @@ def test_an_endless_input_needs_no_more_memory_than_a_short_one() -> None:
         session.feed(piece)
         used.append(len(pickle.dumps(_held(session))))
     assert max(used[6:]) < 1.03 * max(used[:6])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory of the process from /proc")
+def test_a_long_stream_grows_neither_in_memory_nor_in_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # the real networks
+    session, piece = load_live_animator(AnimateOptions()).start(), speech(0.1)
+    used, spent, frames = [], [], 0
+    for step in range(450):
+        start = time.process_time()
+        frames += session.feed(piece).num_frames
+        spent.append(time.process_time() - start)
+        used.append(_resident_mb())
+        assert frames == max(0, 3 * (step + 1) - 9)
+    assert max(used[300:]) < max(used[150:300]) + 5
+    assert sorted(spent[300:])[75] < 1.5 * sorted(spent[150:300])[75]
+
+
+def _resident_mb() -> float:
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
 
 
 def test_input_that_is_no_audio_ends_with_an_error_after_the_frames_before_it() -> None:
