@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from facetalk.core.audio_part import AudioPart
+from facetalk.core.emotions import EMOTIONS
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.events import cut_events
 from facetalk.core.motion import POSES, Motion
@@ -85,6 +86,8 @@ def joined(first: Motion, second: Motion, crossfade_s: float = CROSSFADE_S) -> M
             f"a motion for the head {second.head!r} cannot be joined to one for {first.head!r}; retarget one of them"
         )
     second = at_frame_rate(second, first.fps).replace(fps=first.fps)
+    if first.emotion is not None or second.emotion is not None:
+        first, second = _with_levels(first), _with_levels(second)
     overlap = _frames_of(crossfade_s, first, min(first.num_frames, second.num_frames))
     seam = first.num_frames - overlap
     blended = _blend(first.cut(seam, first.num_frames), second.cut(0, overlap))
@@ -93,6 +96,13 @@ def joined(first: Motion, second: Motion, crossfade_s: float = CROSSFADE_S) -> M
     events = [replace(event, start=event.start + shift, end=event.end + shift) for event in second.events]
     result = first.replace(events=(), meta=_without_speech(first), **_concatenated(parts))
     return result.with_events((*first.events, *events))
+
+
+def _with_levels(motion: Motion) -> Motion:
+    """The motion with levels of emotions: 0 where nobody asked for one."""
+    if motion.emotion is not None:
+        return motion
+    return motion.replace(emotion=torch.zeros(motion.num_frames, len(EMOTIONS)))
 
 
 def looped(motion: Motion, crossfade_s: float = CROSSFADE_S) -> Motion:

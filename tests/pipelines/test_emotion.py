@@ -16,6 +16,7 @@ from facetalk.core.emotions import EMOTIONS, EmotionTrack
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.head.model import HeadModel
+from facetalk.importers.registry import import_motion
 from facetalk.io import emotion_track, weights
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.motion.edits import trimmed
@@ -24,6 +25,7 @@ from facetalk.motion.retarget import retarget
 from facetalk.pipelines import animate as pipeline
 from facetalk.pipelines.animate import animate, animate_all
 from facetalk.pipelines.animate_jobs import AnimateOptions
+from tests.avatars import little_avatar
 from tests.conftest import make_toy_head
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech
@@ -78,6 +80,31 @@ def test_a_line_of_a_table_has_an_emotion() -> None:
     assert CliRunner().invoke(app, ["animate", "@more/lines.csv", "--format", "npz"]).exit_code == 0
     shown = [read_motion(f"{name}/{name}.npz").emotion for name in "abc"]
     assert [None if rows is None else rows[0].nonzero().flatten().tolist() for rows in shown] == [[2], [1], None]
+
+
+def test_an_emotion_is_in_every_file_of_a_take_and_on_avatars() -> None:
+    avatar = little_avatar(Path("character.glb"))
+    for folder, emotion in (("calm", "neutral"), ("glad", "happy:2")):
+        formats = ("npz", "csv", "glb", "a2f")
+        options = AnimateOptions(emotion=emotion, formats=formats, avatar=avatar)
+        assert not animate_all(["talk.wav"], options, out=folder).failed
+    for suffix in ("csv", "glb", "a2f.json"):
+        calm, glad = (import_motion(Path(f"{folder}/talk/talk.{suffix}")) for folder in ("calm", "glad"))
+        assert float((glad.channel("mouthSmileLeft") - calm.channel("mouthSmileLeft")).mean()) > 0.4, suffix
+
+
+def test_levels_follow_edits() -> None:
+    animate("talk.wav", formats=("npz",), out="calm")
+    assert run("--emotion", "happy:2").exit_code == 0
+    edits = {"retime": ("--retime", "1.5"), "loop": ("--loop",), "join": ("--join", "calm/talk/talk.npz")}
+    for name, options in edits.items():
+        result = CliRunner().invoke(app, ["edit", "talk/talk.npz", *options, "-o", f"{name}.npz"])
+        assert result.exit_code == 0, result.output
+        motion = read_motion(f"{name}.npz")
+        assert motion.emotion is not None and motion.emotion.shape == (motion.num_frames, len(EMOTIONS))
+        assert float(motion.emotion[0, HAPPY]) == 2.0
+    joined = read_motion("join.npz").emotion
+    assert joined is not None and float(joined[-1, HAPPY]) == 0.0
 
 
 def test_every_line_of_a_table_has_its_own_person(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 import torch
 
+from facetalk.audio.sound_synthesis import synthesize_sound
 from facetalk.core.emotions import EMOTIONS, parse_emotions
 from facetalk.core.motion import Motion
 from facetalk.core.timing import SAMPLE_RATE
@@ -21,6 +22,7 @@ from facetalk.talkers.base import Direction, Talker
 from facetalk.talkers.emotion import speak_with_emotion
 from facetalk.talkers.lip_contact import closure_of
 from facetalk.talkers.registry import TALKERS, load_talker
+from facetalk.talkers.voice_emotion import emotion_of_voice, listener
 from tests.documentation.blocks import ROOT
 
 pytestmark = pytest.mark.slow
@@ -67,3 +69,15 @@ def test_an_emotion_is_as_strong_as_promised_and_lips_close(talker: str, asked: 
     if "," not in asked:
         still = shipped_amounts().counts[EMOTIONS.index(asked.split(":")[0])] & (wanted == 0)
         assert bool((change[still] < 0.01).all())
+
+
+@pytest.mark.skipif(not is_bundled("emotalk"), reason="the weights of emotalk are not bundled")
+def test_sounds_without_speech_and_ordinary_speech_have_no_emotion() -> None:
+    voice = listener(talker_named("emotalk"))
+    moments = torch.arange(4 * SAMPLE_RATE) / SAMPLE_RATE
+    tones = [0.2 * torch.sin(2 * torch.pi * hertz * moments) for hertz in (110, 220, 440, 1000, 3000)]
+    generator = torch.Generator().manual_seed(12345)  # not that of the training
+    sounds = [synthesize_sound(generator) for _ in range(12)]
+    speech = read_waveform(ROOT / "examples/speech.wav")[: 8 * SAMPLE_RATE]
+    for waveform in (*tones, *sounds, speech):
+        assert emotion_of_voice(voice.hear_emotion(waveform)).shown == ()
