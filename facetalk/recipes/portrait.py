@@ -50,8 +50,8 @@ class PortraitLossWeights:
     """Features and style of one eye."""
     warped: float = 2.0
     """The warped image where the photo shows what is wanted."""
-    mask: float = 0.1
-    """What the network paints although the photo shows it."""
+    change: float = 0.5
+    """What the network adds although the photo shows it."""
     correction: float = 0.01
     """Change of the flow, pixels."""
     realism: float = 0.0
@@ -148,7 +148,7 @@ class PortraitTask:
             "mouth": mouth[0] + mouth[1],
             "eyes": eye[0] + eye[1],
             "warped": weighted_error(frames.warped, batch.target, batch.weight * valid),
-            "mask": (frames.mask * valid).mean(),
+            "change": (frames.change.abs() * valid).mean(),
             "correction": (frames.flow - batch.flow).abs().mean(),
         }
         return terms | self._critic_terms(step, made, real)

@@ -31,7 +31,7 @@ _FACE_AT = (CROP_PX / 2, CROP_PX / 2 + 19.4)
 """Where the middle of the face lies in the crop of a photo."""
 _MOST_SHIFT = 40
 """Pixels that stored frames are moved so that it does."""
-_MOUTH, _EYES = (6.0, 22.0), (4.0, 12.0)
+_MOUTH, _EYES = (12.0, 20.0), (5.0, 12.0)
 """Additional weight of the pixels at mouth and eyes, and its standard deviation, pixels."""
 _BLINKING = 0.2
 """Share of targets that are the most closed lids of the clip."""
