@@ -42,8 +42,6 @@ class PortraitLossWeights:
     """Weight of each term."""
 
     pixels: float = 8.0
-    features: float = 1.0
-    style: float = 0.5
     mouth: float = 1.0
     """Features and style of the mouth, enlarged."""
     eyes: float = 0.5
@@ -138,13 +136,10 @@ class PortraitTask:
             frames = self.render(batch)
         valid = batch.cues[:, :1]
         made, real = closeup(frames.images, batch.mouth), closeup(batch.target, batch.mouth)
-        features, style = self._looks(functional.avg_pool2d(frames.images, 2), functional.avg_pool2d(batch.target, 2))
         mouth = self._looks(*(functional.interpolate(part, scale_factor=2) for part in (made, real)))
         eye = self._looks(closeup(frames.images, batch.eye), closeup(batch.target, batch.eye))
         terms = {
             "pixels": weighted_error(frames.images, batch.target, batch.weight),
-            "features": features,
-            "style": style,
             "mouth": mouth[0] + mouth[1],
             "eyes": eye[0] + eye[1],
             "warped": weighted_error(frames.warped, batch.target, batch.weight * valid),
