@@ -169,7 +169,7 @@ class PortraitNetwork(nn.Module):
         self.editing = AdaptiveUNet(4 * (3 + NUM_CUES), 12, config.edit_widths, config.code)
         nn.init.normal_(self.warping.last[-1].weight, std=1e-3)
         nn.init.zeros_(self.warping.last[-1].bias)
-        nn.init.normal_(self.editing.last[-1].weight, std=2e-3)
+        nn.init.normal_(self.editing.last[-1].weight, std=1e-2)
         nn.init.zeros_(self.editing.last[-1].bias)
         self.register_buffer("motion_mean", torch.zeros(num_motion))
         self.register_buffer("motion_scale", torch.ones(num_motion))
