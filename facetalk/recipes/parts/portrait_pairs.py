@@ -34,7 +34,7 @@ _MOST_SHIFT = 40
 """Pixels that stored frames are moved so that it does."""
 _ANYWHERE, _NEEDED, _INSIDE = 0.01, 0.3, 1.5
 """Weight of all pixels, and what is added where the photo does not show the head, and in the mouth. Skin that the photo
-shows hardly counts: from the pixel that it is off nothing can be learned, but its gradient would drown that of the mouth."""
+shows hardly counts: nothing can be learned from the pixel that it is off, but its gradient would drown the mouth's."""
 _INSIDE_PX = 7
 """Side of the box by which the inside of the mouth is smoothed, because fits are a few pixels off."""
 _MOUTH, _EYES = (0.1, 14.0), (0.15, 8.0)
