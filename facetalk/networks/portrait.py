@@ -2,7 +2,8 @@
 
 As in PIRenderer, a mapping network turns a window of motion into a code, a warping network predicts flow, and an
 editing network paints. Here the flow of the tracked head is given, so the warping network only corrects it, and the
-editing network says with a mask where the photo is not enough: inside the mouth, on lids, where skin was hidden.
+editing network adds to the moved photo, and to a first guess where the photo shows nothing: inside the mouth, on
+lids, where skin was hidden. Nothing is masked by the network: a mask shuts before there is anything worth showing.
 """
 
 from __future__ import annotations
@@ -49,16 +50,18 @@ class PortraitFrames(NamedTuple):
 
     warped: Float[Tensor, "batch 3 height columns"]
     """The photo, moved by the corrected flow."""
-    painted: Float[Tensor, "batch 3 height columns"]
-    mask: Float[Tensor, "batch 1 height columns"]
-    """How far the painted image is used instead of the warped one."""
+    change: Float[Tensor, "batch 3 height columns"]
+    """What is added."""
+    guess: Float[Tensor, "batch 3 height columns"]
+    needed: Float[Tensor, "batch 1 height columns"]
+    """How far the guess is used instead of the warped photo."""
     flow: Float[Tensor, "batch 2 height columns"]
     """Corrected, pixels."""
 
     @property
     def images(self) -> Float[Tensor, "batch 3 height columns"]:
         """The result."""
-        return torch.lerp(self.warped, self.painted, self.mask)
+        return self.warped + self.needed * (self.guess - self.warped) + self.change
 
 
 class MotionCode(nn.Module):
@@ -163,7 +166,7 @@ class PortraitNetwork(nn.Module):
         self.config = config = config or PortraitConfig()
         self.mapping = MotionCode(num_motion, config.code)
         self.warping = AdaptiveUNet(4 * (3 + NUM_CUES), 2, config.warp_widths, config.code)
-        self.editing = AdaptiveUNet(4 * (3 + NUM_CUES), 16, config.edit_widths, config.code)
+        self.editing = AdaptiveUNet(4 * (3 + NUM_CUES), 12, config.edit_widths, config.code)
         nn.init.normal_(self.warping.last[-1].weight, std=1e-3)
         nn.init.zeros_(self.warping.last[-1].bias)
         nn.init.normal_(self.editing.last[-1].weight, std=1e-2)
@@ -201,12 +204,9 @@ class PortraitNetwork(nn.Module):
         flow = flow + functional.interpolate(correction, scale_factor=4, mode="bilinear", align_corners=False)
         warped = warp(photo, flow, corner)
         seen = torch.cat([warped, guess, flow * _FLOW_SCALE, cues], 1)
-        edited = functional.pixel_shuffle(self.editing(functional.pixel_unshuffle(seen, 2), code).float(), 2)
-        painted, mask = edited.split([3, 1], 1)
-        # The mask begins closed where the photo shows what is wanted, and open elsewhere on the head.
-        needed = cues[:, 1:2] - cues[:, :1]
-        base = guess + cues[:, :1] * (warped - guess)
-        return PortraitFrames(warped, base + painted, torch.sigmoid(mask + 6 * needed - 3), flow)
+        change = functional.pixel_shuffle(self.editing(functional.pixel_unshuffle(seen, 2), code).float(), 2)
+        needed = (cues[:, 1:2] - cues[:, :1]).clamp(0, 1)
+        return PortraitFrames(warped, change, guess, needed, flow)
 
 
 def warp(

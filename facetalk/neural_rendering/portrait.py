@@ -121,15 +121,15 @@ class PortraitRenderer:
         with torch.inference_mode(), autocast(self._photo.device, True):
             code = self._network.code(motion)
             drawn = self._network(self._photo.expand(len(views), -1, -1, -1), flows, cues, guesses, code, _CORNER)
-        painted = torch.cat([drawn.painted * 255, drawn.mask], 1).permute(0, 2, 3, 1).float().numpy()
+        painted = torch.cat([255 * (drawn.needed * drawn.guess + drawn.change), drawn.needed], 1)
         corrections = (drawn.flow - flows).permute(0, 2, 3, 1).numpy()
-        for view, paint, correction in zip(views, painted, corrections, strict=True):
+        layers = painted.permute(0, 2, 3, 1).numpy()
+        for view, layer, correction in zip(views, layers, corrections, strict=True):
             shown = self._fade * min(1.0, float(np.abs(view.flow).max()) / _MOVED_PX)
             flow = view.flow.copy()
             flow[WINDOW_TOP : WINDOW_TOP + WINDOW_PX, WINDOW_LEFT : WINDOW_LEFT + WINDOW_PX] += shown * correction
-            layer = np.concatenate([paint[..., :3], paint[..., 3:] * shown], 2)
             image = self._shown.copy()
-            image[self._part] = self._moved.frame(flow, layer, _CORNER, self._to_crop, self._to_photo)
+            image[self._part] = self._moved.frame(flow, layer * shown, _CORNER, self._to_crop, self._to_photo)
             yield image
 
     def _opacity(self, cut: Float[np.ndarray, "crop crop 3"]) -> Float[np.ndarray, "height width"] | None:

@@ -57,7 +57,8 @@ class MovedPhoto:
 
         Args:
             flow: from each pixel of the crop to where its content lies, pixels of the crop.
-            painted: colors in [0, 255] and their opacity in [0, 1], in a window of the crop.
+            painted: what is added to the colors, of 255, and how far it replaces what lies below, in [0, 1], in a
+                window of the crop: colors that are multiplied with their opacity, as in premultiplied alpha.
             corner: column and row of the window in the crop.
             to_crop: from pixels of the photo to those of the crop.
             to_photo: the linear part of the inverse.
@@ -140,11 +141,12 @@ def _compose(layers, behind, flow, painted, corner, to_crop, to_photo, result):
                     color[c] = layers[row, column, c]
             through = min(max(np.float32(1) - color[3], np.float32(0)), np.float32(1))
             share = np.float32(0)
+            paint[:] = np.float32(0)
             s, t = u - corner[0], v - corner[1]
             if (s > 0) and (t > 0) and (s < window) and (t < window):
                 _between(painted, s - half, t - half, 4, paint)
                 share = paint[3]
             for c in range(3):
                 value = color[c] + through * behind[row, column, c]
-                value += share * (paint[c] - value)
+                value += paint[c] - share * value
                 result[row, column, c] = np.uint8(min(max(value + half, np.float32(0)), np.float32(255)))

@@ -43,8 +43,8 @@ def test_the_background_stays_while_the_person_moves() -> None:
     assert (result[left] == 40).all()
 
 
-def test_what_is_painted_lies_over_the_photo_as_opaque_as_it_says() -> None:
-    painted = np.full((6, 6, 4), 100, np.float32)
+def test_what_is_painted_replaces_as_much_of_the_photo_as_it_says() -> None:
+    painted = np.full((6, 6, 4), 25, np.float32)
     painted[..., 3] = 0.25
     image = np.full((SIDE, SIDE, 3), 200, np.uint8)
     result = moved(MovedPhoto(image, None), np.zeros((SIDE, SIDE, 2)), painted)

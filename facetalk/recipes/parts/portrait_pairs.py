@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from facetalk.core.landmarks import MESH_INNER_LIP_CENTERS, MESH_LEFT_LID_CENTERS, MESH_RIGHT_LID_CENTERS
 from facetalk.core.rotations import matrix_to_axis_angle
@@ -31,7 +32,12 @@ _FACE_AT = (CROP_PX / 2, CROP_PX / 2 + 19.4)
 """Where the middle of the face lies in the crop of a photo."""
 _MOST_SHIFT = 40
 """Pixels that stored frames are moved so that it does."""
-_MOUTH, _EYES = (6.0, 22.0), (4.0, 12.0)
+_ANYWHERE, _NEEDED, _INSIDE = 0.01, 0.3, 1.5
+"""Weight of all pixels, and what is added where the photo does not show the head, and in the mouth. Skin that the photo
+shows hardly counts: nothing can be learned from the pixel that it is off, but its gradient would drown the mouth's."""
+_INSIDE_PX = 7
+"""Side of the box by which the inside of the mouth is smoothed, because fits are a few pixels off."""
+_MOUTH, _EYES = (0.1, 14.0), (0.15, 8.0)
 """Additional weight of the pixels at mouth and eyes, and its standard deviation, pixels."""
 _BLINKING = 0.2
 """Share of targets that are the most closed lids of the clip."""
@@ -154,7 +160,7 @@ class ClipScene:
         mouth = points[list(MESH_INNER_LIP_CENTERS)].mean(0)
         flow, cues = network_inputs(view)
         eyes = [points[list(lids)].mean(0) for lids in (MESH_LEFT_LID_CENTERS, MESH_RIGHT_LID_CENTERS)]
-        weight = pixel_weights(mouth, eyes, shown)[None]
+        weight = pixel_weights(mouth, eyes, cues, shown)[None]
         guess = torch.from_numpy(self._guess.window(view)).permute(2, 0, 1)
         return Pair(self._photo, flow, cues, guess, self._rows(at), wanted, weight, mouth, eyes[frame % 2])
 
@@ -171,11 +177,15 @@ def _picked(clip: PortraitClip, poses: RigidPose, frames: Tensor) -> Driven:
 
 
 def pixel_weights(
-    mouth: Float[Tensor, "2"], eyes: Sequence[Float[Tensor, "2"]], shown: np.ndarray
+    mouth: Float[Tensor, "2"],
+    eyes: Sequence[Float[Tensor, "2"]],
+    cues: Float[Tensor, "cues height columns"],
+    shown: np.ndarray,
 ) -> Float[Tensor, "height columns"]:
-    """Weight of each pixel of the window: more at mouth and eyes."""
+    """Weight of each pixel of the window: more at mouth and eyes, and where the photo does not show the head."""
     along = torch.arange(WINDOW_PX) + 0.5
-    weights = torch.ones(WINDOW_PX, WINDOW_PX)
+    inside = functional.avg_pool2d(cues[2:4].sum(0)[None], _INSIDE_PX, 1, _INSIDE_PX // 2)[0].clamp(0, 1)
+    weights = _ANYWHERE + _NEEDED * (cues[1] - cues[0]).clamp(0, 1) + _INSIDE * inside
     for center, (most, spread) in [(mouth, _MOUTH), *((eye, _EYES) for eye in eyes)]:
         x, y = (torch.exp(-0.5 * ((along - center[axis]) / spread) ** 2) for axis in (0, 1))
         weights += most * y[:, None] * x
