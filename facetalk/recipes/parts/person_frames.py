@@ -45,9 +45,9 @@ class PersonDataConfig:
     min_confidence: float = 0.5
     """Frames whose fit has a lower confidence are not trained on."""
     batch_size: int = 1
-    mouth: float = 10.0
+    mouth: float = 11.0
     """How much a pixel of the mouth counts, where one beside the face counts 1."""
-    eyes: float = 5.0
+    eyes: float = 6.0
     """The same of the eyes."""
     face: float = 2.0
     """The same of the rest of the head."""
