@@ -27,9 +27,9 @@ COLOR_FRAMES = 120
 """Frames from which colors are taken."""
 PLATE_FRAMES = 96
 """Frames of a scene whose median is its background."""
-MARGIN = 0.06
-"""Width of the border around the head that belongs to nobody's background, in units of the image."""
-_LEAST_SEEN = 4
+MARGIN = 0.09
+"""Width of the border around the head that is hair rather than background, in units of the image."""
+_LEAST_SEEN = 10
 """Frames in which a background pixel has to be free."""
 _TURN, _LIPS = 0.6, 3.0
 """How much the turn of the head counts in the choice of keyframes, and how much the opening of the lips."""

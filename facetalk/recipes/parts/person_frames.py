@@ -45,11 +45,11 @@ class PersonDataConfig:
     min_confidence: float = 0.5
     """Frames whose fit has a lower confidence are not trained on."""
     batch_size: int = 1
-    mouth: float = 10.0
-    """How much more a pixel of the mouth counts than one beside the face."""
-    eyes: float = 5.0
+    mouth: float = 11.0
+    """How much a pixel of the mouth counts, where one beside the face counts 1."""
+    eyes: float = 6.0
     """The same of the eyes."""
-    face: float = 1.0
+    face: float = 2.0
     """The same of the rest of the head."""
 
     def __post_init__(self) -> None:
@@ -123,9 +123,9 @@ def held_out(footages: Sequence[Footage], share: float) -> tuple[list[Footage], 
 
 def importance(assets: HeadAssets, config: PersonDataConfig) -> Float[Tensor, "vertices 1"]:
     """By how much more than the background each vertex counts."""
-    values = torch.full((len(assets.shape.template), 1), config.face)
+    values = torch.full((len(assets.shape.template), 1), config.face - 1)
     for name, value in (("eyes", config.eyes), ("mouth", config.mouth)):
-        values[assets.points.regions[name]] = value
+        values[assets.points.regions[name]] = value - 1
     return values
 
 
