@@ -142,7 +142,7 @@ def load_live_animator(
 def live_animator(animator: Animator, options: AnimateOptions, look_ahead_s: float | None) -> LiveAnimator:
     """What animates streams, of what animates recordings; see `load_live_animator`."""
     talker = streaming_talker(animator.talker)
-    direction = replace(animator.direction, emotion=options.emotion_track())
+    direction = replace(animator.direction, emotion=options.emotion_track)
     live = LiveAnimator(talker, direction, options, look_ahead_s)
     if live.start().finish().expression_names != ARKIT_NAMES:
         raise UsageError(f"the talker {talker.name} moves other channels than ARKit's, which a stream consists of")

@@ -93,7 +93,7 @@ TINY: dict[str, dict[str, Any]] = {
     },
     "expression-net": {"net": {"width": 8}, "data": {"batch_size": 2}, "bfloat16": False},
     "facial": {
-        "network": {"plane_width": 4, "width": 8, "code": 4, "noise": 2},
+        "network": {"plane_width": 4, "width": 8, "code": 4, "movement": {"width": 6}},
         "data": {"batch_size": 2, "dev_speakers": ["s2"]},
     },
     "laughter": {
