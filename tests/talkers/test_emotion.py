@@ -118,7 +118,7 @@ def test_a_head_with_other_channels_is_refused() -> None:
         def speak(self, *args: object, **kwargs: object) -> Motion:
             return still_motion("flame", torch.zeros(30, 5), tuple("abcde"), FPS, 3)
 
-    with pytest.raises(FacetalkError, match="ARKit channels, which 'flame' motion of the talker mumbler"):
+    with pytest.raises(FacetalkError, match="ARKit channels, which 'flame' motion does not have"):
         speak_with_emotion(Flame(), speech(), Direction(emotion=parse_emotions("happy")))
 
 
