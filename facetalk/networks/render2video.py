@@ -37,6 +37,8 @@ class Render2VideoConfig:
     """Residual blocks at the smallest size."""
     num_keyframes: int = 4
     """Photos that are warped; 0 to draw everything, as in the paper."""
+    follow: bool = True
+    """Whether the first keyframe is also given as it would be if all of it followed the head, as shoulders may do."""
     plate: bool = True
     """Whether the background is given."""
 
@@ -51,7 +53,7 @@ class Render2VideoConfig:
     @property
     def num_photos(self) -> int:
         """Photos of which the frame is composed: warped ones and the background."""
-        return self.num_keyframes + self.plate
+        return self.num_keyframes + (self.follow and self.num_keyframes > 0) + self.plate
 
 
 class PersonLayers(NamedTuple):

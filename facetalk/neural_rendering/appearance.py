@@ -27,12 +27,14 @@ COLOR_FRAMES = 120
 """Frames from which colors are taken."""
 PLATE_FRAMES = 96
 """Frames of a scene whose median is its background."""
-MARGIN = 0.06
-"""Width of the border around the head that belongs to nobody's background, in units of the image."""
-_LEAST_SEEN = 4
+MARGIN = 0.09
+"""Width of the border around the head that is hair rather than background, in units of the image."""
+_LEAST_SEEN = 10
 """Frames in which a background pixel has to be free."""
 _TURN, _LIPS = 0.6, 3.0
 """How much the turn of the head counts in the choice of keyframes, and how much the opening of the lips."""
+_SHUT = 0.6
+"""Closure from which eyes are closed."""
 _ROUNDS = 20
 """Of the search for clusters of frames."""
 _KEY_CHANNELS = (("mouthSmileLeft", 1.0), ("mouthPucker", 1.0), (BLINK_NAMES[0], 1.0))
@@ -109,9 +111,30 @@ def spread_over(frames: Int64[Tensor, " frames"], count: int) -> list[int]:
 
 
 def keyframes(footage: Footage, count: int) -> list[int]:
-    """Frames that together are close to all others in mouth, turn of the head and lids: medoids of k-means clusters."""
+    """Frames that together are close to all others in mouth, turn of the head and lids: medoids of k-means clusters.
+
+    The last one has closed eyes, if there are such frames: lids look like nothing that open eyes show.
+    """
     if count == 0:
         return []
+    shut = closed_eyes(footage) if count > 1 else None
+    if shut is not None:
+        return [*keyframes_of_clusters(footage, count - 1), shut]
+    return keyframes_of_clusters(footage, count)
+
+
+def closed_eyes(footage: Footage) -> int | None:
+    """The frame with closed eyes in which the head is turned as usual; None if the eyes are always open."""
+    closure = blinks(footage.motion).amin(1) * footage.trusted
+    if float(closure.max()) < _SHUT:
+        return None
+    candidates = (closure >= 0.9 * closure.max()).nonzero()[:, 0]
+    turns = footage.motion.global_orient
+    return int(candidates[(turns[candidates] - turns.median(0).values).norm(dim=1).argmin()])
+
+
+def keyframes_of_clusters(footage: Footage, count: int) -> list[int]:
+    """The frames nearest to the centers of clusters."""
     frames = footage.trusted.nonzero()[:, 0]
     motion = footage.motion.pick(frames.tolist())
     turns = relative_turns(motion, motion.global_orient.mean(0))

@@ -79,13 +79,22 @@ def draw(
 
 
 def places(drawn: DrawnHead, points: Float[Tensor, "images vertices 3"]) -> Float[Tensor, "images size size 2"]:
-    """Where the content of each pixel of a drawn head lies in other images of the same size, in units of `grid_sample`.
+    """Where the content of each pixel lies in other images, where hair and skin beside the head follow it; see `grid`.
 
-    Beside the head, hair and skin follow it less and less.
+    Arguments as for `shifts`.
+    """
+    return grid(shifts(drawn, points) * follows(drawn.coverage)[0, 0, :, :, None])
+
+
+def shifts(drawn: DrawnHead, points: Float[Tensor, "images vertices 3"]) -> Float[Tensor, "images size size 2"]:
+    """How far from each pixel its content lies in other images of the same size, where all moves as the head does.
 
     Args:
         drawn: the head in the image that is to be made.
         points: vertices of the head in the other images, (u w, v w, w) in pixels.
+
+    Returns:
+        Pixels to the right and down; beside the head that of the nearest part of it.
     """
     size, count = drawn.size, len(points)
     fragments = drawn.fragments
@@ -98,10 +107,15 @@ def places(drawn: DrawnHead, points: Float[Tensor, "images vertices 3"]) -> Floa
     image = fragments.image(torch.cat([moved, torch.ones_like(moved[:, :1])], 1))
     image = functional.avg_pool2d(image, SAMPLES)
     coverage = image[:, -1:]
-    shift = spread(image[:, :-1] / coverage.clamp_min(1e-6), coverage) * follows(coverage)
+    shift = spread(image[:, :-1] / coverage.clamp_min(1e-6), coverage)
+    return shift[0].unflatten(0, (count, 2)).permute(0, 2, 3, 1)
+
+
+def grid(shift: Float[Tensor, "images size size 2"]) -> Float[Tensor, "images size size 2"]:
+    """Places that lie so many pixels from each pixel, in the units of `grid_sample`."""
+    size = shift.shape[1]
     row = (torch.arange(size, dtype=shift.dtype) + 0.5).expand(size, size)
-    grid = torch.stack([row, row.T], -1) + shift[0].unflatten(0, (count, 2)).permute(0, 2, 3, 1)
-    return 2 * grid / size - 1
+    return 2 * (torch.stack([row, row.T], -1) + shift) / size - 1
 
 
 def follows(coverage: Float[Tensor, "1 1 size size"]) -> Float[Tensor, "1 1 size size"]:
@@ -117,7 +131,7 @@ def follows(coverage: Float[Tensor, "1 1 size size"]) -> Float[Tensor, "1 1 size
 
 
 def warped(
-    images: Float[Tensor, "images channels size size"], grid: Float[Tensor, "images size size 2"]
+    images: Float[Tensor, "images channels size size"], where: Float[Tensor, "images size size 2"]
 ) -> Float[Tensor, "images channels size size"]:
     """Images sampled at the places of another one; beyond their edge, the edge."""
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return functional.grid_sample(images, where, padding_mode="border", align_corners=False)

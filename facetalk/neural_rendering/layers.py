@@ -15,7 +15,7 @@ from facetalk.head.model import HeadModel
 from facetalk.motion.frames import posed
 from facetalk.networks.render2video import CENTER, LOOK, WINDOW, PersonLayers, Render2VideoConfig
 from facetalk.neural_rendering.appearance import HeadLook, PersonAppearance, blinks
-from facetalk.neural_rendering.drawn_head import DrawnHead, draw, head_faces, places, warped
+from facetalk.neural_rendering.drawn_head import DrawnHead, draw, follows, grid, head_faces, shifts, warped
 from facetalk.neural_rendering.footage import Scene
 
 
@@ -50,10 +50,14 @@ class LayerMaker:
         return draw(torch.from_numpy(vertices), attributes, self.faces, K, self.config.size)
 
     def photos(self, drawn: DrawnHead, scene: Scene) -> Float[Tensor, "photos 3 size size"]:
-        """Keyframes warped to a drawn head, and the background of its scene."""
+        """Keyframes warped to a drawn head, one that follows it as a whole, and the background of its scene."""
         found = []
         if self.config.num_keyframes:
-            found.append(warped(self.keyframes, places(drawn, self.person.key_points)))
+            shift = shifts(drawn, self.person.key_points)
+            near = follows(drawn.coverage)[0, 0, :, :, None]
+            found.append(warped(self.keyframes, grid(shift * near)))
+            if self.config.follow:
+                found.append(warped(self.keyframes[:1], grid(shift[:1])))
         if self.config.plate:
             found.append(self.plates[self.person.scenes.index(scene)][None])
         empty = drawn.values.new_zeros(0, 3, self.config.size, self.config.size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from facetalk.neural_rendering.appearance import HeadLook, project_square
-from facetalk.neural_rendering.drawn_head import DrawnHead, draw, eye_sides, head_faces, places, warped
+from facetalk.neural_rendering.drawn_head import DrawnHead, draw, eye_sides, head_faces, places, shifts, warped
 from facetalk.neural_rendering.footage import scene_of
 from tests.neural_rendering.people import head, person_motion
 
@@ -68,3 +68,10 @@ def test_the_surface_is_found_where_the_head_was_and_the_distance_stays() -> Non
     assert float(shift[0, ..., 1][inside].abs().max()) < 0.1
     corner = float(shift[0, 0, 0, 0])
     assert abs(corner) < 0.5 * abs(expected)
+
+
+def test_all_of_an_image_may_follow_the_head() -> None:
+    now, before = vertices((0.03, 0.0, 0.0)), vertices()
+    shift = shifts(drawn(now), project_square(before.numpy(), SCENE))[0]
+    expected = -0.03 * float(SCENE.camera.K[0, 0]) / 0.78
+    assert abs(float(shift[-1, 0, 0]) - expected) < 0.2 * abs(expected) and float(shift[..., 1].abs().max()) < 0.1

@@ -57,6 +57,8 @@ def test_the_plate_is_the_wall_and_keyframes_are_frames() -> None:
     assert border < 2
     chosen = keyframes(clip, 3)
     assert len(set(chosen)) == 3 and max(chosen) < 30
+    closed = clip.motion.channel("eyeBlinkLeft")
+    assert float(closed[chosen[-1]]) == 1 and float(closed[keyframes(clip, 1)[0]]) == 0
     person = collect([clip], head(), 3)
     assert person.key_points.shape == (3, len(person.colors), 3) and len(person.scenes) == 1
     skin = person.colors[head().points.regions["skin"]].mean(0)

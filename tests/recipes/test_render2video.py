@@ -57,7 +57,7 @@ def test_a_batch_shows_the_frame_that_its_layers_describe() -> None:
     assert bool((one.importance[0, 0][covered == 0] == 1).all()) and float(one.importance.max()) > 2.5
     batch = frames.sample(torch.Generator().manual_seed(0))
     again = frames.sample(torch.Generator().manual_seed(0))
-    assert batch.target.shape == (3, 3, 32, 32) and batch.layers.photos.shape == (3, 3, 3, 32, 32)
+    assert batch.target.shape == (3, 3, 32, 32) and batch.layers.photos.shape == (3, 4, 3, 32, 32)
     assert torch.equal(batch.layers.window, again.layers.window)
 
 
@@ -67,7 +67,7 @@ def test_each_part_can_be_left_out(keyframes: int, plate: bool, tmp_path: Path) 
     config = replace(RECIPE.read_config(SMALL), network=network)
     task = Render2VideoTask(config, make_frames([footage(24)], head(), network, config.data))
     batch = task.sample(torch.Generator().manual_seed(0))
-    assert batch.layers.photos.shape[1] == keyframes + plate
+    assert batch.layers.photos.shape[1] == keyframes + (keyframes > 0) + plate
     task.export(tmp_path)
     frame = next(load_neural_renderer("photo", tmp_path).frames(person_motion(2)))
     assert frame.shape == (32, 32, 3)

@@ -26,6 +26,8 @@ from facetalk.neural_rendering.appearance import blinks, collect
 from facetalk.neural_rendering.footage import Footage, read_footage
 from facetalk.neural_rendering.layers import LayerMaker, as_colors, small_look
 
+HALF_CLOSED = 0.5
+"""Closure above which a frame shows a blink."""
 LEAST_FRAMES = 2 * WINDOW
 """Of a video that is trained on."""
 
@@ -45,15 +47,18 @@ class PersonDataConfig:
     min_confidence: float = 0.5
     """Frames whose fit has a lower confidence are not trained on."""
     batch_size: int = 1
-    mouth: float = 10.0
-    """How much more a pixel of the mouth counts than one beside the face."""
-    eyes: float = 5.0
+    blinks: float = 0.15
+    """Share of the samples that show closed eyes, which are rare, where there are any."""
+    mouth: float = 11.0
+    """How much a pixel of the mouth counts, where one beside the face counts 1."""
+    eyes: float = 6.0
     """The same of the eyes."""
-    face: float = 1.0
+    face: float = 2.0
     """The same of the rest of the head."""
 
     def __post_init__(self) -> None:
         check_ranges(self, held_out=(0, 0.9), max_seconds=(1, 1e5), min_confidence=(0, 1), batch_size=(1, 256))
+        check_ranges(self, blinks=(0, 1))
         check_ranges(self, mouth=(0, 1e3), eyes=(0, 1e3), face=(0, 1e3))
 
 
@@ -123,9 +128,9 @@ def held_out(footages: Sequence[Footage], share: float) -> tuple[list[Footage], 
 
 def importance(assets: HeadAssets, config: PersonDataConfig) -> Float[Tensor, "vertices 1"]:
     """By how much more than the background each vertex counts."""
-    values = torch.full((len(assets.shape.template), 1), config.face)
+    values = torch.full((len(assets.shape.template), 1), config.face - 1)
     for name, value in (("eyes", config.eyes), ("mouth", config.mouth)):
-        values[assets.points.regions[name]] = value
+        values[assets.points.regions[name]] = value - 1
     return values
 
 
@@ -142,6 +147,8 @@ class PersonFrames:
         self.places = [
             (number, int(frame)) for number, item in enumerate(footages) for frame in item.trusted.nonzero()[:, 0]
         ]
+
+        self.blinking = [(number, i) for number, i in self.places if float(self.closed[number][i].mean()) > HALF_CLOSED]
 
     def small_looks(self, number: int) -> Float[Tensor, "frames 4 half half"]:
         """Renders of a video at half size, in half precision; made when they are first needed."""
@@ -160,12 +167,17 @@ class PersonFrames:
 
     def sample(self, generator: torch.Generator) -> PersonBatch:
         """Random frames."""
-        chosen = torch.randint(len(self.places), (self.config.batch_size,), generator=generator).tolist()
-        parts = [self.frame(*self.places[index]) for index in chosen]
+        parts = [self.frame(*self._sampled(generator)) for _ in range(self.config.batch_size)]
         layers = PersonLayers(*(torch.cat(rows) for rows in zip(*(part.layers for part in parts), strict=True)))
         return PersonBatch(
             layers, torch.cat([part.target for part in parts]), torch.cat([part.importance for part in parts])
         )
+
+    def _sampled(self, generator: torch.Generator) -> tuple[int, int]:
+        """A video and one of its frames."""
+        wants_blink = bool(torch.rand((), generator=generator) < self.config.blinks)
+        places = self.blinking if wants_blink and self.blinking else self.places
+        return places[int(torch.randint(len(places), (), generator=generator))]
 
     @torch.no_grad()
     def frame(self, number: int, index: int) -> PersonBatch:
