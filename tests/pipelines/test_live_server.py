@@ -68,7 +68,7 @@ def serving(use: Use, live: LiveServer) -> None:
     asyncio.run(run())
 
 
-async def received(stream: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
+async def received(stream: Any) -> list[dict[str, Any]]:
     """All messages up to the end."""
     return [json.loads(message.data) async for message in stream if message.type is aiohttp.WSMsgType.TEXT]
 
