@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from facetalk.cli.output import print_text
 from facetalk.core.errors import FacetalkError, UsageError
@@ -86,4 +87,4 @@ def stored_stdin(raw: str | None) -> Iterator[Path]:
 
 def _read(size: int) -> bytes:
     """The next bytes as soon as there are some."""
-    return sys.stdin.buffer.read1(size)
+    return cast(BufferedReader, sys.stdin.buffer).read1(size)
