@@ -83,7 +83,7 @@ class FeatureSession:
         known, stop = self._first + len(self._rows), self._first + len(heard)
         if not last:
             certain = known - self._context
-            soon = certain if self._ahead is None else int(self._samples / SAMPLE_RATE * FPS) - self._ahead
+            soon = certain if self._ahead is None else int(self._samples * FPS / SAMPLE_RATE) - self._ahead
             stop = max(self._done, certain, min(soon, stop))
         expression = self._decoded(heard, stop) if stop > self._done else self._none.expression
         self._done = stop

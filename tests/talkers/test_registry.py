@@ -134,7 +134,7 @@ def test_a_talker_that_needs_whole_recordings_is_refused_a_stream() -> None:
         streaming_talker(Mumbler())
     with pytest.raises(UsageError, match="hears whole recordings"):
         toy_talker().start()
-    with pytest.raises(UsageError, match="listening in a stream does not support transcript"):
+    with pytest.raises(UsageError, match="listening in a stream does not support --transcript"):
         listening_talker().start(Direction(transcript=Transcript(())))
     for wrong in (-1.0, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="the look-ahead is"):
