@@ -240,7 +240,7 @@ def make_task(config: PortraitTrainingConfig, data_dir: Path | None) -> Portrait
     if data_dir is None:
         raise UsageError("portrait is trained on videos: give --data DIR, which facetalk fit VIDEO... -o DIR writes")
     clips = [clip for clip in read_manifest(data_dir) if not matches_any(clip.source, config.data.exclude)]
-    parts = split_clips(clips, config.data.dev_speakers)
+    train, validation = split_clips(clips, config.data.dev_speakers)
     shared = PortraitHead(load_head(config.head))
 
     def read(part: Sequence[Clip]) -> list[PortraitClip]:
@@ -248,7 +248,7 @@ def make_task(config: PortraitTrainingConfig, data_dir: Path | None) -> Portrait
         found = (stored_clip(clip, config.data) for clip in part)
         return [clip for clip in found if clip is not None]
 
-    return PortraitTask(config, shared, *(read(part) for part in parts), load_image_features())
+    return PortraitTask(config, shared, read(train), read(validation), load_image_features())
 
 
 RECIPE = ConfiguredRecipe(PortraitTrainingConfig, make_task)
