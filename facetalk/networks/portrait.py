@@ -118,7 +118,16 @@ class AdaptiveBlock(nn.Module):
 class AdaptiveUNet(nn.Module):
     """An encoder and a decoder with a connection at each resolution; the code enters at all but the first one."""
 
-    def __init__(self, num_inputs: int, num_outputs: int, widths: tuple[int, ...], code: int) -> None:
+    def __init__(self, num_inputs: int, num_outputs: int, widths: tuple[int, ...], code: int, spread: float) -> None:
+        """Build the network.
+
+        Args:
+            num_inputs: channels of the images that come in.
+            num_outputs: channels of those that come out.
+            widths: channels at each resolution, the finest first.
+            code: length of the code.
+            spread: of the last layer's initial weights; small, so that the output begins near zero.
+        """
         super().__init__()
         self.first = nn.Conv2d(num_inputs, widths[0], 3, padding=1)
         pairs = list(pairwise(widths))
@@ -126,10 +135,14 @@ class AdaptiveUNet(nn.Module):
         self.deepest = nn.ModuleList(AdaptiveBlock(widths[-1], code) for _ in range(2))
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in reversed(pairs))
         self.blocks = nn.ModuleList(AdaptiveBlock(a, code) for a, _ in reversed(pairs[1:]))
+        final = nn.Conv2d(widths[0], num_outputs, 3, padding=1)
+        nn.init.normal_(final.weight, std=spread)
+        if final.bias is not None:
+            nn.init.zeros_(final.bias)
         self.last = nn.Sequential(
             nn.Conv2d(widths[0], widths[0], 3, padding=1),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(widths[0], num_outputs, 3, padding=1),
+            final,
         )
 
     def forward(
@@ -165,12 +178,8 @@ class PortraitNetwork(nn.Module):
         super().__init__()
         self.config = config = config or PortraitConfig()
         self.mapping = MotionCode(num_motion, config.code)
-        self.warping = AdaptiveUNet(4 * (3 + NUM_CUES), 2, config.warp_widths, config.code)
-        self.editing = AdaptiveUNet(4 * (3 + NUM_CUES), 12, config.edit_widths, config.code)
-        nn.init.normal_(self.warping.last[-1].weight, std=1e-3)
-        nn.init.zeros_(self.warping.last[-1].bias)
-        nn.init.normal_(self.editing.last[-1].weight, std=1e-2)
-        nn.init.zeros_(self.editing.last[-1].bias)
+        self.warping = AdaptiveUNet(4 * (3 + NUM_CUES), 2, config.warp_widths, config.code, 1e-3)
+        self.editing = AdaptiveUNet(4 * (3 + NUM_CUES), 12, config.edit_widths, config.code, 1e-2)
         self.register_buffer("motion_mean", torch.zeros(num_motion))
         self.register_buffer("motion_scale", torch.ones(num_motion))
 

@@ -65,7 +65,8 @@ class PortraitRenderer:
         self._photo = torch.from_numpy(cut).permute(2, 0, 1).contiguous()[None] / 255
         self._guess = FirstGuess(self._scene, cut / 255)
         scale = shown_scale((photo.image.shape[1], photo.image.shape[0]))
-        self.image_size = tuple(2 * max(1, round(side * scale / 2)) for side in photo.image.shape[1::-1])
+        width, height = (2 * max(1, round(side * scale / 2)) for side in photo.image.shape[1::-1])
+        self.image_size = width, height
         """Width and height of the frames, pixels."""
         self._shown = np.asarray(Image.fromarray(photo.image).resize(self.image_size, Image.Resampling.LANCZOS))
         ratio = torch.tensor([new / old for new, old in zip(self.image_size, photo.image.shape[1::-1], strict=True)])

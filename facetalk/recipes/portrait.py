@@ -46,9 +46,9 @@ class PortraitLossWeights:
     """
 
     pixels: float = 60.0
-    mouth: float = 0.3
-    """Features and style of the mouth, enlarged."""
-    eyes: float = 0.3
+    mouth: float = 0.0
+    """Features and style of the mouth, enlarged; needs the extra `photo`, like `eyes`."""
+    eyes: float = 0.0
     """Features and style of one eye."""
     warped: float = 10.0
     """The warped image where the photo shows what is wanted."""
@@ -109,11 +109,11 @@ class PortraitTask:
         shared: PortraitHead,
         train: Sequence[PortraitClip],
         validation: Sequence[PortraitClip],
-        features: ImageFeatures,
+        features: ImageFeatures | None,
     ) -> None:
         self.config = config
         self.features = features
-        self.fixed_modules: Sequence[nn.Module] = (features,)
+        self.fixed_modules: Sequence[nn.Module] = () if features is None else (features,)
         self.sampler = PairSampler(shared, train)
         self.pairs = validation_pairs(shared, validation)
         self.model = PortraitNetwork(MOTION_WIDTH, config.net)
@@ -156,6 +156,7 @@ class PortraitTask:
 
     def _looks(self, made: Tensor, real: Tensor) -> Tensor:
         """Differences of features and of style."""
+        assert self.features is not None
         with torch.no_grad():
             wanted = self.features(real)
         found = self.features(made)
@@ -240,7 +241,7 @@ def make_task(config: PortraitTrainingConfig, data_dir: Path | None) -> Portrait
     if data_dir is None:
         raise UsageError("portrait is trained on videos: give --data DIR, which facetalk fit VIDEO... -o DIR writes")
     clips = [clip for clip in read_manifest(data_dir) if not matches_any(clip.source, config.data.exclude)]
-    parts = split_clips(clips, config.data.dev_speakers)
+    train, validation = split_clips(clips, config.data.dev_speakers)
     shared = PortraitHead(load_head(config.head))
 
     def read(part: Sequence[Clip]) -> list[PortraitClip]:
@@ -248,7 +249,9 @@ def make_task(config: PortraitTrainingConfig, data_dir: Path | None) -> Portrait
         found = (stored_clip(clip, config.data) for clip in part)
         return [clip for clip in found if clip is not None]
 
-    return PortraitTask(config, shared, *(read(part) for part in parts), load_image_features())
+    looks = config.loss_weights.mouth > 0 or config.loss_weights.eyes > 0
+    features = load_image_features() if looks else None
+    return PortraitTask(config, shared, read(train), read(validation), features)
 
 
 RECIPE = ConfiguredRecipe(PortraitTrainingConfig, make_task)

@@ -17,8 +17,9 @@ from facetalk.rendering.kernels import kernel
 
 _CERTAIN = 0.05
 """Opacity below which a pixel shows the background alone."""
-_AROUND = 0.006
-"""Space around the person that is not used for the background either, in units of the image's width."""
+_AROUND = 0.025
+"""Space around the person that is not used for the background either, in units of the image's width: loose hair, which
+moves along then and leaves nothing behind."""
 
 
 class MovedPhoto:

@@ -14,7 +14,7 @@ from torch import nn
 from facetalk.audio.articulation import ARTICULATORS
 from facetalk.audio.phonemes import PHONEMES, Phoneme
 from facetalk.core.config import plain
-from facetalk.core.errors import UsageError
+from facetalk.core.errors import MissingAssetError, UsageError
 from facetalk.data.dataset import read_example
 from facetalk.data.emotional import Shown, emotional_faces
 from facetalk.data.face_corpus import FaceCorpus
@@ -49,6 +49,7 @@ from facetalk.recipes import (
     laughter,
     lip_reader,
     nonverbal_encoder,
+    portrait,
     render2video,
     spectre,
     speech_encoder,
@@ -67,11 +68,13 @@ from facetalk.recipes.registry import RECIPES, config_names, load_recipe, read_t
 from facetalk.talkers.styletalk import StyleTalk
 from facetalk.training.loop import LoopConfig, Task, run
 from facetalk.training.optim import OptimConfig
+from facetalk.vision.landmark_detector import describe_detector
 from tests.data.test_behavior import dataset as behaving_speakers
 from tests.neural_rendering.people import footage
 from tests.neural_rendering.people import head as person_head
 from tests.recipes.toy import NUM_FEATURES, ToyEncoder, write_dataset
 from tests.recipes.toy_faces import tiny_encoder, video_clip
+from tests.recipes.toy_portraits import write_portraits
 
 TINY_WAV2VEC = {
     "width": 8, "num_layers": 1, "num_heads": 2, "inner": 8, "channels": [8, 8, 8], "position_taps": 4,
@@ -116,6 +119,10 @@ TINY: dict[str, dict[str, Any]] = {
     "nonverbal-encoder": {
         "network": {"encoder": {**TINY_WAV2VEC, "prosody": True}, "hidden": 4, "emotions": ["calm", "happy"]},
         "data": {"frames": 24, "batch_size": 2, "laughs_per_batch": 2, "laughter": {"num_generated": 1}},
+    },
+    "portrait": {
+        "net": {"code": 8, "warp_widths": [4, 6], "edit_widths": [4, 6]},
+        "data": {"frames_per_clip": 4, "batch_size": 1, "dev_speakers": ["b"]},
     },
     "render2video": {
         "network": {"size": 32, "widths": [8, 8, 8], "num_blocks": 1, "num_keyframes": 2},
@@ -237,6 +244,17 @@ def _lip_reader(config: Any, clips: list[Clip], folder: Path) -> Task:
     return lip_reader.LipReaderTask(config, PhonemeLipReader(config.reader), [clip], [clip])
 
 
+def _portrait(config: Any, clips: list[Clip], folder: Path) -> Task:
+    try:
+        describe_detector()
+    except MissingAssetError as error:
+        pytest.skip(str(error))
+    data = folder / "portraits"
+    data.mkdir()
+    write_portraits(data)
+    return portrait.make_task(config, data)
+
+
 def _render2video(config: Any, clips: list[Clip], folder: Path) -> Task:
     parts = [footage(24).cut(0, 24)]
     frames = make_frames(parts, person_head(), config.network, config.data)
@@ -293,6 +311,7 @@ TASKS: dict[str, Callable[[Any, list[Clip], Path], Task]] = {
     "laughtalk": _laughtalk,
     "lip-reader": _lip_reader,
     "nonverbal-encoder": _nonverbal_encoder,
+    "portrait": _portrait,
     "render2video": _render2video,
     "spectre": _spectre,
     "speech-encoder": _speech_encoder,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from facetalk.head.channels import ARKIT_NAMES
@@ -31,7 +31,7 @@ class Anchors:
     def __init__(self, head: HeadModel) -> None:
         open_mouth = head.template + _OPEN * head.expression_dirs[ARKIT_NAMES.index("jawOpen")]
         points = head.points.mediapipe.on(open_mouth).numpy()
-        distance, self._rows = cKDTree(points).query(open_mouth.numpy(), _NEIGHBORS)
+        distance, self._rows = KDTree(points).query(open_mouth.numpy(), _NEIGHBORS)
         near = np.exp(-0.5 * ((distance**2 - distance[:, :1] ** 2) / _REACH_M**2))
         weights = near / near.sum(1, keepdims=True) * np.exp(-((distance[:, :1] / _FADE_M) ** 2))
         self._weights = torch.from_numpy(weights.astype(np.float32))

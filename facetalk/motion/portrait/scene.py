@@ -205,7 +205,7 @@ def continued_flow(image: Float[np.ndarray, "height width channels"]) -> Float[n
     way = np.empty((height, width, 2), np.float32)
     weight, covered = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
     pool(image, COARSE, way, weight, covered)
-    away = distance_transform_edt(covered < 0.5) * COARSE
+    away = COARSE * np.asarray(distance_transform_edt(covered < 0.5))
     near, far = _FADE_PX
     fade = _smooth(1 - np.clip((away - near) / (far - near), 0, 1)) * edge_fade(height, width)
     flow = np.empty((*image.shape[:2], 2), np.float32)

@@ -5,6 +5,7 @@ The frames of each clip are cropped once and stored in the folder `portrait` of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def stored_clip(clip: Clip, config: PortraitDataConfig) -> PortraitClip | None:
         ) from None
 
 
-def store_frames(clips: list[Clip], shared: PortraitHead, config: PortraitDataConfig) -> None:
+def store_frames(clips: Sequence[Clip], shared: PortraitHead, config: PortraitDataConfig) -> None:
     """Crop and store the frames of the clips that have none yet; decodes each video once."""
     missing = [clip for clip in clips if not (clip.folder / FOLDER / f"{clip.name}.npz").is_file()]
     for clip in progress(missing, "cropping frames", console=Console(stderr=True)) if missing else ():

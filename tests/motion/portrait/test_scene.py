@@ -16,7 +16,7 @@ TURN = axis_angle_to_matrix(torch.tensor([0.05, 0.2, 0.03]))
 
 def view_of(turn: torch.Tensor, shift_px: float = 0.0, **channels: float) -> View:
     photo = scene(shift_px=shift_px)
-    local = shared().local(person(**channels).expression, torch.zeros(1, 2, 3), person().betas)[0]
+    local = shared().local(person(1, **channels).expression, torch.zeros(1, 2, 3), person().betas)[0]
     rotation = turn @ photo.pose.rotation
     center = photo.pose.rotation @ shared().center + photo.pose.shift
     return photo.view(local, RigidPose(rotation, center - rotation @ shared().center))
