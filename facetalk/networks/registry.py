@@ -61,7 +61,9 @@ class NetworkType:
         """Refuse a description of a network for other inputs than those of this version of facetalk."""
         for name, size in self.sizes.items():
             if entries.get(name) != size:
-                raise ValueError(f"{name} is {entries.get(name)!r:.40}; this version of facetalk has {size}")
+                raise ValueError(
+                    f"{name} is {entries.get(name)!r:.40}; this version of facetalk has {size}: train them again"
+                )
 
     def check_statistics(self, state: Mapping[str, Tensor]) -> None:
         """Refuse statistics that no data have."""
@@ -227,12 +229,16 @@ def load(kind: str, name: str | Path = "") -> nn.Module:
         with at_most(2 * sum(value.numel() for value in state.values())):
             network = build_network(config=config, **{key: _size(key, entries[key]) for key in chosen.inputs})
     except KeyError as error:
-        raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {error} is missing") from None
+        raise FacetalkError(
+            f"{folder / CONFIG_FILE} does not describe weights of the kind {kind}: {error} is missing"
+        ) from None
     except UsageError as error:  # nobody typed these options
         raise FacetalkError(str(error)) from None
     except (TypeError, ValueError, RuntimeError, ArithmeticError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
-        raise FacetalkError(f"{folder / CONFIG_FILE} does not describe a {kind}: {reason:.200}") from None
+        raise FacetalkError(
+            f"{folder / CONFIG_FILE} does not describe weights of the kind {kind}: {reason:.200}"
+        ) from None
     try:
         network.load_state_dict(state)
         chosen.check_statistics(state)

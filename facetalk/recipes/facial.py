@@ -50,6 +50,8 @@ QUARTILES_APART = 1.349
 """Of a normal distribution, standard deviations."""
 MOST_LIVELINESS = 0.35
 """Of the standard deviation of the logarithm of how far heads move: a few clips are of other scenes."""
+USUAL_BLINKS, USUAL_BLINKS_S = 0.3, 30.0
+"""Blinks per second of anybody, which count as much as so many seconds of clips: half a minute says little."""
 LEAST_BLINKS, MOST_BLINKS = 0.08, 0.7
 """Per second, of one person."""
 SHIFTS = 0.05
@@ -241,7 +243,8 @@ def set_statistics(network: FacialNetwork, examples: Sequence[BehaviorExample], 
     network.liveliness.copy_(((quartiles[1] - quartiles[0]) / QUARTILES_APART).clamp(max=MOST_LIVELINESS))
     lids = [example.behavior.states[:, STATES["blink"]][:, 0] * BLINK_UNIT for example in examples]
     found = [find_blinks(closure, FPS) for closure in lids]
-    rate = sum(len(blinks.times) for blinks in found) / sum(blinks.length_s for blinks in found)
+    count, seconds = (sum(values) for values in zip(*((len(b.times), b.length_s) for b in found), strict=True))
+    rate = (count + USUAL_BLINKS * USUAL_BLINKS_S) / (seconds + USUAL_BLINKS_S)
     network.blink_rate.fill_(min(MOST_BLINKS, max(LEAST_BLINKS, rate)) if blink_rate is None else blink_rate)
 
 

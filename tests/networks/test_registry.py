@@ -101,7 +101,9 @@ def test_what_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     with pytest.raises(FacetalkError, match=r"was made by 'guessing'; known for laughter-detector: laughter"):
         load("laughter-detector", tmp_path / "run")
     path.write_text("kind: laughter-detector\nmethod: laughter\n")
-    with pytest.raises(FacetalkError, match="does not describe a laughter-detector: 'network' is missing"):
+    with pytest.raises(
+        FacetalkError, match="does not describe weights of the kind laughter-detector: 'network' is missing"
+    ):
         load("laughter-detector", tmp_path / "run")
 
 

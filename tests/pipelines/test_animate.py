@@ -207,7 +207,7 @@ for option in ({"seed": 1.5}, {"seed": "7"}, {"fps": "30"}, {"blinks": "no"}, {"
         "the seed is 1.5; it must be a whole number (int)",
         "the seed is '7'; it must be a whole number (int)",
         "fps is 30; it must be a number between 1 and 1000, such as 24, 29.97 or 60",
-        "blinks is no; it must be a finite number that is not negative",
+        "blinks is no; it must be a number between 0 and 10",
         "size is 64.0; it must be a whole number between 16 and 4096",
         "style strength is 1; it must be a number between 0 and 1.5",
     ]

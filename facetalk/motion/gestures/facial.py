@@ -40,6 +40,14 @@ CALMING = 0.23
 speed in speech (standard error 0.05); generated ones at 0.89 without this rule, and at 0.70 with it."""
 MOST_STRESS, USUAL_STRESS = 1.5, 0.44
 """Limit of the stress, and its mean in speech."""
+LARGEST_STEP = 4.0
+"""Of an angle of the head in a frame, degrees: 120 degrees a second, as fast as those of lively clips."""
+
+REST, RESTING_S = 0.25, 1.5
+"""How much of its movement a face keeps that has nothing to say, and how soon it comes to rest and to life. A choice:
+clips show speakers, whose longest pauses last a second."""
+BROW_FRAMES = 2.0
+"""Time constant of the two filters that take the tracker's flicker out of the brows."""
 
 MOST_LIDS = 0.12
 """By how much the lids sink or rise between blinks, however lively a head is: half-closed eyes look tired. A choice."""
@@ -50,8 +58,8 @@ URGES = (0.6, 2.5)
 AT_PHRASE_END = 1.5
 """By how much more likely a blink is when a phrase has just ended. A choice: on the training clips 0.2 was measured,
 with ends that are found a fifth of a second late."""
-USUALLY_ENDED = 0.08
-"""Mean of the feature that says how recently a phrase ended, in speech."""
+USUAL_URGE = 1.35
+"""Divides the product of both, so that seven minutes of speech have as many blinks as the network's rate says."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,8 @@ class BehaviorCourse:
         self._network, self._states = network, StateCourse(network, noise)
         scale = (network.liveliness * torch.randn((), generator=liveliness)).exp()
         self._scale = scale.clamp(LEAST_SCALE, LARGEST_SCALE)
-        self._quickening = Quickening()
+        self._quickening, self._presence = Quickening(), LowPass(RESTING_S * FPS)
+        self._brows = LowPass(BROW_FRAMES, poles=2)
         self._blinks = BlinkProcess(blinking, scaled_rate(BlinkConfig(rate=float(network.blink_rate)), blinks))
         self._glances = GlanceCourse(looking, gaze or Gaze())
         self._breath = Course(breaths(breath))
@@ -155,8 +164,9 @@ class BehaviorCourse:
                 "the weights of the gestures give numbers that are not finite; train or fetch them again"
             )
         moving = (states - network.usual) / network.usual_spread * network.spread
-        pose, parts = self._scale * moving[:, STATES["pose"]], moving[:, STATES["expression"]].clone()
-        parts[:, :_LIDS] *= self._scale
+        present = REST + (1 - REST) * self._presence.feed(features[:, [DELIVERY.index("speaking")]])
+        pose, parts = self._scale * present * moving[:, STATES["pose"]], moving[:, STATES["expression"]].clone()
+        parts[:, :_LIDS] = self._brows.feed(self._scale * present * parts[:, :_LIDS])
         parts[:, _LIDS] = MOST_LIDS * (parts[:, _LIDS] / MOST_LIDS).tanh()
         away, evoked = self._glances.take(count)
         return Performance(
@@ -183,13 +193,13 @@ def blink_urge(
     closing = states[:, STATES["blink"]][:, 0]
     learned = (closing.clamp_min(0) / network.usual_closing.clamp_min(1e-3)).clamp(*URGES)
     ended = features[:, DELIVERY.index("since_end")]
-    return learned * (1 + AT_PHRASE_END * ended) / (1 + AT_PHRASE_END * USUALLY_ENDED)
+    return learned * (1 + AT_PHRASE_END * ended) / USUAL_URGE
 
 
 class Quickening:
     """Gives the movement of a head larger steps where the speech is stressed, and smaller ones elsewhere and in pauses.
 
-    What is added fades, so that the head stays where it was.
+    No step is larger than heads make. What is changed fades, so that the head stays where it was.
     """
 
     def __init__(self) -> None:
@@ -207,9 +217,31 @@ class Quickening:
         """
         before = angles[:1] if self._before is None else self._before
         self._before = angles[-1:]
-        steps = _step_gain(features)[:, None].double() * angles.double().diff(dim=0, prepend=before.double())
-        added, self._memory = all_pole(steps.numpy(), 1.0, [-math.exp(-1 / (FADE_S * FPS))], self._memory)
+        steps = angles.double().diff(dim=0, prepend=before.double())
+        wanted = ((1 + _step_gain(features)[:, None].double()) * steps).clamp(-LARGEST_STEP, LARGEST_STEP)
+        change = (wanted - steps).numpy()
+        added, self._memory = all_pole(change, 1.0, [-math.exp(-1 / (FADE_S * FPS))], self._memory)
         return angles + torch.from_numpy(added).to(angles)
+
+
+class LowPass:
+    """Slow part of rows that come piece by piece, from 0 on."""
+
+    def __init__(self, frames: float, poles: int = 1) -> None:
+        """Set the filter.
+
+        Args:
+            frames: time constant of each pole.
+            poles: one or two.
+        """
+        decay = math.exp(-1 / frames)
+        self._gain, self._feedback = (1 - decay) ** poles, [-decay] if poles == 1 else [-2 * decay, decay**2]
+        self._memory: np.ndarray | None = None
+
+    def feed(self, rows: Float[Tensor, "frames width"]) -> Float[Tensor, "frames width"]:
+        """The next rows, filtered."""
+        found, self._memory = all_pole(rows.double().numpy(), self._gain, self._feedback, self._memory)
+        return torch.from_numpy(found).to(rows)
 
 
 def _step_gain(features: Float[Tensor, "frames features"]) -> Float[Tensor, " frames"]:

@@ -20,6 +20,8 @@ from facetalk.core.errors import UsageError
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.core.timing import FPS
 
+MOST = 10.0
+"""Largest factor on gaze, head motion and blinks: nobody moves so much."""
 EYE_CONTACT = 0.77
 """Share of the time that a talking person looks at the listener: 93.9 of 121.7 frames."""
 _CONTACT_S, _AWAY_S = 3.13, 0.93
@@ -73,8 +75,8 @@ class Gaze:
     front. One row for all frames, or one for each. If None, it is the viewer, and the head does not turn for them."""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.amount) and self.amount >= 0):
-            raise UsageError(f"gaze is {self.amount}; it must be a finite number that is not negative")
+        if not 0 <= self.amount <= MOST:
+            raise UsageError(f"gaze is {self.amount}; it must be a number between 0 and {MOST:g}")
         if not 0 <= self.eye_contact <= 1:
             raise UsageError(f"eye contact is {self.eye_contact}; it must be a share between 0 and 1")
 

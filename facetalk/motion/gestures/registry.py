@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
@@ -17,7 +16,7 @@ from facetalk.core.motion import Motion
 from facetalk.io.audio import Waveform, checked_waveform
 from facetalk.io.weights import MODEL_FILE
 from facetalk.motion.gestures.base import Gesture
-from facetalk.motion.gestures.gaze import Gaze
+from facetalk.motion.gestures.gaze import MOST, Gaze
 from facetalk.motion.gestures.laughing import Laughing
 
 GESTURES = {
@@ -67,10 +66,10 @@ def holds_weights(name: str) -> bool:
 
 
 def check_factors(head_motion: float, blinks: float) -> None:
-    """Refuse factors that are negative, infinite or not numbers."""
+    """Refuse factors that are negative, far too large or not numbers."""
     for name, value in (("head motion", head_motion), ("blinks", blinks)):
-        if not (isinstance(value, Real) and math.isfinite(value) and value >= 0):
-            raise UsageError(f"{name} is {value}; it must be a finite number that is not negative")
+        if not (isinstance(value, Real) and 0 <= value <= MOST):
+            raise UsageError(f"{name} is {value}; it must be a number between 0 and {MOST:g}")
 
 
 def check_seed(seed: int | None) -> None:

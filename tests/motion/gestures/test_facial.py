@@ -20,6 +20,7 @@ from facetalk.motion.gestures.facial import (
     LARGEST_SCALE,
     LEAST_SCALE,
     USUAL_STRESS,
+    USUAL_URGE,
     Facial,
     Quickening,
     blink_urge,
@@ -101,9 +102,11 @@ def test_the_lids_close_sooner_where_the_network_says_so() -> None:
     network.usual_closing.fill_(0.5)
     states, features = torch.zeros(4, NUM_STATES), torch.zeros(4, len(DELIVERY))
     states[:, 3] = torch.tensor([-1.0, 0.5, 1.0, 100.0])
-    torch.testing.assert_close(blink_urge(network, features, states) * 1.12, torch.tensor([0.6, 1.0, 2.0, 2.5]))
+    torch.testing.assert_close(blink_urge(network, features, states) * USUAL_URGE, torch.tensor([0.6, 1.0, 2.0, 2.5]))
     features[:, DELIVERY.index("since_end")] = 1.0
-    torch.testing.assert_close(blink_urge(network, features, states) * 1.12, 2.5 * torch.tensor([0.6, 1.0, 2.0, 2.5]))
+    torch.testing.assert_close(
+        blink_urge(network, features, states) * USUAL_URGE, 2.5 * torch.tensor([0.6, 1.0, 2.0, 2.5])
+    )
 
 
 def test_stress_quickens_the_head_which_comes_back() -> None:
@@ -122,6 +125,28 @@ def test_stress_quickens_the_head_which_comes_back() -> None:
     steps, plain = (rows[200:230, 0].diff().abs().mean() for rows in (moved, angles))
     assert steps > 1.4 * plain
     torch.testing.assert_close(moved[-1], angles[-1], atol=0.01, rtol=0)
+
+
+def test_a_face_with_nothing_to_say_rests_and_wakes_up() -> None:
+    network, features = tiny_network(), torch.zeros(900, len(DELIVERY))
+    silent = sample_behavior(network, features, torch.Generator().manual_seed(0))
+    features[:, DELIVERY.index("speaking")] = 1.0
+    features[:, DELIVERY.index("stress")] = USUAL_STRESS
+    network.movement.seen.weight.data[:, DELIVERY.index("speaking")] = 0  # the same movement
+    network.movement.seen.weight.data[:, DELIVERY.index("stress")] = 0
+    spoken = sample_behavior(network, features, torch.Generator().manual_seed(0))
+    assert silent.angles[300:].std() < 0.5 * spoken.angles[300:].std()
+
+
+def test_no_head_whips_around() -> None:
+    angles = torch.zeros(60, 3)
+    angles[10:, 0] = 30.0  # in a frame
+    features = torch.zeros(60, len(DELIVERY))
+    features[:, DELIVERY.index("speaking")] = 1.0
+    moved = Quickening().feed(angles, features)
+    assert moved.diff(dim=0).abs().max() < 4.0 + 30 / 30  # what is held back follows within a second
+    parts = Quickening()
+    torch.testing.assert_close(torch.cat([parts.feed(angles[a:b], features[a:b]) for a, b in ((0, 7), (7, 60))]), moved)
 
 
 def test_the_gaze_of_the_options_is_used(weights: Path) -> None:

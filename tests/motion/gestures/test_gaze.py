@@ -119,7 +119,7 @@ def test_the_head_takes_its_share_and_arrives_after_the_eyes() -> None:
 
 
 def test_impossible_gaze_is_refused() -> None:
-    with pytest.raises(UsageError, match="not negative"):
+    with pytest.raises(UsageError, match="between 0 and 10"):
         Gaze(amount=-1)
     with pytest.raises(UsageError, match="between 0 and 1"):
         Gaze(eye_contact=1.5)
