@@ -17,7 +17,7 @@ MOST_PATHS = 100_000
 
 
 def listed(inputs: Iterable[Path | str]) -> list[Path]:
-    """The inputs, each once, with patterns and lists replaced by what they stand for.
+    """The inputs with patterns and lists replaced by what they stand for, as far as it is not among them already.
 
     Args:
         inputs: paths; patterns such as `takes/*.wav` or `takes/**/*.wav`, where no file has this name; and lists as
@@ -31,11 +31,11 @@ def listed(inputs: Iterable[Path | str]) -> list[Path]:
     found: list[Path] = []
     for given in inputs:
         path = Path(given)
-        if is_list(path):
-            found += [match for line in _lines(Path(str(path)[1:])) for match in _matches(line)]
-        else:
-            found += _matches(path)
-    return list(dict.fromkeys(found))
+        lines = _lines(Path(str(path)[1:])) if is_list(path) else [path]
+        matches = [match for line in lines for match in _matches(line)]
+        # Who names a file twice is told so later.
+        found += matches if matches == [path] else [match for match in dict.fromkeys(matches) if match not in found]
+    return found
 
 
 def is_list(path: Path) -> bool:
@@ -63,6 +63,8 @@ def _matches(path: Path) -> list[Path]:
     if not glob.has_magic(str(path)) or path.exists():
         return [path]
     found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
+    if not found and not any(sign in str(path) for sign in "*?"):
+        return [path]  # brackets are common in names
     if not found:
         raise UsageError(f"no file matches {str(path)!r:.200}")
     if len(found) > MOST_PATHS:
