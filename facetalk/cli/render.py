@@ -9,10 +9,12 @@ import typer
 
 from facetalk.cli.options import (
     AvatarOption,
+    EngineOption,
     EyesName,
     FpsOption,
     GainOption,
     HairName,
+    JobsOption,
     JsonFlag,
     JsonLinesFlag,
     OffsetOption,
@@ -79,6 +81,8 @@ def render(
         Path | None,
         typer.Option("--over", metavar="VIDEO", help="Draw the face over this video (with --camera tracked)."),
     ] = None,
+    jobs: JobsOption = None,
+    engine: EngineOption = "local",
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
@@ -108,6 +112,8 @@ def render(
             portrait=portrait,
             overwrite=overwrite,
             skip_existing=skip_existing,
+            jobs=jobs,
+            engine=engine,
             progress=show,
             report=report.add,
         )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from facetalk.core.engines import LOCAL, runs_elsewhere
 from facetalk.core.errors import UsageError
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.sources import clip_names, find_media, output_name, refuse_same_names
@@ -26,11 +27,13 @@ from facetalk.pipelines.batch import (
     Report,
     check_batch_flags,
     check_output_folder,
+    failed,
+    jobs_of,
     no_report,
     run_batch,
 )
 from facetalk.pipelines.export import check_neural, head_of, labeled
-from facetalk.pipelines.records import fingerprint, fingerprints, recorded, wanted_targets, write_record
+from facetalk.pipelines.records import exists_already, fingerprint, fingerprints, recorded, wanted_targets, write_record
 from facetalk.pipelines.render import check_video_path, own_audio, render
 
 
@@ -58,7 +61,7 @@ def render_files(motions: Sequence[Path | str], out: Path | str | None = None, *
         out: `.mp4` file for one motion, or a folder for videos named after the motions; the current one if not given.
         options: `overwrite`, replace existing files; `skip_existing`, keep those that were made with the same options;
             `progress`, called after every frame; `report`, called with each outcome; `with_audio`, look for audio where
-            `audio` is not given; and those of `render`.
+            `audio` is not given; `jobs` and `engine`, see `animate_all`; and those of `render`.
 
     Raises:
         UsageError: an option makes no sense for several motions, two would share an output, or a folder holds none.
@@ -107,7 +110,7 @@ class RenderJob:
 
 
 def _rendered(
-    jobs: Mapping[Path, RenderJob],
+    planned: Mapping[Path, RenderJob],
     folder: OutputFolder | None,
     *,
     overwrite: bool = False,
@@ -115,16 +118,26 @@ def _rendered(
     progress: Progress = no_progress,
     report: Report = no_report,
     with_audio: bool = True,
+    jobs: int | None = None,
+    engine: str = LOCAL,
     **options: Any,
 ) -> list[Outcome]:
     """Videos of some motions; `folder` is that of the run if they go to a common one."""
     check_batch_flags(skip_existing, overwrite)
+    jobs = jobs_of(jobs, engine)
     avatar = options.get("avatar")
     shown = None if avatar is None else avatar_formats(avatar, ["mp4"])[1]
     check_neural(_written(options))
     details = {} if shown is None else {"avatar": shown.document()}
-    work = RenderWork(options, with_audio, overwrite, skip_existing, folder, details, progress)
-    return run_batch(work, jobs, (), report, progress)
+    waiting, settled = dict(planned), []
+    if not (overwrite or skip_existing):
+        for path, job in planned.items():
+            if path.exists() and job.out_path.exists():
+                settled.append(failed(path, exists_already(job.out_path)))
+                del waiting[path]
+    work = RenderWork(options, with_audio, skip_existing, folder, details, progress)
+    with nullcontext() if folder is None else folder.made(bool(waiting) and runs_elsewhere(engine, jobs)):
+        return run_batch(work, waiting, settled, report, progress, jobs, engine)
 
 
 def _written(options: Mapping[str, Any]) -> ExportOptions:
@@ -138,13 +151,12 @@ def _written(options: Mapping[str, Any]) -> ExportOptions:
 
 
 class RenderWork:
-    """Renders one motion after the other, with heads that are loaded once."""
+    """Renders one motion after the other, with heads that are loaded once; a copy elsewhere loads them there."""
 
     def __init__(
         self,
         options: Mapping[str, Any],
         with_audio: bool,
-        overwrite: bool,
         skip_existing: bool,
         folder: OutputFolder | None,
         details: Mapping[str, Any],
@@ -154,16 +166,18 @@ class RenderWork:
 
         Args:
             options: see `render`.
-            with_audio: see `render_files`; so are `overwrite` and `skip_existing`.
-            overwrite: see there.
-            skip_existing: see there.
+            with_audio: see `render_files`.
+            skip_existing: keep a video that was made with the same options; else it is replaced.
             folder: of the run; None where a single video is named.
             details: reported with every video.
             progress: called after every frame; names the file if there is a folder.
         """
         self.options, self.with_audio, self.folder, self.details = dict(options), with_audio, folder, details
-        self.overwrite, self.skip_existing, self.progress = overwrite, skip_existing, progress
+        self.skip_existing, self.progress = skip_existing, progress
         self._heads: dict[str, HeadModel] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_heads": {}, "progress": no_progress}
 
     def __call__(self, job: RenderJob) -> Outcome:
         """Render one motion, unless its video is up to date."""
@@ -174,7 +188,7 @@ class RenderWork:
         neural = _written(options).neural is not None
         sized = used if neural else {**used, "size": options.get("size") or DEFAULT_SIZE}
         made = {"command": "render", "motion_fingerprint": fingerprint(path), **_recorded(sized)}
-        wanted, redone = wanted_targets(targets, lambda _: made, self.overwrite, self.skip_existing)
+        wanted, redone = wanted_targets(targets, lambda _: made, not self.skip_existing, self.skip_existing)
         if not wanted:
             return Outcome(path, "skipped", targets)
         head = options.get("head")

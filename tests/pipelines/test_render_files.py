@@ -19,7 +19,7 @@ def motions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_head: HeadModel
     monkeypatch.setattr(export, "load_head", lambda *_: toy_head)
     for index, path in enumerate((Path("in/a.npz"), Path("in/ann/b.npz"), Path("in/ben/b.npz"))):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_motion(path, lively_motion(toy_head, num_frames=2, seed=index))
+        write_motion(path, lively_motion(toy_head.assets, num_frames=2, seed=index))
     Path("in/a.vertices.npz").touch()
     Path("list.txt").write_text("in/a.npz\n")
 
