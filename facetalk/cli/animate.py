@@ -10,11 +10,13 @@ import typer
 
 from facetalk.cli.options import (
     AvatarOption,
+    EngineOption,
     EyesName,
     FpsOption,
     GainOption,
     HairName,
     HeadName,
+    JobsOption,
     JsonFlag,
     JsonLinesFlag,
     OffsetOption,
@@ -160,6 +162,8 @@ def animate(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of blinks and head motion.  [default: follows from the audio]")
     ] = None,
+    jobs: JobsOption = None,
+    engine: EngineOption = "local",
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
@@ -227,6 +231,8 @@ def animate(
                 out=out,
                 overwrite=overwrite,
                 skip_existing=skip_existing,
+                jobs=jobs,
+                engine=engine,
                 progress=show,
                 report=report.add,
             )

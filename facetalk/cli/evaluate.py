@@ -25,9 +25,12 @@ MOST_CLIP_COLUMNS = 4
 def evaluate(
     predicted: Annotated[
         Path,
-        typer.Argument(metavar="PRED", help="Motion, vertices (.npy, .npz, folder of OBJ or PLY), video, or folder."),
+        typer.Argument(
+            metavar="PRED",
+            help="Motion, vertices (.npy, .npz, folder of OBJ or PLY) or video; or a folder, 'pattern*' or @list.txt.",
+        ),
     ],
-    reference: Annotated[Path, typer.Argument(metavar="REF", help="What to compare with; folders are paired by name.")],
+    reference: Annotated[Path, typer.Argument(metavar="REF", help="What to compare with; several are paired by name.")],
     metric: Annotated[
         list[str] | None,
         typer.Option(

@@ -16,7 +16,7 @@ from facetalk.cli.curation import (
     curation_figures,
     print_curation,
 )
-from facetalk.cli.options import HeadName, JsonFlag, JsonLinesFlag, OverwriteFlag, SkipFlag
+from facetalk.cli.options import EngineOption, HeadName, JsonFlag, JsonLinesFlag, OverwriteFlag, SkipFlag
 from facetalk.cli.output import print_path
 from facetalk.cli.progress import messages, note, progress_display
 from facetalk.cli.report import BatchReport, batch_report
@@ -64,6 +64,7 @@ def fit(
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Videos at the same time.  [default: one per core]")
     ] = None,
+    engine: EngineOption = "local",
     curate: CurateFlag = False,
     rules: RuleChanges = None,
     fix_sync: FixSyncFlag = False,
@@ -95,6 +96,7 @@ def fit(
             report=report,
             about=about,
             jobs=jobs,
+            engine=engine,
             curate=curate,
             rules=rules or (),
             fix_sync=fix_sync,

@@ -54,6 +54,20 @@ SkipFlag = Annotated[
     bool,
     typer.Option("--skip-existing", help="Keep outputs that exist, unless other options made them; make the others."),
 ]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", min=1, help="Inputs at the same time, each in a process.  [default: 1; with ray one per core]"
+    ),
+]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="local: processes of this machine; ray, ray:ADDRESS: a Ray cluster of it, or one that runs (extra ray).",
+    ),
+]
 QuietFlag = Annotated[bool, typer.Option("-q", "--quiet", help="Only errors on stderr.")]
 VerboseFlag = Annotated[bool, typer.Option("-v", "--verbose", help="Also say what is done, and how long it takes.")]
 ProgressChoice = Annotated[

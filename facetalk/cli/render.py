@@ -9,10 +9,12 @@ import typer
 
 from facetalk.cli.options import (
     AvatarOption,
+    EngineOption,
     EyesName,
     FpsOption,
     GainOption,
     HairName,
+    JobsOption,
     JsonFlag,
     JsonLinesFlag,
     OffsetOption,
@@ -28,14 +30,19 @@ from facetalk.cli.report import batch_report
 
 
 def render(
-    motion_path: Annotated[
-        Path,
+    motions: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="MOTION", help="Motion file (.npz), or another program's that `facetalk convert` reads."
+            metavar="MOTION",
+            help="Motion files (.npz), or other programs' that `facetalk convert` reads; folders or 'patterns*' of "
+            "motion files, or @list.txt.",
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="OUT.mp4", help="Video to write.  [default: MOTION.mp4]")
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="OUT", help="A .mp4 file for one motion, or a folder.  [default: MOTION.mp4]"
+        ),
     ] = None,
     head: Annotated[
         str | None, typer.Option("--head", help="Head model.  [default: the one the motion was made for]")
@@ -74,21 +81,22 @@ def render(
         Path | None,
         typer.Option("--over", metavar="VIDEO", help="Draw the face over this video (with --camera tracked)."),
     ] = None,
+    jobs: JobsOption = None,
+    engine: EngineOption = "local",
     overwrite: OverwriteFlag = False,
     skip_existing: SkipFlag = False,
     as_json: JsonFlag = False,
     json_lines: JsonLinesFlag = False,
 ) -> None:
-    """Render a motion file as a video."""
+    """Render motion files as videos."""
     with batch_report("render", as_json, json_lines) as report, progress_display() as show:
-        from facetalk.data.sources import output_name
         from facetalk.head.looks import Look
         from facetalk.motion.regions import RegionalControl
-        from facetalk.pipelines import render as pipeline
+        from facetalk.pipelines.render_files import render_files
 
-        pipeline.render_file(
-            motion_path,
-            out or Path(f"{output_name(motion_path)}.mp4"),
+        render_files(
+            motions,
+            out,
             head=head,
             look=Look(skin, eyes, hair),
             control=RegionalControl.parsed(gain, offset, only),
@@ -104,6 +112,8 @@ def render(
             portrait=portrait,
             overwrite=overwrite,
             skip_existing=skip_existing,
+            jobs=jobs,
+            engine=engine,
             progress=show,
             report=report.add,
         )

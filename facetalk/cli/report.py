@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -29,12 +29,14 @@ class BatchReport:
         self._done: list[dict[str, Any]] = []
         self._skipped: list[str] = []
         self._failed: dict[str, FacetalkError] = {}
+        self._places: dict[str, int] = {}
         self._lock, self._is_closed = RLock(), False
 
     def add(self, outcome: Outcome) -> None:
         """Take note of what became of an input, and print it unless there will be one document."""
         source = str(outcome.source)
         with self._lock:
+            self._places[source] = outcome.place
             if outcome.error is not None:
                 self._failed[source] = outcome.error
             elif outcome.state == "skipped":
@@ -70,15 +72,21 @@ class BatchReport:
                 return
             self._is_closed = True
             end = {"command": self.command, "status": status, "exit_code": code, "error": error}
-            failed = {source: str(reason) for source, reason in self._failed.items()}
+            failed = {source: str(self._failed[source]) for source in self._in_order(self._failed)}
             if self.as_json:
-                print_json(end | self.extra | {"done": self._done, "skipped": self._skipped, "failed": failed})
+                done = sorted(self._done, key=lambda document: self._places[str(document["input"])])
+                skipped = self._in_order(self._skipped)
+                print_json(end | self.extra | {"done": done, "skipped": skipped, "failed": failed})
             elif self.json_lines:
                 counts = {"done": len(self._done), "skipped": len(self._skipped), "failed": len(failed)}
                 print_text(json_text({"event": "summary", **end, **self.extra, **counts}))
                 printed.get([]).append("summary")
             if not (self.num_inputs == 1 and failed):
                 print_failures(failed)
+
+    def _in_order(self, sources: Iterable[str]) -> list[str]:
+        """Inputs as they were given, not as they were finished."""
+        return sorted(sources, key=self._places.__getitem__)
 
     @property
     def only_failure(self) -> FacetalkError | None:

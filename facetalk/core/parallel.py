@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
 from facetalk.core.threads import usable_cores
-from facetalk.core.worker import serve
+from facetalk.core.worker import result_of, serve
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -103,18 +103,12 @@ class _Worker(Generic[Item]):
         item, self._item, self.is_busy = self._item, None, False
         assert item is not None
         try:
-            state, value = self.jobs.recv()
+            answer = self.jobs.recv()
         except (EOFError, OSError):
             self.is_alive = False
             self._process.join(END_S)
             return item, FacetalkError(_last_words(self._process.exitcode))
-        if state == "broken":
-            raise RuntimeError(f"a worker failed on {item}:\n{value}")
-        if state == "failed":
-            error = FacetalkError(value[0])
-            error.exit_code = value[1]
-            return item, error
-        return item, value
+        return item, result_of(item, answer)
 
     def ask_to_end(self) -> None:
         self._stop.close()

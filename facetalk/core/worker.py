@@ -1,4 +1,4 @@
-"""Main function of the processes of `each_in_parallel`. It loads torch only once it watches its parent."""
+"""What a worker of `each_in_parallel` does and answers. It loads torch only once it watches its parent."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import pickle
 import signal
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
-from facetalk.core.errors import USER_ERRORS, user_error
+from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
 from facetalk.core.leftovers import discard_leftovers
 
 STOPPED = 143
@@ -40,15 +41,63 @@ def serve(jobs: Connection, parent: Connection) -> None:
         return
 
 
-def reply(work: Callable[[Any], Any], item: Any) -> tuple[str, Any]:
-    """`done` and the result, `failed` with message and exit code of a user's error, or `broken` and the traceback."""
+class Reply(NamedTuple):
+    """What a worker answers."""
+
+    state: str
+    """`done`, `failed` or `broken`."""
+    value: Any
+    """The result; message and exit code of a user's error; or the traceback."""
+    warnings: list[tuple[str, int, str]]
+    """What was logged: names, levels and messages."""
+
+
+def reply(work: Callable[[Any], Any], item: Any) -> Reply:
+    """What becomes of an item, for `result_of` in the process that asks."""
+    with _noted_warnings() as warnings:
+        try:
+            return Reply("done", work(item), warnings)
+        except USER_ERRORS as error:
+            told = user_error(error)
+            return Reply("failed", (str(told), told.exit_code), warnings)
+        except Exception:
+            return Reply("broken", traceback.format_exc(), warnings)
+
+
+def result_of(item: Any, answer: Reply) -> Any:
+    """The result of an item or the user's error, with warnings logged as if it had been processed here.
+
+    Raises:
+        RuntimeError: the program has made a mistake.
+    """
+    for name, level, message in answer.warnings:
+        logging.getLogger(name).log(level, "%s", message)
+    if answer.state == "broken":
+        raise RuntimeError(f"a worker failed on {item}:\n{answer.value}")
+    if answer.state == "failed":
+        error = FacetalkError(answer.value[0])
+        error.exit_code = answer.value[1]
+        return error
+    return answer.value
+
+
+@contextmanager
+def _noted_warnings() -> Iterator[list[tuple[str, int, str]]]:
+    """What is logged in the block, which this process does not show."""
+    noted: list[tuple[str, int, str]] = []
+
+    class Notes(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            noted.append((record.name, record.levelno, record.getMessage()))
+
+    logger, notes = logging.getLogger("facetalk"), Notes(logging.WARNING)
+    logger.addHandler(notes)
+    propagate, logger.propagate = logger.propagate, False
     try:
-        return "done", work(item)
-    except USER_ERRORS as error:
-        told = user_error(error)
-        return "failed", (str(told), told.exit_code)
-    except Exception:
-        return "broken", traceback.format_exc()
+        yield noted
+    finally:
+        logger.removeHandler(notes)
+        logger.propagate = propagate
 
 
 def _stop_after(parent: Connection) -> None:

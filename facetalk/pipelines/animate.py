@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,6 +16,7 @@ from facetalk.audio.activity import phrases
 from facetalk.audio.seed import recording_seed
 from facetalk.core.audio_part import AudioPart
 from facetalk.core.emotions import EmotionTrack
+from facetalk.core.engines import LOCAL, runs_elsewhere
 from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.progress import Progress, no_progress
@@ -43,6 +45,7 @@ from facetalk.pipelines.batch import (
     Report,
     check_batch_flags,
     check_output_folder,
+    jobs_of,
     no_report,
     run_batch,
 )
@@ -266,12 +269,14 @@ def animate_all(
     out: Path | str | None = None,
     overwrite: bool = False,
     skip_existing: bool = False,
+    jobs: int | None = None,
+    engine: str = LOCAL,
     progress: Progress = no_progress,
     report: Report = no_report,
 ) -> AnimateBatch:
     """Animate many audio files; one that fails does not stop the others.
 
-    Head, talker and style are loaded once.
+    Head, talker and style are loaded once, in each of several processes.
 
     Args:
         speeches: audio files, videos whose audio is used, or folders that are searched for both.
@@ -279,6 +284,8 @@ def animate_all(
         out: folder that gets a folder for each audio file, named after it; the current one if omitted.
         overwrite: replace existing outputs.
         skip_existing: keep the outputs that exist and were made with the same options, and write the others.
+        jobs: number of audio files at the same time, each in a process; one if None, with Ray one for each processor.
+        engine: `local`, or a Ray cluster, see `facetalk.core.engines`.
         progress: see `animate`.
         report: called with what became of each audio file, as soon as it is known.
 
@@ -294,6 +301,7 @@ def animate_all(
     options = options or AnimateOptions()
     check_batch_flags(skip_existing, overwrite)
     check_output_folder(out)
+    jobs = jobs_of(jobs, engine)
     formats, shown = formats_named(options.formats), None
     if options.avatar is not None:
         formats, shown = avatar_formats(options.avatar, formats)
@@ -308,19 +316,53 @@ def animate_all(
         check_heads(formats_named(options.formats), animator.head)
         if options.style is not None:
             check_style(options.style, animator.talker)
-        jobs, settled = sorted_out(targets, options, overwrite, skip_existing)
-        if jobs and options.style is not None:
+        waiting, settled = sorted_out(targets, options, overwrite, skip_existing)
+        if waiting and options.style is not None:
             animator = with_style(animator, options, timings, progress)
         folder = OutputFolder(Path(out or "."))
-
-        def work(job: AnimateJob) -> Outcome:
-            spent = dict(timings)
-            timings.clear()  # what was loaded once is reported once
-            done = animate_one(animator, job, options, folder, spent, progress)
-            return done if shown is None else replace(done, details={**done.details, "avatar": shown.document()})
-
-        outcomes = run_batch(work, jobs, settled, report, progress)
+        details = {} if shown is None else {"avatar": shown.document()}
+        work = AnimateWork(animator, options, folder, details, timings, progress)
+        with folder.made(bool(waiting) and runs_elsewhere(engine, jobs)):
+            outcomes = run_batch(work, waiting, settled, report, progress, jobs, engine)
     return batch_of(outcomes)
+
+
+class AnimateWork:
+    """Animates one recording after the other; a copy in another process loads head and talker there, once."""
+
+    def __init__(
+        self,
+        animator: Animator,
+        options: AnimateOptions,
+        folder: OutputFolder,
+        details: Mapping[str, Any],
+        timings: Mapping[str, float],
+        progress: Progress,
+    ) -> None:
+        """Remember what is wanted.
+
+        Args:
+            animator: with the style.
+            options: how.
+            folder: of the run.
+            details: reported with every recording.
+            timings: seconds that loading took; reported once.
+            progress: see `animate_one`.
+        """
+        self.animator: Animator | None = animator
+        self.direction, self.options, self.folder, self.details = animator.direction, options, folder, details
+        self.timings, self.progress = dict(timings), progress
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "animator": None, "timings": {}, "progress": no_progress}
+
+    def __call__(self, job: AnimateJob) -> Outcome:
+        """Animate one recording."""
+        spent, self.timings = self.timings, {}
+        if self.animator is None:
+            self.animator = replace(load_animator(self.options, spent), direction=self.direction)
+        done = animate_one(self.animator, job, self.options, self.folder, spent, self.progress)
+        return replace(done, details={**done.details, **self.details})
 
 
 def load_animator(options: AnimateOptions, timings: dict[str, float]) -> Animator:

@@ -6,7 +6,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from facetalk.core.engines import LOCAL, runs_elsewhere
 from facetalk.core.errors import USER_ERRORS, UsageError, user_error
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
@@ -30,6 +32,7 @@ from facetalk.pipelines.batch import (
     check_batch_flags,
     check_output_folder,
     failed,
+    jobs_of,
     no_report,
     run_batch,
 )
@@ -46,6 +49,8 @@ def animate_inputs(
     out: Path | str | None = None,
     overwrite: bool = False,
     skip_existing: bool = False,
+    jobs: int | None = None,
+    engine: str = LOCAL,
     progress: Progress = no_progress,
     report: Report = no_report,
 ) -> AnimateBatch:
@@ -65,6 +70,8 @@ def animate_inputs(
             out=out,
             overwrite=overwrite,
             skip_existing=skip_existing,
+            jobs=jobs,
+            engine=engine,
             progress=progress,
             report=report,
         )
@@ -73,7 +80,9 @@ def animate_inputs(
     if options is not None and (options.spoken is not None or options.transcript is not None):
         raise UsageError(f"texts and transcripts of the table @{tables[0]} are columns of it: text, transcript")
     check_batch_flags(skip_existing, overwrite)
-    return animate_lines(tables[0], options, out=out, overwrite=overwrite, progress=progress, report=report)
+    return animate_lines(
+        tables[0], options, out=out, overwrite=overwrite, jobs=jobs, engine=engine, progress=progress, report=report
+    )
 
 
 def animate_lines(
@@ -82,6 +91,8 @@ def animate_lines(
     *,
     out: Path | str | None = None,
     overwrite: bool = False,
+    jobs: int | None = None,
+    engine: str = LOCAL,
     progress: Progress = no_progress,
     report: Report = no_report,
 ) -> AnimateBatch:
@@ -94,6 +105,8 @@ def animate_lines(
         options: for what a line leaves open.
         out: folder that gets a folder for each line; the current one if omitted.
         overwrite: make all of them again.
+        jobs: see `animate_all`.
+        engine: see `animate_all`.
         progress: see `animate`.
         report: called with what became of each line, whose source is `lines.csv:3` for the third line.
 
@@ -103,7 +116,8 @@ def animate_lines(
     """
     table = Path(table_path)
     check_output_folder(out)
-    jobs: dict[Path, _LineJob] = {}
+    jobs = jobs_of(jobs, engine)
+    waiting: dict[Path, _LineJob] = {}
     settled: list[Outcome] = []
     for line in read_lines(table, options or AnimateOptions()):
         source = Path(f"{table}:{line.number}")
@@ -115,26 +129,36 @@ def animate_lines(
         made, known = sorted_out({line.speech: targets}, line.options, overwrite, skip_existing=not overwrite)
         settled += [_of_line(outcome, table, line, source) for outcome in known]
         for job in made.values():
-            jobs[source] = _LineJob(line, job)
-    folder, cast = OutputFolder(Path(out or ".")), _Cast()
-
-    def work(job: _LineJob) -> Outcome:
-        line, timings = job.line, {}
-        try:
-            animator = cast.animator(line.options, timings, progress)
-            outcome = animate_one(animator, job.job, line.options, folder, timings, progress)
-        except USER_ERRORS as error:
-            raise in_line(table, line.number, user_error(error)) from None
-        return _of_line(outcome, table, line, Path(f"{table}:{line.number}"))
-
-    with one_torch_thread():
-        return batch_of(run_batch(work, jobs, settled, report, progress))
+            waiting[source] = _LineJob(line, job)
+    folder = OutputFolder(Path(out or "."))
+    with one_torch_thread(), folder.made(bool(waiting) and runs_elsewhere(engine, jobs)):
+        return batch_of(run_batch(_LineWork(table, folder, progress), waiting, settled, report, progress, jobs, engine))
 
 
 @dataclass(frozen=True)
 class _LineJob:
     line: Line
     job: AnimateJob
+
+
+class _LineWork:
+    """Animates one line after the other; a copy in another process has loaded nothing yet."""
+
+    def __init__(self, table: Path, folder: OutputFolder, progress: Progress) -> None:
+        self.table, self.folder, self.progress = table, folder, progress
+        self.cast = _Cast()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "cast": _Cast(), "progress": no_progress}
+
+    def __call__(self, job: _LineJob) -> Outcome:
+        line, timings = job.line, {}
+        try:
+            animator = self.cast.animator(line.options, timings, self.progress)
+            outcome = animate_one(animator, job.job, line.options, self.folder, timings, self.progress)
+        except USER_ERRORS as error:
+            raise in_line(self.table, line.number, user_error(error)) from None
+        return _of_line(outcome, self.table, line, Path(f"{self.table}:{line.number}"))
 
 
 def _targets(line: Line, out: Path | str | None) -> dict[str, Path]:

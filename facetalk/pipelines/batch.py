@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from facetalk.core.engines import LOCAL, each_with
 from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
-from facetalk.core.parallel import each_in_parallel
 from facetalk.core.progress import INPUTS, Progress
 from facetalk.data.sources import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from facetalk.exporters.registry import FORMATS
@@ -35,6 +35,8 @@ class Outcome:
     """Figures of this pipeline, such as the duration."""
     row: Mapping[str, Any] | None = None
     """Row of the manifest of a dataset; not part of any report."""
+    place: int = 0
+    """Among the inputs of the batch, whichever is finished first."""
 
 
 Report = Callable[[Outcome], None]
@@ -56,6 +58,19 @@ def check_batch_flags(skip_existing: bool, overwrite: bool) -> None:
         raise UsageError("--skip-existing and --overwrite exclude each other")
 
 
+def jobs_of(jobs: int | None, engine: str) -> int | None:
+    """Number of inputs at the same time, where one after the other is the default on a single machine.
+
+    Raises:
+        UsageError: there is no such engine, or no such number.
+        MissingAssetError: the engine is not installed.
+    """
+    each_with(engine)
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs is {jobs}; at least one input is processed at a time")
+    return 1 if jobs is None and engine == LOCAL else jobs
+
+
 def run_batch(
     work: Callable[[Job], Outcome],
     jobs: Mapping[Path, Job],
@@ -63,6 +78,7 @@ def run_batch(
     report: Report,
     progress: Progress,
     processes: int | None = 1,
+    engine: str = LOCAL,
 ) -> list[Outcome]:
     """Process many inputs; one that fails does not stop the others.
 
@@ -73,10 +89,15 @@ def run_batch(
         report: called with each outcome at once, so that it is known what was done if the run ends early.
         progress: called with the number of finished inputs as the step `INPUTS`.
         processes: see `each_in_parallel`.
+        engine: see `each_with`.
+
+    Returns:
+        The outcomes in the order of the inputs, those that were known first.
     """
     outcomes: list[Outcome] = []
 
-    def settle(outcome: Outcome) -> None:
+    def settle(outcome: Outcome, place: int) -> None:
+        outcome = replace(outcome, place=place)
         outcomes.append(outcome)
         report(outcome)
         progress(INPUTS, len(outcomes), total)
@@ -84,17 +105,17 @@ def run_batch(
     known = list(settled)
     total = len(known) + len(jobs)
     progress(INPUTS, 0, total)
-    for outcome in known:
-        settle(outcome)
-    sources = {id(job): source for source, job in jobs.items()}
+    for place, outcome in enumerate(known):
+        settle(outcome, place)
+    sources = {id(job): (source, place) for place, (source, job) in enumerate(jobs.items(), len(known))}
     # Closed at once, also where reporting fails, so that workers end before the caller goes on.
-    with closing(each_in_parallel(work, list(jobs.values()), processes)) as results:
+    with closing(each_with(engine)(work, list(jobs.values()), processes)) as results:
         for job, result in results:
-            source = sources[id(job)]
+            source, place = sources[id(job)]
             if isinstance(result, InvalidValueError):  # about values in memory: it names no file
                 result = InvalidValueError(f"{source}: {result}")
-            settle(failed(source, result) if isinstance(result, FacetalkError) else result)
-    return outcomes
+            settle(failed(source, result) if isinstance(result, FacetalkError) else result, place)
+    return sorted(outcomes, key=lambda outcome: outcome.place)
 
 
 OUTPUT_SUFFIXES = frozenset(
@@ -132,6 +153,24 @@ class OutputFolder:
 
     def __init__(self, root: Path) -> None:
         self.root, self._is_made = root, False
+
+    @contextmanager
+    def made(self, now: bool) -> Iterator[None]:
+        """Make it before the block, for work in other processes; after it, a new folder that is empty is removed.
+
+        Args:
+            now: if false, nothing is done here.
+        """
+        is_new = now and not self.root.exists()
+        if now:
+            make_folder(self.root)
+            self._is_made = True
+        try:
+            yield
+        finally:
+            if is_new:
+                with suppress(OSError):  # it holds something, or is gone
+                    self.root.rmdir()
 
     @contextmanager
     def holding(self, folder: Path) -> Iterator[None]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from facetalk.core.engines import LOCAL, each_with
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import table_name
@@ -65,6 +66,7 @@ def curate_videos(
     about: Path | str | None = None,
     laughs: Path | str | None = None,
     jobs: int | None = None,
+    engine: str = LOCAL,
     skip_existing: bool = False,
     overwrite: bool = False,
     progress: Progress = no_progress,
@@ -84,12 +86,14 @@ def curate_videos(
         laughs: CSV file with the columns `path`, `start_s` and `end_s`: in the videos that it names, these laughs
             replace those of the detector.
         jobs: number of videos at the same time; all usable cores if None.
+        engine: see `fit_videos`.
         skip_existing: skip videos that are complete and were curated with the same rules and head.
         overwrite: curate them again; without either, such a video fails.
         progress: called with the number of videos done.
         report: called with what became of each video, as soon as it is known.
     """
     check_batch_flags(skip_existing, overwrite)
+    each_with(engine)
     rules, out_dir = rules or CurationRules(), Path(out_dir)
     names = {video: table_name(name) for video, name in clip_names(find_videos(videos)).items()}
     notes = None if about is None else checked_match(list(names), read_notes(about), about).notes
@@ -120,7 +124,7 @@ def curate_videos(
         report(outcome)
 
     try:
-        run_batch(curate_clips, waiting, settled, noted, progress, jobs)
+        run_batch(curate_clips, waiting, settled, noted, progress, jobs, engine)
     finally:
         _gather(every, summary)
         write_rows(out_dir / MANIFEST, CURATED_COLUMNS, summary.clips)

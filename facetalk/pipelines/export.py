@@ -134,7 +134,7 @@ def export(
     if over is not None:
         _warn_of_other_video(motion, Path(over))
     make_folder(path.parent)
-    export_formats(motion, {name: path}, head=_head_of(motion, head, look), options=options, progress=progress)
+    export_formats(motion, {name: path}, head=head_of(motion, head, look), options=options, progress=progress)
     return path
 
 
@@ -308,8 +308,10 @@ def export_all(
             return Outcome(motion_path, "skipped", targets)
         heads[wanted_head] = heads.get(wanted_head) or load_head(wanted_head, look)
         with folder.holding(folder.root):
-            labeled = _labeled(progress, motion_path)
-            export_formats(controlled(motion, control), wanted, head=heads[wanted_head], options=own, progress=labeled)
+            shown_for = labeled(progress, motion_path)
+            export_formats(
+                controlled(motion, control), wanted, head=heads[wanted_head], options=own, progress=shown_for
+            )
             write_record({path: _file_options(name, made) for name, path in wanted.items()})
         details: dict[str, Any] = {"frames": motion.num_frames, "seconds": motion.duration_s}
         if shown is not None:
@@ -360,7 +362,8 @@ def _file_options(name: str, made: Mapping[str, Any]) -> dict[str, object]:
     return {**made, "export": taken}
 
 
-def _head_of(motion: Motion, head: HeadModel | str | None, look: Look | None) -> HeadModel:
+def head_of(motion: Motion, head: HeadModel | str | None, look: Look | None) -> HeadModel:
+    """The head to pose: the given one, or the one that the motion names, with the colors of a look."""
     if isinstance(head, HeadModel):
         if look is not None:
             raise UsageError("a look goes with a head's name; load the head with it: load_head(name, look)")
@@ -368,5 +371,6 @@ def _head_of(motion: Motion, head: HeadModel | str | None, look: Look | None) ->
     return load_head(head or motion.head, look)
 
 
-def _labeled(progress: Progress, path: Path) -> Progress:
+def labeled(progress: Progress, path: Path) -> Progress:
+    """Progress whose steps name the file."""
     return lambda what, done, total: progress(f"{what} {path.name}", done, total)

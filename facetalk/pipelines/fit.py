@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from facetalk.core.engines import LOCAL, each_with
 from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
@@ -171,6 +172,7 @@ def fit_videos(
     face: int | None = None,
     about: Path | str | None = None,
     jobs: int | None = None,
+    engine: str = LOCAL,
     skip_existing: bool = False,
     overwrite: bool = False,
     progress: Progress = no_progress,
@@ -193,12 +195,14 @@ def fit_videos(
             `av_lag_ms`, which are copied to the manifest; see `match_notes`. A table that describes none of the videos
             is an error.
         jobs: number of videos at the same time; all usable cores if None.
+        engine: `local`, or a Ray cluster, see `facetalk.core.engines`.
         skip_existing: skip videos whose motion file exists and was made with the same options.
         overwrite: replace existing motion files; without either, such a video fails.
         progress: called with the number of videos done.
         report: called with what became of each video, as soon as it is known.
     """
     check_batch_flags(skip_existing, overwrite)
+    each_with(engine)
     options = FitOptions(method, head, refine, preview, face)
     names = {video: table_name(name) for video, name in clip_names(find_videos(videos)).items()}
     if face is not None and len(names) > 1:
@@ -228,8 +232,9 @@ def fit_videos(
         report(outcome)
 
     try:
-        run_batch(_fit_clip, waiting, settled, noted, progress, jobs)
+        run_batch(_fit_clip, waiting, settled, noted, progress, jobs, engine)
     finally:
+        seen.sort(key=lambda outcome: outcome.place)
         _write_tables(out_dir, names, seen, notes or {})
     return FitSummary(
         written=[outcome.files["npz"] for outcome in seen if outcome.state == "done"],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from facetalk.core.engines import LOCAL
 from facetalk.core.errors import UsageError
 from facetalk.core.progress import Progress, no_progress
 from facetalk.data.curation.settings import read_rules
@@ -36,6 +37,7 @@ class FitRequest:
     report: bool = False
     about: Path | None = None
     jobs: int | None = None
+    engine: str = LOCAL
     curate: bool = False
     rules: Sequence[str] = ()
     """Changes of the rules of curation, such as `length.min_s=2`."""
@@ -70,6 +72,8 @@ class FitRequest:
             raise UsageError("--curate processes every face: use --report instead of --preview and --face")
         check_batch_flags(self.skip_existing, self.overwrite)
         if self.is_single:
+            if self.engine != LOCAL:
+                raise UsageError("--engine is for many videos, which make a dataset: give a folder as -o")
             return
         if self.face is not None and (len(self.videos) != 1 or self.videos[0].is_dir()):
             raise UsageError("--face chooses among the people of one video: give one video")
@@ -153,6 +157,7 @@ def _fit_many(request: FitRequest, progress: Progress, report: Report) -> FitSum
         face=request.face,
         about=request.about,
         jobs=request.jobs,
+        engine=request.engine,
         skip_existing=request.skip_existing,
         overwrite=request.overwrite,
         progress=progress,
@@ -169,6 +174,7 @@ def _curate(request: FitRequest, progress: Progress, report: Report) -> Curation
         about=request.about,
         laughs=request.laughs,
         jobs=request.jobs,
+        engine=request.engine,
         skip_existing=request.skip_existing,
         overwrite=request.overwrite,
         progress=progress,

@@ -66,12 +66,17 @@ def wanted_targets(
     there = {name: path for name, path in targets.items() if path.exists()}
     if there and not (overwrite or skip_existing):
         path = next(iter(there.values()))
-        raise FacetalkError(f"{path} exists already; --overwrite replaces it, --skip-existing keeps it")
+        raise exists_already(path)
     if not skip_existing:
         return dict(targets), ""
     reasons = {name: why_outdated(path, options(name)) for name, path in there.items()}
     wanted = {name: path for name, path in targets.items() if reasons.get(name, "it is missing")}
     return wanted, "; ".join(dict.fromkeys(reason for reason in reasons.values() if reason))
+
+
+def exists_already(path: Path) -> FacetalkError:
+    """What is wrong where an output exists and nobody has said what to do with it."""
+    return FacetalkError(f"{path} exists already; --overwrite replaces it, --skip-existing keeps it")
 
 
 def why_outdated(path: Path, options: Mapping[str, Any]) -> str:

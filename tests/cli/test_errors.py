@@ -182,7 +182,7 @@ def test_a_motion_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> 
     def forbid(path: Path, **options: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("facetalk.pipelines.render.import_motion", forbid)
+    monkeypatch.setattr("facetalk.pipelines.render_files.import_motion", forbid)
     refused(CliRunner().invoke(app, ["render", "secret.npz"]), 1, "secret.npz: Permission denied")
 
 

@@ -22,7 +22,8 @@ from facetalk.io.synthetic_media import SOURCE_TYPE, XMP_BOX, synthetic
 from facetalk.io.video import VideoReader
 from facetalk.neural_rendering.base import NeuralRenderer
 from facetalk.neural_rendering.registry import NEURAL_RENDERERS, load_neural_renderer
-from facetalk.pipelines.render import render, render_file
+from facetalk.pipelines.render import render
+from facetalk.pipelines.render_files import render_file
 
 
 class Painter:

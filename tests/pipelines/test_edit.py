@@ -20,7 +20,7 @@ from facetalk.pipelines.animate import animate
 from facetalk.pipelines.diff import diff
 from facetalk.pipelines.edit import MotionEdits, edit_file, parse_span
 from facetalk.pipelines.export import _warn_of_other_video
-from facetalk.pipelines.render import render_file
+from facetalk.pipelines.render_files import render_file
 from tests.conftest import make_toy_head
 from tests.exporters.motions import lively_motion
 from tests.pipelines.performers import use_toys

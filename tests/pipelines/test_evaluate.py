@@ -277,3 +277,18 @@ def test_a_motion_stands_for_all_forms_of_its_clip(tmp_path: Path, reference: Mo
         (tmp_path / folder / "a/a.mp4").write_bytes(b"")
     write_obj_frames(tmp_path / "ours/a/a_obj", np.zeros((2, 3, 3)))
     assert set(evaluate(tmp_path / "ours", tmp_path / "true", metrics=("lve",)).pairs) == {"a"}
+
+
+def test_patterns_and_lists_are_paired_by_name_like_folders(tmp_path: Path, reference: Motion) -> None:
+    for name in ("pred/a", "pred/b", "ref/a", "ref/b"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_motion(tmp_path / f"{name}.npz", reference)
+    (tmp_path / "list.txt").write_text("ref/a.npz\n")
+    pattern = f"{tmp_path}/pred/*.npz"
+    assert set(evaluate(pattern, tmp_path / "ref").pairs) == {"a", "b"}
+    result = evaluate(pattern, f"@{tmp_path}/list.txt")
+    assert set(result.pairs) == {"a"} and set(result.failed) == {"b"}
+    with pytest.raises(UsageError, match="must both be files or both be folders, patterns or lists"):
+        evaluate(pattern, tmp_path / "ref/a.npz")
+    with pytest.raises(UsageError, match="no file matches"):
+        evaluate(f"{tmp_path}/none/*.npz", tmp_path / "ref")

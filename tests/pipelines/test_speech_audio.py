@@ -17,7 +17,7 @@ from facetalk.pipelines import export as export_pipeline
 from facetalk.pipelines import render as render_pipeline
 from facetalk.pipelines.animate import animate
 from facetalk.pipelines.export import export_all
-from facetalk.pipelines.render import render_file
+from facetalk.pipelines.render_files import render_file
 from facetalk.pipelines.speech_audio import speech_of
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_animate import make_speech

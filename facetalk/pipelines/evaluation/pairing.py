@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.data.sources import VIDEO_SUFFIXES
 from facetalk.io.mesh_sequence import frame_files
+from facetalk.io.path_list import is_list, listed
 
 SUFFIXES = (".npz", ".npy", *VIDEO_SUFFIXES)
 """Of the files in a folder. Single files may also be of other programs."""
@@ -32,19 +34,19 @@ class Pairing(NamedTuple):
 
 
 def paired(predicted: Path, reference: Path) -> Pairing:
-    """Pair two clips, or the clips of two folders with the same name without suffix.
+    """Pair two clips, or the clips of two folders, patterns or lists with the same name without suffix.
 
     A folder of OBJ or PLY files is one clip. A predicted `NAME~TAKE` belongs to the reference `NAME`.
 
     Raises:
         FacetalkError: one of them is not there, or no names agree.
-        UsageError: only one of them is a folder of clips.
+        UsageError: only one of them is a single clip, or a pattern matches nothing.
     """
     for path in (predicted, reference):
-        if not path.exists():
+        if not (path.exists() or is_several(path)):
             raise FacetalkError(f"no such file or folder: {path}")
     if is_clip(predicted) != is_clip(reference):
-        raise UsageError(f"{predicted} and {reference} must both be files or both be folders")
+        raise UsageError(f"{predicted} and {reference} must both be files or both be folders, patterns or lists")
     if is_clip(predicted):
         return Pairing({predicted.stem: Paths(predicted, reference)}, {})
     ours, theirs = clips_in(predicted), clips_in(reference)
@@ -66,15 +68,16 @@ def takes_of(name: str, pairs: Mapping[str, Paths]) -> list[str]:
 
 
 def clips_in(folder: Path) -> dict[str, Path]:
-    """Clips in a folder and its subfolders by name.
+    """Clips in a folder and its subfolders, or of a pattern or list of files and folders, by name.
 
     A folder of frames beside a motion or a video is another form of it, and no clip of its own.
 
     Raises:
-        FacetalkError: two have the same name.
+        FacetalkError: two have the same name, or what a list names is missing.
+        UsageError: a pattern matches nothing.
     """
     found: dict[str, Path] = {}
-    shown = [path for path in sorted(folder.rglob("*")) if not _is_hidden(path.relative_to(folder))]
+    shown = [inside for path in listed([folder]) for inside in _inside(path)]
     files = [path for path in shown if path.suffix.lower() in SUFFIXES and path.is_file()]
     beside = {path.parent for path in files}
     folders = [path for path in shown if path.is_dir() and path.parent not in beside and frame_files(path)]
@@ -89,6 +92,18 @@ def clips_in(folder: Path) -> dict[str, Path]:
     return found
 
 
+def _inside(path: Path) -> list[Path]:
+    """A file; or a folder with all below it that is not hidden."""
+    if not path.exists():
+        raise FacetalkError(f"no such file or folder: {path}")
+    return [path, *(inside for inside in sorted(path.rglob("*")) if not _is_hidden(inside.relative_to(path)))]
+
+
+def is_several(path: Path) -> bool:
+    """Whether a path stands for several: a list of clips, or a pattern."""
+    return not path.exists() and (is_list(path) or glob.has_magic(str(path)))
+
+
 def _rank(path: Path) -> int:
     return SUFFIXES.index(path.suffix.lower()) if path.is_file() else len(SUFFIXES)
 
@@ -99,7 +114,7 @@ def _is_hidden(path: Path) -> bool:
 
 def is_clip(path: Path) -> bool:
     """Whether a path is one clip, not a folder of clips."""
-    return path.is_file() or bool(frame_files(path))
+    return path.is_file() or (path.is_dir() and bool(frame_files(path)))
 
 
 def _what_counts() -> str:
