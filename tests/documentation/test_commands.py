@@ -119,7 +119,7 @@ def test_commands_in_the_text_exist_with_their_options(page: Path) -> None:
     for command in spans_in(page):
         found: Any = typer.main.get_command(app)
         for word in command.words[1:]:
-            if word.startswith("-"):
+            if word.startswith("-") and word != "-":
                 names = {name for option in found.params for name in (*option.opts, *option.secondary_opts)}
                 assert word in names | {"--help", "--install-completion"}, command
             elif hasattr(found, "commands"):
