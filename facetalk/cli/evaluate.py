@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facetalk.cli.options import HeadName, JsonFlag, OverwriteFlag
+from facetalk.cli.options import EngineOption, HeadName, JobsOption, JsonFlag, OverwriteFlag
 from facetalk.cli.output import print_failures, print_json, print_table
 from facetalk.cli.progress import note, progress_display
 from facetalk.cli.tolerance import leave_if_beyond
@@ -81,6 +81,8 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the bootstrap of the confidence intervals.")] = 0,
+    jobs: JobsOption = None,
+    engine: EngineOption = "local",
     as_json: JsonFlag = False,
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write the figures of each clip as a table.")
@@ -115,6 +117,8 @@ def evaluate(
             fps=fps,
             sync_critic=sync_critic,
             seed=seed,
+            jobs=jobs,
+            engine=engine,
             progress=show,
         )
     exceeded = beyond(result.mean, limits)

@@ -22,6 +22,8 @@ Result = TypeVar("Result")
 HERE = "local"
 """Address of a cluster that is started on this machine, for this run only."""
 
+_HINT = "; is it running, of the same version, and does it need RAY_AUTH_MODE=token?"
+
 MOST_RETRIES = 3
 """Of an item whose worker or machine died."""
 
@@ -98,8 +100,10 @@ def _connection(ray: Any, address: str, jobs: int | None) -> Iterator[None]:
         try:
             ray.init(address=address, logging_level="ERROR", log_to_driver=False, **size)
         except (OSError, RuntimeError, ValueError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise FacetalkError(f"there is no Ray cluster at {address!r:.100} that can be used: {reason}") from None
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise FacetalkError(
+                f"there is no Ray cluster at {address!r:.100} that can be used: {reason}{_HINT}"
+            ) from None
     try:
         yield
     finally:

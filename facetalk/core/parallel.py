@@ -103,7 +103,7 @@ class _Worker(Generic[Item]):
         item, self._item, self.is_busy = self._item, None, False
         assert item is not None
         try:
-            answer = self.jobs.recv()
+            answer = pickle.loads(self.jobs.recv_bytes())
         except (EOFError, OSError):
             self.is_alive = False
             self._process.join(END_S)

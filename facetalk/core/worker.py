@@ -36,7 +36,8 @@ def serve(jobs: Connection, parent: Connection) -> None:
 
         use_one_core()
         while True:
-            jobs.send(reply(work, jobs.recv()))
+            # Pickled here: a connection would share the memory of tensors, which ends with this process.
+            jobs.send_bytes(pickle.dumps(reply(work, pickle.loads(jobs.recv_bytes()))))
     except (EOFError, ConnectionError):
         return
 

@@ -7,20 +7,22 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
+from facetalk.core.engines import LOCAL, each_with
+from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import check_fps
 from facetalk.core.progress import INPUTS, Progress, no_progress
 from facetalk.head.model import HeadModel
 from facetalk.metrics.base import NotOfferedError
 from facetalk.metrics.registry import ALL, chosen_metrics, load_metric
 from facetalk.motion.heads import load_head
+from facetalk.pipelines.batch import jobs_of
 from facetalk.pipelines.evaluation.clips import Clip, fitted_in_length, held_still, read_clip
 from facetalk.pipelines.evaluation.evidence import SYNC_CRITIC, Options, PairEvidence
-from facetalk.pipelines.evaluation.pairing import Paths, is_clip, paired, takes_of
+from facetalk.pipelines.evaluation.pairing import Pairing, Paths, is_clip, paired, takes_of
 from facetalk.pipelines.evaluation.regions import read_layout
 from facetalk.pipelines.evaluation.results import Curves, Figures, SystemFigures
 
@@ -73,6 +75,8 @@ def evaluate(
     fps: float | None = None,
     sync_critic: str | Path = SYNC_CRITIC,
     seed: int = 0,
+    jobs: int | None = None,
+    engine: str = LOCAL,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Compare one clip with another, or all clips of a folder with those of the same name in another.
@@ -95,6 +99,8 @@ def evaluate(
         fps: frame rate of vertices that do not state one.
         sync_critic: bundled weights, or a folder that `facetalk train sync-critic` wrote.
         seed: of the bootstrap.
+        jobs: number of comparisons at the same time, each in a process; one if None, with Ray one for each processor.
+        engine: `local`, or a Ray cluster, see `facetalk.core.engines`.
         progress: called with the number of compared clips.
 
     Returns:
@@ -114,6 +120,7 @@ def evaluate(
             )
     named = metrics.split(",") if isinstance(metrics, str) else list(metrics)
     chosen = chosen_metrics(named)
+    jobs = jobs_of(jobs, engine)
     for name in baselines:
         if name not in BASELINES:
             raise UsageError(f"unknown baseline {name!r}; there are: {', '.join(BASELINES)}")
@@ -125,54 +132,102 @@ def evaluate(
     if SHUFFLED in baselines and len(own) < 2:
         raise UsageError("the baseline shuffled needs folders with at least two clips in common")
     strict = frozenset(named) - {ALL} if ALL not in named else frozenset()
-    run = _Run(load_head(head), options, chosen, strict, None if audio is None else Path(audio))
-    jobs = [(system, pairing.pairs, "") for system, pairing in pairings.items()]
-    jobs += [(baseline, own, baseline) for baseline in dict.fromkeys(baselines)]
-    total, done = sum(len(pairs) for _, pairs, _ in jobs), 0
-    failed = {name: why for system, pairing in pairings.items() for name, why in pairing.unpaired.items()}
-    systems = {}
-    for system, pairs, baseline in jobs:
-        figures, curves = {}, {}
-        for name in pairs:
-            try:
-                figures[name], curves[name] = run.measured(name, pairs, baseline)
-            except USER_ERRORS as error:
-                if is_clip(paths[0]):
-                    raise
-                failed[name if system == next(iter(pairings)) else f"{system}: {name}"] = str(user_error(error))
-            done += 1
-            progress(INPUTS, done, total)
-        systems[system] = SystemFigures(figures, curves, seed)
-    return Evaluation(systems, failed, run.left_out)
+    systems = {system: pairing.pairs for system, pairing in pairings.items()}
+    work = _Measuring(load_head(head), head, options, chosen, strict, None if audio is None else Path(audio), systems)
+    items = [_Item(system, name, "") for system, pairs in systems.items() for name in pairs]
+    items += [_Item(baseline, name, baseline) for baseline in dict.fromkeys(baselines) for name in own]
+    results: dict[_Item, _Measured | FacetalkError] = {}
+    with closing(each_with(engine)(work, items, jobs)) as measured:
+        for item, result in measured:
+            if isinstance(result, FacetalkError) and is_clip(paths[0]):
+                raise result
+            results[item] = result
+            progress(INPUTS, len(results), len(items))
+    return _gathered(items, results, pairings, seed)
 
 
-class _Run:
-    """Metrics of pairs, one after the other."""
+class _Item(NamedTuple):
+    """One comparison."""
+
+    system: str
+    name: str
+    """Of the pair."""
+    baseline: str
+    """What takes the place of the prediction; empty for nothing."""
+
+
+class _Measured(NamedTuple):
+    """Figures and curves of a pair, and which metrics it does not allow and why."""
+
+    figures: Figures
+    curves: Curves
+    left_out: Mapping[str, str]
+
+
+def _gathered(
+    items: Sequence[_Item],
+    results: Mapping[_Item, _Measured | FacetalkError],
+    pairings: Mapping[str, Pairing],
+    seed: int,
+) -> Evaluation:
+    """The evaluation, in the order of the items whichever was finished first."""
+    failed = {name: why for pairing in pairings.values() for name, why in pairing.unpaired.items()}
+    figures: dict[str, dict[str, Figures]] = {item.system: {} for item in items}
+    curves: dict[str, dict[str, Curves]] = {item.system: {} for item in items}
+    left_out: dict[str, str] = {}
+    for item in items:
+        result = results[item]
+        if isinstance(result, FacetalkError):
+            name = item.name if item.system == next(iter(pairings)) else f"{item.system}: {item.name}"
+            failed[name] = str(result)
+            continue
+        figures[item.system][item.name], curves[item.system][item.name] = result.figures, result.curves
+        left_out = {**result.left_out, **left_out}
+    systems = {system: SystemFigures(figures[system], curves[system], seed) for system in figures}
+    return Evaluation(systems, failed, left_out)
+
+
+class _Measuring:
+    """Metrics of pairs, one after the other; a copy in another process loads the head there."""
 
     def __init__(
-        self, head: HeadModel, options: Options, metrics: Sequence[str], strict: frozenset[str], audio: Path | None
+        self,
+        head: HeadModel,
+        head_name: str,
+        options: Options,
+        metrics: Sequence[str],
+        strict: frozenset[str],
+        audio: Path | None,
+        systems: Mapping[str, Mapping[str, Paths]],
     ) -> None:
         """Remember what is wanted.
 
         Args:
             head: on which motions are posed.
+            head_name: its name.
             options: what files do not say.
             metrics: those to compute.
             strict: those that a pair must allow.
             audio: the speech, or a folder of recordings.
+            systems: pairs of each system; baselines belong to the first.
         """
-        self.head, self.options, self.metrics, self.strict, self.audio = head, options, metrics, strict, audio
-        self.left_out: dict[str, str] = {}
-        """Metrics that a pair did not allow, with the reason of the first one."""
+        self._head: HeadModel | None = head
+        self.head_name, self.options, self.metrics, self.strict = head_name, options, metrics, strict
+        self.audio, self.systems = audio, systems
 
-    def measured(self, name: str, pairs: Mapping[str, Paths], baseline: str) -> tuple[Figures, Curves]:
-        """Figures of a pair.
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "_head": None}
 
-        Args:
-            name: of the pair.
-            pairs: those of its system.
-            baseline: what takes the place of the prediction; empty for nothing.
-        """
+    @property
+    def head(self) -> HeadModel:
+        """The head on which motions are posed."""
+        self._head = self._head or load_head(self.head_name)
+        return self._head
+
+    def __call__(self, item: _Item) -> _Measured:
+        """Figures of a pair."""
+        name, baseline = item.name, item.baseline
+        pairs = next(iter(self.systems.values())) if baseline else self.systems[item.system]
         figures: dict[str, float] = {}
         curves: dict[str, Tensor] = {}
         reasons: dict[str, str] = {}
@@ -190,9 +245,7 @@ class _Run:
         if not figures:
             metric, reason = next(iter(reasons.items()))
             raise FacetalkError(f"nothing can be computed for these clips: {metric} {reason}")
-        if not baseline:
-            self.left_out = reasons | self.left_out
-        return figures, Curves(evidence.fps, curves)
+        return _Measured(figures, Curves(evidence.fps, curves), {} if baseline else reasons)
 
     def _evidence(self, name: str, pairs: Mapping[str, Paths], baseline: str) -> PairEvidence:
         reference = self._clip(pairs[name].reference)

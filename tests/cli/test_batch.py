@@ -210,7 +210,10 @@ def test_export_and_render_report_alike(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_names_of_files_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    result = animate("\x1b[31mred\n.wav", "[bold]b.wav", "--format", "npz")
+    names = "\x1b[31mred\n.wav", "[bold]b.wav"
+    for name in names:
+        Path(name).write_text("no audio")
+    result = animate(*names, "--format", "npz")
     assert "\x1b" not in result.stderr and r"\x1b[31mred\n.wav" in result.stderr
     assert "[bold]b.wav" in result.stderr
 

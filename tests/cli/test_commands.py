@@ -78,7 +78,7 @@ def test_many_videos_become_a_dataset(short_video: Path, tmp_path: Path) -> None
 
 
 def test_several_videos_do_not_fit_into_one_file(short_video: Path) -> None:
-    result = CliRunner().invoke(app, ["fit", str(short_video), str(short_video), "-o", "one.npz"])
+    result = CliRunner().invoke(app, ["fit", str(short_video), f"{short_video}.other", "-o", "one.npz"])
     assert result.exit_code == 2
     assert "give a folder" in result.stderr
 

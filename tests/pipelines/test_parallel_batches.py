@@ -61,7 +61,7 @@ def test_animations_do_not_depend_on_where_they_are_made(
 
 
 @pytest.mark.slow
-def test_videos_do_not_either_and_a_new_folder_that_stays_empty_is_removed(
+def test_videos_and_figures_do_not_either_and_a_new_folder_that_stays_empty_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -72,6 +72,12 @@ def test_videos_do_not_either_and_a_new_folder_that_stays_empty_is_removed(
     several = run("render", "in", "--size", "32", "-o", "several", "--jobs", "2")
     assert json.dumps(one).replace("one/", "") == json.dumps(several).replace("several/", "")
     assert [Path(f"one/{n}.mp4").read_bytes() == Path(f"several/{n}.mp4").read_bytes() for n in "ab"] == [True, True]
+    compared = ("evaluate", "in", "in", "--baseline", "still,shuffled", "--metric", "all")
+    alone, together = (
+        CliRunner().invoke(app, [*compared, "--json"]),
+        CliRunner().invoke(app, [*compared, "--json", "--jobs", "2"]),
+    )
+    assert alone.exit_code == together.exit_code == 0 and json.loads(alone.stdout) == json.loads(together.stdout)
     for name in "ab":
         Path(f"in/{name}.npz").write_text("no motion")
     assert len(run("render", "in", "-o", "empty", "--jobs", "2")["failed"]) == 2 and not Path("empty").exists()
