@@ -18,6 +18,8 @@ LONGEST_SIDE = 2048
 """Pixels to which larger photos are reduced."""
 SMALLEST_SIDE = 32
 """Photos with a shorter side are refused."""
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+"""Names that Pillow gives to what is read. Others, such as EPS, start programs."""
 BEHIND = (255, 255, 255)
 """Color behind transparent parts: video has no transparency."""
 
@@ -29,7 +31,7 @@ def read_photo(path: Path | str) -> UInt8[np.ndarray, "height width 3"]:
     are converted; of an animation, the first frame is read.
 
     Args:
-        path: PNG, JPEG, WebP, TIFF, BMP, GIF or anything else that Pillow reads.
+        path: PNG, JPEG, WebP, TIFF, BMP or GIF.
 
     Raises:
         FacetalkError: the file is missing, is no image, is damaged, or has too many or too few pixels.
@@ -38,13 +40,13 @@ def read_photo(path: Path | str) -> UInt8[np.ndarray, "height width 3"]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large images, whose size is checked here, and of odd metadata
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 _check_size(path, image.size)
                 image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
                 upright = ImageOps.exif_transpose(image)
                 return np.asarray(_reduced(_opaque(upright)))
     except UnidentifiedImageError:
-        raise FacetalkError(f"{path} is not an image that can be read; give a PNG or JPEG file") from None
+        raise FacetalkError(f"{path} is not a PNG, JPEG, WebP, TIFF, BMP or GIF image") from None
     except Image.DecompressionBombError:
         raise FacetalkError(f"{path} has more than {LARGEST_MEGAPIXELS} megapixels; make it smaller") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:

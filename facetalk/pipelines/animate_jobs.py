@@ -105,6 +105,8 @@ class AnimateOptions:
         if self.spoken is not None and self.transcript is not None:
             raise UsageError("text that a voice says needs no transcript; give one of the two")
         formats_named(self.formats)
+        if (self.photo is not None or self.portrait is not None) and "mp4" not in self.formats:
+            raise UsageError("only the video shows a person; add mp4 to the formats, or leave out the photo")
         check_factors(self.head_motion, self.blinks)
         check_gesture(self.gestures)
         self.directed_gaze()

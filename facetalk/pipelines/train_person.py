@@ -93,7 +93,7 @@ def fit_person(videos: Sequence[str | Path], clips_dir: Path, progress: Progress
             raise outcome.error
         if (person := person_among(outcome)) is not None:
             _log.warning(
-                "%s: tuned to %s; for another one: facetalk fit --face, then facetalk train facial-person --data",
+                "%s: tuned to %s; for another one: facetalk fit --face, then facetalk train with its folder as --data",
                 outcome.source, person,
             )  # fmt: skip
 

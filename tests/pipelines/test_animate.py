@@ -173,7 +173,8 @@ def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path, s
         ({"formats": ("mp4", "fbx")}, UsageError, "unknown format 'fbx'; known formats: mp4, npz"),
         ({"formats": ()}, UsageError, "no format given"),
         ({"style": tmp_path / "none.mp4"}, FacetalkError, "no such style reference"),
-        ({"blinks": -1.0}, UsageError, "not negative"),
+        ({"blinks": -1.0}, UsageError, "between 0 and 10"),
+        ({"portrait": "face.png", "formats": ("glb",)}, UsageError, "only the video shows a person"),
         ({"style_strength": 9.0}, UsageError, "style strength is 9.0; it must be a number between 0 and 1.5"),
         ({"size": 8}, UsageError, "size is 8"),
     ]

@@ -24,6 +24,7 @@ from facetalk.motion.landmark_head import face_center
 from facetalk.motion.portrait.anchors import Anchors
 from facetalk.motion.portrait.crop import CROP_PX, WINDOW, PortraitCrop
 from facetalk.motion.portrait.flow_kernel import blend, discount_stretched, pool
+from facetalk.motion.portrait.openings import outside_openings
 from facetalk.rendering.filling import filled
 from facetalk.rendering.normals import vertex_normals
 from facetalk.rendering.surface_values import ValueRasterizer
@@ -136,12 +137,15 @@ class PortraitScene:
         local = shared.local(fit.expression, eyes, fit.betas)[0]
         placed = self.placed(local, self.pose)
         expected = shared.anchors.expected(local, fit.expression[0]) @ self.pose.rotation.T + self.pose.shift
-        self._offsets = shared.anchors.spread(
+        self._offsets, self._closing = shared.anchors.spread(
             self.crop.pixels(detected), _on_screen(crop.homogeneous(expected, self.K))
         )
-        self._homogeneous_photo = self._homogeneous(placed)
+        self._usual_gaps = shared.anchors.gaps(local)
+        self._homogeneous_photo = self._homogeneous(placed, self._offsets)
         self._source = _on_screen(self._homogeneous_photo)
-        self._seen = self._visible(placed.numpy(), self._homogeneous_photo.numpy())
+        seen = self._visible(placed.numpy(), self._homogeneous_photo.numpy())
+        skin = 1 - shared.parts.amax(1)
+        self._seen = seen * torch.lerp(torch.ones(()), outside_openings(self._source, crop.pixels(detected)), skin)
 
     def placed(self, local: Float[Tensor, "vertices 3"], pose: RigidPose) -> Float[Tensor, "vertices 3"]:
         """Vertices in the camera's frame: the head in a pose, the bust as in the photo."""
@@ -155,7 +159,8 @@ class PortraitScene:
             local: see `PortraitHead.local`.
             pose: in the frame of the photo's camera.
         """
-        homogeneous = self._homogeneous(self.placed(local, pose))
+        closure = self.shared.anchors.closure(local, self._usual_gaps)
+        homogeneous = self._homogeneous(self.placed(local, pose), self._offsets + closure * self._closing)
         way = self._source - _on_screen(homogeneous)
         values = torch.cat([way, self._seen[:, None], self.shared.parts, self.shared.colors], 1)
         image = self._raster.values(homogeneous.numpy(), values.numpy())
@@ -168,10 +173,12 @@ class PortraitScene:
         raster = self._raster.values(self._homogeneous_photo.numpy(), self.shared.face[:, None].numpy())
         return raster[..., 0] > 0.5
 
-    def _homogeneous(self, vertices: Float[Tensor, "vertices 3"]) -> Float[Tensor, "vertices 3"]:
+    def _homogeneous(
+        self, vertices: Float[Tensor, "vertices 3"], offsets: Float[Tensor, "vertices 2"]
+    ) -> Float[Tensor, "vertices 3"]:
         """Homogeneous pixels of the crop, moved to where the photo's points are."""
         found = self.crop.homogeneous(vertices, self.K)
-        return torch.cat([found[:, :2] + self._offsets * found[:, 2:], found[:, 2:]], 1)
+        return torch.cat([found[:, :2] + offsets * found[:, 2:], found[:, 2:]], 1)
 
     def _visible(self, vertices: np.ndarray, homogeneous: np.ndarray) -> Float[Tensor, " vertices"]:
         """How far the photo shows each vertex."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from facetalk.core.landmarks import MESH_LIP_GAPS
 from facetalk.core.rotations import axis_angle_to_matrix
 from facetalk.motion.portrait.crop import CROP_PX
 from facetalk.motion.portrait.scene import PARTS, RigidPose, View
@@ -87,3 +88,31 @@ def test_the_points_of_the_photo_are_where_the_detector_finds_them() -> None:
     shift = 4.0 * photo.crop.scale
     middle = [np.argwhere(view.guide[..., 2] > 0.5).mean(0)[1] for view in (moved, still)]
     assert abs(middle[0] - middle[1] - shift) < 0.5
+
+
+def test_lips_that_meet_are_displaced_more_alike() -> None:
+    head, anchors = shared().model, shared().anchors
+    numbers = head.points.mediapipe_ids.tolist()
+    detected = torch.zeros(478, 2)
+    for upper, lower in MESH_LIP_GAPS:  # the photo's lips are farther apart than those of the fit
+        detected[upper, 1], detected[lower, 1] = -4.0, 4.0
+    opened, closing = anchors.spread(detected, torch.zeros(len(numbers), 2))
+    points = head.points.mediapipe.on(head.template)
+    upper, lower = (torch.cdist(points[numbers.index(n)][None], head.template).argmin() for n in (13, 14))
+    apart, left = (float(offsets[lower, 1] - offsets[upper, 1]) for offsets in (opened, opened + closing))
+    assert apart > 4 and abs(left) < 0.4 * apart
+
+
+def test_a_mouth_and_eyes_close_one_by_one() -> None:
+    anchors, eyes, betas = shared().anchors, torch.zeros(1, 2, 3), person().betas
+    faces = [
+        shared().local(person(1, **channels).expression, eyes, betas)[0]
+        for channels in ({"jawOpen": 0.2}, {"jawOpen": 0.2, "eyeBlinkLeft": 1.0}, {"jawOpen": 0.5})
+    ]
+    usual = anchors.gaps(faces[0])
+    assert (usual > 0.003).all()
+    assert anchors.closure(faces[0], usual).abs().max() < 1e-5
+    assert anchors.closure(faces[2], usual).abs().max() < 1e-5
+    winking = anchors.closure(faces[1], usual)[:, 0]
+    left = shared().model.template[:, 0] > 0
+    assert winking[left].max() > 0.8 and winking[~left].max() < 0.2
