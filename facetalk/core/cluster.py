@@ -104,10 +104,15 @@ def _connection(ray: Any, address: str, jobs: int | None) -> Iterator[None]:
             raise FacetalkError(
                 f"there is no Ray cluster at {address!r:.100} that can be used: {reason}{_HINT}"
             ) from None
+    # Ray prints what it says about dead workers to stdout, which has the results, whatever `log_to_driver` is; what its
+    # debugger uses is the only switch.
+    printing = ray._private.worker
+    printing._worker_logs_enabled = False
     try:
         yield
     finally:
         ray.shutdown()
+        printing._worker_logs_enabled = True
 
 
 @contextmanager

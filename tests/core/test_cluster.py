@@ -36,13 +36,16 @@ def stumble(item: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_is_killed_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("ray")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cluster, "MOST_RETRIES", 1)
     before = signal.getsignal(signal.SIGTERM)
     items = ["fine", "killed once", "usage", "fine too"]
     results = dict(each_with("ray")(stumble, [*items, "always killed"], 2))
+    assert capsys.readouterr().out == "", "stdout is for results"
     assert Path("was killed").exists() and signal.getsignal(signal.SIGTERM) is before
     for item in ("fine", "killed once", "fine too"):
         assert results[item] == f"{item} in {tmp_path}"
