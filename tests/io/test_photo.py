@@ -69,9 +69,7 @@ def test_what_is_no_photo_is_refused_in_one_line(tmp_path: Path) -> None:
     whole = (tmp_path / "whole.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     Image.fromarray(pattern(60, 8)).save(tmp_path / "low.png")
-    (tmp_path / "eps.png").write_bytes(
-        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 60\n%%EndComments\nshowpage\n"
-    )
+    (tmp_path / "eps.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 60\n%%EndComments\nshowpage\n")
     (tmp_path / "empty.png").touch()
     for name, message in {
         "text.png": "not a PNG", "eps.png": "not a PNG", "cut.png": "damaged", "low.png": "at least 32",

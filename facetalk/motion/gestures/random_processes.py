@@ -35,25 +35,16 @@ class Course:
         return rows[:num_frames]
 
 
-def sample_sway(num_frames: int, spread: float, rate: float, generator: torch.Generator) -> Float[Tensor, " frames"]:
-    """Sample a smooth random process around zero; see `sway`.
-
-    Args:
-        num_frames: at 30 fps.
-        spread: standard deviation of the result.
-        rate: standard deviation of its speed over that of itself, 1/s.
-        generator: source of the noise.
-    """
-    return Course(sway(spread, rate, generator)).take(num_frames)
-
-
 def sway(spread: float, rate: float, generator: torch.Generator) -> Iterator[Float[Tensor, " frames"]]:
     """Yield a smooth random process around zero in blocks: white noise through a critically damped spring.
 
     Its spectrum is 1 / (rate^2 + omega^2)^2. The state, angle and speed in units of their standard deviations, goes
     from frame to frame by the exact solution of the spring's equation, and starts in its stationary distribution.
 
-    Arguments are those of `sample_sway`.
+    Args:
+        spread: standard deviation.
+        rate: standard deviation of its speed over that of itself, 1/s.
+        generator: source of the noise.
     """
     step = rate / FPS
     decay = math.exp(-step)
@@ -76,12 +67,12 @@ def sway(spread: float, rate: float, generator: torch.Generator) -> Iterator[Flo
 
 
 def sample_loop(num_frames: int, spread: float, rate: float, generator: torch.Generator) -> Float[Tensor, " frames"]:
-    """Sample a process with the spectrum of `sample_sway` that ends where it begins: a sum of waves of its length.
+    """Sample a process with the spectrum of `sway` that ends where it begins: a sum of waves of its length.
 
     Args:
         num_frames: at 30 fps; frame `num_frames` would be frame 0 again.
         spread: expected standard deviation.
-        rate: see `sample_sway`.
+        rate: see `sway`.
         generator: source of amplitudes and phases.
     """
     omega = 2 * math.pi * torch.fft.rfftfreq(num_frames, 1 / FPS, dtype=torch.float64)

@@ -11,7 +11,7 @@ from facetalk.core.motion import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.motion.gestures.gaze import Gaze
 from facetalk.motion.gestures.idle import Idle, IdleConfig, sample_idle
-from facetalk.motion.gestures.random_processes import BLOCK_FRAMES, sample_loop, sample_sway
+from facetalk.motion.gestures.random_processes import BLOCK_FRAMES, Course, sample_loop, sway
 
 HOUR = 30 * 3600
 
@@ -72,7 +72,7 @@ def test_blinks_are_events_while_the_lids_are_away_from_rest() -> None:
 @pytest.mark.parametrize("axis", range(3))
 def test_the_sway_has_the_spread_and_the_speed_that_were_measured(axis: int) -> None:
     spread, rate = IdleConfig().head_spread[axis], IdleConfig().head_rate[axis]
-    rows = torch.stack([sample_sway(300, spread, rate, seeded(seed)) for seed in range(800)])
+    rows = torch.stack([Course(sway(spread, rate, seeded(seed))).take(300) for seed in range(800)])
     assert rows.std().item() == pytest.approx(spread, rel=0.04)
     # Differences between frames are a little slower than the process itself.
     assert (rows.diff() * 30).std().item() == pytest.approx(rate * spread, rel=0.08)
@@ -81,7 +81,7 @@ def test_the_sway_has_the_spread_and_the_speed_that_were_measured(axis: int) -> 
 
 def test_the_sway_has_the_autocorrelation_of_the_spring_from_the_first_frame_on() -> None:
     rate = 4.0
-    rows = torch.stack([sample_sway(60, 1.0, rate, seeded(seed)) for seed in range(2000)])
+    rows = torch.stack([Course(sway(1.0, rate, seeded(seed))).take(60) for seed in range(2000)])
     for lag in (1, 5, 15, 30):
         step = rate * lag / 30
         # Of white noise through 1 / (rate^2 + omega^2)^2.
@@ -110,8 +110,8 @@ def test_the_last_frame_of_a_loop_is_followed_by_the_first(num_frames: int) -> N
 
 
 def test_nothing_repeats_from_block_to_block() -> None:
-    sway = sample_sway(4 * BLOCK_FRAMES, 1.0, 4.0, seeded()).reshape(4, BLOCK_FRAMES)
-    assert torch.corrcoef(sway).fill_diagonal_(0).abs().max() < 0.6
+    rows = Course(sway(1.0, 4.0, seeded())).take(4 * BLOCK_FRAMES).reshape(4, BLOCK_FRAMES)
+    assert torch.corrcoef(rows).fill_diagonal_(0).abs().max() < 0.6
 
 
 def test_idle_motion_can_be_switched_off() -> None:
