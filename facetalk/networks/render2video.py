@@ -105,7 +105,15 @@ class PersonGenerator(nn.Module):
 
     def forward(self, layers: PersonLayers) -> Float[Tensor, "batch 3 size size"]:
         """Colors in [-1, 1]."""
-        drawn, shares = self.parts(layers)
+        return self.mixed(layers, *self.parts(layers))
+
+    @staticmethod
+    def mixed(
+        layers: PersonLayers,
+        drawn: Float[Tensor, "batch 3 size size"],
+        shares: Float[Tensor, "batch sources size size"],
+    ) -> Float[Tensor, "batch 3 size size"]:
+        """The frame of what `parts` returns."""
         sources = torch.cat([layers.photos, drawn[:, None]], 1)
         return (sources * shares[:, :, None]).sum(1)
 

@@ -82,7 +82,7 @@ def test_each_loss_reaches_the_generator_and_only_its_own_network() -> None:
     torch.manual_seed(0)
     task = Render2VideoTask(config, make_frames([footage(24)], head(), config.network, config.data))
     terms = task.loss_terms(0, task.sample(torch.Generator().manual_seed(0)))
-    assert list(terms) == ["reconstruction", "perceptual", "matching", "adversarial"]
+    assert list(terms) == ["drawing", "reconstruction", "perceptual", "matching", "adversarial"]
     for term in terms.values():
         task.model.zero_grad()
         term.backward(retain_graph=True)
