@@ -12,6 +12,7 @@ import torch
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.motion import write_motion
 from facetalk.io.weights import read_config
+from facetalk.losses.images import weighted_error
 from facetalk.metrics.image_similarity import psnr_db, ssim
 from facetalk.neural_rendering.registry import load_neural_renderer
 from facetalk.pipelines import train_person
@@ -90,6 +91,19 @@ def test_each_loss_reaches_the_generator_and_only_its_own_network() -> None:
     task.model.zero_grad(set_to_none=True)
     task.critic_loss().backward()
     assert all(p.grad is None for p in task.model.parameters())
+
+
+def test_what_is_drawn_is_compared_before_photos_are_mixed_in() -> None:
+    others = {"adversarial": 0.0, "matching": 0.0, "perceptual": 0.0, "reconstruction": 0.0}
+    config = RECIPE.read_config({**SMALL, "loss_weights": others})
+    task = Render2VideoTask(config, make_frames([footage(24)], head(), config.network, config.data))
+    batch = task.sample(torch.Generator().manual_seed(0))
+    terms = task.loss_terms(0, batch)
+    drawn, _ = task.model.parts(batch.layers)
+    assert list(terms) == ["drawing"]
+    torch.testing.assert_close(terms["drawing"], weighted_error(drawn, batch.target, batch.importance))
+    terms["drawing"].backward()
+    assert task.model.draw.weight.grad is not None and task.model.choose.weight.grad is None
 
 
 def test_a_dataset_that_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
