@@ -35,7 +35,7 @@ class Render2VideoConfig:
     """Channels at full size, at half of it and so on. The paper has (32, 64, 128, 256, 512)."""
     num_blocks: int = 4
     """Residual blocks at the smallest size."""
-    num_keyframes: int = 4
+    num_keyframes: int = 8
     """Photos that are warped; 0 to draw everything, as in the paper."""
     follow: bool = True
     """Whether the first keyframe is also given as it would be if all of it followed the head, as shoulders may do."""
