@@ -27,12 +27,6 @@ CHECKPOINT_FILE = "checkpoint.pt"
 FETCH, TRAIN = "fetch it again", "train it again"
 """What to do about a damaged file: of somebody else, and of one's own."""
 
-CHECKPOINT_FILE = "checkpoint.pt"
-"""What the folder of a run holds from its first checkpoint on."""
-
-FETCH, TRAIN = "fetch it again", "train it again"
-"""What to do about a damaged file: of somebody else, and of one's own."""
-
 LARGEST = 1e6
 """Of the values of a network; those of trained ones stay far below."""
 
@@ -59,6 +53,12 @@ def bundled(name: str) -> Path:
             f"no weights named {name!r} in {weights_dir()}; there are: {', '.join(known) or 'none'}"
         )
     return folder
+
+
+def completing(run_dir: Path) -> str:
+    """What to do about a run that lacks what its training writes at the end."""
+    unfinished = (run_dir / CHECKPOINT_FILE).is_file()
+    return "its training has not ended: continue it with facetalk train --resume" if unfinished else TRAIN
 
 
 def read_tensors(path: Path, remedy: str = FETCH) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -14,7 +14,7 @@ from facetalk.audio.delivery import DELIVERY
 from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.behavior import NUM_STATES
-from facetalk.io.weights import CHECKPOINT_FILE, CONFIG_FILE, MODEL_FILE, bundled, is_bundled, read_config, read_state
+from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, bundled, completing, is_bundled, read_config, read_state
 from facetalk.networks.experts import frozen
 from facetalk.networks.growth import at_most
 
@@ -312,7 +312,5 @@ def weights_folder(name: str | Path) -> Path:
     if str(name) and (folder / MODEL_FILE).is_file():
         return folder
     if str(name) and folder.is_dir() and not is_bundled(str(name)):
-        unfinished = (folder / CHECKPOINT_FILE).is_file()
-        remedy = "its training has not ended: continue it with --resume" if unfinished else "train it again"
-        raise FacetalkError(f"{folder} holds no trained network: it has no {MODEL_FILE}; {remedy}")
+        raise FacetalkError(f"{folder} holds no trained network: it has no {MODEL_FILE}; {completing(folder)}")
     return bundled(str(name))

@@ -13,7 +13,7 @@ from torch import Tensor
 from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError
 from facetalk.io.video import Region
-from facetalk.io.weights import TRAIN, read_tensors, write_tensors
+from facetalk.io.weights import TRAIN, completing, read_tensors, write_tensors
 from facetalk.neural_rendering.appearance import PersonAppearance
 from facetalk.neural_rendering.footage import Scene
 from facetalk.neural_rendering.placement import Habits
@@ -66,7 +66,10 @@ def read_person_file(folder: Path) -> PersonAppearance:
     """
     path = folder / PERSON_FILE
     if not path.is_file():
-        raise FacetalkError(f"{folder} holds nobody: it has no {PERSON_FILE}; make it with facetalk train render2video")
+        remedy = (
+            completing(folder) if (folder / "training.yaml").is_file() else "make it with facetalk train render2video"
+        )
+        raise FacetalkError(f"{folder} holds nobody: it has no {PERSON_FILE}; {remedy}")
     tensors, metadata = read_tensors(path, TRAIN)
     try:
         described = json.loads(metadata["person"])

@@ -136,7 +136,7 @@ def _check_same_options(folder: Path, chosen: Mapping[str, Any]) -> None:
     kept = read_config(path)
     if not isinstance(kept.get("loop"), dict) or kept.get("method") != chosen["method"]:
         return  # the checkpoint is refused
-    before, now = (dict(_flat(_deciding(json.loads(json.dumps(options))))) for options in (kept, chosen))
+    before, now = (dict(_flat(_deciding(json.loads(json.dumps(options, default=str))))) for options in (kept, chosen))
     differing = [name for name in before if name in now and before[name] != now[name]]
     if differing:
         shown = " ".join(f"--set {shlex.quote(f'{name}={json.dumps(before[name])}')}" for name in differing[:5])

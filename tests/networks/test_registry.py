@@ -91,7 +91,7 @@ def test_a_run_that_wrote_no_weights_is_no_missing_asset(tmp_path: Path) -> None
         load("laughter-detector", tmp_path / "run")
     assert caught.value.exit_code == 1
     (tmp_path / "run" / CHECKPOINT_FILE).write_bytes(b"")
-    with pytest.raises(FacetalkError, match="its training has not ended: continue it with --resume"):
+    with pytest.raises(FacetalkError, match="its training has not ended: continue it with facetalk train --resume"):
         load("laughter-detector", tmp_path / "run")
 
 

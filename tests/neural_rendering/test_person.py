@@ -164,6 +164,18 @@ def test_a_file_that_is_cut_off_asks_for_another_training(name: str, run: Path, 
         read_person(tmp_path)
 
 
+def test_a_run_that_has_not_ended_is_to_be_continued(tmp_path: Path) -> None:
+    with pytest.raises(FacetalkError, match=r"has no person\.safetensors; make it with facetalk train render2video"):
+        read_person(tmp_path)
+    (tmp_path / "training.yaml").write_text("")
+    with pytest.raises(FacetalkError, match=r"has no person\.safetensors; train it again"):
+        read_person(tmp_path)
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    with pytest.raises(FacetalkError, match=r"has not ended: continue it with facetalk train --resume") as caught:
+        read_person(tmp_path)
+    assert caught.value.exit_code == 1
+
+
 def test_an_unknown_head_and_weights_of_something_else_are_refused(run: Path, tmp_path: Path) -> None:
     tensors, metadata = read_tensors(run / PERSON_FILE)
     described = json.loads(metadata["person"])
