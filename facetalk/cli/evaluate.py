@@ -35,9 +35,9 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--metric",
-            help="lve, lve-sq, mve, fve, eve, fdd, fdd-abs, mod, m-lmd, f-lmd (the default); ssim, psnr, cpbd, sync, "
-            "lip-closure, beat, blink, pose, jitter, emotion-distance, lip-reading, diversity; all for what the "
-            "clips allow. May be repeated.",
+            help="lve, lve-sq, mve, fve, eve, fdd, fdd-abs, mod, m-lmd, f-lmd (the default); ssim, psnr, cpbd, "
+            "flicker, sync, lip-closure, beat, blink, pose, jitter, emotion-distance, lip-reading, diversity; all for "
+            "what the clips allow. May be repeated.",
         ),
     ] = None,
     against: Annotated[

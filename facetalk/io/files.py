@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facetalk.core.errors import FacetalkError
@@ -21,6 +21,23 @@ def make_folder(path: Path) -> None:
         raise FacetalkError(f"{path} is a file; give a folder") from None
     except OSError as error:
         raise FacetalkError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
+@contextmanager
+def folder_of_results(path: Path) -> Iterator[None]:
+    """A folder that is made with its parents before the block, so that a wrong one is noticed before long work.
+
+    After an error in the block those that are new and empty are removed.
+    """
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    make_folder(path)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # it holds something, or is gone
+            for folder in new:
+                folder.rmdir()
+        raise
 
 
 def make_data_folder(path: Path) -> None:

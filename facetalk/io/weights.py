@@ -21,6 +21,12 @@ from facetalk.io.files import replacing, what_is
 MODEL_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
 """What a folder of weights holds: tensors, and a description of the network that they belong to."""
 
+CHECKPOINT_FILE = "checkpoint.pt"
+"""What the folder of a run holds from its first checkpoint on."""
+
+FETCH, TRAIN = "fetch it again", "train it again"
+"""What to do about a damaged file: of somebody else, and of one's own."""
+
 LARGEST = 1e6
 """Of the values of a network; those of trained ones stay far below."""
 
@@ -49,18 +55,29 @@ def bundled(name: str) -> Path:
     return folder
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and text metadata of a safetensors file."""
-    metadata = read_metadata(path)
+def completing(run_dir: Path) -> str:
+    """What to do about a run that lacks what its training writes at the end."""
+    unfinished = (run_dir / CHECKPOINT_FILE).is_file()
+    return "its training has not ended: continue it with facetalk train --resume" if unfinished else TRAIN
+
+
+def read_tensors(path: Path, remedy: str = FETCH) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and text metadata of a safetensors file.
+
+    Args:
+        path: the file.
+        remedy: what the error says is to be done about a damaged one.
+    """
+    metadata = read_metadata(path, remedy)
     try:
         with _named_in_unicode(path) as opened:
             return load_file(opened), metadata
     except (safetensors.SafetensorError, OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
-        raise _unreadable(path, error) from None
+        raise _unreadable(path, error, remedy) from None
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """Text metadata of a safetensors file."""
+def read_metadata(path: Path, remedy: str = FETCH) -> dict[str, str]:
+    """Text metadata of a safetensors file; arguments as for `read_tensors`."""
     if path.exists() and not path.is_file():
         raise FacetalkError(f"{path} is {what_is(path)}, not a safetensors file")
     try:
@@ -69,7 +86,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         raise MissingAssetError(f"no weights at {path}") from None
     except (safetensors.SafetensorError, OSError, ValueError, OverflowError, MemoryError) as error:
-        raise _unreadable(path, error) from None
+        raise _unreadable(path, error, remedy) from None
 
 
 @contextmanager
@@ -84,9 +101,9 @@ def _named_in_unicode(path: Path) -> Iterator[Path]:
         yield link
 
 
-def _unreadable(path: Path, error: BaseException) -> FacetalkError:
+def _unreadable(path: Path, error: BaseException, remedy: str) -> FacetalkError:
     reason = " ".join(str(error).split())[:150]
-    return FacetalkError(f"{path} is not a readable safetensors file ({reason}); fetch it again")
+    return FacetalkError(f"{path} is not a readable safetensors file ({reason}); {remedy}")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
@@ -103,12 +120,13 @@ def read_state(folder: Path) -> dict[str, Tensor]:
     Raises:
         FacetalkError: the file cannot be read, or holds values that no training leaves behind.
     """
-    tensors, _ = read_tensors(folder / MODEL_FILE)
+    remedy = FETCH if folder.absolute().is_relative_to(weights_dir()) else TRAIN
+    tensors, _ = read_tensors(folder / MODEL_FILE, remedy)
     for name, value in tensors.items():
         if value.is_floating_point() and value.numel() and not float(value.abs().max()) <= LARGEST:  # NaN as well
             raise FacetalkError(
                 f"{folder / MODEL_FILE}: {name[:80]!r} holds values that are not finite or beyond {LARGEST:g}; "
-                "the weights are damaged"
+                f"the weights are damaged: {remedy}"
             )
     return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 

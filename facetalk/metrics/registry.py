@@ -41,6 +41,7 @@ METRICS = {
     "ssim": Entry("ssim", "structural similarity of video frames", higher=("ssim",)),
     "psnr": Entry("psnr", "signal-to-noise ratio of video frames, dB", higher=("psnr_db",)),
     "cpbd": Entry("cpbd", "sharpness of video frames", higher=("cpbd",)),
+    "flicker": Entry("flicker", "flicker of the still parts of video frames, gray levels"),
     "sync": Entry("sync", "confidence and offset of mouth and speech", higher=("sync_confidence",)),
     "lip-closure": Entry(
         "lip_closure", "closures on P, B and M: recall, precision", higher=("closure_recall", "closure_precision")

@@ -14,7 +14,7 @@ from facetalk.audio.delivery import DELIVERY
 from facetalk.core.config import build
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.behavior import NUM_STATES
-from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, bundled, read_config, read_state
+from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, bundled, completing, is_bundled, read_config, read_state
 from facetalk.networks.experts import frozen
 from facetalk.networks.growth import at_most
 
@@ -302,5 +302,15 @@ def load_face_encoder(name: str | Path = "") -> FaceEncoder:
 
 
 def weights_folder(name: str | Path) -> Path:
-    """Find a folder of trained weights, or the bundled one of that name."""
-    return Path(name) if str(name) and (Path(name) / MODEL_FILE).is_file() else bundled(str(name))
+    """Find a folder of trained weights, or the bundled one of that name.
+
+    Raises:
+        MissingAssetError: there are none of that name.
+        FacetalkError: the folder is that of a run that has written no weights.
+    """
+    folder = Path(name)
+    if str(name) and (folder / MODEL_FILE).is_file():
+        return folder
+    if str(name) and folder.is_dir() and not is_bundled(str(name)):
+        raise FacetalkError(f"{folder} holds no trained network: it has no {MODEL_FILE}; {completing(folder)}")
+    return bundled(str(name))

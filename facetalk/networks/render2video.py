@@ -35,7 +35,7 @@ class Render2VideoConfig:
     """Channels at full size, at half of it and so on. The paper has (32, 64, 128, 256, 512)."""
     num_blocks: int = 4
     """Residual blocks at the smallest size."""
-    num_keyframes: int = 4
+    num_keyframes: int = 8
     """Photos that are warped; 0 to draw everything, as in the paper."""
     follow: bool = True
     """Whether the first keyframe is also given as it would be if all of it followed the head, as shoulders may do."""
@@ -105,7 +105,15 @@ class PersonGenerator(nn.Module):
 
     def forward(self, layers: PersonLayers) -> Float[Tensor, "batch 3 size size"]:
         """Colors in [-1, 1]."""
-        drawn, shares = self.parts(layers)
+        return self.mixed(layers, *self.parts(layers))
+
+    @staticmethod
+    def mixed(
+        layers: PersonLayers,
+        drawn: Float[Tensor, "batch 3 size size"],
+        shares: Float[Tensor, "batch sources size size"],
+    ) -> Float[Tensor, "batch 3 size size"]:
+        """The frame of what `parts` returns."""
         sources = torch.cat([layers.photos, drawn[:, None]], 1)
         return (sources * shares[:, :, None]).sum(1)
 

@@ -13,15 +13,30 @@ from torch import Tensor
 from facetalk.core.camera import Camera
 from facetalk.core.errors import FacetalkError
 from facetalk.io.video import Region
-from facetalk.io.weights import read_tensors, write_tensors
+from facetalk.io.weights import TRAIN, completing, read_tensors, write_tensors
 from facetalk.neural_rendering.appearance import PersonAppearance
 from facetalk.neural_rendering.footage import Scene
 from facetalk.neural_rendering.placement import Habits
 
 PERSON_FILE = "person.safetensors"
 MOST_SCENES = 1000
-LARGEST = 1e5
-"""Of any number in the file."""
+PLAUSIBLE = {
+    "betas": (-100, 100),
+    "colors": (-1e-3, 1.001),
+    "key_points": (-1e5, 1e5),
+    "intrinsics": (-1e5, 1e5),
+    "boxes": (0, 1e5),
+    "video_sizes": (1, 1e5),
+    "habits.rotation": (-7, 7),
+    "habits.transl": (-100, 100),
+    "habits.sway": (-100, 100),
+    "habits.turns": (-3.2, 3.2),
+    "habits.expression": (-100, 100),
+    "habits.gaze": (-3.2, 3.2),
+}
+"""Range of the numbers of each tensor; meters, radians and pixels."""
+MOST_PIXELS = 1e3
+"""From a keyframe's corner to a point of the head in it, and of a focal length, in units of the frames' side."""
 _FPS = (1.0, 1000.0)
 
 
@@ -51,13 +66,16 @@ def read_person_file(folder: Path) -> PersonAppearance:
     """
     path = folder / PERSON_FILE
     if not path.is_file():
-        raise FacetalkError(f"{folder} holds nobody: it has no {PERSON_FILE}; make it with facetalk train render2video")
-    tensors, metadata = read_tensors(path)
+        remedy = (
+            completing(folder) if (folder / "training.yaml").is_file() else "make it with facetalk train render2video"
+        )
+        raise FacetalkError(f"{folder} holds nobody: it has no {PERSON_FILE}; {remedy}")
+    tensors, metadata = read_tensors(path, TRAIN)
     try:
         described = json.loads(metadata["person"])
         return _person(tensors, str(described["head"]), float(described["fps"]), [str(v) for v in described["videos"]])
     except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
-        raise FacetalkError(f"{path} does not describe a person ({error!s:.120}); train it again") from None
+        raise FacetalkError(f"{path} does not describe a person ({error!s:.120}); {TRAIN}") from None
 
 
 def _person(tensors: Mapping[str, Tensor], head: str, fps: float, videos: list[str]) -> PersonAppearance:
@@ -92,15 +110,33 @@ def _person(tensors: Mapping[str, Tensor], head: str, fps: float, videos: list[s
             tensors["intrinsics"], boxes, sizes, videos, tensors["plates"], strict=True
         )
     )
-    if any(scene.box.width < 1 or scene.box.height != scene.box.width for scene in scenes):
-        raise ValueError("a view that is not square")
-    if bool((tensors["key_points"][..., 2] <= 0).any()) or bool((tensors["intrinsics"][:, [0, 1], [0, 1]] <= 0).any()):
+    for scene in scenes:
+        _check_view(scene)
+    points = tensors["key_points"]
+    if bool((points[..., 2] <= 0).any()) or float(tensors["habits.transl"][2]) >= 0:
         raise ValueError("a head behind its camera")
+    if bool((points[..., :2].abs() > MOST_PIXELS * size * points[..., 2:]).any()):
+        raise ValueError("keyframes without a head in them")
     habits = Habits(**{field.name: tensors[f"habits.{field.name}"] for field in fields(Habits)})
     if any(bool((limits[0] > limits[1]).any()) for limits in (habits.turns, habits.expression, habits.gaze)):
         raise ValueError("limits that exclude everything")
     named = (tensors[name] for name in ("betas", "colors", "keyframes", "key_points"))
     return PersonAppearance(head, *named, scenes=scenes, habits=habits, fps=fps)
+
+
+def _check_view(scene: Scene) -> None:
+    """Refuse a part of a video that is not in it, and a camera that sees nothing."""
+    box, (width, height) = scene.box, scene.video_size
+    if box.width < 1 or box.height != box.width:
+        raise ValueError("a view that is not square")
+    if box.left + box.width > width or box.top + box.height > height:
+        raise ValueError("a view that is not in its video")
+    K, size = scene.camera.K, scene.camera.image_size[0]
+    if K[2].tolist() != [0, 0, 1] or float(K[0, 1]) != 0 or float(K[1, 0]) != 0:
+        raise ValueError("intrinsics of no camera")
+    focal = K.diagonal()[:2]
+    if not size / MOST_PIXELS <= float(focal.min()) <= float(focal.max()) <= MOST_PIXELS * size:
+        raise ValueError("a focal length that no camera has")
 
 
 _BYTES = ("keyframes", "plates")
@@ -111,5 +147,8 @@ def _check(name: str, value: Tensor, shape: tuple[int, ...]) -> None:
     kind = torch.uint8 if name in _BYTES else torch.int64 if name in _WHOLE else torch.float32
     if value.shape != shape or value.dtype != kind:
         raise ValueError(f"{name} is {value.dtype} of shape {tuple(value.shape)}")
-    if value.numel() and kind != torch.uint8 and not float(value.abs().max()) <= LARGEST:  # NaN as well
-        raise ValueError(f"{name} holds values that are not finite or beyond {LARGEST:g}")
+    if value.numel() and kind != torch.uint8:
+        low, high = PLAUSIBLE[name]
+        least, most = (float(bound) for bound in value.aminmax())
+        if not low <= least <= most <= high:  # NaN as well
+            raise ValueError(f"{name} goes from {least:g} to {most:g}, not within {low:g} to {high:g}")

@@ -33,7 +33,7 @@ from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.importers.registry import import_motion
 from facetalk.io.audio_clip import AudioClip
-from facetalk.io.files import free_path, make_folder
+from facetalk.io.files import folder_of_results, free_path
 from facetalk.io.path_list import listed
 from facetalk.motion.frames import matching_head
 from facetalk.motion.heads import load_head
@@ -133,8 +133,8 @@ def export(
         _refuse_input(path, source)
     if over is not None:
         _warn_of_other_video(motion, Path(over))
-    make_folder(path.parent)
-    export_formats(motion, {name: path}, head=head_of(motion, head, look), options=options, progress=progress)
+    with folder_of_results(path.parent):
+        export_formats(motion, {name: path}, head=head_of(motion, head, look), options=options, progress=progress)
     return path
 
 

@@ -19,7 +19,7 @@ from facetalk.data.sources import clip_names, find_videos
 from facetalk.fitters.registry import check_method, load_fitter
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import write_wav
-from facetalk.io.files import free_path, keeping, make_folder
+from facetalk.io.files import folder_of_results, free_path, keeping, make_folder
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.video import read_video_info
@@ -118,8 +118,7 @@ def fit_to_file(
     free_path(out_path, overwrite)
     model = load_head(options.head)
     has_audio = read_video_info(video).has_audio
-    make_folder(out_path.parent)
-    with keeping(out_path.parent):
+    with folder_of_results(out_path.parent), keeping(out_path.parent):
         motion = fit(
             video, method=options.method, head=model, refine=options.refine, face=options.face, progress=progress
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.progress import Progress, TrainingProgress, no_progress, no_training_progress
 from facetalk.data.sources import output_name
 from facetalk.io.files import replacing
+from facetalk.io.weights import CHECKPOINT_FILE, read_config
 from facetalk.pipelines.batch import check_output_folder
 from facetalk.pipelines.reports.training_report import watched
 from facetalk.pipelines.train_person import (
@@ -91,6 +93,9 @@ def train(
         task_config = recipe.read_config(options)
     except UsageError as error:
         raise UsageError(f"{config}: {error}") from None
+    chosen = {"method": method} | plain(task_config)
+    if resume:
+        _check_same_options(folder, chosen)
     if person:
         check_person(person, needs_audio=method not in OF_PERSONS)
         data_dir = fit_person(person, folder / CLIPS, fitting)
@@ -98,7 +103,6 @@ def train(
         torch.set_num_threads(task_config.loop.num_threads)
     torch.manual_seed(task_config.loop.seed)
     task = recipe.make_task(task_config, None if data_dir is None else Path(data_dir))
-    chosen = {"method": method} | plain(task_config)
     folder.mkdir(parents=True, exist_ok=True)
     if not resume:  # a resumed run has the file, and one that may not be resumed keeps its own
         with replacing(folder / "training.yaml") as temporary:
@@ -111,7 +115,41 @@ def train(
 
 
 def _identity(chosen: Mapping[str, Any]) -> str:
-    """A fingerprint of the options that decide what a run computes; intervals of writing and the device do not."""
+    """A fingerprint of the options that decide what a run computes."""
+    return hashlib.sha256(json.dumps(_deciding(chosen), sort_keys=True).encode()).hexdigest()
+
+
+def _deciding(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that decide what a run computes; intervals of writing and the device do not."""
     loop = {key: value for key, value in chosen["loop"].items() if not key.endswith("_every") and key != "device"}
-    text = json.dumps({**chosen, "loop": loop}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return {**chosen, "loop": loop}
+
+
+def _check_same_options(folder: Path, chosen: Mapping[str, Any]) -> None:
+    """Refuse to resume a run with other options than its own, before its data are read, and name those that differ.
+
+    A run cannot be made longer: its learning rate has fallen with the number of steps that it was begun with.
+    """
+    path = folder / "training.yaml"
+    if not path.is_file() or not (folder / CHECKPOINT_FILE).is_file():
+        return
+    kept = read_config(path)
+    if not isinstance(kept.get("loop"), dict) or kept.get("method") != chosen["method"]:
+        return  # the checkpoint is refused
+    before, now = (dict(_flat(_deciding(json.loads(json.dumps(options, default=str))))) for options in (kept, chosen))
+    differing = [name for name in before if name in now and before[name] != now[name]]
+    if differing:
+        shown = " ".join(f"--set {shlex.quote(f'{name}={json.dumps(before[name])}')}" for name in differing[:5])
+        more = f" and {len(differing) - 5} more, see {path}" if len(differing) > 5 else ""
+        raise FacetalkError(
+            f"the run in {folder} was begun with other options; resume it with {shown}{more}, or give a new folder"
+        )
+
+
+def _flat(options: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Options by their names in `--set`."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from facetalk.core.progress import Progress
 from facetalk.core.timing import FPS
 from facetalk.data.sources import find_videos
 from facetalk.head.behavior import WINDOW
-from facetalk.io.video import read_video_info
+from facetalk.io.video import VideoReader, read_video_info
 from facetalk.pipelines.batch import Outcome
 from facetalk.pipelines.fit import fit_videos
 from facetalk.pipelines.fit_command import person_among
@@ -71,14 +72,26 @@ def check_person(videos: Sequence[str | Path], needs_audio: bool) -> None:
         info = read_video_info(video)
         if needs_audio and not info.has_audio:
             raise FacetalkError(f"{video} has no audio; behavior is learned together with the speech it belongs to")
-        if info.duration_s is not None and info.duration_s <= SHORTEST_S:
+        duration_s = info.duration_s or _decoded_s(video)
+        if duration_s <= SHORTEST_S:
             raise FacetalkError(
-                f"{video} is {info.duration_s:.1f} s long; give a video of more than {SHORTEST_S:.1f} s, better of two "
+                f"{video} is {duration_s:.1f} s long; give a video of more than {SHORTEST_S:.1f} s, better of two "
                 "or three minutes"
             )
-        total_s += info.duration_s or 0.0
-    if 0 < total_s < ENOUGH_S:
+        total_s += info.duration_s or math.inf
+    if total_s < ENOUGH_S:
         _log.warning("%.0f s say little about a person; two or three minutes are a sensible least", total_s)
+
+
+def _decoded_s(video: Path) -> float:
+    """Length of a video that does not state it, as those that browsers record: of its frames, as far as is asked."""
+    end_s = 0.0
+    with VideoReader(video, max_side=16) as frames:
+        for start_s, _ in frames:
+            end_s = start_s + 1 / frames.info.fps
+            if end_s > SHORTEST_S:
+                break
+    return end_s
 
 
 def fit_person(videos: Sequence[str | Path], clips_dir: Path, progress: Progress) -> Path:

@@ -32,7 +32,7 @@ from facetalk.training.device import autocast
 
 @dataclass(frozen=True)
 class Render2VideoLossWeights:
-    """Weight of each term, those of the paper; images are in [-1, 1]."""
+    """Weight of each term, the first four those of the paper; images are in [-1, 1]."""
 
     adversarial: float = 1.0
     matching: float = 2.0
@@ -40,6 +40,9 @@ class Render2VideoLossWeights:
     perceptual: float = 10.0
     """Features of a network trained on ImageNet."""
     reconstruction: float = 50.0
+    drawing: float = 10.0
+    """What the network draws itself, before photos are mixed in. Not of the paper, where there is nothing else: without
+    it the drawing takes colors that no frame has, of which little is mixed in, and which show where edges move."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,10 @@ class Render2VideoTask:
         """Terms of the paper's rendering loss."""
         terms: dict[str, Tensor] = {}
         with autocast(batch.target.device, self.config.bfloat16):
-            made = self.model(batch.layers)
+            drawn, shares = self.model.parts(batch.layers)
+            made = self.model.mixed(batch.layers, drawn, shares)
+            if "drawing" in self.loss_weights:
+                terms["drawing"] = weighted_error(drawn, batch.target, batch.importance)
             if "reconstruction" in self.loss_weights:
                 terms["reconstruction"] = weighted_error(made, batch.target, batch.importance)
             if self.features is not None:

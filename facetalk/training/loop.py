@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from facetalk.core.config import check_ranges
 from facetalk.core.errors import FacetalkError
 from facetalk.core.progress import TrainingProgress, no_training_progress
+from facetalk.io.weights import CHECKPOINT_FILE
 from facetalk.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from facetalk.training.device import CPU, choose_device, to_device
 from facetalk.training.log import TrainingLog, write_metrics
@@ -117,7 +118,7 @@ def run(
         progress: called after every step.
     """
     state = initial_state(task, config, optim)
-    checkpoint_path = run_dir / "checkpoint.pt"
+    checkpoint_path = run_dir / CHECKPOINT_FILE
     if resume:
         load_checkpoint(checkpoint_path, state, identity)
     metrics: dict[str, float] = {}

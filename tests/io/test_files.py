@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from facetalk.core.errors import FacetalkError
-from facetalk.io.files import checked_name, replacing
+from facetalk.io.files import checked_name, folder_of_results, replacing
 
 
 def test_a_file_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
@@ -16,6 +16,22 @@ def test_a_file_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
         temporary.write_bytes(b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["photos.mp4"]
     assert (folder / "one.jpg").read_bytes() == b"x"
+
+
+def test_folders_of_results_are_made_and_those_without_any_are_removed(tmp_path: Path) -> None:
+    kept, missing = tmp_path / "kept", tmp_path / "kept/new/deep"
+    kept.mkdir()
+    with pytest.raises(RuntimeError), folder_of_results(missing):
+        assert missing.is_dir()
+        raise RuntimeError
+    assert kept.is_dir() and not list(kept.iterdir())
+    with pytest.raises(RuntimeError), folder_of_results(missing):
+        (missing.parent / "a.txt").write_text("a")
+        raise RuntimeError
+    assert [path.name for path in missing.parent.iterdir()] == ["a.txt"]
+    with folder_of_results(missing):
+        pass
+    assert missing.is_dir()
 
 
 def test_a_folder_is_replaced_only_by_a_complete_one(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.metrics.evidence import ToyEvidence, noise
 
 DISTANCES = ("lve", "lve-sq", "mve", "fve", "eve", "fdd", "fdd-abs", "mod", "m-lmd", "f-lmd", "emotion-distance",
              "diversity")  # fmt: skip
-UNITS = ("_mm", "_mm2", "_iod", "_s2", "_hz", "_s", "_deg", "_deg_s", "_db", "_ms")
+UNITS = ("_mm", "_mm2", "_iod", "_s2", "_hz", "_s", "_deg", "_deg_s", "_db", "_ms", "_levels")
 PLAIN = (
     "ssim",
     "cpbd",

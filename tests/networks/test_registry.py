@@ -12,7 +12,8 @@ from torch import nn
 
 from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
-from facetalk.io.weights import CONFIG_FILE, read_config, weights_dir, write_model
+from facetalk.io import weights
+from facetalk.io.weights import CHECKPOINT_FILE, CONFIG_FILE, MODEL_FILE, read_config, weights_dir, write_model
 from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.networks.registry import NETWORKS, load, load_face_encoder
 
@@ -81,6 +82,29 @@ def test_a_description_that_asks_for_another_network_is_refused_at_once(
     with pytest.raises(FacetalkError, match=reason) as found:
         load("laughter-detector", tmp_path / "run")
     assert "\n" not in str(found.value) and time.perf_counter() - start < 10
+
+
+def test_a_run_that_wrote_no_weights_is_no_missing_asset(tmp_path: Path) -> None:
+    write_detector(tmp_path / "run")
+    (tmp_path / "run" / MODEL_FILE).unlink()
+    with pytest.raises(FacetalkError, match=r"run holds no trained network: .*; train it again$") as caught:
+        load("laughter-detector", tmp_path / "run")
+    assert caught.value.exit_code == 1
+    (tmp_path / "run" / CHECKPOINT_FILE).write_bytes(b"")
+    with pytest.raises(FacetalkError, match="its training has not ended: continue it with facetalk train --resume"):
+        load("laughter-detector", tmp_path / "run")
+
+
+def test_damaged_weights_of_ones_own_are_trained_again_and_bundled_ones_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_detector(tmp_path / "run")
+    (tmp_path / "run" / MODEL_FILE).write_bytes(b"nothing")
+    with pytest.raises(FacetalkError, match=r"train it again$"):
+        load("laughter-detector", tmp_path / "run")
+    monkeypatch.setattr(weights, "weights_dir", lambda: tmp_path)
+    with pytest.raises(FacetalkError, match=r"fetch it again$"):
+        load("laughter-detector", "run")
 
 
 def test_a_folder_of_another_kind_is_refused_in_one_line(tmp_path: Path) -> None:

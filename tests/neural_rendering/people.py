@@ -36,8 +36,15 @@ def head() -> HeadModel:
     return load_head()
 
 
-def person_motion(num_frames: int, seed: int = 0, video: str = "abc") -> Motion:
-    """Someone who talks, turns and blinks, as if fitted to a video."""
+def person_motion(num_frames: int, seed: int = 0, video: str = "abc", restless: float = 1.0) -> Motion:
+    """Someone who talks, turns and blinks, as if fitted to a video.
+
+    Args:
+        num_frames: at `FPS`.
+        seed: of another stretch of the same talk.
+        video: fingerprint of the video.
+        restless: how far the head turns and moves, 1 for a quiet talk.
+    """
     phase = torch.linspace(0, num_frames / 4, num_frames) + seed
     curves = torch.zeros(num_frames, 52)
     for name, values in {
@@ -48,8 +55,9 @@ def person_motion(num_frames: int, seed: int = 0, video: str = "abc") -> Motion:
     }.items():
         curves[:, ARKIT_NAMES.index(name)] = values
     motion = still_motion("facetalk", curves, ARKIT_NAMES, FPS, head().num_betas)
-    turns = 0.12 * torch.stack([0.5 * (0.3 * phase).sin(), (0.4 * phase).cos(), 0 * phase], 1)
-    place = torch.tensor([0.01, 0.02, -0.8]) + 0.05 * turns
+    turns = 0.12 * restless * torch.stack([0.5 * (0.3 * phase).sin(), (0.4 * phase).cos(), 0 * phase], 1)
+    swaying = 0.02 * (restless - 1) * torch.stack([(0.9 * phase).sin(), (1.3 * phase).cos(), 0 * phase], 1)
+    place = torch.tensor([0.01, 0.02, -0.8]) + 0.05 * turns + swaying
     K = torch.tensor([[150.0, 0, 48], [0, 150.0, 40], [0, 0, 1]])
     return motion.replace(
         global_orient=turns + torch.tensor([0.1, 0, 0]), transl=place, camera=Camera(K, VIDEO), source_fps=FPS,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.core.errors import FacetalkError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.weights import read_tensors, write_tensors
@@ -117,6 +117,18 @@ BROKEN = {
     "numbers that are not finite": lambda t, d: t["betas"].fill_(float("nan")),
     "huge numbers": lambda t, d: t["key_points"].fill_(1e9),
     "a head behind the camera": lambda t, d: t["key_points"].mul_(-1),
+    "a usual place behind the camera": lambda t, d: t["habits.transl"].mul_(-1),
+    "a place miles away": lambda t, d: t["habits.transl"].fill_(-1e4),
+    "a head that moves miles as it turns": lambda t, d: t["habits.sway"].fill_(1e4),
+    "turns of many rounds": lambda t, d: t["habits.turns"].mul_(1e3),
+    "colors that no screen has": lambda t, d: t["colors"].fill_(1e4),
+    "a face of no person": lambda t, d: t["betas"].fill_(1e4),
+    "keyframes beside the head": lambda t, d: t["key_points"][..., 0].fill_(9e4),
+    "a camera that sees everything": lambda t, d: t["intrinsics"][:, 0, 0].fill_(1e-3),
+    "a camera of another form": lambda t, d: t["intrinsics"][:, 2].fill_(9),
+    "a view beside the video": lambda t, d: t["boxes"][:, 0].fill_(9999),
+    "a view above the video": lambda t, d: t["boxes"][:, 1].fill_(-1),
+    "a video of no size": lambda t, d: t["video_sizes"].fill_(0),
     "a plate of another size": lambda t, d: t.update(plates=t["plates"][:, :16, :16]),
     "another number of vertices": lambda t, d: t.update(colors=t["colors"][:9], key_points=t["key_points"][:, :9]),
     "another type": lambda t, d: t.update(keyframes=t["keyframes"].float()),
@@ -144,12 +156,33 @@ def test_a_damaged_person_is_refused_in_one_line(what: str, run: Path, tmp_path:
     assert PERSON_FILE in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", [PERSON_FILE, "model.safetensors"])
+def test_a_file_that_is_cut_off_asks_for_another_training(name: str, run: Path, tmp_path: Path) -> None:
+    for path in run.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes()[: 100 if path.name == name else None])
+    with pytest.raises(FacetalkError, match=rf"{name} is not a readable safetensors file .*; train it again$"):
+        read_person(tmp_path)
+
+
+def test_a_run_that_has_not_ended_is_to_be_continued(tmp_path: Path) -> None:
+    with pytest.raises(FacetalkError, match=r"has no person\.safetensors; make it with facetalk train render2video"):
+        read_person(tmp_path)
+    (tmp_path / "training.yaml").write_text("")
+    with pytest.raises(FacetalkError, match=r"has no person\.safetensors; train it again"):
+        read_person(tmp_path)
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    with pytest.raises(FacetalkError, match=r"has not ended: continue it with facetalk train --resume") as caught:
+        read_person(tmp_path)
+    assert caught.value.exit_code == 1
+
+
 def test_an_unknown_head_and_weights_of_something_else_are_refused(run: Path, tmp_path: Path) -> None:
     tensors, metadata = read_tensors(run / PERSON_FILE)
     described = json.loads(metadata["person"])
     (tmp_path / PERSON_FILE).write_bytes((run / PERSON_FILE).read_bytes())
-    with pytest.raises(MissingAssetError, match="weights"):
+    with pytest.raises(FacetalkError, match=r"has no model\.safetensors; train it again") as caught:
         read_person(tmp_path)
+    assert caught.value.exit_code == 1
     for name in ("model.safetensors", "config.yaml"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     write_tensors(tmp_path / PERSON_FILE, tensors, {"person": json.dumps({**described, "head": "nobody"})})

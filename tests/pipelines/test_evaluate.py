@@ -185,7 +185,7 @@ def test_all_metrics_are_those_that_the_clips_allow_with_reasons_for_the_others(
     write_motion(tmp_path / "a.npz", still)
     write_wav(tmp_path / "a.wav", 0.1 * torch.randn(22000, generator=torch.Generator().manual_seed(0)))
     result = evaluate(tmp_path / "a.npz", tmp_path / "a.npz", metrics=("all",))
-    assert set(result.left_out) == {"ssim", "psnr", "cpbd", "sync", "diversity"}
+    assert set(result.left_out) == {"ssim", "psnr", "cpbd", "flicker", "sync", "diversity"}
     assert "a.npz is a motion" in result.left_out["ssim"] and "train sync-critic" in result.left_out["sync"]
     assert {"closure_recall", "beat_speech", "pose_speech_r", "blink_rate_hz", "jitter_mm_s2"} <= set(result.mean)
     (tmp_path / "a.wav").unlink()

@@ -93,6 +93,13 @@ def test_several_formats_at_once_are_those_written_alone(tmp_path: Path, motion:
         assert alone.read_bytes() == targets[name].read_bytes()
 
 
+def test_a_missing_folder_is_made_but_not_for_an_export_that_fails(tmp_path: Path, motion: Motion) -> None:
+    with pytest.raises(FacetalkError, match="no person at"):
+        export(motion, tmp_path / "a/b/person.mp4", photo=tmp_path / "nobody")
+    assert not list(tmp_path.iterdir())
+    assert export(motion, tmp_path / "a/b/take.csv").is_file()
+
+
 def test_many_files_go_to_a_folder_and_bad_ones_do_not_stop_them(tmp_path: Path, motion: Motion) -> None:
     paths = [tmp_path / f"{name}.npz" for name in ("a", "b")]
     for path in paths:

@@ -58,8 +58,22 @@ def test_a_used_folder_is_kept_unless_the_run_is_resumed(tmp_path: Path, data_di
         pipeline.train("styletalk-tiny", data_dir, tmp_path / "run", settings=SHORT)
     elsewhere = (*SHORT, "loop.device=cpu", "loop.log_every=1")  # neither decides what is computed
     pipeline.train("styletalk-tiny", data_dir, tmp_path / "run", settings=elsewhere, resume=True)
-    with pytest.raises(FacetalkError, match="belongs to a run with other options"):
+    with pytest.raises(FacetalkError, match=r"resume it with --set data\.length=\d+, or give a new folder"):
         pipeline.train("styletalk-tiny", data_dir, tmp_path / "run", settings=(*SHORT, "data.length=80"), resume=True)
+
+
+def test_resuming_with_other_options_names_those_of_the_run_before_data_are_read(tmp_path: Path) -> None:
+    options = registry.read_training_config("styletalk-tiny", ())
+    (tmp_path / "training.yaml").write_text(yaml.safe_dump(options))
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    steps = options["loop"]["num_steps"]
+    longer = ("loop.num_steps=9999", "loop.save_every=7")
+    with pytest.raises(FacetalkError, match=rf"resume it with --set loop\.num_steps={steps}, or give a new folder"):
+        pipeline.train("styletalk-tiny", tmp_path / "no data", tmp_path, settings=longer, resume=True)
+    many = ["loop.num_steps=9", *(f"loss_weights.{name}=77" for name in options["loss_weights"])]
+    assert len(many) > 5
+    with pytest.raises(FacetalkError, match=rf" and {len(many) - 5} more, see .*training\.yaml"):
+        pipeline.train("styletalk-tiny", tmp_path / "no data", tmp_path, settings=many, resume=True)
 
 
 @pytest.mark.parametrize(

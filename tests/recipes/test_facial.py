@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -13,6 +15,7 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.head.behavior import NUM_STATES, WINDOW
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.io.video import VideoInfo
+from facetalk.io.video_writer import VideoWriter
 from facetalk.networks.registry import load
 from facetalk.pipelines import train_person
 from facetalk.pipelines.batch import Outcome, Report
@@ -154,6 +157,19 @@ def test_videos_that_teach_nothing_are_refused_before_they_are_fitted(
     monkeypatch.setattr(train_person, "read_video_info", lambda path: info)
     with pytest.raises(FacetalkError, match=complaint):
         train("facial", None, tmp_path / "run", person=["video.mp4"])
+    assert not fitted and not (tmp_path / "run").exists()
+
+
+def test_a_video_that_states_no_length_is_measured_before_it_is_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = fit_instead(monkeypatch)
+    with VideoWriter(tmp_path / "short.mp4", (16, 16), 10) as writer:
+        for _ in range(40):
+            writer.write(np.zeros((16, 16, 3), np.uint8))
+    monkeypatch.setattr(train_person, "read_video_info", lambda path: replace(clip_of(4), duration_s=None))
+    with pytest.raises(FacetalkError, match=r"short.mp4 is 4\.0 s long; give a video of more than 4\.3 s"):
+        train("facial", None, tmp_path / "run", person=[tmp_path / "short.mp4"])
     assert not fitted and not (tmp_path / "run").exists()
 
 

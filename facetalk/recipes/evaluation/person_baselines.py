@@ -31,7 +31,7 @@ class PersonBaselines:
     def __init__(self, frames: PersonFrames) -> None:
         self.frames, self.head = frames, frames.maker.head
         parts = [
-            _landmarks(self.head, footage.motion, scene, scene.camera.K)
+            landmarks_in(self.head, footage.motion, scene.camera.K)
             for footage, scene in zip(frames.footages, frames.scenes, strict=True)
         ]
         self.known = torch.cat([rows[footage.trusted] for rows, footage in zip(parts, frames.footages, strict=True)])
@@ -41,7 +41,7 @@ class PersonBaselines:
         self, motion: Motion, scene: Scene, K: Float[Tensor, "3 3"]
     ) -> Iterator[UInt8[np.ndarray, "size size 3"]]:
         """For each frame of a motion the known one whose 68 landmarks are nearest; see `LayerMaker.stream`."""
-        for wanted in _landmarks(self.head, motion, scene, K):
+        for wanted in landmarks_in(self.head, motion, K):
             yield self._image(int((self.known - wanted).norm(dim=2).mean(1).argmin())).numpy()
 
     @torch.inference_mode()
@@ -54,7 +54,7 @@ class PersonBaselines:
         """
         mouths = _centered(self.known[:, IBUG_MOUTH_SLICE])
         rest = self.known[:, : IBUG_MOUTH_SLICE.start]
-        wanted = _landmarks(self.head, motion, scene, K)
+        wanted = landmarks_in(self.head, motion, K)
         heads = zip(posed(self.head, motion), blinks(motion), wanted, strict=True)
         for vertices, closed, points in heads:
             base = int((rest - points[: IBUG_MOUTH_SLICE.start]).norm(dim=2).mean(1).argmin())
@@ -77,8 +77,8 @@ class PersonBaselines:
 
 
 @torch.inference_mode()
-def _landmarks(head: HeadModel, motion: Motion, scene: Scene, K: Float[Tensor, "3 3"]) -> Float[Tensor, "frames 68 2"]:
-    """The 68 landmarks of the fitted head in the square frames, pixels."""
+def landmarks_in(head: HeadModel, motion: Motion, K: Float[Tensor, "3 3"]) -> Float[Tensor, "frames 68 2"]:
+    """The 68 landmarks of the fitted head in the frames of a camera with these intrinsics, pixels."""
     rows = []
     for vertices in posed(head, motion):
         points = head.points.landmarks.on(torch.from_numpy(vertices)[None])

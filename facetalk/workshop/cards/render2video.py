@@ -19,14 +19,18 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from facetalk.core.audio_part import AudioPart
+from facetalk.core.landmarks import IBUG_MOUTH_SLICE
 from facetalk.core.motion import Motion
 from facetalk.data.manifest import Clip, read_manifest
 from facetalk.io.audio_clip import AudioClip
 from facetalk.io.motion import read_motion, write_motion
+from facetalk.io.video import VideoReader
 from facetalk.io.video_writer import VideoWriter
 from facetalk.io.weights import read_config
+from facetalk.metrics.flicker import Changes
 from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.motion.frames import matching_head
 from facetalk.neural_rendering.footage import Footage, Scene
@@ -34,11 +38,12 @@ from facetalk.neural_rendering.person import PersonRenderer, read_person
 from facetalk.neural_rendering.placement import placed
 from facetalk.pipelines.animate import animate
 from facetalk.pipelines.evaluate import evaluate
-from facetalk.recipes.evaluation.person_baselines import PersonBaselines
+from facetalk.recipes.evaluation.person_baselines import PersonBaselines, landmarks_in
 from facetalk.recipes.parts.person_frames import held_out, make_frames, read_person_footage
 from facetalk.recipes.registry import load_recipe
 
-FIGURES = ("ssim", "psnr", "cpbd", "m-lmd", "f-lmd")
+FIGURES = ("ssim", "psnr", "cpbd", "m-lmd", "f-lmd", "flicker")
+MOUTH_FLICKER = "mouth_flicker_levels"
 
 
 class Part(NamedTuple):
@@ -92,8 +97,32 @@ def measured(part: Part, person: PersonRenderer, baselines: PersonBaselines, out
             path = Path(f"{stem}.{name}-{way.__name__}.mp4")
             shown[f"{name}-{way.__name__}"] = _write(path, way(wanted, scene, K), wanted, audio)
     figures = {name: dict(evaluate(path, reference, metrics=FIGURES).mean) for name, path in shown.items()}
+    boxes = {"real": mouth_boxes(motion, scene, baselines), "spoken": mouth_boxes(usual, scene, baselines)}
+    for name, path in {"real": reference, **shown}.items():
+        there = boxes["spoken" if name.startswith("spoken") else "real"]
+        figures.setdefault(name, {})[MOUTH_FLICKER] = mouth_flicker(path, there)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": motion.duration_s, "figures": figures, "frames_per_s": speed, "peak_memory_mb": memory}
+
+
+def mouth_boxes(motion: Motion, scene: Scene, baselines: PersonBaselines) -> Int64[np.ndarray, "frames 4"]:
+    """Left, top, right and bottom of the fitted mouth in each frame, with half of its height around it, pixels."""
+    points = landmarks_in(baselines.head, motion, scene.camera.K)[:, IBUG_MOUTH_SLICE].numpy()
+    low, high = points.min(1), points.max(1)
+    room = (high - low)[:, 1:] / 2
+    side = scene.camera.image_size[0]
+    return np.concatenate([np.floor(low - room), np.ceil(high + room)], 1).clip(0, side).astype(np.int64)
+
+
+def mouth_flicker(path: Path, boxes: Int64[np.ndarray, "frames 4"]) -> float:
+    """Mean absolute second difference over time in the mouth of a video, gray levels."""
+    changes, found = Changes(), []
+    with VideoReader(path) as video:
+        for (_, image), (left, top, right, bottom) in zip(video, [boxes[0], *boxes], strict=False):
+            second = changes.add(image)  # of the frame before
+            if second is not None:
+                found.append(second[top:bottom, left:right].mean())
+    return float(np.mean(found))
 
 
 def _spoken(part: Part, audio: AudioClip, out: Path) -> Motion:
