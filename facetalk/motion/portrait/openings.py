@@ -9,8 +9,8 @@ from torch import Tensor
 from facetalk.core.landmarks import MESH_INNER_LIPS, MESH_LEFT_LIDS, MESH_RIGHT_LIDS
 
 OPENINGS = ((MESH_INNER_LIPS, 2.0), (MESH_RIGHT_LIDS, 3.0), (MESH_LEFT_LIDS, 3.0))
-"""Contours of the openings, as MediaPipe's points, and the width of the edge that shows both, pixels of the crop; half of
-the opening's mean height if that is less."""
+"""Contours of the openings, as MediaPipe's points, and the width of the edge that shows both, pixels of the crop; half
+of the opening's mean height if that is less."""
 
 
 def outside_openings(places: Float[Tensor, "points 2"], detected: Float[Tensor, "478 2"]) -> Float[Tensor, " points"]:
