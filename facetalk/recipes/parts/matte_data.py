@@ -123,9 +123,8 @@ def _moved(image: Float[Tensor, "channels side side"], generator: torch.Generato
 
 def _relit(image: Float[Tensor, "3 side side"], generator: torch.Generator) -> Float[Tensor, "3 side side"]:
     """Other exposure, white balance and contrast, and noise."""
-    gain = torch.exp(
-        _LIGHT * (torch.randn(1, 1, 1, generator=generator) + torch.randn(3, 1, 1, generator=generator) / 3)
-    )
+    common, single = torch.randn(1, 1, 1, generator=generator), torch.randn(3, 1, 1, generator=generator)
+    gain = torch.exp(_LIGHT * (common + single / 3))
     gamma = torch.exp(_GAMMA * torch.randn(1, 1, 1, generator=generator))
     noise = 0.03 * torch.rand((), generator=generator) * torch.randn(image.shape, generator=generator)
     return (gain * image.clamp(1e-3, 1) ** gamma + noise).clamp(0, 1)
