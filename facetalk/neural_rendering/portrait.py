@@ -130,14 +130,11 @@ class PortraitRenderer:
             code = self._network.code(motion)
             drawn = self._network(self._photo.expand(len(views), -1, -1, -1), flows, cues, guesses, code, _CORNER)
         painted = torch.cat([255 * (drawn.needed * drawn.guess + drawn.change), drawn.needed], 1)
-        corrections = (drawn.flow - flows).permute(0, 2, 3, 1).numpy()
         layers = painted.permute(0, 2, 3, 1).numpy()
-        for view, layer, correction in zip(views, layers, corrections, strict=True):
+        for view, layer in zip(views, layers, strict=True):
             shown = self._fade * min(1.0, float(np.abs(view.flow).max()) / _MOVED_PX)
-            flow = view.flow.copy()
-            flow[WINDOW_TOP : WINDOW_TOP + WINDOW_PX, WINDOW_LEFT : WINDOW_LEFT + WINDOW_PX] += shown * correction
             image = self._shown.copy()
-            image[self._part] = self._moved.frame(flow, layer * shown, _CORNER, self._to_crop, self._to_photo)
+            image[self._part] = self._moved.frame(view.flow, layer * shown, _CORNER, self._to_crop, self._to_photo)
             yield image
 
     def _opacity(self, network: PersonMatte) -> Float[np.ndarray, "height width"] | None:

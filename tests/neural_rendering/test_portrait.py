@@ -28,7 +28,7 @@ from facetalk.rendering.renderer import CpuRenderer
 
 pytestmark = pytest.mark.usefixtures("landmark_networks")
 
-TINY = PortraitConfig(code=8, warp_widths=(4, 6), edit_widths=(4, 6))
+TINY = PortraitConfig(code=8, widths=(4, 6))
 
 
 def picture(side: int = 256, yaw: float = 0.0) -> np.ndarray:

@@ -128,7 +128,7 @@ TINY: dict[str, dict[str, Any]] = {
         "data": {"frames_per_clip": 4, "batch_size": 2, "dev_speakers": ["b"]},
     },
     "portrait": {
-        "net": {"code": 8, "warp_widths": [4, 6], "edit_widths": [4, 6]},
+        "net": {"code": 8, "widths": [8, 8]},
         "data": {"frames_per_clip": 4, "batch_size": 1, "dev_speakers": ["b"]},
     },
     "render2video": {

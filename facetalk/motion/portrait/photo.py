@@ -37,8 +37,8 @@ WORST_FIT = 0.06
 """Mean distance of the points, in units of the outer eye corners', from which the face is not like a person's."""
 
 DRAWN = 0.35
-"""Share of the face's pixels that are exactly like their neighbors from which it is taken for a drawing: cameras are noisy,
-and skin is not flat."""
+"""Share of the face's pixels that are exactly like their neighbors from which it is taken for a drawing: cameras are
+noisy, and skin is not flat."""
 
 _log = logging.getLogger(__name__)
 

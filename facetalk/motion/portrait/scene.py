@@ -178,8 +178,7 @@ class PortraitScene:
             local: see `PortraitHead.local`.
             pose: in the frame of the photo's camera.
         """
-        closure = self.shared.anchors.closure(local, self._usual_gaps)
-        homogeneous = self._homogeneous(self.placed(local, pose), self._offsets + closure * self._closing)
+        homogeneous, closure = self._posed(local, pose)
         way = self._source - _on_screen(homogeneous)
         # A closing lip or lid has no color from the opening; one that opens keeps the photo's own edge.
         seen = self._seen * (1 - (closure[:, 0] / _CLOSING).clamp(0, 1) * self._in_openings)
@@ -197,6 +196,29 @@ class PortraitScene:
         flow = continued_flow(image)
         valid[WINDOW] *= (1 - lines).prod(-1)
         return View(flow, valid, image[..., -1], guide, colors, lines)
+
+    def way_to(
+        self, other: PortraitScene, local: Float[Tensor, "vertices 3"], pose: RigidPose
+    ) -> Float[np.ndarray, "crop crop 2"]:
+        """Flow from each pixel of a view to where another photo of the same crop has its content.
+
+        Args:
+            other: a photo of the person in this pose and expression.
+            local: see `view`.
+            pose: see `view`.
+        """
+        homogeneous, _ = self._posed(local, pose)
+        way = other._source - _on_screen(homogeneous)
+        return continued_flow(
+            self._raster.values(homogeneous.numpy(), torch.cat([way, other._seen[:, None]], 1).numpy())
+        )
+
+    def _posed(
+        self, local: Float[Tensor, "vertices 3"], pose: RigidPose
+    ) -> tuple[Float[Tensor, "vertices 3"], Float[Tensor, "vertices 1"]]:
+        """Homogeneous pixels of a view, and how far it closes each slit."""
+        closure = self.shared.anchors.closure(local, self._usual_gaps)
+        return self._homogeneous(self.placed(local, pose), self._offsets + closure * self._closing), closure
 
     def face_mask(self) -> Bool[np.ndarray, "crop crop"]:
         """Where the photo shows the face itself, without hair, ears and neck."""
