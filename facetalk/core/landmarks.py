@@ -105,6 +105,11 @@ MESH_RED_OF_LIPS = (
 MESH_RIGHT_LIDS = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
 """Around the eye from the outer corner over the upper lid."""
 MESH_LEFT_LIDS = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
+MESH_RIGHT_UPPER_LID = MESH_RIGHT_LIDS[:9]
+MESH_RIGHT_LOWER_LID = (MESH_RIGHT_LIDS[0], *MESH_RIGHT_LIDS[:7:-1])
+MESH_LEFT_UPPER_LID = MESH_LEFT_LIDS[8::-1]
+MESH_LEFT_LOWER_LID = (*MESH_LEFT_LIDS[8:], MESH_LEFT_LIDS[0])
+"""Both corners and opposite points of the lids between them, in the order of the image's columns."""
 MESH_RIGHT_BROW_UPPER_EDGE = (70, 63, 105, 66, 107)
 """From the outer end inwards."""
 MESH_RIGHT_BROW_LOWER_EDGE = (46, 53, 52, 65, 55)

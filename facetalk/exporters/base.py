@@ -15,6 +15,7 @@ from facetalk.core.events import KINDS, Event
 from facetalk.core.motion import Motion, check_fps
 from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.audio_clip import AudioClip
 from facetalk.motion import frame_rate
@@ -73,9 +74,9 @@ class ExportOptions:
         for name, value, known in (("cues", self.cues, CUES), ("expressions", self.expressions, EXPRESSIONS)):
             if value not in known:
                 raise UsageError(f"unknown {name} {value!r:.40}; there are: {', '.join(known)}")
+        self._check_shown()
         if self.over is not None and self.camera != "tracked":
             raise UsageError("--over needs --camera tracked, the camera of the video")
-        self._check_shown()
         if self.avatar is not None and self.camera == "tracked":
             raise UsageError("--camera tracked shows the fitted person; --avatar takes --camera front")
         if self.size is not None and self.camera == "tracked":
@@ -93,6 +94,11 @@ class ExportOptions:
                 raise UsageError(f"--{self.neural} takes no --{name}: the image is the person's own")
         if self.backend != "cpu":
             raise UsageError(f"--{self.neural} takes no --backend: a network draws the person")
+
+    def refuse_look(self, look: Look | None) -> None:
+        """Refuse colors of the head where a person is shown instead."""
+        if self.neural is not None and look is not None and look != Look():
+            raise UsageError(f"--{self.neural} takes no --skin, --eyes or --hair: the person keeps their own colors")
 
     @property
     def neural(self) -> str | None:

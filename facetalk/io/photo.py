@@ -34,7 +34,8 @@ def read_photo(path: Path | str) -> UInt8[np.ndarray, "height width 3"]:
         path: PNG, JPEG, WebP, TIFF, BMP or GIF.
 
     Raises:
-        FacetalkError: the file is missing, is no image, is damaged, or has too many or too few pixels.
+        FacetalkError: the file is missing, is no image, is damaged, is transparent everywhere, or has too many or too
+            few pixels.
     """
     path = checked_file(Path(path), "a photo")
     try:
@@ -44,6 +45,7 @@ def read_photo(path: Path | str) -> UInt8[np.ndarray, "height width 3"]:
                 _check_size(path, image.size)
                 image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
                 upright = ImageOps.exif_transpose(image)
+                _check_visible(path, upright)
                 return np.asarray(_reduced(_opaque(upright)))
     except UnidentifiedImageError:
         raise FacetalkError(f"{path} is not a PNG, JPEG, WebP, TIFF, BMP or GIF image") from None
@@ -65,6 +67,11 @@ def _check_size(path: Path, size: tuple[int, int]) -> None:
         raise FacetalkError(
             f"{path} has {width} x {height} pixels; a photo needs at least {SMALLEST_SIDE} on each side"
         )
+
+
+def _check_visible(path: Path, image: Image.Image) -> None:
+    if image.has_transparency_data and image.convert("RGBA").getextrema()[3] == (0, 0):
+        raise FacetalkError(f"{path} is transparent everywhere; give a photo that shows something")
 
 
 def _reduced(image: Image.Image) -> Image.Image:

@@ -61,3 +61,17 @@ def weighted_error(
 ) -> Float[Tensor, ""]:
     """Mean absolute difference of images whose pixels count as much as their weight says."""
     return ((generated - real).abs() * weight).sum() / (3 * weight.sum()).clamp_min(1e-8)
+
+
+def edge_error(
+    generated: Float[Tensor, "batch 3 height columns"],
+    real: Float[Tensor, "batch 3 height columns"],
+    weight: Float[Tensor, "batch 1 height columns"],
+) -> Float[Tensor, ""]:
+    """`weighted_error` of the differences between neighbors in columns and in rows: what blur has too little of."""
+    apart = generated - real
+    errors = []
+    for axis in (2, 3):
+        steps = apart.diff(dim=axis)
+        errors.append(weighted_error(steps, torch.zeros_like(steps), weight.narrow(axis, 1, steps.shape[axis])))
+    return torch.stack(errors).sum()

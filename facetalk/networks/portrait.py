@@ -1,9 +1,8 @@
 """StyleTalk's portrait renderer (Ma et al. 2023), after PIRenderer (Ren et al. 2021): it repairs a warped photo.
 
-As in PIRenderer, a mapping network turns a window of motion into a code, a warping network predicts flow, and an
-editing network paints. Here the flow of the tracked head is given, so the warping network only corrects it, and the
-editing network adds to the moved photo, and to a first guess where the photo shows nothing: inside the mouth, on
-lids, where skin was hidden. Nothing is masked by the network: a mask shuts before there is anything worth showing.
+As in PIRenderer, a mapping network turns a window of motion into a code, and an editing network paints. The flow of
+the tracked head takes the place of the warping network. The editing network adds to the moved photo, and to a first
+guess where the photo shows nothing: inside the mouth, on lids, where skin was hidden. Elsewhere, it changes nothing.
 """
 
 from __future__ import annotations
@@ -26,37 +25,33 @@ NUM_CUES = 11
 eyeballs and irises."""
 _FLOW_SCALE = 1 / 16
 """The flow as the networks see it, per pixel."""
-_MOST_PX = 8.0
-"""Largest correction of the flow, pixels."""
+_AROUND_PX = 9
+"""Side of the box by which the places that the photo lacks are widened: the network also changes their edges."""
 
 
 @dataclass(frozen=True)
 class PortraitConfig:
     """Sizes of the networks."""
 
-    code: int = 128
+    code: int = 48
     """Length of the code of the motion."""
-    warp_widths: tuple[int, ...] = (40, 64, 96)
-    """Widths of the warping network at a quarter, an eighth and a sixteenth of the resolution."""
-    edit_widths: tuple[int, ...] = (32, 56, 96, 144)
+    widths: tuple[int, ...] = (16, 32, 64)
     """Widths of the editing network at half the resolution and below."""
 
     def __post_init__(self) -> None:
-        check_ranges(self, code=(1, 4096), warp_widths=(1, 4096), edit_widths=(1, 4096))
+        check_ranges(self, code=(1, 4096), widths=(1, 4096))
 
 
 class PortraitFrames(NamedTuple):
     """What the networks make of a batch of frames."""
 
     warped: Float[Tensor, "batch 3 height columns"]
-    """The photo, moved by the corrected flow."""
+    """The photo, moved by the flow."""
     change: Float[Tensor, "batch 3 height columns"]
     """What is added."""
     guess: Float[Tensor, "batch 3 height columns"]
     needed: Float[Tensor, "batch 1 height columns"]
     """How far the guess is used instead of the warped photo."""
-    flow: Float[Tensor, "batch 2 height columns"]
-    """Corrected, pixels."""
 
     @property
     def images(self) -> Float[Tensor, "batch 3 height columns"]:
@@ -178,8 +173,7 @@ class PortraitNetwork(nn.Module):
         super().__init__()
         self.config = config = config or PortraitConfig()
         self.mapping = MotionCode(num_motion, config.code)
-        self.warping = AdaptiveUNet(4 * (3 + NUM_CUES), 2, config.warp_widths, config.code, 1e-3)
-        self.editing = AdaptiveUNet(4 * (3 + NUM_CUES), 12, config.edit_widths, config.code, 1e-2)
+        self.editing = AdaptiveUNet(4 * (3 + NUM_CUES), 12, config.widths, config.code, 1e-2)
         self.register_buffer("motion_mean", torch.zeros(num_motion))
         self.register_buffer("motion_scale", torch.ones(num_motion))
 
@@ -207,15 +201,15 @@ class PortraitNetwork(nn.Module):
             corner: column and row of the window's first pixel in the crop.
         """
         warped = warp(photo, flow, corner)
-        seen = torch.cat([warped, guess, flow * _FLOW_SCALE, cues], 1)
-        small = functional.pixel_unshuffle(functional.avg_pool2d(seen, 2), 2)
-        correction = _MOST_PX * torch.tanh(self.warping(small, code).float())
-        flow = flow + functional.interpolate(correction, scale_factor=4, mode="bilinear", align_corners=False)
-        warped = warp(photo, flow, corner)
-        seen = torch.cat([warped, guess, flow * _FLOW_SCALE, cues], 1)
-        change = functional.pixel_shuffle(self.editing(functional.pixel_unshuffle(seen, 2), code).float(), 2)
+        seen = functional.pixel_unshuffle(torch.cat([warped, guess, flow * _FLOW_SCALE, cues], 1), 2)
         needed = (cues[:, 1:2] - cues[:, :1]).clamp(0, 1)
-        return PortraitFrames(warped, change, guess, needed, flow)
+        change = functional.pixel_shuffle(self.editing(seen, code).float(), 2)
+        return PortraitFrames(warped, change * near(needed), guess, needed)
+
+
+def near(needed: Float[Tensor, "batch 1 height columns"]) -> Float[Tensor, "batch 1 height columns"]:
+    """Share of the change at each pixel: all of it where the photo lacks something, and less around it."""
+    return (3 * functional.avg_pool2d(needed, _AROUND_PX, 1, _AROUND_PX // 2)).clamp(0, 1)
 
 
 def warp(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from facetalk.networks.facial import FacialNetwork
     from facetalk.networks.laughter_detector import LaughterDetector
     from facetalk.networks.lip_reader import PhonemeLipReader
+    from facetalk.networks.person_matte import PersonMatte
     from facetalk.networks.portrait import PortraitNetwork
     from facetalk.networks.probed_encoder import ProbedEncoder
     from facetalk.networks.render2video import PersonGenerator
@@ -127,6 +128,9 @@ NETWORKS: dict[str, tuple[NetworkType, ...]] = {
     "portrait": (
         NetworkType("portrait", "portrait", "PortraitNetwork", "PortraitConfig", ("num_motion",), "portrait"),
     ),
+    "person-matte": (
+        NetworkType("person-matte", "person_matte", "PersonMatte", "PersonMatteConfig", bundled="person-matte"),
+    ),
     "person": (NetworkType("render2video", "render2video", "PersonGenerator", "Render2VideoConfig"),),
     "sync-critic": (NetworkType("sync-critic", "critics", "SyncCritic", "SyncCriticConfig", ("num_features",)),),
     "style-critic": (
@@ -190,6 +194,8 @@ def load(kind: Literal["perceptual-encoder"], name: str | Path = "") -> Perceptu
 def load(kind: Literal["portrait"], name: str | Path = "") -> PortraitNetwork: ...
 @overload
 def load(kind: Literal["sync-critic"], name: str | Path) -> SyncCritic: ...
+@overload
+def load(kind: Literal["person-matte"], name: str | Path = "") -> PersonMatte: ...
 @overload
 def load(kind: Literal["person"], name: str | Path) -> PersonGenerator: ...
 @overload

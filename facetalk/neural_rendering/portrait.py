@@ -6,6 +6,7 @@ result is laid into the photo, in front of its own background.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
@@ -25,12 +27,12 @@ from facetalk.motion.portrait.driving import Driven, PhotoDriver, motion_rows, w
 from facetalk.motion.portrait.guess import FirstGuess
 from facetalk.motion.portrait.photo import PhotoFit, fit_photo
 from facetalk.motion.portrait.scene import PortraitHead, PortraitScene, RigidPose, View, network_inputs
+from facetalk.networks.person_matte import MATTE_SIDE, PersonMatte
 from facetalk.networks.portrait import WINDOW_FRAMES, PortraitNetwork
 from facetalk.networks.registry import load
 from facetalk.rendering.moved_photo import MovedPhoto
 from facetalk.rendering.sampling import sampled
 from facetalk.training.device import autocast
-from facetalk.vision.person_matte import person_matte
 
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 720, 256
 """Range of the longer side of the video, pixels; within it, that of the photo is kept."""
@@ -40,23 +42,28 @@ _BLOCK = 64
 """Frames that are posed together; memory does not grow with the motion."""
 _PERSON = 0.8
 """Mean opacity of the face from which the person can be told from the background."""
+_CERTAIN = (0.1, 0.9)
+"""Opacities up to which a pixel is background, and from which it is the person."""
 _FADE_PX = 12
 """Distance from the edge of the network's window over which its work appears."""
 _MOVED_PX = 1.0
 """Largest way in a frame from which the network's work appears in full: an unmoved photo stays as it is."""
 _CORNER = (WINDOW_LEFT, WINDOW_TOP)
 
+_log = logging.getLogger(__name__)
+
 
 class PortraitRenderer:
     """Renders the person of one photo; see `NeuralRenderer`."""
 
-    def __init__(self, photo: PhotoFit, shared: PortraitHead, network: PortraitNetwork) -> None:
+    def __init__(self, photo: PhotoFit, shared: PortraitHead, network: PortraitNetwork, matte: PersonMatte) -> None:
         """Prepare everything that does not change from frame to frame.
 
         Args:
             photo: the photo and the head in it.
             shared: head model.
             network: paints.
+            matte: tells the person from the background.
         """
         self._shared, self._network, self._fit = shared, network.eval(), photo.fit
         self._scene = PortraitScene(shared, photo.fit, photo.points)
@@ -76,7 +83,7 @@ class PortraitRenderer:
         shift = crop.to_crop[:, 2] + linear @ torch.tensor([float(columns.start), float(rows.start)])
         self._to_crop = torch.cat([linear, shift[:, None]], 1).numpy()
         self._to_photo = torch.linalg.inv(linear).numpy()
-        self._moved = MovedPhoto(self._shown[self._part], self._opacity(cut))
+        self._moved = MovedPhoto(self._shown[self._part], self._opacity(matte))
         self._fade = _window_fade()
 
     def frames(self, motion: Motion, camera: str = "front") -> Iterator[UInt8[np.ndarray, "height width 3"]]:
@@ -101,7 +108,7 @@ class PortraitRenderer:
         for start in range(0, motion.num_frames, _BLOCK):
             stop = min(start + _BLOCK, motion.num_frames)
             first, last = max(start - reach, 0), min(stop + reach, motion.num_frames)
-            driven = driver.drive(motion.replace(events=()).cut(first, last))
+            driven = driver.drive(motion.replace(events=()).cut(first, last), first)
             rows = torch.stack(list(windows(self._rows(driven), WINDOW_FRAMES)))[start - first : stop - first]
             for offset in range(start, stop, BATCH):
                 some = slice(offset - first, min(offset + BATCH, stop) - first)
@@ -123,28 +130,38 @@ class PortraitRenderer:
             code = self._network.code(motion)
             drawn = self._network(self._photo.expand(len(views), -1, -1, -1), flows, cues, guesses, code, _CORNER)
         painted = torch.cat([255 * (drawn.needed * drawn.guess + drawn.change), drawn.needed], 1)
-        corrections = (drawn.flow - flows).permute(0, 2, 3, 1).numpy()
         layers = painted.permute(0, 2, 3, 1).numpy()
-        for view, layer, correction in zip(views, layers, corrections, strict=True):
+        for view, layer in zip(views, layers, strict=True):
             shown = self._fade * min(1.0, float(np.abs(view.flow).max()) / _MOVED_PX)
-            flow = view.flow.copy()
-            flow[WINDOW_TOP : WINDOW_TOP + WINDOW_PX, WINDOW_LEFT : WINDOW_LEFT + WINDOW_PX] += shown * correction
             image = self._shown.copy()
-            image[self._part] = self._moved.frame(flow, layer * shown, _CORNER, self._to_crop, self._to_photo)
+            image[self._part] = self._moved.frame(view.flow, layer * shown, _CORNER, self._to_crop, self._to_photo)
             yield image
 
-    def _opacity(self, cut: Float[np.ndarray, "crop crop 3"]) -> Float[np.ndarray, "height width"] | None:
+    def _opacity(self, network: PersonMatte) -> Float[np.ndarray, "height width"] | None:
         """Opacity of the person in the part of the photo; None where it cannot be told from the background."""
-        matte = person_matte(np.clip(np.rint(cut), 0, 255).astype(np.uint8))
-        if matte is None:
-            return None
+        matte = person_matte(network, self._photo)
         face = self._scene.face_mask()
         if float(matte[face].mean()) < _PERSON:
+            _log.warning("the person does not stand out from the background, which moves a little with the head")
             return None
         matte = np.maximum(matte, face.astype(np.float32))
         rows, columns = (np.arange(part.stop - part.start) + 0.5 for part in self._part)
         places = np.stack(np.meshgrid(columns, rows), -1) @ self._to_crop[:, :2].T + self._to_crop[:, 2]
         return sampled(matte[..., None], places)[..., 0]
+
+
+def person_matte(network: PersonMatte, crop: Float[Tensor, "1 3 crop crop"]) -> Float[np.ndarray, "crop crop"]:
+    """Opacity of the person in a crop; the network's doubts near 0 and 1 count as certain.
+
+    Args:
+        network: see `facetalk.networks.person_matte`.
+        crop: RGB in [0, 1].
+    """
+    with torch.inference_mode():
+        small = functional.interpolate(crop, (MATTE_SIDE, MATTE_SIDE), mode="area")
+        opacity = functional.interpolate(network(small).sigmoid()[:, None], crop.shape[2:], mode="bilinear")
+    low, high = _CERTAIN
+    return ((opacity[0, 0] - low) / (high - low)).clamp(0, 1).numpy()
 
 
 def shown_scale(size: tuple[int, int]) -> float:
@@ -167,8 +184,11 @@ def read_portrait(path: Path) -> PortraitRenderer:
         path: an image file, see `fit_photo`.
 
     Raises:
+        UsageError: the path is empty.
         FacetalkError: the photo cannot be read, or shows no face that can be moved.
         MissingAssetError: the weights are missing.
     """
+    if path == Path():
+        raise UsageError("--portrait names no file; give a photo of a person")
     head = load_head("facetalk")
-    return PortraitRenderer(fit_photo(path, head), PortraitHead(head), load("portrait"))
+    return PortraitRenderer(fit_photo(path, head), PortraitHead(head), load("portrait"), load("person-matte"))

@@ -114,7 +114,9 @@ class AnimateOptions:
         check_seed(self.seed)
         check_fps(self.fps)
         check_size(self.size)
-        self.written()
+        written = self.written()
+        if not any(FORMATS[name].has_look for name in self.formats if name != "mp4"):
+            written.refuse_look(self.look)
         check_strength(self.style_strength)
         self.control.check()
         if self.laughter is not None:

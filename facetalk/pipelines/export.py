@@ -128,6 +128,7 @@ def export(
         portrait=portrait,
     )
     check_options(name, options.given())
+    options.refuse_look(look)
     path = free_path(path, overwrite)
     for source in (over, audio, avatar):
         _refuse_input(path, source)

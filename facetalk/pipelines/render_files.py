@@ -147,7 +147,9 @@ def _written(options: Mapping[str, Any]) -> ExportOptions:
         UsageError: the options contradict each other.
     """
     others = ("head", "look", "control")
-    return ExportOptions(**{name: value for name, value in options.items() if name not in others})
+    written = ExportOptions(**{name: value for name, value in options.items() if name not in others})
+    written.refuse_look(options.get("look"))
+    return written
 
 
 class RenderWork:

@@ -10,22 +10,19 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-from facetalk.core.config import check_ranges, plain
+from facetalk.core.config import plain
 from facetalk.core.errors import UsageError
 from facetalk.data.manifest import Clip, read_manifest
 from facetalk.data.patterns import matches_any
 from facetalk.data.split import split_clips
 from facetalk.io.weights import write_model
-from facetalk.losses.images import feature_error, matching_error, realism_error, style_error, weighted_error
+from facetalk.losses.images import edge_error, weighted_error
 from facetalk.motion.heads import load_head
 from facetalk.motion.portrait.crop import WINDOW_LEFT, WINDOW_TOP
 from facetalk.motion.portrait.driving import MOTION_WIDTH
 from facetalk.motion.portrait.scene import PortraitHead
-from facetalk.networks.image_critics import ImageCriticConfig, MultiScaleCritic
-from facetalk.networks.image_features import ImageFeatures, load_image_features
-from facetalk.networks.portrait import PortraitConfig, PortraitFrames, PortraitNetwork, warp
+from facetalk.networks.portrait import PortraitConfig, PortraitFrames, PortraitNetwork
 from facetalk.networks.registry import load
 from facetalk.recipes.base import ConfiguredRecipe, RunConfig
 from facetalk.recipes.parts.portrait_data import PortraitClip, PortraitDataConfig, store_frames, stored_clip
@@ -33,33 +30,20 @@ from facetalk.recipes.parts.portrait_pairs import Pair, PairSampler, validation_
 from facetalk.training.device import autocast
 
 NEAR_PX = 64
-"""Side of the parts around mouth and eyes that losses look at closely."""
+"""Side of the part around the mouth that is measured by itself."""
+POOL = 48
+"""Pairs that batches are made of. Each is used a few times: making one takes longer than training on it."""
 CORNER = (WINDOW_LEFT, WINDOW_TOP)
 
 
 @dataclass(frozen=True)
 class PortraitLossWeights:
-    """Weight of each term.
+    """Weight of each term."""
 
-    The gradient of the features is some twenty times that of the pixels, and points elsewhere in every batch: at equal
-    weights nothing is learned. One that penalizes any change is the same in every batch, and soon forbids them all.
-    """
-
-    pixels: float = 60.0
-    mouth: float = 0.0
-    """Features and style of the mouth, enlarged; needs the extra `photo`, like `eyes`."""
-    eyes: float = 0.0
-    """Features and style of one eye."""
-    warped: float = 10.0
-    """The warped image where the photo shows what is wanted."""
-    change: float = 0.03
-    """What the network adds although the photo shows it."""
-    correction: float = 0.01
-    """Change of the flow, pixels."""
-    realism: float = 0.0
-    """Against the critic; 0 for none."""
-    matching: float = 0.0
-    """Features of the critic."""
+    pixels: float = 1.0
+    """Absolute differences where the photo lacks something, mostly at mouth and eyes."""
+    edges: float = 1.0
+    """Those of the differences between neighboring pixels, in the same places."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +56,9 @@ class PortraitTrainingConfig(RunConfig):
     """The head that the dataset was fitted with."""
     data: PortraitDataConfig = field(default_factory=PortraitDataConfig)
     net: PortraitConfig = field(default_factory=PortraitConfig)
-    critic: ImageCriticConfig = field(default_factory=lambda: ImageCriticConfig(num_scales=1))
     start: str = ""
     """Trained weights, bundled or in a folder, that the run starts from; initial ones if empty."""
-    critic_from: int = 0
-    """Step from which the critic is used."""
     loss_weights: PortraitLossWeights = field(default_factory=PortraitLossWeights)
-
-    def __post_init__(self) -> None:
-        check_ranges(self, critic_from=(0, 1e9))
 
 
 class PortraitBatch(NamedTuple):
@@ -96,12 +74,12 @@ class PortraitBatch(NamedTuple):
     """How much each pixel counts; 0 beyond the edges of the video."""
     mouth: Float[Tensor, "batch 2"]
     """Column and row of the middle of the mouth in the window."""
-    eye: Float[Tensor, "batch 2"]
-    """The same of one eye."""
 
 
 class PortraitTask:
     """The networks, their batches and their losses."""
+
+    fixed_modules: Sequence[nn.Module] = ()
 
     def __init__(
         self,
@@ -109,11 +87,8 @@ class PortraitTask:
         shared: PortraitHead,
         train: Sequence[PortraitClip],
         validation: Sequence[PortraitClip],
-        features: ImageFeatures | None,
     ) -> None:
         self.config = config
-        self.features = features
-        self.fixed_modules: Sequence[nn.Module] = () if features is None else (features,)
         self.sampler = PairSampler(shared, train)
         self.pairs = validation_pairs(shared, validation)
         self.model = PortraitNetwork(MOTION_WIDTH, config.net)
@@ -121,71 +96,32 @@ class PortraitTask:
             self.model.load_state_dict(load("portrait", config.start).state_dict())
         else:
             self.model.motion_mean, self.model.motion_scale = self.sampler.motion_statistics()
-        weights = plain(config.loss_weights)
-        adversarial = weights["realism"] > 0 or weights["matching"] > 0
-        self.critic: nn.Module | None = MultiScaleCritic(3, config.critic) if adversarial else None
-        self.loss_weights: Mapping[str, float] = weights
-        self._mouths: tuple[Tensor, Tensor] | None = None
+        self._pool: list[Pair] = []
+        self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
 
     def sample(self, generator: torch.Generator) -> PortraitBatch:
-        """Pairs of frames; each photo has two targets."""
-        pairs: list[Pair] = []
-        while len(pairs) < self.config.data.batch_size:
-            pairs += self.sampler.sample(generator)
-        return _batch(pairs[: self.config.data.batch_size])
+        """Some of the latest pairs of frames, which a new photo with its targets joins."""
+        self._pool = [*self._pool, *self.sampler.sample(generator)][-POOL:]
+        chosen = torch.randperm(len(self._pool), generator=generator)[: self.config.data.batch_size]
+        return _batch([self._pool[index] for index in chosen.tolist()])
 
     def loss_terms(self, step: int, batch: PortraitBatch) -> dict[str, Tensor]:
         """Differences of the rendered frames from the video's."""
         with autocast(batch.photo.device, self.config.bfloat16):
             frames = self.render(batch)
-        valid = batch.cues[:, :1]
-        made, real = closeup(frames.images, batch.mouth), closeup(batch.target, batch.mouth)
-        terms = {
+        return {
             "pixels": weighted_error(frames.images, batch.target, batch.weight),
-            "warped": weighted_error(frames.warped, batch.target, batch.weight * valid),
-            "change": (frames.change.abs() * valid).mean(),
-            "correction": (frames.flow - batch.flow).abs().mean(),
+            "edges": edge_error(frames.images, batch.target, batch.weight),
         }
-        if self.loss_weights["mouth"] > 0:
-            terms["mouth"] = self._looks(*(functional.interpolate(part, scale_factor=2) for part in (made, real)))
-        if self.loss_weights["eyes"] > 0:
-            terms["eyes"] = self._looks(closeup(frames.images, batch.eye), closeup(batch.target, batch.eye))
-        if self.critic is not None:
-            terms |= self._critic_terms(self.critic, step, made, real)
-        return terms
-
-    def _looks(self, made: Tensor, real: Tensor) -> Tensor:
-        """Differences of features and of style."""
-        assert self.features is not None
-        with torch.no_grad():
-            wanted = self.features(real)
-        found = self.features(made)
-        return feature_error(found, wanted) + style_error(found, wanted)
 
     def render(self, batch: PortraitBatch) -> PortraitFrames:
         """The frames of a batch."""
         code = self.model.code(batch.motion)
         return self.model(batch.photo, batch.flow, batch.cues, batch.guess, code, CORNER)
 
-    def _critic_terms(self, critic: nn.Module, step: int, made: Tensor, real: Tensor) -> dict[str, Tensor]:
-        self._mouths = (made.detach(), real) if step >= self.config.critic_from else None
-        if self._mouths is None:
-            return {"realism": made.new_zeros(()), "matching": made.new_zeros(())}
-        scores = critic(made)
-        with torch.no_grad():
-            wanted = critic(real)
-        return {"realism": realism_error(scores, 1.0), "matching": matching_error(scores, wanted)}
-
-    def critic_loss(self) -> Tensor:
-        """Least squares on the mouths of the last batch."""
-        assert self.critic is not None
-        if self._mouths is None:
-            return sum((parameter.sum() * 0 for parameter in self.critic.parameters()), torch.zeros(()))
-        made, real = self._mouths
-        return (realism_error(self.critic(made), 0.0) + realism_error(self.critic(real), 1.0)) / 2
-
     def validate(self) -> dict[str, float]:
-        """Mean absolute errors of the window and of the mouth, 0 to 1, beside the warped and the still photo."""
+        """Mean absolute errors of the places that the photo lacks and of the mouth, 0 to 1, beside those without the
+        network, of the warped, and of the still photo."""
         if not self.pairs:
             return {}
         rows = []
@@ -193,8 +129,9 @@ class PortraitTask:
             for start in range(0, len(self.pairs), self.config.data.batch_size):
                 batch = _batch(self.pairs[start : start + self.config.data.batch_size])
                 frames = self.render(batch)
-                moved = warp(batch.photo, batch.flow, CORNER)
-                rows.append(_figures(batch, {"": frames.images, "_warped": moved, "_still": still(batch)}))
+                guessed = frames.warped + frames.needed * (frames.guess - frames.warped)
+                results = {"": frames.images, "_guess": guessed, "_warped": frames.warped, "_still": still(batch)}
+                rows.append(_figures(batch, results))
         return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
     def export(self, run_dir: Path) -> None:
@@ -226,7 +163,8 @@ def closeup(
 def _figures(batch: PortraitBatch, results: Mapping[str, Tensor]) -> dict[str, float]:
     values = {}
     for name, images in results.items():
-        values[f"error{name}"] = float(weighted_error(images, batch.target, (batch.weight > 0).float()))
+        values[f"error{name}"] = float(weighted_error(images, batch.target, batch.weight))
+        values[f"edges{name}"] = float(edge_error(images, batch.target, batch.weight))
         near, wanted = closeup(images, batch.mouth), closeup(batch.target, batch.mouth)
         values[f"mouth_error{name}"] = float((near - wanted).abs().mean())
     return values
@@ -249,9 +187,7 @@ def make_task(config: PortraitTrainingConfig, data_dir: Path | None) -> Portrait
         found = (stored_clip(clip, config.data) for clip in part)
         return [clip for clip in found if clip is not None]
 
-    looks = config.loss_weights.mouth > 0 or config.loss_weights.eyes > 0
-    features = load_image_features() if looks else None
-    return PortraitTask(config, shared, read(train), read(validation), features)
+    return PortraitTask(config, shared, read(train), read(validation))
 
 
 RECIPE = ConfiguredRecipe(PortraitTrainingConfig, make_task)

@@ -21,6 +21,7 @@ RECIPES = {
     "laughtalk": "facetalk.recipes.laughtalk:RECIPE",
     "lip-reader": "facetalk.recipes.lip_reader:RECIPE",
     "nonverbal-encoder": "facetalk.recipes.nonverbal_encoder:RECIPE",
+    "person-matte": "facetalk.recipes.person_matte:RECIPE",
     "portrait": "facetalk.recipes.portrait:RECIPE",
     "render2video": "facetalk.recipes.render2video:RECIPE",
     "spectre": "facetalk.recipes.spectre:RECIPE",

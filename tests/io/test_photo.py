@@ -38,6 +38,16 @@ def test_transparent_parts_lie_over_white(tmp_path: Path) -> None:
     np.testing.assert_allclose(image[:, 30:40], 0.2 * pattern()[:, 30:40] + 0.8 * 255, atol=2)
 
 
+def test_a_photo_that_shows_nothing_is_refused(tmp_path: Path) -> None:
+    image = np.concatenate([pattern(), np.zeros((40, 60, 1), np.uint8)], 2)
+    Image.fromarray(image, "RGBA").save(tmp_path / "a.png")
+    with pytest.raises(FacetalkError, match="transparent everywhere; give a photo"):
+        read_photo(tmp_path / "a.png")
+    image[0, 0, 3] = 1
+    Image.fromarray(image, "RGBA").save(tmp_path / "a.png")
+    assert read_photo(tmp_path / "a.png").min() > 250
+
+
 @pytest.mark.parametrize("mode", ["L", "1", "P", "LA", "CMYK", "I;16", "I", "F"])
 def test_every_kind_of_pixel_is_understood(tmp_path: Path, mode: str) -> None:
     gray = pattern()[..., 0]

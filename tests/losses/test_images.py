@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from facetalk.core.errors import MissingAssetError
-from facetalk.losses.images import feature_error, gram, matching_error, realism_error, style_error, weighted_error
+from facetalk.losses.images import (
+    edge_error,
+    feature_error,
+    gram,
+    matching_error,
+    realism_error,
+    style_error,
+    weighted_error,
+)
 from facetalk.networks import image_features
 from facetalk.networks.image_critics import ImageCriticConfig, MultiScaleCritic
 from facetalk.networks.image_features import load_image_features
@@ -79,3 +87,14 @@ def test_image_features_see_edges_and_pass_gradients_to_images_only() -> None:
     feature_error(network(edge), network(plain)).backward()
     assert edge.grad is not None and float(edge.grad.abs().max()) > 0
     assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_edges_count_where_they_are_weighted_and_brightness_does_not() -> None:
+    real = noise(1, 3, 8, 9)
+    weight = torch.ones(1, 1, 8, 9)
+    assert float(edge_error(real + 0.3, real, weight)) == pytest.approx(0, abs=1e-6)
+    step = real.clone()
+    step[..., 4:] += 0.5
+    assert float(edge_error(step, real, weight)) == pytest.approx(0.5 / 8, abs=1e-5)
+    weight[..., 4] = 0
+    assert float(edge_error(step, real, weight)) == pytest.approx(0, abs=1e-6)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facetalk.networks.portrait import WINDOW_FRAMES, PortraitConfig, PortraitNetwork, warp
+from facetalk.networks.portrait import NUM_CUES, WINDOW_FRAMES, PortraitConfig, PortraitNetwork, warp
 
-TINY = PortraitConfig(code=8, warp_widths=(4, 6), edit_widths=(4, 6))
+TINY = PortraitConfig(code=8, widths=(4, 6))
 CORNER = (5, 9)
 GUESS = torch.full((3, 3, 32, 32), 0.5)
 
@@ -15,7 +15,7 @@ GUESS = torch.full((3, 3, 32, 32), 0.5)
 def inputs(batch: int = 2) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     photo = torch.rand(batch, 3, 64, 64, generator=generator)
-    cues = torch.zeros(batch, 6, 32, 32)
+    cues = torch.zeros(batch, NUM_CUES - 5, 32, 32)
     cues[:, :2] = 1
     return photo, torch.zeros(batch, 2, 32, 32), cues, torch.randn(batch, WINDOW_FRAMES, 10, generator=generator)
 
@@ -44,7 +44,19 @@ def test_an_untrained_network_leaves_a_photo_that_shows_everything_nearly_as_it_
     window = photo[:, :, 9:41, 5:37]
     torch.testing.assert_close(whole.images, window, atol=0.1, rtol=0)
     torch.testing.assert_close(partly.images[:, :, 8:16], torch.full((2, 3, 8, 32), 0.5), atol=0.1, rtol=0)
-    torch.testing.assert_close(partly.images[:, :, 20:], window[:, :, 20:], atol=0.1, rtol=0)
+    torch.testing.assert_close(partly.images[:, :, 20:], window[:, :, 20:])
+
+
+def test_nothing_changes_away_from_what_the_photo_lacks() -> None:
+    torch.manual_seed(0)
+    network = PortraitNetwork(10, TINY)
+    torch.nn.init.normal_(network.editing.last[-1].weight, std=1.0)
+    photo, flow, cues, motion = inputs()
+    cues[:, 0, 14:18, 14:18] = 0
+    with torch.no_grad():
+        change = network(photo, flow, cues, GUESS[:2], network.code(motion), CORNER).change
+    assert float(change[:, :, 15:17, 15:17].abs().min()) > 0
+    assert float(change[:, :, :9].abs().max()) == float(change[:, :, :, 24:].abs().max()) == 0
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -63,6 +75,7 @@ def test_the_motion_changes_what_is_drawn() -> None:
     torch.manual_seed(0)
     network = PortraitNetwork(10, TINY).eval()
     photo, flow, cues, motion = inputs()
+    cues[:, 0] = 0
     with torch.no_grad():
         one, other = (
             network(photo, flow, cues, GUESS[: len(photo)], network.code(m), CORNER).images

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion, still_motion
@@ -20,6 +20,7 @@ from facetalk.motion.portrait.driving import MOTION_WIDTH
 from facetalk.motion.portrait.photo import fit_photo
 from facetalk.motion.portrait.scene import PortraitHead
 from facetalk.networks.portrait import PortraitConfig, PortraitNetwork
+from facetalk.networks.registry import load
 from facetalk.neural_rendering.base import NeuralRenderer
 from facetalk.neural_rendering.portrait import LONGEST_SIDE, SHORTEST_LONG_SIDE, PortraitRenderer, shown_scale
 from facetalk.rendering.camera import front_camera
@@ -27,7 +28,7 @@ from facetalk.rendering.renderer import CpuRenderer
 
 pytestmark = pytest.mark.usefixtures("landmark_networks")
 
-TINY = PortraitConfig(code=8, warp_widths=(4, 6), edit_widths=(4, 6))
+TINY = PortraitConfig(code=8, widths=(4, 6))
 
 
 def picture(side: int = 256, yaw: float = 0.0) -> np.ndarray:
@@ -49,7 +50,8 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def renderer(photo: Path) -> PortraitRenderer:
     head = load_head("facetalk")
     torch.manual_seed(0)
-    return PortraitRenderer(fit_photo(photo, head), PortraitHead(head), PortraitNetwork(MOTION_WIDTH, TINY))
+    network = PortraitNetwork(MOTION_WIDTH, TINY)
+    return PortraitRenderer(fit_photo(photo, head), PortraitHead(head), network, load("person-matte"))
 
 
 def motion_of(renderer: PortraitRenderer, num_frames: int = 3) -> Motion:
@@ -80,6 +82,15 @@ def test_a_nodding_speaker_moves_in_front_of_a_still_wall(renderer: PortraitRend
     # Where MediaPipe has no model that tells person and wall apart, the wall moves a little beside the head.
     assert change[: height // 16].max() <= 1 and change[: height // 2, : width // 12].max() <= 1
     assert renderer.image_size[0] % 2 == 0 and frames[0].shape == (*renderer.image_size[::-1], 3)
+
+
+def test_the_first_frame_is_the_photo_however_the_motion_begins(renderer: PortraitRenderer, photo: Path) -> None:
+    motion = motion_of(renderer, 8)
+    motion.expression[:, ARKIT_NAMES.index("jawOpen")] = 0.5
+    frames = list(renderer.frames(motion.replace(neck_pose=torch.full((8, 3), 0.1))))
+    shown = np.asarray(Image.open(photo).resize(renderer.image_size, Image.Resampling.LANCZOS))
+    assert np.abs(frames[0].astype(int) - shown).max() <= 1
+    assert np.abs(frames[7].astype(int) - shown).max() > 50
 
 
 def test_the_frames_do_not_depend_on_what_follows(renderer: PortraitRenderer) -> None:
@@ -115,6 +126,40 @@ def test_a_photo_without_a_usable_face_is_refused_with_the_reason(tmp_path: Path
         with pytest.raises(FacetalkError, match=message) as caught:
             fit_photo(path, head)
         assert "give a photo" in str(caught.value)
+
+
+def test_a_drawing_moves_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cartoon().save(tmp_path / "a.png")
+    with caplog.at_level(logging.WARNING):
+        fit_photo(tmp_path / "a.png", load_head("facetalk"))
+    assert "looks like a drawing" in caplog.text
+    caplog.clear()
+    Image.fromarray(picture()).save(tmp_path / "a.png")
+    with caplog.at_level(logging.WARNING):
+        fit_photo(tmp_path / "a.png", load_head("facetalk"))
+    assert "drawing" not in caplog.text
+
+
+def cartoon(side: int = 400) -> Image.Image:
+    """A drawn face that the detector takes for one."""
+    image = Image.new("RGB", (800, 800), (150, 200, 230))
+    draw, dark = ImageDraw.Draw(image), (60, 40, 30)
+
+    def ellipse(x: int, y: int, rx: int, ry: int, color: tuple[int, int, int], line: int = 0) -> None:
+        draw.ellipse([4 * (x - rx), 4 * (y - ry), 4 * (x + rx), 4 * (y + ry)], color, dark, line)
+
+    ellipse(100, 95, 62, 80, (70, 45, 30))
+    ellipse(100, 105, 52, 70, (240, 200, 170), 6)
+    for x in (78, 122):
+        ellipse(x, 92, 13, 8, (255, 255, 255), 4)
+        ellipse(x, 92, 7, 7, (90, 60, 40), 2)
+        ellipse(x, 92, 3, 3, (0, 0, 0))
+        draw.line([4 * (x - 15), 304, 4 * x, 284, 4 * (x + 15), 304], dark, 12)
+    draw.line([400, 368, 376, 472, 408, 484], (190, 140, 110), 8)
+    lips = (82, 140, 92, 136, 100, 138, 108, 136, 118, 140, 108, 149, 92, 149)
+    draw.polygon([4 * value for value in lips], (200, 90, 90))
+    draw.line([328, 560, 472, 560], (90, 40, 40), 6)
+    return image.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def test_of_several_faces_the_largest_moves_and_a_photo_on_its_head_is_turned(

@@ -16,12 +16,14 @@ from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.exporters.base import ExportOptions
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.looks import Look
 from facetalk.io.ffmpeg import describe
 from facetalk.io.motion import write_motion
 from facetalk.io.synthetic_media import SOURCE_TYPE, XMP_BOX, synthetic
 from facetalk.io.video import VideoReader
 from facetalk.neural_rendering.base import NeuralRenderer
 from facetalk.neural_rendering.registry import NEURAL_RENDERERS, load_neural_renderer
+from facetalk.pipelines.animate_jobs import AnimateOptions
 from facetalk.pipelines.render import render
 from facetalk.pipelines.render_files import render_file
 
@@ -109,8 +111,26 @@ def test_a_motion_file_is_rendered_again_when_the_person_has_changed(tmp_path: P
         ({"size": 64}, "takes no --size"),
         ({"backend": "pyrender"}, "takes no --backend"),
         ({"over": "a.mp4", "camera": "tracked"}, "takes no --over"),
+        ({"over": "a.mp4"}, "--photo takes no --over"),
     ],
 )
 def test_what_belongs_to_the_head_is_refused_beside_a_person(others: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         ExportOptions(photo="run", **others)  # type: ignore[arg-type]
+
+
+def test_colors_of_the_head_are_refused_where_only_a_person_is_seen() -> None:
+    look, message = Look(skin="dark"), "--portrait takes no --skin, --eyes or --hair"
+    motion = still_motion("facetalk", torch.zeros(1, 52), ARKIT_NAMES, 30.0, 33)
+    with pytest.raises(UsageError, match=message):
+        render(motion, "a.mp4", portrait="a.png", look=look)
+    with pytest.raises(UsageError, match=message):
+        render_file("a.npz", "a.mp4", portrait="a.png", look=look)
+    with pytest.raises(UsageError, match=message):
+        AnimateOptions(portrait="a.png", formats=("mp4", "npz"), look=look)
+    assert AnimateOptions(portrait="a.png", formats=("mp4", "glb"), look=look).look == look
+
+
+def test_a_portrait_without_a_name_is_refused() -> None:
+    with pytest.raises(UsageError, match="--portrait names no file"):
+        load_neural_renderer("portrait", "")

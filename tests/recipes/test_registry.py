@@ -36,6 +36,7 @@ from facetalk.networks.face_encoder import CoarseEncoder
 from facetalk.networks.laughtalk import LaughTalkNetwork
 from facetalk.networks.laughter_detector import LaughterDetector
 from facetalk.networks.lip_reader import PhonemeLipReader
+from facetalk.networks.person_matte import MATTE_SIDE
 from facetalk.networks.registry import load
 from facetalk.networks.speech_encoder import SpeechEncoder
 from facetalk.networks.speech_rows import SpeechRows
@@ -49,6 +50,7 @@ from facetalk.recipes import (
     laughter,
     lip_reader,
     nonverbal_encoder,
+    person_matte,
     portrait,
     render2video,
     spectre,
@@ -63,6 +65,7 @@ from facetalk.recipes.evaluation.lip_reader import LabeledMouth
 from facetalk.recipes.parts.emotional_data import EmotionalSampler
 from facetalk.recipes.parts.laughing_data import LaughTalkSampler
 from facetalk.recipes.parts.laughing_set import laughs_with_motion
+from facetalk.recipes.parts.matte_data import MattedFrames
 from facetalk.recipes.parts.person_frames import make_frames
 from facetalk.recipes.registry import RECIPES, config_names, load_recipe, read_training_config
 from facetalk.talkers.styletalk import StyleTalk
@@ -120,8 +123,12 @@ TINY: dict[str, dict[str, Any]] = {
         "network": {"encoder": {**TINY_WAV2VEC, "prosody": True}, "hidden": 4, "emotions": ["calm", "happy"]},
         "data": {"frames": 24, "batch_size": 2, "laughs_per_batch": 2, "laughter": {"num_generated": 1}},
     },
+    "person-matte": {
+        "net": {"fine": 8, "widths": [8, 8]}, "frames_per_clip": 2,
+        "data": {"frames_per_clip": 4, "batch_size": 2, "dev_speakers": ["b"]},
+    },
     "portrait": {
-        "net": {"code": 8, "warp_widths": [4, 6], "edit_widths": [4, 6]},
+        "net": {"code": 8, "widths": [8, 8]},
         "data": {"frames_per_clip": 4, "batch_size": 1, "dev_speakers": ["b"]},
     },
     "render2video": {
@@ -244,6 +251,15 @@ def _lip_reader(config: Any, clips: list[Clip], folder: Path) -> Task:
     return lip_reader.LipReaderTask(config, PhonemeLipReader(config.reader), [clip], [clip])
 
 
+def _person_matte(config: Any, clips: list[Clip], folder: Path) -> Task:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 255, (3, 3, MATTE_SIDE, MATTE_SIDE), generator=generator).to(torch.uint8)
+    opacity = torch.zeros(3, MATTE_SIDE, MATTE_SIDE, dtype=torch.uint8)
+    opacity[:, 40:, 50:110] = 255
+    frames = MattedFrames(images, opacity)
+    return person_matte.PersonMatteTask(config, [frames], [frames])
+
+
 def _portrait(config: Any, clips: list[Clip], folder: Path) -> Task:
     try:
         describe_detector()
@@ -311,6 +327,7 @@ TASKS: dict[str, Callable[[Any, list[Clip], Path], Task]] = {
     "laughtalk": _laughtalk,
     "lip-reader": _lip_reader,
     "nonverbal-encoder": _nonverbal_encoder,
+    "person-matte": _person_matte,
     "portrait": _portrait,
     "render2video": _render2video,
     "spectre": _spectre,

@@ -5,6 +5,7 @@ A fit leaves lips and lids a few pixels off. What moves the pixels of a photo mu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ class Anchors:
         self._closed = self._spread_on(head.template + sum(blinks))
         self.nearness = (self._open.distance < _NEAR_M).float()
         """1 for vertices near one of the points, 0 for the others."""
-        places = {number: row for row, number in enumerate(self._numbers.tolist())}
+        self._row_of = places = {number: row for row, number in enumerate(self._numbers.tolist())}
         self._slits = [torch.tensor([[places[a], places[b]] for a, b in pairs]).T for pairs, _ in _SLITS]
         points = self._points.on(head.template)
         middles = torch.stack([points[rows.flatten()].mean(0) for rows in self._slits])
@@ -59,6 +60,10 @@ class Anchors:
         near = np.exp(-0.5 * ((distance**2 - distance[:, :1] ** 2) / _REACH_M**2))
         weights = near / near.sum(1, keepdims=True) * np.exp(-((distance[:, :1] / _FADE_M) ** 2))
         return _Spread(*(torch.from_numpy(part) for part in (rows, weights.astype(np.float32), distance[:, 0])))
+
+    def points_on(self, vertices: Float[Tensor, "vertices 3"], numbers: Sequence[int]) -> Float[Tensor, "points 3"]:
+        """Some of MediaPipe's points on a mesh."""
+        return self._points.on(vertices)[[self._row_of[number] for number in numbers]]
 
     def gaps(self, local: Float[Tensor, "vertices 3"]) -> Float[Tensor, " slits"]:
         """Mean distance of the lips, and of the lids of the right and the left eye, meters."""

@@ -27,9 +27,11 @@ KEPT_CHANNELS = tuple(
     for name in ARKIT_NAMES
     if name.startswith(("brow", "cheek", "nose", "eyeWide", "eyeSquint", "mouthSmile", "mouthFrown", "mouthDimple"))
 )
-"""Channels of which a photo keeps its own share: how it smiles, and how its brows lie. What speaks and blinks is the
-motion's alone: lips must close."""
+"""Channels of which a photo keeps its own share: how it smiles, and how its brows lie. What speaks and blinks is soon
+the motion's alone: lips must close."""
 
+SETTLING_S = 0.2
+"""Seconds in which lips and jaw go from where the photo has them to where the motion has them."""
 _BLINKS = ("eyeBlinkLeft", "eyeBlinkRight")
 _TO_UNITS = 10.0
 """Position as the network sees it, per meter."""
@@ -99,19 +101,22 @@ class PhotoDriver:
         self._photo = _reference(shared, fit)
         self._start = _reference(shared, first)
         kept = torch.tensor([name in KEPT_CHANNELS for name in ARKIT_NAMES])
-        self._added = torch.where(kept, self._photo.expression - self._start.expression, torch.zeros(()))
+        self._added, self._kept = self._photo.expression - self._start.expression, kept
         self._blinks = [ARKIT_NAMES.index(name) for name in _BLINKS]
         self._gaze = [ARKIT_NAMES.index(name) for name in GAZE_NAMES]
 
-    def drive(self, motion: Motion) -> Driven:
-        """The frames of a part of the motion."""
+    def drive(self, motion: Motion, start: int = 0) -> Driven:
+        """The frames of a part of the motion, of which `start` frames precede it."""
         now = rigid_pose(self._shared.model, motion)
         turned = matrix_to_axis_angle(self._start.rotation.T @ now.rotation)
         rotation = self._photo.rotation @ axis_angle_to_matrix(limited(turned, MOST_TURNED_DEG * torch.pi / 180))
         moved = limited(centers(self._shared, now) - self._start.center, MOST_MOVED_M)
         shift = self._photo.center + moved - rotation @ self._shared.center
         eyes = self._photo.eyes + torch.stack([motion.leye_pose, motion.reye_pose], 1) - self._start.eyes
-        expression = (motion.expression + self._added).clamp(0, 1)
+        seconds = (start + torch.arange(motion.num_frames)) / motion.fps
+        settled = (seconds / SETTLING_S).clamp(0, 1)[:, None]
+        share = torch.where(self._kept, 1.0, 1 - settled * settled * (3 - 2 * settled))
+        expression = (motion.expression + share * self._added).clamp(0, 1)
         # Lids start as open as the photo has them, and close as far as the motion closes them.
         rest = self._start.expression[self._blinks]
         closing = ((motion.expression[:, self._blinks] - rest) / (1 - rest).clamp_min(0.1)).clamp(-1, 1)

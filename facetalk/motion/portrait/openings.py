@@ -8,10 +8,9 @@ from torch import Tensor
 
 from facetalk.core.landmarks import MESH_INNER_LIPS, MESH_LEFT_LIDS, MESH_RIGHT_LIDS
 
-OPENINGS = (MESH_INNER_LIPS, MESH_RIGHT_LIDS, MESH_LEFT_LIDS)
-"""Contours of the openings, as MediaPipe's points."""
-MARGIN_PX = 2.0
-"""Width of the edge that shows both, pixels of the crop; half of the opening's mean height if that is less."""
+OPENINGS = ((MESH_INNER_LIPS, 2.0), (MESH_RIGHT_LIDS, 3.0), (MESH_LEFT_LIDS, 3.0))
+"""Contours of the openings, as MediaPipe's points, and the width of the edge that shows both, pixels of the crop; half
+of the opening's mean height if that is less."""
 
 
 def outside_openings(places: Float[Tensor, "points 2"], detected: Float[Tensor, "478 2"]) -> Float[Tensor, " points"]:
@@ -22,14 +21,14 @@ def outside_openings(places: Float[Tensor, "points 2"], detected: Float[Tensor, 
         detected: MediaPipe's points in the same pixels; rows of NaN are not used.
     """
     share = torch.ones(len(places))
-    for numbers in OPENINGS:
+    for numbers, most in OPENINGS:
         contour = detected[list(numbers)]
         if not bool(contour.isfinite().all()):
             continue
         following = contour.roll(-1, 0)
         area = (contour[:, 0] * following[:, 1] - contour[:, 1] * following[:, 0]).sum().abs() / 2
         width = (contour[:, None] - contour[None]).norm(dim=2).max()
-        margin = min(MARGIN_PX, float(area / width.clamp_min(1e-6)) / 2)
+        margin = min(most, float(area / width.clamp_min(1e-6)) / 2)
         distance = _distance(places, contour, following)
         outward = torch.where(_inside(places, contour, following), -distance, distance)
         share = torch.minimum(share, ((outward - margin) / max(margin, 1e-3)).clamp(0, 1))

@@ -36,6 +36,10 @@ MUCH_TURNED_DEG = 30.0
 WORST_FIT = 0.06
 """Mean distance of the points, in units of the outer eye corners', from which the face is not like a person's."""
 
+DRAWN = 0.35
+"""Share of the face's pixels that are exactly like their neighbors from which it is taken for a drawing: cameras are
+noisy, and skin is not flat."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -77,6 +81,8 @@ def fit_photo(path: Path | str, head: HeadModel) -> PhotoFit:
         )
     if eyes_px < FEW_EYES_PX:
         _log.warning("%s: the face is only about %.0f pixels wide; the video will be blurred", path, 1.7 * eyes_px)
+    if flatness(image, points) > DRAWN:
+        _log.warning("%s looks like a drawing; a face that is not shaped like a person's may not move well", path)
     height, width = image.shape[:2]
     with one_torch_thread():
         rows = torch.from_numpy(points)[None].float()
@@ -89,6 +95,16 @@ def eye_distance(points: Float[np.ndarray, "478 3"]) -> float:
     """Distance of the outer eye corners, in three dimensions: the same for a turned head."""
     right, left = MESH_OUTER_EYE_CORNERS
     return float(np.linalg.norm(points[right] - points[left]))
+
+
+def flatness(image: UInt8[np.ndarray, "height width 3"], points: Float[np.ndarray, "478 3"]) -> float:
+    """Share of the pixels around a face that have the color of their right and lower neighbors."""
+    height, width = image.shape[:2]
+    low = np.clip(points[:, :2].min(0), 0, (width - 2, height - 2)).astype(int)
+    high = np.maximum(np.clip(points[:, :2].max(0), 0, (width, height)).astype(int), low + 2)
+    part = image[low[1] : high[1], low[0] : high[0]]
+    same = (part[:-1, :-1] == part[1:, :-1]) & (part[:-1, :-1] == part[:-1, 1:])
+    return float(same.all(-1).mean())
 
 
 def _upright(path: Path | str, image: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:

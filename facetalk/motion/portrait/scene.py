@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import correlate1d, distance_transform_edt
 from torch import Tensor
 
+from facetalk.core.landmarks import MESH_LEFT_LOWER_LID, MESH_LEFT_UPPER_LID, MESH_RIGHT_LOWER_LID, MESH_RIGHT_UPPER_LID
 from facetalk.core.motion import Motion
 from facetalk.head.albedo import vertex_albedo
 from facetalk.head.model import HeadModel
@@ -25,6 +26,7 @@ from facetalk.motion.portrait.anchors import Anchors
 from facetalk.motion.portrait.crop import CROP_PX, WINDOW, PortraitCrop
 from facetalk.motion.portrait.flow_kernel import blend, discount_stretched, pool
 from facetalk.motion.portrait.openings import outside_openings
+from facetalk.motion.portrait.slits import Slit, Slits, lashes, lip_line, mouth_light
 from facetalk.rendering.filling import filled
 from facetalk.rendering.normals import vertex_normals
 from facetalk.rendering.surface_values import ValueRasterizer
@@ -32,8 +34,15 @@ from facetalk.rendering.surface_values import ValueRasterizer
 PARTS = (("upper_teeth", "lower_teeth"), ("mouth_lining", "tongue"), ("left_eyeball", "right_eyeball"), ("irises",))
 """Regions of the head that the guide shows, one channel each."""
 GUIDE = len(PARTS)
+MOUTH = slice(0, 2)
+"""The channels of the guide that lie behind the lips."""
 COARSE = 4
 """Pixels of the crop per pixel of the map in which the flow is continued."""
+_LID_RIMS = tuple(
+    number
+    for upper, lower in ((MESH_RIGHT_UPPER_LID, MESH_RIGHT_LOWER_LID), (MESH_LEFT_UPPER_LID, MESH_LEFT_LOWER_LID))
+    for number in (*upper, *lower)
+)
 _HEAD = JOINT_NAMES.index("neck")
 _BEHIND_M = 0.004
 """How far a vertex may lie behind the visible surface and still counts as visible."""
@@ -41,6 +50,12 @@ _FACING = (0.05, 0.25)
 """Cosine between surface and line of sight over which a vertex becomes visible."""
 _STRETCHED = (np.float32(0.08), np.float32(0.3))
 """Area in the photo per area in the frame over which a stretched surface becomes valid."""
+_CLOSING = 0.4
+"""How far a slit is closed when its rims have no color from the photo's opening."""
+_REDDER = np.array([0.8, 1.3, 1.4], np.float32)
+"""Exponents of the light in the mouth: what reaches its dark parts has been reflected by red skin."""
+_SOFT = np.array([0.25, 0.5, 0.25], np.float32)
+"""Filter along rows and columns for the edges of what lies behind lips and lids."""
 _FADE_PX = (30.0, 110.0)
 """Distance from the head over which the flow fades, pixels of the crop."""
 _EDGE_PX = 24.0
@@ -68,7 +83,9 @@ class View:
     guide: Float[np.ndarray, "crop crop parts"]
     """Share of each of `PARTS`."""
     colors: Float[np.ndarray, "crop crop 3"]
-    """Of the head itself, sRGB in [0, 1] without light."""
+    """Of the head itself, sRGB in [0, 1] without light, but with the shade of the lips."""
+    lines: Float[np.ndarray, "side side lines"]
+    """In the window, opacity of the dark line between lips that meet, and of the lashes of closing lids."""
 
 
 def rigid_pose(head: HeadModel, motion: Motion) -> RigidPose:
@@ -142,10 +159,12 @@ class PortraitScene:
         )
         self._usual_gaps = shared.anchors.gaps(local)
         self._homogeneous_photo = self._homogeneous(placed, self._offsets)
+        self.slits = self._slits(self._homogeneous_photo)
         self._source = _on_screen(self._homogeneous_photo)
         seen = self._visible(placed.numpy(), self._homogeneous_photo.numpy())
+        self._seen = seen
         skin = 1 - shared.parts.amax(1)
-        self._seen = seen * torch.lerp(torch.ones(()), outside_openings(self._source, crop.pixels(detected)), skin)
+        self._in_openings = skin * (1 - outside_openings(self._source, crop.pixels(detected)))
 
     def placed(self, local: Float[Tensor, "vertices 3"], pose: RigidPose) -> Float[Tensor, "vertices 3"]:
         """Vertices in the camera's frame: the head in a pose, the bust as in the photo."""
@@ -159,19 +178,63 @@ class PortraitScene:
             local: see `PortraitHead.local`.
             pose: in the frame of the photo's camera.
         """
-        closure = self.shared.anchors.closure(local, self._usual_gaps)
-        homogeneous = self._homogeneous(self.placed(local, pose), self._offsets + closure * self._closing)
+        homogeneous, closure = self._posed(local, pose)
         way = self._source - _on_screen(homogeneous)
-        values = torch.cat([way, self._seen[:, None], self.shared.parts, self.shared.colors], 1)
+        # A closing lip or lid has no color from the opening; one that opens keeps the photo's own edge.
+        seen = self._seen * (1 - (closure[:, 0] / _CLOSING).clamp(0, 1) * self._in_openings)
+        values = torch.cat([way, seen[:, None], self.shared.parts, self.shared.colors], 1)
         image = self._raster.values(homogeneous.numpy(), values.numpy())
         discount_stretched(image, *_STRETCHED)
         guide, colors = (np.ascontiguousarray(part) for part in np.split(image[..., 3:-1], [GUIDE], -1))
-        return View(continued_flow(image), image[..., 2], image[..., -1], guide, colors)
+        valid = image[..., 2].copy()
+        soft = _behind_soft_edges(guide[WINDOW], colors[WINDOW], valid[WINDOW])
+        guide[WINDOW], colors[WINDOW], valid[WINDOW] = soft
+        slits = self._slits(homogeneous)
+        inside = guide[WINDOW][..., MOUTH].sum(-1, keepdims=True).clip(0, 1)
+        colors[WINDOW] *= 1 - inside * (1 - mouth_light(slits.mouth)[..., None] ** _REDDER)
+        lines = np.stack([lip_line(slits.mouth, self.slits.mouth), self._lashes(slits)], -1)
+        flow = continued_flow(image)
+        valid[WINDOW] *= (1 - lines).prod(-1)
+        return View(flow, valid, image[..., -1], guide, colors, lines)
+
+    def way_to(
+        self, other: PortraitScene, local: Float[Tensor, "vertices 3"], pose: RigidPose
+    ) -> Float[np.ndarray, "crop crop 2"]:
+        """Flow from each pixel of a view to where another photo of the same crop has its content.
+
+        Args:
+            other: a photo of the person in this pose and expression.
+            local: see `view`.
+            pose: see `view`.
+        """
+        homogeneous, _ = self._posed(local, pose)
+        way = other._source - _on_screen(homogeneous)
+        return continued_flow(
+            self._raster.values(homogeneous.numpy(), torch.cat([way, other._seen[:, None]], 1).numpy())
+        )
+
+    def _posed(
+        self, local: Float[Tensor, "vertices 3"], pose: RigidPose
+    ) -> tuple[Float[Tensor, "vertices 3"], Float[Tensor, "vertices 1"]]:
+        """Homogeneous pixels of a view, and how far it closes each slit."""
+        closure = self.shared.anchors.closure(local, self._usual_gaps)
+        return self._homogeneous(self.placed(local, pose), self._offsets + closure * self._closing), closure
 
     def face_mask(self) -> Bool[np.ndarray, "crop crop"]:
         """Where the photo shows the face itself, without hair, ears and neck."""
         raster = self._raster.values(self._homogeneous_photo.numpy(), self.shared.face[:, None].numpy())
         return raster[..., 0] > 0.5
+
+    def _slits(self, homogeneous: Float[Tensor, "vertices 3"]) -> Slits:
+        """Rims of mouth and eyes."""
+        regions = self.shared.model.points.regions
+        screen = _on_screen(homogeneous).numpy()
+        mouth = Slit(screen[regions["upper_lip_inner"].numpy()], screen[regions["lower_lip_inner"].numpy()])
+        lids = _on_screen(self.shared.anchors.points_on(homogeneous, _LID_RIMS)).numpy().reshape(2, 2, -1, 2)
+        return Slits(mouth, [Slit(*rims) for rims in lids])
+
+    def _lashes(self, now: Slits) -> Float[np.ndarray, "side side"]:
+        return np.maximum(*(lashes(eye, photo) for eye, photo in zip(now.eyes, self.slits.eyes, strict=True)))
 
     def _homogeneous(
         self, vertices: Float[Tensor, "vertices 3"], offsets: Float[Tensor, "vertices 2"]
@@ -233,3 +296,21 @@ def _smooth(share: np.ndarray) -> np.ndarray:
 
 def _on_screen(homogeneous: Float[Tensor, "points 3"]) -> Float[Tensor, "points 2"]:
     return homogeneous[:, :2] / homogeneous[:, 2:]
+
+
+def _behind_soft_edges(
+    guide: Float[np.ndarray, "side side parts"],
+    colors: Float[np.ndarray, "side side 3"],
+    valid: Float[np.ndarray, "side side"],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Parts of the head, their colors and validity without steps along the lips."""
+    inside = guide[..., MOUTH].sum(-1, keepdims=True)
+    soft = _softened(np.concatenate([guide, inside * colors, inside, valid[..., None]], -1))
+    weight = soft[..., -2]
+    mixed = soft[..., GUIDE:-2] / weight[..., None].clip(1e-3)
+    near = weight > 1e-3
+    return soft[..., :GUIDE], np.where(near[..., None], mixed, colors), np.where(near, soft[..., -1], valid)
+
+
+def _softened(image: np.ndarray) -> np.ndarray:
+    return correlate1d(correlate1d(image, _SOFT, 0, mode="nearest"), _SOFT, 1, mode="nearest")

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from facetalk.core.landmarks import MESH_INNER_LIP_CENTERS, MESH_LEFT_LID_CENTERS, MESH_RIGHT_LID_CENTERS
 from facetalk.core.rotations import matrix_to_axis_angle
@@ -20,7 +19,7 @@ from facetalk.motion.portrait.crop import CROP_PX, WINDOW, WINDOW_LEFT, WINDOW_P
 from facetalk.motion.portrait.driving import MOTION_WIDTH, Driven, centers, motion_rows
 from facetalk.motion.portrait.guess import FirstGuess
 from facetalk.motion.portrait.scene import PortraitHead, PortraitScene, RigidPose, network_inputs, rigid_pose
-from facetalk.networks.portrait import WINDOW_FRAMES
+from facetalk.networks.portrait import WINDOW_FRAMES, near, warp
 from facetalk.recipes.parts.portrait_data import PortraitClip
 
 TARGETS = 2
@@ -32,13 +31,10 @@ _FACE_AT = (CROP_PX / 2, CROP_PX / 2 + 19.4)
 """Where the middle of the face lies in the crop of a photo."""
 _MOST_SHIFT = 40
 """Pixels that stored frames are moved so that it does."""
-_ANYWHERE, _NEEDED, _INSIDE = 0.01, 0.3, 1.5
-"""Weight of all pixels, and what is added where the photo does not show the head, and in the mouth. Skin that the photo
-shows hardly counts: nothing can be learned from the pixel that it is off, but its gradient would drown the mouth's."""
-_INSIDE_PX = 7
-"""Side of the box by which the inside of the mouth is smoothed, because fits are a few pixels off."""
-_MOUTH, _EYES = (0.1, 14.0), (0.15, 8.0)
-"""Additional weight of the pixels at mouth and eyes, and its standard deviation, pixels."""
+_FEATURES = 4.0
+"""What the weight of pixels at mouth and eyes is multiplied with, at most."""
+_MOUTH_PX, _EYES_PX = 16.0, 9.0
+"""Standard deviation of that, pixels."""
 _BLINKING = 0.2
 """Share of targets that are the most closed lids of the clip."""
 _SPEAKING = 0.5
@@ -54,9 +50,9 @@ class Pair(NamedTuple):
     guess: Float[Tensor, "3 height columns"]
     motion: Float[Tensor, "frames motion"]
     target: Float[Tensor, "3 height columns"]
+    """Its lips, lids and face moved to where the photo's are expected, so that details lie on each other."""
     weight: Float[Tensor, "1 height columns"]
     mouth: Float[Tensor, "2"]
-    eye: Float[Tensor, "2"]
 
 
 class PairSampler:
@@ -126,9 +122,8 @@ class ClipScene:
             int(min(max(round(float(at[axis] / at[2]) - _FACE_AT[axis]), -_MOST_SHIFT), _MOST_SHIFT)) for axis in (0, 1)
         )
         self._corner = left, top
-        inverse = clip.crop.to_image
-        detected = clip.points[source] @ inverse[:, :2].T + inverse[:, 2]
-        self._scene = PortraitScene(shared, motion.cut(frame, frame + 1), detected, clip.crop.shifted(left, top))
+        crop = clip.crop.shifted(left, top)
+        self._scene = PortraitScene(shared, motion.cut(frame, frame + 1), self._detected(source), crop)
         self._photo = _image(clip.images[source], left, top)
         self._guess = FirstGuess(self._scene, self._photo.permute(1, 2, 0).numpy())
 
@@ -149,20 +144,38 @@ class ClipScene:
         frame = int(self.clip.frames[target])
         driven = _picked(self.clip, self._poses, torch.tensor([frame]))
         local = self._shared.local(driven.expression, driven.eyes, self.clip.motion.betas)[0]
-        view = self._scene.view(local, RigidPose(driven.pose.rotation[0], driven.pose.shift[0]))
+        view_pose = RigidPose(driven.pose.rotation[0], driven.pose.shift[0])
+        view = self._scene.view(local, view_pose)
         left, top = self._corner
         points = self.clip.points[target] - torch.tensor([left + WINDOW_LEFT, top + WINDOW_TOP])
         at = (torch.arange(frame - WINDOW_FRAMES // 2, frame + WINDOW_FRAMES // 2 + 1)).clamp(
             0, self.clip.motion.num_frames - 1
         )
-        wanted = _image(self.clip.images[target], left, top)[:, WINDOW[0], WINDOW[1]]
+        wanted = self._aligned(target, local, view_pose)
         shown = _shifted(self.clip.inside[..., None], left, top)[WINDOW][..., 0]
         mouth = points[list(MESH_INNER_LIP_CENTERS)].mean(0)
         flow, cues = network_inputs(view)
         eyes = [points[list(lids)].mean(0) for lids in (MESH_LEFT_LID_CENTERS, MESH_RIGHT_LID_CENTERS)]
         weight = pixel_weights(mouth, eyes, cues, shown)[None]
         guess = torch.from_numpy(self._guess.window(view)).permute(2, 0, 1)
-        return Pair(self._photo, flow, cues, guess, self._rows(at), wanted, weight, mouth, eyes[frame % 2])
+        return Pair(self._photo, flow, cues, guess, self._rows(at), wanted, weight, mouth)
+
+    def _aligned(
+        self, target: int, local: Float[Tensor, "vertices 3"], pose: RigidPose
+    ) -> Float[Tensor, "3 height columns"]:
+        """The window of a stored frame, with every point of the face where the view of the photo has it."""
+        crop = self.clip.crop.shifted(*self._corner)
+        frame = int(self.clip.frames[target])
+        own = self.clip.motion.cut(frame, frame + 1)
+        other = PortraitScene(self._shared, own, self._detected(target), crop)
+        flow = torch.from_numpy(np.ascontiguousarray(self._scene.way_to(other, local, pose)[WINDOW]))
+        image = _image(self.clip.images[target], *self._corner)
+        return warp(image[None], flow.permute(2, 0, 1)[None], (WINDOW_LEFT, WINDOW_TOP))[0]
+
+    def _detected(self, index: int) -> Float[Tensor, "478 2"]:
+        """The points of a stored frame in pixels of the video."""
+        inverse = self.clip.crop.to_image
+        return self.clip.points[index] @ inverse[:, :2].T + inverse[:, 2]
 
     def _rows(self, frames: Tensor) -> Float[Tensor, "frames motion"]:
         own = self.clip.motion.expression[int(self.clip.frames[self.source])]
@@ -182,13 +195,13 @@ def pixel_weights(
     cues: Float[Tensor, "cues height columns"],
     shown: np.ndarray,
 ) -> Float[Tensor, "height columns"]:
-    """Weight of each pixel of the window: more at mouth and eyes, and where the photo does not show the head."""
+    """Weight of each pixel of the window: where the network changes something, more at mouth and eyes."""
     along = torch.arange(WINDOW_PX) + 0.5
-    inside = functional.avg_pool2d(cues[2:4].sum(0)[None], _INSIDE_PX, 1, _INSIDE_PX // 2)[0].clamp(0, 1)
-    weights = _ANYWHERE + _NEEDED * (cues[1] - cues[0]).clamp(0, 1) + _INSIDE * inside
-    for center, (most, spread) in [(mouth, _MOUTH), *((eye, _EYES) for eye in eyes)]:
+    weights = torch.ones(WINDOW_PX, WINDOW_PX)
+    for center, spread in [(mouth, _MOUTH_PX), *((eye, _EYES_PX) for eye in eyes)]:
         x, y = (torch.exp(-0.5 * ((along - center[axis]) / spread) ** 2) for axis in (0, 1))
-        weights += most * y[:, None] * x
+        weights += (_FEATURES - 1) * y[:, None] * x
+    weights *= near((cues[1] - cues[0]).clamp(0, 1)[None, None])[0, 0]
     return weights * torch.from_numpy(np.ascontiguousarray(shown, np.float32))
 
 

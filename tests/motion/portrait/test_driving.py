@@ -11,6 +11,7 @@ from facetalk.motion.portrait.driving import (
     MOST_MOVED_M,
     MOST_TURNED_DEG,
     MOTION_WIDTH,
+    SETTLING_S,
     PhotoDriver,
     centers,
     limited,
@@ -49,15 +50,27 @@ def test_small_movements_are_kept_as_they_are() -> None:
 
 def test_lips_close_and_lids_shut_whatever_the_photo_shows_and_its_smile_stays() -> None:
     photo = person(jawOpen=0.4, mouthSmileLeft=0.6, eyeBlinkLeft=0.2, eyeBlinkRight=0.2)
-    motion = person(3, eyeBlinkLeft=0.1, eyeBlinkRight=0.1)
-    motion.expression[1, ARKIT_NAMES.index("eyeBlinkLeft")] = 1.0
-    motion.expression[2, ARKIT_NAMES.index("mouthSmileLeft")] = 0.7
+    motion = person(10, eyeBlinkLeft=0.1, eyeBlinkRight=0.1)
+    motion.expression[8, ARKIT_NAMES.index("eyeBlinkLeft")] = 1.0
+    motion.expression[9, ARKIT_NAMES.index("mouthSmileLeft")] = 0.7
     driven = PhotoDriver(shared(), photo, motion.cut(0, 1)).drive(motion)
-    values = {name: driven.expression[:, ARKIT_NAMES.index(name)] for name in ("jawOpen", "mouthSmileLeft")}
+    values = {name: driven.expression[7:, ARKIT_NAMES.index(name)] for name in ("jawOpen", "mouthSmileLeft")}
     torch.testing.assert_close(values["jawOpen"], torch.zeros(3))
     torch.testing.assert_close(values["mouthSmileLeft"], torch.tensor([0.6, 0.6, 1.0]))
-    lids = driven.expression[:, ARKIT_NAMES.index("eyeBlinkLeft")]
+    lids = driven.expression[7:, ARKIT_NAMES.index("eyeBlinkLeft")]
     torch.testing.assert_close(lids, torch.tensor([0.2, 1.0, 0.2]))
+
+
+def test_the_first_frame_has_the_face_of_the_photo_and_the_mouth_soon_follows_the_motion() -> None:
+    photo = person(jawOpen=0.4, mouthPucker=0.2, browInnerUp=0.3, eyeBlinkLeft=0.2)
+    motion = person(12, jawOpen=0.1)
+    driver = PhotoDriver(shared(), photo, motion.cut(0, 1))
+    whole = driver.drive(motion).expression
+    torch.testing.assert_close(whole[0], photo.expression[0])
+    jaw = whole[:, ARKIT_NAMES.index("jawOpen")]
+    assert bool((jaw.diff() <= 1e-6).all())
+    torch.testing.assert_close(jaw[round(SETTLING_S * motion.fps) :], torch.full((6,), 0.1))
+    torch.testing.assert_close(driver.drive(motion.cut(4, 12), 4).expression, whole[4:])
 
 
 def test_the_eyes_look_on_where_those_of_the_photo_look_and_move_as_in_the_motion() -> None:
