@@ -9,15 +9,17 @@ from jaxtyping import Float, UInt8
 
 from facetalk.core.camera import Camera
 from facetalk.core.threads import usable_cores
-from facetalk.rendering.antialias import mark_edges, shade_edges
+from facetalk.rendering.antialias import blend_edges, mark_edges, split_edges
 from facetalk.rendering.background import studio_background
 from facetalk.rendering.color import srgb_to_linear
+from facetalk.rendering.lanes import LANES
 from facetalk.rendering.lights import Studio
 from facetalk.rendering.normals import vertex_normals
-from facetalk.rendering.rasterizer import cover, cover_samples, set_up, to_pixels
-from facetalk.rendering.shading import LOOK, shade_pixels
+from facetalk.rendering.rasterizer import Raster, cover_samples, to_pixels
+from facetalk.rendering.seams import SplitMesh
+from facetalk.rendering.shading import LOOK, shade
 from facetalk.rendering.surface import Surface
-from facetalk.rendering.texture import corner_texels, fitting_texture
+from facetalk.rendering.texture import fitting_texture, texel_places
 
 MOST_THREADS = 8
 """More would render faster than any encoder can keep up with."""
@@ -26,25 +28,26 @@ MOST_THREADS = 8
 class _Workspace(threading.local):
     """Arrays that one thread reuses for every frame."""
 
-    def __init__(self, num_vertices: int, num_faces: int, width: int, height: int, look: np.ndarray) -> None:
-        self.seen = np.empty((num_vertices, 3), np.float32)
-        self.pixels = np.empty((num_vertices, 3), np.float64)
-        self.normals = np.empty((num_vertices, 3), np.float32)
+    def __init__(self, surface: Surface, image_size: tuple[int, int], look: np.ndarray) -> None:
+        width, height = image_size
+        self.seen = np.empty((surface.num_vertices, 3), np.float32)
+        self.pixels = np.empty((surface.num_vertices, 3), np.float64)
+        self.normals = np.empty((surface.num_vertices, 3), np.float32)
         self.look = look.copy()
-        self.face_of = np.empty(num_faces, np.int32)
-        self.planes = np.empty((num_faces, 9), np.float32)
-        self.boxes = np.empty((num_faces, 8), np.int32)
-        self.nearness = np.empty((height, width), np.float32)
-        self.triangle = np.empty((height, width), np.int32)
-        self.slot = np.empty((height, width), np.int32)
-        self.edges = np.empty((height * width, 2), np.int32)
-        self.samples(4096)
+        self.raster = Raster(surface.faces, image_size)
+        self.slot = np.empty(height * width + LANES, np.int32)
+        self.edges = np.empty(height * width, np.int32)
+        self.allocate_samples(4096)
 
-    def samples(self, count: int) -> None:
-        """Allocate arrays for this many edge pixels."""
-        self.sample_nearness = np.empty((count, 8), np.float32)
-        self.sample_triangle = np.empty((count, 8), np.int32)
-        self.total = np.empty((count, 3), np.float32)
+    def allocate_samples(self, count: int) -> None:
+        """Make room for the samples of this many edge pixels, and for as many parts of them."""
+        self.most_edges = count
+        samples = count * LANES
+        self.sample_nearness, self.share = np.empty(samples, np.float32), np.empty(samples, np.float32)
+        self.sample_triangle, self.ends = np.empty(samples, np.int32), np.empty(count, np.int32)
+        self.part_triangle = np.empty(samples + LANES, np.int32)
+        self.part_x, self.part_y = np.zeros(samples + LANES, np.float32), np.zeros(samples + LANES, np.float32)
+        self.part_colors = np.empty(3 * (samples + LANES), np.uint8)
 
 
 class CpuRenderer:
@@ -69,7 +72,6 @@ class CpuRenderer:
             antialias: smooth the edges.
         """
         self.image_size = camera.image_size
-        width, height = self.image_size
         self.antialias = antialias
         self.threads = min(usable_cores(), MOST_THREADS)
         self.background = studio_background(self.image_size) if background is None else background
@@ -77,24 +79,27 @@ class CpuRenderer:
         self._lens = lens_of(camera)
         self._lights = (studio or Studio()).table()
         self._surface = surface
-        self._faces = np.ascontiguousarray(surface.faces, np.int32)
-        self._look = vertex_look(surface)
-        self._texture = np.empty((1, 1, 4), np.float32)
-        self._uv = np.empty((0, 6), np.float32)
+        self._split = surface.split()
+        self._source = np.ascontiguousarray(self._split.source, np.int32)
+        self._corners = np.ascontiguousarray(self._split.faces, np.int32).ravel()
+        self._x, self._y = _pixel_centers(self.image_size)
+        self._texture, self._look = np.ones((2, 2, 4), np.float32), _look_table(surface, self._split)
         self._ready = surface.texture is None
         self._lock = threading.Lock()
-        self._workspace = _Workspace(surface.num_vertices, len(self._faces), width, height, self._look)
+        self._workspace = _Workspace(surface, self.image_size, self._look)
 
     def prepare(self, vertices: Float[np.ndarray, "vertices 3"]) -> None:
         """Resize the texture to the size at which a typical frame shows it; done on first use otherwise."""
         with self._lock:
             if not self._ready and self._surface.texture is not None:
-                space = self._workspace
                 typical = checked_vertices(vertices, self._surface.num_vertices)
-                to_pixels(typical, self._pose, self._lens, space.seen, space.pixels)
-                self._texture = fitting_texture(self._surface, space.pixels)
+                seen, pixels = np.empty(typical.shape, np.float32), np.empty(typical.shape, np.float64)
+                to_pixels(typical, self._pose, self._lens, seen, pixels)
+                self._texture = fitting_texture(self._surface, pixels)
                 rows, columns = self._texture.shape[:2]
-                self._uv = corner_texels(self._surface, rows - 1, columns - 1)
+                self._look[:, [3, 7]] = texel_places(self._split.uv_coords, rows - 1, columns - 1)
+                # Workspaces hold copies of the table.
+                self._workspace = _Workspace(self._surface, self.image_size, self._look)
                 self._ready = True
 
     def render(
@@ -111,25 +116,36 @@ class CpuRenderer:
         if not self._ready:
             self.prepare(vertices)
         vertices = checked_vertices(vertices, self._surface.num_vertices)
-        behind = checked_background(self.background if background is None else background, self.image_size)
-        image = behind.copy()
-        space, faces = self._workspace, self._faces
-        width, height = self.image_size
+        behind = checked_background(self.background if background is None else background, self.image_size).ravel()
+        image = np.empty(behind.size + 3 * LANES, np.uint8)
+        image[: behind.size] = behind
+        space = self._workspace
         to_pixels(vertices, self._pose, self._lens, space.seen, space.pixels)
-        vertex_normals(space.seen, faces, space.normals)
-        space.look[:, :3] = space.normals
-        count = set_up(space.pixels, faces, width, height, space.face_of, space.planes, space.boxes)
-        cover(count, space.planes, space.boxes, space.nearness, space.triangle)
-        mesh = (space.face_of, space.planes, space.boxes, faces, space.look, self._uv, self._texture)
-        shade_pixels(space.triangle, *mesh, self._lens, self._lights, image)
+        vertex_normals(space.seen, space.raster.faces, space.normals)
+        space.look[:, :3] = space.normals[self._source]
+        space.raster.draw(space.pixels)
+        self._shade(space, space.raster.flat_triangle, self._x, self._y, image)
         if self.antialias:
-            edges = mark_edges(space.triangle, space.face_of, faces, image, space.slot, space.edges)
-            if edges > len(space.total):
-                space.samples(2 * edges)
-            spots, seen = space.edges[:edges], space.sample_triangle[:edges]
-            cover_samples(count, space.planes, space.boxes, spots, space.slot, space.sample_nearness[:edges], seen)
-            shade_edges(spots, seen, *mesh, self._lens, self._lights, behind, space.total[:edges], image)
-        return image
+            self._smooth_edges(space, behind, image)
+        return image[: behind.size].reshape(*self.image_size[::-1], 3)
+
+    def _shade(self, space: _Workspace, triangle: np.ndarray, x: np.ndarray, y: np.ndarray, colors: np.ndarray) -> None:
+        raster, texture = space.raster, self._texture
+        shade(triangle, x, y, raster.face_of, raster.planes.ravel(), self._corners, space.look.ravel(),
+              texture.ravel(), texture.shape[0], texture.shape[1], self._lens, self._lights, colors)  # fmt: skip
+
+    def _smooth_edges(self, space: _Workspace, behind: np.ndarray, image: np.ndarray) -> None:
+        raster, width = space.raster, self.image_size[0]
+        count = mark_edges(width, raster.flat_triangle, raster.face_of, raster.faces, image, space.slot, space.edges)
+        if count > space.most_edges:
+            space.allocate_samples(2 * count)
+        edges, ends = space.edges[:count], space.ends[:count]
+        nearness, seen = space.sample_nearness[: count * LANES], space.sample_triangle[: count * LANES]
+        cover_samples(raster.count, raster.planes, raster.boxes, width, space.slot, nearness, seen)
+        x, y, colors = space.part_x, space.part_y, space.part_colors
+        parts = split_edges(seen, edges, width, space.part_triangle, x, y, space.share, ends)
+        self._shade(space, space.part_triangle[: parts + LANES], x, y, colors)
+        blend_edges(edges, colors, space.share, ends, behind, image)
 
 
 def checked_vertices(vertices: np.ndarray, count: int) -> Float[np.ndarray, "vertices 3"]:
@@ -155,12 +171,26 @@ def lens_of(camera: Camera) -> Float[np.ndarray, "4"]:
     return np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]], np.float32)
 
 
-def vertex_look(surface: Surface) -> Float[np.ndarray, "vertices look"]:
-    """The vertex table that `shading.interpolate` reads, with normals still zero."""
-    look = np.zeros((surface.num_vertices, LOOK), np.float32)
-    look[:, 3:6] = srgb_to_linear(np.asarray(surface.colors, np.float64))
-    look[:, 6:8] = surface.gloss
+def vertex_look(surface: Surface) -> Float[np.ndarray, "vertices 7"]:
+    """Linear color, specular strength and exponent, translucency and exposure of each vertex."""
+    look = np.zeros((surface.num_vertices, 7), np.float32)
+    look[:, :3] = srgb_to_linear(np.asarray(surface.colors, np.float64))
+    look[:, 3:5] = surface.gloss
     if surface.translucency is not None:
-        look[:, 8] = surface.translucency
-    look[:, 9] = 1.0 if surface.exposure is None else surface.exposure
+        look[:, 5] = surface.translucency
+    look[:, 6] = 1.0 if surface.exposure is None else surface.exposure
     return look
+
+
+def _look_table(surface: Surface, split: SplitMesh) -> Float[np.ndarray, "vertices columns"]:
+    """The table that `shading.shade` reads, with normals and texels still zero."""
+    table = np.zeros((len(split.source), LOOK), np.float32)
+    table[:, [4, 5, 6, 8, 9, 10, 11]] = vertex_look(surface)[split.source]
+    return table
+
+
+def _pixel_centers(image_size: tuple[int, int]) -> tuple[Float[np.ndarray, " pixels"], Float[np.ndarray, " pixels"]]:
+    """Column and row of each pixel, with the margin that vectors need."""
+    width, height = image_size
+    place = np.arange(width * height + LANES)
+    return (place % width + 0.5).astype(np.float32), (place // width + 0.5).astype(np.float32)
