@@ -45,8 +45,9 @@ def _touch(faces, one, other):
 
 @kernel
 @no_type_check
-def _mark(place, slot, edges, count):
-    if slot[place] < 0:
+def _mark(place, marked, slot, edges, count):
+    if not marked[place]:
+        marked[place] = 1
         slot[place] = count
         edges[count] = place
         count += 1
@@ -55,7 +56,7 @@ def _mark(place, slot, edges, count):
 
 @kernel
 @no_type_check
-def mark_edges(width, triangle, face_of, faces, image, slot, edges):
+def mark_edges(width, triangle, face_of, faces, image, marked, slot, edges):
     """Number the pixels on edges.
 
     Args:
@@ -64,33 +65,36 @@ def mark_edges(width, triangle, face_of, faces, image, slot, edges):
         face_of: (F,) int32 face of each collected triangle.
         faces: (F, 3) int32.
         image: (3 (H W + LANES),) uint8 with one sample per pixel.
-        slot: (H W + LANES,) int32, filled with the number of each edge pixel, -1 elsewhere.
-        edges: (H W,) int32, filled with the place of each edge pixel: row * width + column.
+        marked: (H W + LANES,) uint8, filled: which pixels are on an edge.
+        slot: (H W,) int32, where the numbers of these pixels are filled in.
+        edges: (H W,) int32, filled with the places of these pixels: row * width + column.
 
     Returns:
         Number of edge pixels.
     """
-    slot[:] = -1
-    count, total = 0, len(triangle) - LANES
+    marked[:] = 0
+    count, end = 0, len(triangle) - LANES
     steps = load(STEPS, 0)
-    for step in (1, width):
-        for row_start in range(0, total - (width if step == width else 0), width):
+    for start in range(0, end, width):
+        below = width if start + width < end else 0
+        for column in range(0, width, LANES):
+            at = start + column
+            here = load(triangle, at)
             # The last column has no neighbor to its right.
-            last = width - 2 if step == 1 else width - 1
-            for column in range(0, last + 1, LANES):
-                at = row_start + column
-                here, there = load(triangle, at), load(triangle, at + step)
-                border = (here != there) & (steps <= last - column)
-                if bits(border) == 0:
-                    continue
-                visible = bits(border & _differ(load_pixels(image, at), load_pixels(image, at + step)))
-                while visible:
-                    place = at + lowest_bit(visible)
-                    visible &= visible - 1
+            across = (here != load(triangle, at + 1)) & (steps < width - 1 - column)
+            down = (here != load(triangle, at + below)) & (steps < width - column)
+            if bits(across | down) == 0:
+                continue
+            color = load_pixels(image, at)
+            for border, step in ((across, 1), (down, below)):
+                left = bits(border & _differ(color, load_pixels(image, at + step)))
+                while left:
+                    place = at + lowest_bit(left)
+                    left &= left - 1
                     one, other = triangle[place], triangle[place + step]
                     if one < 0 or other < 0 or not _touch(faces, face_of[one], face_of[other]):
-                        count = _mark(place, slot, edges, count)
-                        count = _mark(place + step, slot, edges, count)
+                        count = _mark(place, marked, slot, edges, count)
+                        count = _mark(place + step, marked, slot, edges, count)
     return count
 
 

@@ -18,6 +18,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
+from facetalk.core.kernels import FINITE_MATH
+
 LANES = 8
 """Elements of a vector. Arrays whose end is read by vectors need as many elements more."""
 
@@ -119,17 +121,23 @@ def greatest(a: Any, b: Any) -> Any:
     raise NotImplementedError("for compiled kernels")
 
 
+def _fast(make: Callable[..., Any]) -> Callable[..., Any]:
+    """An instruction on finite numbers; a product and a sum may become one instruction, see `FINITE_MATH`."""
+    return lambda builder, a, b: make(builder, a, b, flags=(*sorted(FINITE_MATH), "contract"))
+
+
 _make = ir.IRBuilder
 for _names, _instructions in {
-    (operator.add, operator.iadd): {FLOATS: _make.fadd, INTS: _make.add},
-    (operator.sub, operator.isub): {FLOATS: _make.fsub, INTS: _make.sub},
-    (operator.mul, operator.imul): {FLOATS: _make.fmul, INTS: _make.mul},
+    (operator.add, operator.iadd): {FLOATS: _fast(_make.fadd), INTS: _make.add},
+    (operator.sub, operator.isub): {FLOATS: _fast(_make.fsub), INTS: _make.sub},
+    (operator.mul, operator.imul): {FLOATS: _fast(_make.fmul), INTS: _make.mul},
 }.items():
     for _operator in _names:
         _define(_operator, _instructions)
-_define(operator.truediv, {FLOATS: _make.fdiv})
+_define(operator.truediv, {FLOATS: _fast(_make.fdiv)})
 _define(operator.and_, {MASK: _make.and_, INTS: _make.and_})
 _define(operator.or_, {MASK: _make.or_, INTS: _make.or_})
+_define(operator.ior, {MASK: _make.or_, INTS: _make.or_})
 _define(operator.lshift, {INTS: _make.shl})
 _define(operator.rshift, {INTS: _make.lshr})
 for _operator, _sign in {
@@ -181,6 +189,18 @@ def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
     return (types.void(array, index, vector), generate) if _vector_of(array) == vector else None
 
 
+@intrinsic
+def load_mask(typing: Any, array: Any, index: Any) -> Any:
+    """Which of eight elements of a flat uint8 array, from `index` on, are not zero."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        index, kind = _as_index(context, builder, values[1], signature.args[1]), ir.VectorType(ir.IntType(8), LANES)
+        loaded = builder.load(_pointer(context, builder, signature.args[0], values[0], index, kind), align=1)
+        return builder.icmp_unsigned("!=", loaded, ir.Constant(kind, [0] * LANES))
+
+    return (MASK(array, index), generate) if array.dtype == types.uint8 else None
+
+
 _BYTES = ir.VectorType(ir.IntType(8), 3 * LANES)
 """Red, green and blue of eight pixels."""
 
@@ -216,66 +236,92 @@ def store_pixels(typing: Any, image: Any, index: Any, colors: Any) -> Any:
 
 
 @intrinsic
-def gather(typing: Any, array: Any, places: Any) -> Any:
-    """The elements of a flat array of integers at eight places."""
+def gather(typing: Any, table: Any, numbers: Any, width: Any, column: Any) -> Any:
+    """One column of a table of integers, at the rows with eight numbers.
+
+    Args:
+        typing: numba's.
+        table: flat array.
+        numbers: of the rows.
+        width: elements of a row.
+        column: of the table.
+    """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        result = ir.Constant(INTS.llvm, ir.Undefined)
+        kind, result = signature.args[0].dtype, ir.Constant(INTS.llvm, ir.Undefined)
         for lane in range(LANES):
-            index = builder.sext(builder.extract_element(values[1], _index(lane)), ir.IntType(64))
-            kind = context.get_value_type(signature.args[0].dtype)
-            value = builder.load(_pointer(context, builder, signature.args[0], values[0], index, kind))
-            value = context.cast(builder, value, signature.args[0].dtype, types.int32)
+            place = _element(context, builder, signature.args[0], values, lane, context.get_value_type(kind))
+            value = context.cast(builder, builder.load(place), kind, types.int32)
             result = builder.insert_element(result, value, _index(lane))
         return result
 
-    return (INTS(array, places), generate) if isinstance(array.dtype, types.Integer) and places == INTS else None
+    fits = isinstance(table.dtype, types.Integer) and numbers == INTS
+    return (INTS(table, numbers, types.int64, types.int64), generate) if fits else None
 
 
 @intrinsic
-def rows(typing: Any, table: Any, places: Any) -> Any:
-    """Eight elements of a flat float32 array from each of eight places on: a vector of the first ones, of the second
-    ones, and so on."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        table, places = signature.args[0], values[1]
-        found = [_row(context, builder, table, values[0], places, lane) for lane in range(LANES)]
-        return context.make_tuple(builder, signature.return_type, _transposed(builder, found))
-
-    return types.UniTuple(FLOATS, LANES)(table, places), generate
-
-
-@intrinsic
-def mixed_rows(typing: Any, table: Any, places: Any, weights: Any) -> Any:
-    """Like `rows`, for the weighted sum of the rows at several places.
+def rows(typing: Any, table: Any, numbers: Any, width: Any, column: Any) -> Any:
+    """Eight columns of a table of floats, at the rows with eight numbers: a vector for each column.
 
     Args:
         typing: numba's.
         table: flat float32 array.
-        places: tuple of vectors.
-        weights: tuple of as many vectors.
+        numbers: of the rows.
+        width: elements of a row.
+        column: first of the eight columns.
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        table = signature.args[0]
-        places, weights = (cgutils.unpack_tuple(builder, value) for value in values[1:])
+        places = [_element(context, builder, signature.args[0], values, lane, FLOATS.llvm) for lane in range(LANES)]
+        found = [builder.load(place, align=4) for place in places]
+        return context.make_tuple(builder, signature.return_type, _transposed(builder, found))
+
+    fits = _vector_of(table) == FLOATS and numbers == INTS
+    return (_EIGHT_FLOATS(table, numbers, types.int64, types.int64), generate) if fits else None
+
+
+@intrinsic
+def mixed_rows(typing: Any, table: Any, numbers: Any, weights: Any, width: Any, column: Any) -> Any:
+    """Like `rows`, for weighted sums of several rows.
+
+    Args:
+        typing: numba's.
+        table: flat float32 array.
+        numbers: tuple of vectors.
+        weights: tuple of as many vectors.
+        width: elements of a row.
+        column: first of the eight columns.
+    """
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        table, (array, *given, width, column) = signature.args[0], values
+        numbers, weights = (cgutils.unpack_tuple(builder, value) for value in given)
         sums = []
         for lane in range(LANES):
             total = None
-            for place, weight in zip(places, weights, strict=True):
+            for number, weight in zip(numbers, weights, strict=True):
+                place = _element(context, builder, table, (array, number, width, column), lane, FLOATS.llvm)
                 share = _shuffled(builder, weight, weight, [lane] * LANES)
-                part = builder.fmul(share, _row(context, builder, table, values[0], place, lane))
-                total = part if total is None else builder.fadd(total, part)
+                part = _fast(_make.fmul)(builder, share, builder.load(place, align=4))
+                total = part if total is None else _fast(_make.fadd)(builder, total, part)
             sums.append(total)
         return context.make_tuple(builder, signature.return_type, _transposed(builder, sums))
 
-    return types.UniTuple(FLOATS, LANES)(table, places, weights), generate
+    fits = _vector_of(table) == FLOATS and all(
+        isinstance(value, types.UniTuple) and value.dtype == kind
+        for value, kind in ((numbers, INTS), (weights, FLOATS))
+    )
+    return (_EIGHT_FLOATS(table, numbers, weights, types.int64, types.int64), generate) if fits else None
 
 
-def _row(context: Any, builder: ir.IRBuilder, table: types.Array, array: Any, places: Any, lane: int) -> Any:
-    """Eight neighbors from the place in one lane on."""
-    index = builder.sext(builder.extract_element(places, _index(lane)), ir.IntType(64))
-    return builder.load(_pointer(context, builder, table, array, index, FLOATS.llvm), align=4)
+_EIGHT_FLOATS = types.UniTuple(FLOATS, LANES)
+
+
+def _element(context: Any, builder: ir.IRBuilder, table: types.Array, values: Any, lane: int, target: ir.Type) -> Any:
+    """Address in a table (the table, numbers of rows, width, column) for one lane."""
+    array, numbers, width, column = values
+    number = builder.sext(builder.extract_element(numbers, _index(lane)), ir.IntType(64))
+    return _pointer(context, builder, table, array, builder.add(builder.mul(number, width), column), target)
 
 
 def _transposed(builder: ir.IRBuilder, rows: list[Any]) -> list[Any]:
@@ -317,6 +363,16 @@ def truncated(typing: Any, vector: Any) -> Any:
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
         return builder.fptosi(values[0], INTS.llvm)
+
+    return (INTS(vector), generate) if vector == FLOATS else None
+
+
+@intrinsic
+def bit_patterns(typing: Any, vector: Any) -> Any:
+    """The bits of each float as an integer."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        return builder.bitcast(values[0], INTS.llvm)
 
     return (INTS(vector), generate) if vector == FLOATS else None
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int32, Integer
 
 from facetalk.rendering.kernels import kernel
-from facetalk.rendering.lanes import LANES, STEPS, bits, floats, least, load, lowest_bit, select, store
+from facetalk.rendering.lanes import LANES, STEPS, bits, floats, least, load, load_mask, lowest_bit, select, store
 
 NEAR = np.float32(0.01)
 """Nothing closer to the camera is rendered, meters."""
@@ -205,7 +205,7 @@ def cover(count, planes, boxes, width, nearness, triangle):
 
 @kernel
 @no_type_check
-def cover_samples(count, planes, boxes, width, slot, nearness, triangle):
+def cover_samples(count, planes, boxes, width, marked, slot, nearness, triangle):
     """Nearest triangle at each of the eight samples of the pixels that have a slot.
 
     Args:
@@ -213,7 +213,8 @@ def cover_samples(count, planes, boxes, width, slot, nearness, triangle):
         planes: see `set_up`.
         boxes: see `set_up`.
         width: of the image.
-        slot: (H W + LANES,) int32, number of the pixel's eight samples in the tables below, or -1.
+        marked: (H W + LANES,) uint8, which pixels have a slot.
+        slot: (H W,) int32, numbers of the eight samples of the pixels that are marked, in the tables below.
         nearness: (8 slots,) float32, filled with the inverse depth.
         triangle: (8 slots,) int32, filled with the number of the collected triangle, -1 where there is none.
     """
@@ -226,10 +227,10 @@ def cover_samples(count, planes, boxes, width, slot, nearness, triangle):
             within = steps <= last - column
             at = top * width + column
             for row in range(top, bottom + 1):
-                marked = bits(within & (load(slot, at) >= 0))
-                while marked:
-                    step = lowest_bit(marked)
-                    marked &= marked - 1
+                left = bits(within & load_mask(marked, at))
+                while left:
+                    step = lowest_bit(left)
+                    left &= left - 1
                     dx, dy = sample_x + np.float32(column + step - first), sample_y + np.float32(row - top)
                     l0 = planes[t, 0] * dx + planes[t, 1] * dy + planes[t, 2]
                     l1 = planes[t, 3] * dx + planes[t, 4] * dy + planes[t, 5]

@@ -16,8 +16,7 @@ from facetalk.rendering.lanes import LANES
 from facetalk.rendering.lights import Studio
 from facetalk.rendering.normals import vertex_normals
 from facetalk.rendering.rasterizer import Raster, cover_samples, to_pixels
-from facetalk.rendering.seams import SplitMesh
-from facetalk.rendering.shading import LOOK, shade
+from facetalk.rendering.shading import LOOK, VERTEX, aim, shade
 from facetalk.rendering.surface import Surface
 from facetalk.rendering.texture import fitting_texture, texel_places
 
@@ -28,14 +27,17 @@ MOST_THREADS = 8
 class _Workspace(threading.local):
     """Arrays that one thread reuses for every frame."""
 
-    def __init__(self, surface: Surface, image_size: tuple[int, int], look: np.ndarray) -> None:
+    def __init__(self, surface: Surface, image_size: tuple[int, int]) -> None:
         width, height = image_size
         self.seen = np.empty((surface.num_vertices, 3), np.float32)
         self.pixels = np.empty((surface.num_vertices, 3), np.float64)
         self.normals = np.empty((surface.num_vertices, 3), np.float32)
-        self.look = look.copy()
+        self.vertices = np.ones((surface.num_vertices, VERTEX), np.float32)
+        if surface.exposure is not None:
+            self.vertices[:, -1] = surface.exposure
         self.raster = Raster(surface.faces, image_size)
-        self.slot = np.empty(height * width + LANES, np.int32)
+        self.marked = np.empty(height * width + LANES, np.uint8)
+        self.slot = np.empty(height * width, np.int32)
         self.edges = np.empty(height * width, np.int32)
         self.allocate_samples(4096)
 
@@ -80,13 +82,14 @@ class CpuRenderer:
         self._lights = (studio or Studio()).table()
         self._surface = surface
         self._split = surface.split()
-        self._source = np.ascontiguousarray(self._split.source, np.int32)
-        self._corners = np.ascontiguousarray(self._split.faces, np.int32).ravel()
-        self._x, self._y = _pixel_centers(self.image_size)
-        self._texture, self._look = np.ones((2, 2, 4), np.float32), _look_table(surface, self._split)
+        self._corners = np.concatenate([surface.faces, self._split.faces], 1).astype(np.int32).ravel()
+        self._centers = _pixel_centers(self.image_size)
+        self._look = np.zeros((len(self._split.source), LOOK), np.float32)
+        self._look[:, 2:] = vertex_look(surface)[self._split.source, :6]
+        self._texture = np.ones((2, 2, 4), np.float32)
         self._ready = surface.texture is None
         self._lock = threading.Lock()
-        self._workspace = _Workspace(surface, self.image_size, self._look)
+        self._workspace = _Workspace(surface, self.image_size)
 
     def prepare(self, vertices: Float[np.ndarray, "vertices 3"]) -> None:
         """Resize the texture to the size at which a typical frame shows it; done on first use otherwise."""
@@ -97,9 +100,7 @@ class CpuRenderer:
                 to_pixels(typical, self._pose, self._lens, seen, pixels)
                 self._texture = fitting_texture(self._surface, pixels)
                 rows, columns = self._texture.shape[:2]
-                self._look[:, [3, 7]] = texel_places(self._split.uv_coords, rows - 1, columns - 1)
-                # Workspaces hold copies of the table.
-                self._workspace = _Workspace(self._surface, self.image_size, self._look)
+                self._look[:, :2] = texel_places(self._split.uv_coords, rows - 1, columns - 1)
                 self._ready = True
 
     def render(
@@ -122,29 +123,33 @@ class CpuRenderer:
         space = self._workspace
         to_pixels(vertices, self._pose, self._lens, space.seen, space.pixels)
         vertex_normals(space.seen, space.raster.faces, space.normals)
-        space.look[:, :3] = space.normals[self._source]
+        aim(space.seen, space.normals, self._lights, space.vertices)
         space.raster.draw(space.pixels)
-        self._shade(space, space.raster.flat_triangle, self._x, self._y, image)
+        self._shade(space, space.raster.flat_triangle, self._centers, image)
         if self.antialias:
             self._smooth_edges(space, behind, image)
         return image[: behind.size].reshape(*self.image_size[::-1], 3)
 
-    def _shade(self, space: _Workspace, triangle: np.ndarray, x: np.ndarray, y: np.ndarray, colors: np.ndarray) -> None:
+    def _shade(
+        self, space: _Workspace, triangle: np.ndarray, places: tuple[np.ndarray, ...], colors: np.ndarray
+    ) -> None:
         raster, texture = space.raster, self._texture
-        shade(triangle, x, y, raster.face_of, raster.planes.ravel(), self._corners, space.look.ravel(),
-              texture.ravel(), texture.shape[0], texture.shape[1], self._lens, self._lights, colors)  # fmt: skip
+        mesh = (raster.face_of, raster.planes.ravel(), self._corners, space.vertices.ravel(), self._look.ravel())
+        shade(triangle, *places, *mesh, texture.ravel(), *texture.shape[:2], self._lens, self._lights, colors)
 
     def _smooth_edges(self, space: _Workspace, behind: np.ndarray, image: np.ndarray) -> None:
-        raster, width = space.raster, self.image_size[0]
-        count = mark_edges(width, raster.flat_triangle, raster.face_of, raster.faces, image, space.slot, space.edges)
+        raster, width, marked = space.raster, self.image_size[0], space.marked
+        count = mark_edges(
+            width, raster.flat_triangle, raster.face_of, raster.faces, image, marked, space.slot, space.edges
+        )
         if count > space.most_edges:
             space.allocate_samples(2 * count)
         edges, ends = space.edges[:count], space.ends[:count]
         nearness, seen = space.sample_nearness[: count * LANES], space.sample_triangle[: count * LANES]
-        cover_samples(raster.count, raster.planes, raster.boxes, width, space.slot, nearness, seen)
-        x, y, colors = space.part_x, space.part_y, space.part_colors
-        parts = split_edges(seen, edges, width, space.part_triangle, x, y, space.share, ends)
-        self._shade(space, space.part_triangle[: parts + LANES], x, y, colors)
+        cover_samples(raster.count, raster.planes, raster.boxes, width, marked, space.slot, nearness, seen)
+        x, y, triangle, colors = space.part_x, space.part_y, space.part_triangle, space.part_colors
+        end = split_edges(seen, edges, width, triangle, x, y, space.share, ends) + LANES
+        self._shade(space, triangle[:end], (x[:end], y[:end], np.zeros(1, np.float32)), colors)
         blend_edges(edges, colors, space.share, ends, behind, image)
 
 
@@ -182,15 +187,9 @@ def vertex_look(surface: Surface) -> Float[np.ndarray, "vertices 7"]:
     return look
 
 
-def _look_table(surface: Surface, split: SplitMesh) -> Float[np.ndarray, "vertices columns"]:
-    """The table that `shading.shade` reads, with normals and texels still zero."""
-    table = np.zeros((len(split.source), LOOK), np.float32)
-    table[:, [4, 5, 6, 8, 9, 10, 11]] = vertex_look(surface)[split.source]
-    return table
-
-
-def _pixel_centers(image_size: tuple[int, int]) -> tuple[Float[np.ndarray, " pixels"], Float[np.ndarray, " pixels"]]:
-    """Column and row of each pixel, with the margin that vectors need."""
+def _pixel_centers(image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The grid of points that `shade` colors: columns with a margin, and what differs between rows."""
     width, height = image_size
-    place = np.arange(width * height + LANES)
-    return (place % width + 0.5).astype(np.float32), (place // width + 0.5).astype(np.float32)
+    half = np.float32(0.5)
+    columns = np.arange(width + LANES, dtype=np.float32)
+    return columns + half, np.zeros_like(columns), np.arange(height, dtype=np.float32) + half
