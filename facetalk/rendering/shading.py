@@ -54,7 +54,7 @@ _DARKEST = int(np.float32(TONE_OFFSET).view(np.int32))
 @kernel
 @no_type_check
 def aim(seen, normals, lights, vertices):
-    """Fill the table of vertices: normal, cosine to the axis of the camera, inverse lengths of the lights' half vectors.
+    """Fill the table of vertices: normal, cosine to the camera's axis, inverse lengths of the half vectors.
 
     What depends on the direction of view alone changes slowly and is interpolated between vertices.
 
