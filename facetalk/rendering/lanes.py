@@ -201,6 +201,19 @@ def load_mask(typing: Any, array: Any, index: Any) -> Any:
     return (MASK(array, index), generate) if array.dtype == types.uint8 else None
 
 
+@intrinsic
+def store_bytes(typing: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Overwrite eight elements of a flat uint8 array, from `index` on, with the lowest bytes of integers."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        index, kind = _as_index(context, builder, values[1], signature.args[1]), ir.VectorType(ir.IntType(8), LANES)
+        place = _pointer(context, builder, signature.args[0], values[0], index, kind)
+        builder.store(builder.trunc(values[2], kind), place, align=1)
+        return context.get_dummy_value()
+
+    return (types.void(array, index, vector), generate) if array.dtype == types.uint8 and vector == INTS else None
+
+
 _BYTES = ir.VectorType(ir.IntType(8), 3 * LANES)
 """Red, green and blue of eight pixels."""
 
@@ -322,6 +335,17 @@ def _element(context: Any, builder: ir.IRBuilder, table: types.Array, values: An
     array, numbers, width, column = values
     number = builder.sext(builder.extract_element(numbers, _index(lane)), ir.IntType(64))
     return _pointer(context, builder, table, array, builder.add(builder.mul(number, width), column), target)
+
+
+@intrinsic
+def pair_sums(typing: Any, a: Any, b: Any) -> Any:
+    """The sums of neighbors in two vectors, one after the other: `a[0] + a[1]` to `b[6] + b[7]`."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        even, odd = (_shuffled(builder, *values, list(range(first, 2 * LANES, 2))) for first in (0, 1))
+        return builder.add(even, odd)
+
+    return (INTS(a, b), generate) if a == b == INTS else None
 
 
 def _transposed(builder: ir.IRBuilder, rows: list[Any]) -> list[Any]:
