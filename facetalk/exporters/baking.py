@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy.ndimage import distance_transform_edt
 
-from facetalk.rendering.rasterizer import cover, set_up
+from facetalk.rendering.rasterizer import Raster
 
 _CHUNK = 1 << 17
 """Texels."""
@@ -77,18 +77,15 @@ def covered_texels(
     pixels[:, 1] = height - corners[..., 1].ravel()
     if depth is not None:
         pixels *= depth.reshape(-1, 1)
-    faces = np.arange(len(pixels), dtype=np.int32).reshape(-1, 3)
-    face_of = np.empty(len(faces), np.int32)
-    planes, boxes = np.empty((len(faces), 9), np.float32), np.empty((len(faces), 8), np.int32)
-    nearness, triangle = np.empty((height, width), np.float32), np.empty((height, width), np.int32)
-    count = set_up(pixels, faces, width, height, face_of, planes, boxes)
-    cover(count, planes, boxes, nearness, triangle)
-    rows, columns = (places.astype(np.int32) for places in np.nonzero(triangle >= 0))
-    found = triangle[rows, columns]
+    raster = Raster(np.arange(len(pixels)).reshape(-1, 3), (width, height))
+    raster.draw(pixels)
+    rows, columns = (places.astype(np.int32) for places in np.nonzero(raster.triangle >= 0))
+    found = raster.triangle[rows, columns]
+    boxes, planes = raster.boxes, raster.planes
     right, down = (columns - boxes[found, 0]).astype(np.float32), (rows - boxes[found, 2]).astype(np.float32)
     shares = np.empty((len(rows), 3), np.float32)
     for corner in range(3):
         across, along, start = (planes[:, 3 * corner + axis][found] for axis in range(3))
         shares[:, corner] = (across * right + along * down + start).clip(0, None)
     shares /= shares.sum(1, keepdims=True)
-    return Texels(height, width, rows, columns, faces[face_of[found]], shares)
+    return Texels(height, width, rows, columns, raster.faces[raster.face_of[found]], shares)

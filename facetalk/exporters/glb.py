@@ -25,13 +25,14 @@ from facetalk.core.version import __version__
 from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, check_same_head
 from facetalk.exporters.glb_animation import GlbAnimation
 from facetalk.exporters.glb_file import INDEX_DATA, VERTEX_DATA, GlbFile, small_indices
-from facetalk.exporters.head_mesh import SplitMesh, split_at_seams, vertex_normals, vertex_tangents
+from facetalk.exporters.head_mesh import vertex_normals, vertex_tangents
 from facetalk.exporters.part_textures import TexturedPart, encoded, is_plain, textured_parts
 from facetalk.exporters.tracks import joint_places, joint_rotations, shape_dirs, shape_names, shape_weights
 from facetalk.head.assets import HeadAssets
 from facetalk.head.model import HeadModel
 from facetalk.head.skinning import JOINT_NAMES, JOINT_PARENTS
 from facetalk.io.files import replacing
+from facetalk.rendering.seams import SplitMesh, split_at_seams
 
 _SMALLEST_MOVE_M = 2e-6
 """Displacements below two micrometers are omitted from a morph target."""

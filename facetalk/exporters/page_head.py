@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from facetalk.core.motion import Motion
-from facetalk.exporters.head_mesh import split_at_seams
 from facetalk.exporters.packed_arrays import PackedArrays
 from facetalk.exporters.part_textures import encoded
 from facetalk.head.assets import HeadShape
@@ -55,11 +54,7 @@ def packed_head(head: HeadModel, moves: Bool[np.ndarray, " n_expression"], array
     pose_dirs = correctives[:0] if shape.pose_dirs is None else shape.pose_dirs.numpy()
     dirs = np.concatenate([shape.expression_dirs.numpy()[used], correctives, pose_dirs])
     joint_dirs = None if head.joint_expression_dirs is None else head.joint_expression_dirs.numpy()[used].tolist()
-    faces = surface.faces
-    if surface.texture is None or surface.uv_faces is None or surface.uv_coords is None:
-        corner, uv, split = np.arange(len(shape.template)), np.zeros((len(shape.template), 2)), faces
-    else:
-        corner, uv, split = split_at_seams(faces, surface.uv_faces, surface.uv_coords)
+    split = surface.split()
     return {
         "name": head.name,
         "channels": [shape.expression_names[channel] for channel in used],
@@ -69,11 +64,11 @@ def packed_head(head: HeadModel, moves: Bool[np.ndarray, " n_expression"], array
         "jointDirs": joint_dirs,
         "dirs": arrays.numbers(dirs.reshape(len(dirs), dirs.shape[1] * 3), STEP_M),
         "skin": arrays.numbers(shape.skin_weights.numpy().T),
-        "faces": arrays.indices(faces),
-        "corner": arrays.indices(corner),
-        "splitFaces": arrays.indices(split),
-        "uv": arrays.numbers(np.ascontiguousarray(uv.T)),
-        "look": arrays.numbers(np.ascontiguousarray(vertex_look(surface)[:, 3:].T)),
+        "faces": arrays.indices(surface.faces),
+        "corner": arrays.indices(split.source),
+        "splitFaces": arrays.indices(split.faces),
+        "uv": arrays.numbers(np.ascontiguousarray(split.uv_coords.T)),
+        "look": arrays.numbers(np.ascontiguousarray(vertex_look(surface).T)),
         "texture": None if surface.texture is None else base64.b64encode(encoded(surface.texture)).decode(),
         "shader": web_fragment_shader(Studio(), surface.texture is not None),
     }

@@ -17,9 +17,10 @@ from facetalk.io.ffmpeg import Encoding
 from facetalk.io.files import replacing
 from facetalk.io.synthetic_media import Disclosure, append_xmp
 
-PRESET, QUALITY = "veryfast", "18"
-"""x264's speed and constant rate factor: visually lossless at 2 ms per frame of 512x512."""
-SMALL_PRESET, SMALL_QUALITY, SMALL_PIXELS = "medium", "14", 400 * 400
+SPEED = ["-preset", "superfast", "-x264-params", "mbtree=1:rc-lookahead=10", "-crf", "17.5"]
+"""Arguments of x264: visually lossless at 1.8 ms per frame of 512x512. It looks ahead like `veryfast`, which takes 2.9 ms;
+the files of `superfast` alone are more than twice as large."""
+SMALL_SPEED, SMALL_PIXELS = ["-preset", "medium", "-crf", "14"], 400 * 400
 """The same for frames of at most so many pixels, in which a mouth is a few blocks: there the usual factor costs a
 landmark detector 0.015 of the correlation of the lips' opening."""
 
@@ -132,9 +133,8 @@ class VideoWriter:
     def _video_arguments(self) -> list[str]:
         width, height = (side + side % 2 for side in self.size)
         rate = str(exact_rate(self.fps))
-        small = width * height <= SMALL_PIXELS
-        preset, quality = (SMALL_PRESET, SMALL_QUALITY) if small else (PRESET, QUALITY)
+        speed = SMALL_SPEED if width * height <= SMALL_PIXELS else SPEED
         colors = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
         return ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", *colors, "-r", rate, "-i", "pipe:0",
-                "-c:v", "libx264", "-preset", preset, "-crf", quality, "-pix_fmt", "yuv420p", *colors,
+                "-c:v", "libx264", *speed, "-pix_fmt", "yuv420p", *colors,
                 "-movflags", "+faststart"]  # fmt: skip

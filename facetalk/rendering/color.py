@@ -13,6 +13,11 @@ BRIGHTEST = 4.0
 
 TONE_STEPS = 4096
 
+TONE_OFFSET = 2.0**-8
+TONE_SHIFT = 13
+"""The row of the tone table for some light: the bits of `light + TONE_OFFSET` as a 32-bit float, less those of the
+offset, without the last ones. A float's bits grow like a logarithm, so that there are 1024 rows for twice the light."""
+
 
 def srgb_to_linear(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Linear light of sRGB values, both in [0, 1]."""
@@ -30,13 +35,18 @@ def tone(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return np.where(values <= SHOULDER, values, 1 - room * np.exp(-(np.maximum(values, SHOULDER) - SHOULDER) / room))
 
 
+def _tone_rows() -> Float[np.ndarray, " rows"]:
+    """Scene light in the middle of each row of the tone table."""
+    first, last = (int(np.float32(light + TONE_OFFSET).view(np.int32)) >> TONE_SHIFT for light in (0.0, BRIGHTEST))
+    middles = (np.arange(first, last + 1) << TONE_SHIFT) + (1 << (TONE_SHIFT - 1))
+    return np.maximum(middles.astype(np.int32).view(np.float32).astype(np.float64) - TONE_OFFSET, 0.0)
+
+
 BYTE_TO_LINEAR = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 """Linear light of each sRGB byte."""
 
-TONE_TABLE = np.round(
-    255 * linear_to_srgb(tone(BRIGHTEST * (np.arange(TONE_STEPS) / (TONE_STEPS - 1)) ** 2))
-).astype(np.uint8)  # fmt: skip
-"""sRGB byte of scene light; the row is the square root of light / `BRIGHTEST`, which gives dark tones more rows."""
+TONE_TABLE = np.round(255 * linear_to_srgb(tone(_tone_rows()))).astype(np.uint8)
+"""sRGB byte of scene light up to `BRIGHTEST`, see `TONE_SHIFT`."""
 
 LINEAR_TO_BYTE = np.round(255 * linear_to_srgb((np.arange(TONE_STEPS) / (TONE_STEPS - 1)) ** 2)).astype(np.uint8)
 """sRGB byte of display light in [0, 1]; the row is the square root of light."""

@@ -7,7 +7,7 @@ from jaxtyping import Float, Integer, UInt8
 from PIL import Image, ImageFilter
 
 from facetalk.core.camera import Camera
-from facetalk.rendering.rasterizer import cover, set_up, to_pixels
+from facetalk.rendering.rasterizer import Raster, to_pixels
 from facetalk.rendering.renderer import checked_vertices, lens_of
 
 
@@ -44,15 +44,11 @@ class Coverage:
             vertices: world frame, meters.
         """
         vertices = checked_vertices(vertices, self._num_vertices)
-        width, height = self._size
-        count = len(self._faces)
         seen, pixels = np.empty((len(vertices), 3), np.float32), np.empty((len(vertices), 3), np.float64)
-        face_of, planes = np.zeros(count, np.int32), np.empty((count, 9), np.float32)
-        boxes, nearness = np.empty((count, 8), np.int32), np.empty((height, width), np.float32)
-        triangle = np.empty((height, width), np.int32)
         to_pixels(vertices, self._pose, self._lens, seen, pixels)
-        cover(set_up(pixels, self._faces, width, height, face_of, planes, boxes), planes, boxes, nearness, triangle)
-        shown = np.where(triangle >= 0, self._opacity[face_of[triangle]], np.uint8(0))
+        raster = Raster(self._faces, self._size)
+        raster.draw(pixels)
+        shown = np.where(raster.triangle >= 0, self._opacity[raster.visible_faces()], np.uint8(0))
         blur_px = self._blur_m * self._lens[0] / max(float(np.median(-seen[:, 2])), 1e-3)
         if blur_px < 0.3:
             return shown

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from facetalk.rendering.harmonics import shade
-from facetalk.rendering.rasterizer import cover, set_up
+from facetalk.rendering.rasterizer import Raster
 
 _FAR = 10.0
 """A scaled-orthographic camera has no distance; vertices are put this far away, only to order them in depth."""
@@ -96,7 +96,7 @@ def rasterize(projected: Projected, faces: Int64[Tensor, "faces 3"], image_size:
         faces: triangles, counter-clockwise seen from outside; their backs are not rendered.
         image_size: width and height in pixels.
     """
-    seen = visible_faces(projected, faces.numpy().astype(np.int32), image_size)
+    seen = visible_faces(projected, faces.numpy(), image_size)
     frame, place = torch.nonzero(seen.flatten(1) >= 0, as_tuple=True)
     corners = faces[seen.flatten(1)[frame, place]]
     barycentric = _barycentric(projected.homogeneous, frame, place, corners, image_size[0])
@@ -108,17 +108,13 @@ def visible_faces(
     projected: Projected, faces: np.ndarray, image_size: tuple[int, int]
 ) -> Int64[Tensor, "frames height columns"]:
     """Index of the visible triangle at each pixel, -1 for none."""
-    width, height = image_size
     on_screen = projected.homogeneous / projected.homogeneous[..., 2:]
     ordered = (on_screen * projected.distance[..., None]).double().cpu().numpy()
-    face_of, planes = np.empty(len(faces), np.int32), np.empty((len(faces), 9), np.float32)
-    boxes = np.empty((len(faces), 8), np.int32)
-    nearness, triangle = np.empty((height, width), np.float32), np.empty((height, width), np.int32)
-    result = np.empty((len(ordered), height, width), np.int64)
+    raster = Raster(faces, image_size)
+    result = np.empty((len(ordered), *image_size[::-1]), np.int64)
     for index, pixels in enumerate(ordered):
-        count = set_up(np.ascontiguousarray(pixels), faces, width, height, face_of, planes, boxes)
-        cover(count, planes, boxes, nearness, triangle)
-        result[index] = np.where(triangle >= 0, face_of[triangle.clip(0)], -1)
+        raster.draw(pixels)
+        result[index] = raster.visible_faces()
     return torch.from_numpy(result)
 
 

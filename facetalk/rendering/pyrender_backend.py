@@ -71,11 +71,11 @@ class PyrenderRenderer:
             return
         self._place(vertices)
         pyrender, surface = self._pyrender, self._surface
-        corner, indices, uv = _seams(surface)
+        corner, uv, indices = surface.split()
         look = vertex_look(surface)[corner]
         # pyrender has fixed names for attributes: gloss, translucency and exposure are passed as "tangents".
-        self._vertices = np.concatenate([np.zeros((len(corner), 6), np.float32), look[:, 6:10], uv,
-                                         look[:, 3:6], np.ones((len(corner), 1), np.float32)], 1)  # fmt: skip
+        self._vertices = np.concatenate([np.zeros((len(corner), 6), np.float32), look[:, 3:7], uv,
+                                         look[:, :3], np.ones((len(corner), 1), np.float32)], 1)  # fmt: skip
         self._corner = corner
         self._fill()
         texture = None
@@ -179,15 +179,6 @@ def open_offscreen(pyrender: ModuleType, image_size: tuple[int, int]) -> Any:
 def _short(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:120] if lines else type(error).__name__
-
-
-def _seams(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices split where the texture has a seam: vertex of each, triangles, texture coordinates."""
-    if surface.uv_coords is None or surface.uv_faces is None:
-        return np.arange(surface.num_vertices), surface.faces, np.zeros((surface.num_vertices, 2), np.float32)
-    pairs = np.stack([surface.faces.ravel(), surface.uv_faces.ravel()], 1)
-    unique, number = np.unique(pairs, axis=0, return_inverse=True)
-    return unique[:, 0], number.reshape(-1, 3), surface.uv_coords[unique[:, 1]].astype(np.float32)
 
 
 def _program_cache(fragment: str) -> Any:

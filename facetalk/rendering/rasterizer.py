@@ -11,8 +11,10 @@ import math
 from typing import no_type_check
 
 import numpy as np
+from jaxtyping import Float, Int32, Integer
 
 from facetalk.rendering.kernels import kernel
+from facetalk.rendering.lanes import LANES, STEPS, bits, floats, least, load, load_mask, lowest_bit, select, store
 
 NEAR = np.float32(0.01)
 """Nothing closer to the camera is rendered, meters."""
@@ -24,8 +26,56 @@ SAMPLE_X = np.array([9, 7, 13, 5, 3, 1, 11, 15], np.float32) / np.float32(16) - 
 SAMPLE_Y = np.array([5, 11, 9, 3, 13, 7, 15, 1], np.float32) / np.float32(16) - np.float32(0.5)
 """Offsets of the eight samples of an edge pixel from its center: each column and row of an 8x8 grid is used once."""
 
+PLANES = 16
+"""Columns of the table of planes, a multiple of what is read at once."""
 
-_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
+
+class Raster:
+    """The visible triangles of a mesh in images of one size: tables that are filled anew for every frame."""
+
+    def __init__(self, faces: Integer[np.ndarray, "faces 3"], image_size: tuple[int, int]) -> None:
+        """Allocate the tables.
+
+        Args:
+            faces: triangles, counter-clockwise seen from outside; their backs are not rendered.
+            image_size: width and height in pixels.
+        """
+        width, height = self.image_size = image_size
+        self.faces = np.ascontiguousarray(faces, np.int32)
+        self.face_of = np.zeros(len(faces), np.int32)
+        """Face of each collected triangle, see `set_up`."""
+        self.planes = np.empty((len(faces), PLANES), np.float32)
+        self.boxes = np.empty((len(faces), 8), np.int32)
+        self.count = 0
+        """Number of collected triangles."""
+        self._nearness = np.empty(height * width + LANES, np.float32)
+        self.flat_triangle = np.empty(height * width + LANES, np.int32)
+        """Like `triangle`, with a margin at the end for kernels."""
+
+    @property
+    def nearness(self) -> Float[np.ndarray, "height width"]:
+        """Inverse depth at each pixel's center, 0 where nothing is."""
+        return self._nearness[:-LANES].reshape(self.image_size[::-1])
+
+    @property
+    def triangle(self) -> Int32[np.ndarray, "height width"]:
+        """Number of the collected triangle at each pixel's center, -1 where nothing is."""
+        return self.flat_triangle[:-LANES].reshape(self.image_size[::-1])
+
+    def draw(self, pixels: Float[np.ndarray, "vertices 3"]) -> None:
+        """Find the nearest triangle at each pixel's center.
+
+        Args:
+            pixels: homogeneous pixels (u w, v w, w) with depth w.
+        """
+        width, height = self.image_size
+        homogeneous = np.ascontiguousarray(pixels, np.float64)
+        self.count = set_up(homogeneous, self.faces, width, height, self.face_of, self.planes, self.boxes)
+        cover(self.count, self.planes, self.boxes, width, self._nearness, self.flat_triangle)
+
+    def visible_faces(self) -> Int32[np.ndarray, "height width"]:
+        """Face at each pixel's center, -1 where nothing is."""
+        return np.where(self.triangle >= 0, self.face_of[self.triangle], np.int32(-1))
 
 
 @kernel
@@ -62,8 +112,9 @@ def set_up(pixels, faces, width, height, face_of, planes, boxes):
         width: of the image.
         height: of the image.
         face_of: (F,) int32, filled with the face of each collected triangle.
-        planes: (F, 9) float32, filled with a, b, c of each corner: its weight over depth at the pixel with offset
-            (dx, dy) from the center of the box's first pixel is a dx + b dy + c.
+        planes: (F, PLANES) float32, filled with a, b, c of each corner: its weight over depth at the pixel with offset
+            (dx, dy) from the center of the box's first pixel is a dx + b dy + c. The tenth and eleventh column are
+            that center.
         boxes: (F, 8) int32, filled with first and last column, first and last row of the pixels that the triangle
             may touch, and the same of the pixels whose centers it may cover.
 
@@ -102,6 +153,7 @@ def set_up(pixels, faces, width, height, face_of, planes, boxes):
         planes[count, 0], planes[count, 1], planes[count, 2] = a0 * scale, b0 * scale, (a0 * u + b0 * v + c0) * scale
         planes[count, 3], planes[count, 4], planes[count, 5] = a1 * scale, b1 * scale, (a1 * u + b1 * v + c1) * scale
         planes[count, 6], planes[count, 7], planes[count, 8] = a2 * scale, b2 * scale, (a2 * u + b2 * v + c2) * scale
+        planes[count, 9], planes[count, 10] = u, v
         boxes[count, 0], boxes[count, 1] = first_column, int(right)
         boxes[count, 2], boxes[count, 3] = first_row, int(bottom)
         boxes[count, 4], boxes[count, 5] = math.ceil(left - 0.5), math.floor(right - 0.5)
@@ -113,26 +165,22 @@ def set_up(pixels, faces, width, height, face_of, planes, boxes):
 
 @kernel
 @no_type_check
-def cover(count, planes, boxes, nearness, triangle):
+def cover(count, planes, boxes, width, nearness, triangle):
     """Nearest triangle at each pixel's center.
 
     Args:
         count: number of triangles.
         planes: see `set_up`.
         boxes: see `set_up`.
-        nearness: (H, W) float32, filled with the inverse depth, 0 where there is none.
-        triangle: (H, W) int32, filled with the number of the collected triangle, -1 where there is none.
+        width: of the image.
+        nearness: (H W + LANES,) float32, filled with the inverse depth, 0 where there is none.
+        triangle: (H W + LANES,) int32, filled with the number of the collected triangle, -1 where there is none.
     """
     nearness[:] = np.float32(0)
     triangle[:] = -1
-    limit = _ONE / NEAR
-    width = triangle.shape[1]
-    # Flat views and unsigned steps avoid the check for negative indices.
-    flat_nearness, flat_triangle = nearness.reshape(-1), triangle.reshape(-1)
+    steps = load(STEPS, 0)
     for t in range(count):
         first, last, top, bottom = boxes[t, 4], boxes[t, 5], boxes[t, 6], boxes[t, 7]
-        if last < first or bottom < top:
-            continue
         a0, a1, a2 = planes[t, 0], planes[t, 3], planes[t, 6]
         b0, b1, b2 = planes[t, 1], planes[t, 4], planes[t, 7]
         c0, c1, c2 = planes[t, 2], planes[t, 5], planes[t, 8]
@@ -140,85 +188,58 @@ def cover(count, planes, boxes, nearness, triangle):
         a0, a1, a2 = a0 + SLACK * a3, a1 + SLACK * a3, a2 + SLACK * a3
         b0, b1, b2 = b0 + SLACK * b3, b1 + SLACK * b3, b2 + SLACK * b3
         c0, c1, c2 = c0 + SLACK * c3, c1 + SLACK * c3, c2 + SLACK * c3
-        dx = np.float32(first - boxes[t, 0])
-        for row in range(top, bottom + 1):
-            dy = np.float32(row - boxes[t, 2])
-            r0, r1, r2 = a0 * dx + b0 * dy + c0, a1 * dx + b1 * dy + c1, a2 * dx + b2 * dy + c2
-            r3 = a3 * dx + b3 * dy + c3
-            start = np.uint64(row * width + first)
-            for i in range(np.uint64(last - first + 1)):
-                step = np.float32(i)
-                l0, l1, l2, near = r0 + a0 * step, r1 + a1 * step, r2 + a2 * step, r3 + a3 * step
-                inside = min(l0, min(l1, l2)) >= _ZERO
-                if inside and (near > flat_nearness[start + i]) & (near < limit):
-                    flat_nearness[start + i] = near
-                    flat_triangle[start + i] = t
+        for column in range(first, last + 1, LANES):
+            dx = floats(steps + (column - boxes[t, 0]))
+            within = steps <= last - column
+            s0, s1, s2, s3 = a0 * dx + c0, a1 * dx + c1, a2 * dx + c2, a3 * dx + c3
+            at = top * width + column
+            for row in range(top, bottom + 1):
+                dy = np.float32(row - boxes[t, 2])
+                l0, l1, l2, near = s0 + b0 * dy, s1 + b1 * dy, s2 + b2 * dy, s3 + b3 * dy
+                farther = load(nearness, at)
+                hit = within & (least(l0, least(l1, l2)) >= 0) & (near > farther) & (near < 1 / NEAR)
+                store(nearness, at, select(hit, near, farther))
+                store(triangle, at, select(hit, t, load(triangle, at)))
+                at += width
 
 
 @kernel
 @no_type_check
-def cover_samples(count, planes, boxes, edges, slot, nearness, triangle):
+def cover_samples(count, planes, boxes, width, marked, slot, nearness, triangle):
     """Nearest triangle at each of the eight samples of the pixels that have a slot.
 
     Args:
         count: number of triangles.
         planes: see `set_up`.
         boxes: see `set_up`.
-        edges: (slots, 2) int32 row and column of the pixels that have a slot.
-        slot: (H, W) int32, row in `edges` and in the arrays below, or -1.
-        nearness: (slots, 8) float32, filled with the inverse depth.
-        triangle: (slots, 8) int32, filled with the number of the collected triangle, -1 where there is none.
+        width: of the image.
+        marked: (H W + LANES,) uint8, which pixels have a slot.
+        slot: (H W,) int32, numbers of the eight samples of the pixels that are marked, in the tables below.
+        nearness: (8 slots,) float32, filled with the inverse depth.
+        triangle: (8 slots,) int32, filled with the number of the collected triangle, -1 where there is none.
     """
     nearness[:] = np.float32(0)
     triangle[:] = -1
-    limit = _ONE / NEAR
-    width = slot.shape[1]
-    flat_slot = slot.reshape(-1)
-    # Most triangles are far from any edge; a map of 8x8 blocks rejects them quickly.
-    blocks = np.zeros((slot.shape[0] // 8 + 1, width // 8 + 1), np.bool_)
-    for s in range(len(edges)):
-        blocks[edges[s, 0] // 8, edges[s, 1] // 8] = True
-    # The number of samples is read, not a literal: only then does the compiler vectorize over all eight.
-    samples = nearness.shape[1]
-    e0, e1, e2 = np.empty(samples, np.float32), np.empty(samples, np.float32), np.empty(samples, np.float32)
-    found = np.empty(samples, np.float32)
+    steps, sample_x, sample_y = load(STEPS, 0), load(SAMPLE_X, 0), load(SAMPLE_Y, 0)
     for t in range(count):
         first, last, top, bottom = boxes[t, 0], boxes[t, 1], boxes[t, 2], boxes[t, 3]
-        near_edge = False
-        for y in range(top >> 3, (bottom >> 3) + 1):
-            for x in range(first >> 3, (last >> 3) + 1):
-                near_edge |= blocks[y, x]
-        if not near_edge:
-            continue
-        a0, b0, c0 = planes[t, 0], planes[t, 1], planes[t, 2]
-        a1, b1, c1 = planes[t, 3], planes[t, 4], planes[t, 5]
-        a2, b2, c2 = planes[t, 6], planes[t, 7], planes[t, 8]
-        reach0, reach1, reach2 = _HALF * (abs(a0) + abs(b0)), _HALF * (abs(a1) + abs(b1)), _HALF * (abs(a2) + abs(b2))
-        fresh = True
-        for row in range(top, bottom + 1):
-            dy = np.float32(row - top)
-            start = np.uint64(row * width + first)
-            for i in range(np.uint64(last - first + 1)):
-                s = flat_slot[start + i]
-                if s < 0:
-                    continue
-                dx = np.float32(i)
-                r0, r1, r2 = a0 * dx + b0 * dy + c0, a1 * dx + b1 * dy + c1, a2 * dx + b2 * dy + c2
-                slack = SLACK * (abs(r0) + abs(r1) + abs(r2))
-                if min(r0 + reach0, min(r1 + reach1, r2 + reach2)) < -slack:
-                    continue  # nowhere inside this pixel
-                if fresh:
-                    for j in range(samples):
-                        e0[j] = a0 * SAMPLE_X[j] + b0 * SAMPLE_Y[j]
-                        e1[j] = a1 * SAMPLE_X[j] + b1 * SAMPLE_Y[j]
-                        e2[j] = a2 * SAMPLE_X[j] + b2 * SAMPLE_Y[j]
-                    fresh = False
-                for j in range(samples):
-                    l0, l1, l2 = e0[j] + r0, e1[j] + r1, e2[j] + r2
+        for column in range(first, last + 1, LANES):
+            within = steps <= last - column
+            at = top * width + column
+            for row in range(top, bottom + 1):
+                left = bits(within & load_mask(marked, at))
+                while left:
+                    step = lowest_bit(left)
+                    left &= left - 1
+                    dx, dy = sample_x + np.float32(column + step - first), sample_y + np.float32(row - top)
+                    l0 = planes[t, 0] * dx + planes[t, 1] * dy + planes[t, 2]
+                    l1 = planes[t, 3] * dx + planes[t, 4] * dy + planes[t, 5]
+                    l2 = planes[t, 6] * dx + planes[t, 7] * dy + planes[t, 8]
                     near = l0 + l1 + l2
-                    hit = (min(l0, min(l1, l2)) >= -SLACK * near) & (near < limit)
-                    found[j] = near if hit else _ZERO
-                for j in range(samples):
-                    hit = found[j] > nearness[s, j]
-                    nearness[s, j] = found[j] if hit else nearness[s, j]
-                    triangle[s, j] = t if hit else triangle[s, j]
+                    place = LANES * slot[at + step]
+                    farther = load(nearness, place)
+                    inside = least(l0, least(l1, l2)) >= -SLACK * near
+                    hit = inside & (near > farther) & (near < 1 / NEAR)
+                    store(nearness, place, select(hit, near, farther))
+                    store(triangle, place, select(hit, t, load(triangle, place)))
+                at += width

@@ -9,15 +9,16 @@ from jaxtyping import Float, UInt8
 
 from facetalk.core.camera import Camera
 from facetalk.core.threads import usable_cores
-from facetalk.rendering.antialias import mark_edges, shade_edges
+from facetalk.rendering.antialias import blend_edges, mark_edges, split_edges
 from facetalk.rendering.background import studio_background
 from facetalk.rendering.color import srgb_to_linear
+from facetalk.rendering.lanes import LANES
 from facetalk.rendering.lights import Studio
 from facetalk.rendering.normals import vertex_normals
-from facetalk.rendering.rasterizer import cover, cover_samples, set_up, to_pixels
-from facetalk.rendering.shading import LOOK, shade_pixels
+from facetalk.rendering.rasterizer import Raster, cover_samples, to_pixels
+from facetalk.rendering.shading import LOOK, VERTEX, aim, shade
 from facetalk.rendering.surface import Surface
-from facetalk.rendering.texture import corner_texels, fitting_texture
+from facetalk.rendering.texture import fitting_texture, texel_places
 
 MOST_THREADS = 8
 """More would render faster than any encoder can keep up with."""
@@ -26,25 +27,29 @@ MOST_THREADS = 8
 class _Workspace(threading.local):
     """Arrays that one thread reuses for every frame."""
 
-    def __init__(self, num_vertices: int, num_faces: int, width: int, height: int, look: np.ndarray) -> None:
-        self.seen = np.empty((num_vertices, 3), np.float32)
-        self.pixels = np.empty((num_vertices, 3), np.float64)
-        self.normals = np.empty((num_vertices, 3), np.float32)
-        self.look = look.copy()
-        self.face_of = np.empty(num_faces, np.int32)
-        self.planes = np.empty((num_faces, 9), np.float32)
-        self.boxes = np.empty((num_faces, 8), np.int32)
-        self.nearness = np.empty((height, width), np.float32)
-        self.triangle = np.empty((height, width), np.int32)
-        self.slot = np.empty((height, width), np.int32)
-        self.edges = np.empty((height * width, 2), np.int32)
-        self.samples(4096)
+    def __init__(self, surface: Surface, image_size: tuple[int, int]) -> None:
+        width, height = image_size
+        self.seen = np.empty((surface.num_vertices, 3), np.float32)
+        self.pixels = np.empty((surface.num_vertices, 3), np.float64)
+        self.normals = np.empty((surface.num_vertices, 3), np.float32)
+        self.vertices = np.ones((surface.num_vertices, VERTEX), np.float32)
+        if surface.exposure is not None:
+            self.vertices[:, -1] = surface.exposure
+        self.raster = Raster(surface.faces, image_size)
+        self.marked = np.empty(height * width + LANES, np.uint8)
+        self.slot = np.empty(height * width, np.int32)
+        self.edges = np.empty(height * width, np.int32)
+        self.allocate_samples(4096)
 
-    def samples(self, count: int) -> None:
-        """Allocate arrays for this many edge pixels."""
-        self.sample_nearness = np.empty((count, 8), np.float32)
-        self.sample_triangle = np.empty((count, 8), np.int32)
-        self.total = np.empty((count, 3), np.float32)
+    def allocate_samples(self, count: int) -> None:
+        """Make room for the samples of this many edge pixels, and for as many parts of them."""
+        self.most_edges = count
+        samples = count * LANES
+        self.sample_nearness, self.share = np.empty(samples, np.float32), np.empty(samples, np.float32)
+        self.sample_triangle, self.ends = np.empty(samples, np.int32), np.empty(count, np.int32)
+        self.part_triangle = np.empty(samples + LANES, np.int32)
+        self.part_x, self.part_y = np.zeros(samples + LANES, np.float32), np.zeros(samples + LANES, np.float32)
+        self.part_colors = np.empty(3 * (samples + LANES), np.uint8)
 
 
 class CpuRenderer:
@@ -69,7 +74,6 @@ class CpuRenderer:
             antialias: smooth the edges.
         """
         self.image_size = camera.image_size
-        width, height = self.image_size
         self.antialias = antialias
         self.threads = min(usable_cores(), MOST_THREADS)
         self.background = studio_background(self.image_size) if background is None else background
@@ -77,24 +81,26 @@ class CpuRenderer:
         self._lens = lens_of(camera)
         self._lights = (studio or Studio()).table()
         self._surface = surface
-        self._faces = np.ascontiguousarray(surface.faces, np.int32)
-        self._look = vertex_look(surface)
-        self._texture = np.empty((1, 1, 4), np.float32)
-        self._uv = np.empty((0, 6), np.float32)
+        self._split = surface.split()
+        self._corners = np.concatenate([surface.faces, self._split.faces], 1).astype(np.int32).ravel()
+        self._centers = _pixel_centers(self.image_size)
+        self._look = np.zeros((len(self._split.source), LOOK), np.float32)
+        self._look[:, 2:] = vertex_look(surface)[self._split.source, :6]
+        self._texture = np.ones((2, 2, 4), np.float32)
         self._ready = surface.texture is None
         self._lock = threading.Lock()
-        self._workspace = _Workspace(surface.num_vertices, len(self._faces), width, height, self._look)
+        self._workspace = _Workspace(surface, self.image_size)
 
     def prepare(self, vertices: Float[np.ndarray, "vertices 3"]) -> None:
         """Resize the texture to the size at which a typical frame shows it; done on first use otherwise."""
         with self._lock:
             if not self._ready and self._surface.texture is not None:
-                space = self._workspace
                 typical = checked_vertices(vertices, self._surface.num_vertices)
-                to_pixels(typical, self._pose, self._lens, space.seen, space.pixels)
-                self._texture = fitting_texture(self._surface, space.pixels)
+                seen, pixels = np.empty(typical.shape, np.float32), np.empty(typical.shape, np.float64)
+                to_pixels(typical, self._pose, self._lens, seen, pixels)
+                self._texture = fitting_texture(self._surface, pixels)
                 rows, columns = self._texture.shape[:2]
-                self._uv = corner_texels(self._surface, rows - 1, columns - 1)
+                self._look[:, :2] = texel_places(self._split.uv_coords, rows - 1, columns - 1)
                 self._ready = True
 
     def render(
@@ -111,25 +117,40 @@ class CpuRenderer:
         if not self._ready:
             self.prepare(vertices)
         vertices = checked_vertices(vertices, self._surface.num_vertices)
-        behind = checked_background(self.background if background is None else background, self.image_size)
-        image = behind.copy()
-        space, faces = self._workspace, self._faces
-        width, height = self.image_size
+        behind = checked_background(self.background if background is None else background, self.image_size).ravel()
+        image = np.empty(behind.size + 3 * LANES, np.uint8)
+        image[: behind.size] = behind
+        space = self._workspace
         to_pixels(vertices, self._pose, self._lens, space.seen, space.pixels)
-        vertex_normals(space.seen, faces, space.normals)
-        space.look[:, :3] = space.normals
-        count = set_up(space.pixels, faces, width, height, space.face_of, space.planes, space.boxes)
-        cover(count, space.planes, space.boxes, space.nearness, space.triangle)
-        mesh = (space.face_of, space.planes, space.boxes, faces, space.look, self._uv, self._texture)
-        shade_pixels(space.triangle, *mesh, self._lens, self._lights, image)
+        vertex_normals(space.seen, space.raster.faces, space.normals)
+        aim(space.seen, space.normals, self._lights, space.vertices)
+        space.raster.draw(space.pixels)
+        self._shade(space, space.raster.flat_triangle, self._centers, image)
         if self.antialias:
-            edges = mark_edges(space.triangle, space.face_of, faces, image, space.slot, space.edges)
-            if edges > len(space.total):
-                space.samples(2 * edges)
-            spots, seen = space.edges[:edges], space.sample_triangle[:edges]
-            cover_samples(count, space.planes, space.boxes, spots, space.slot, space.sample_nearness[:edges], seen)
-            shade_edges(spots, seen, *mesh, self._lens, self._lights, behind, space.total[:edges], image)
-        return image
+            self._smooth_edges(space, behind, image)
+        return image[: behind.size].reshape(*self.image_size[::-1], 3)
+
+    def _shade(
+        self, space: _Workspace, triangle: np.ndarray, places: tuple[np.ndarray, ...], colors: np.ndarray
+    ) -> None:
+        raster, texture = space.raster, self._texture
+        mesh = (raster.face_of, raster.planes.ravel(), self._corners, space.vertices.ravel(), self._look.ravel())
+        shade(triangle, *places, *mesh, texture.ravel(), *texture.shape[:2], self._lens, self._lights, colors)
+
+    def _smooth_edges(self, space: _Workspace, behind: np.ndarray, image: np.ndarray) -> None:
+        raster, width, marked = space.raster, self.image_size[0], space.marked
+        count = mark_edges(
+            width, raster.flat_triangle, raster.face_of, raster.faces, image, marked, space.slot, space.edges
+        )
+        if count > space.most_edges:
+            space.allocate_samples(2 * count)
+        edges, ends = space.edges[:count], space.ends[:count]
+        nearness, seen = space.sample_nearness[: count * LANES], space.sample_triangle[: count * LANES]
+        cover_samples(raster.count, raster.planes, raster.boxes, width, marked, space.slot, nearness, seen)
+        x, y, triangle, colors = space.part_x, space.part_y, space.part_triangle, space.part_colors
+        end = split_edges(seen, edges, width, triangle, x, y, space.share, ends) + LANES
+        self._shade(space, triangle[:end], (x[:end], y[:end], np.zeros(1, np.float32)), colors)
+        blend_edges(edges, colors, space.share, ends, behind, image)
 
 
 def checked_vertices(vertices: np.ndarray, count: int) -> Float[np.ndarray, "vertices 3"]:
@@ -155,12 +176,20 @@ def lens_of(camera: Camera) -> Float[np.ndarray, "4"]:
     return np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]], np.float32)
 
 
-def vertex_look(surface: Surface) -> Float[np.ndarray, "vertices look"]:
-    """The vertex table that `shading.interpolate` reads, with normals still zero."""
-    look = np.zeros((surface.num_vertices, LOOK), np.float32)
-    look[:, 3:6] = srgb_to_linear(np.asarray(surface.colors, np.float64))
-    look[:, 6:8] = surface.gloss
+def vertex_look(surface: Surface) -> Float[np.ndarray, "vertices 7"]:
+    """Linear color, specular strength and exponent, translucency and exposure of each vertex."""
+    look = np.zeros((surface.num_vertices, 7), np.float32)
+    look[:, :3] = srgb_to_linear(np.asarray(surface.colors, np.float64))
+    look[:, 3:5] = surface.gloss
     if surface.translucency is not None:
-        look[:, 8] = surface.translucency
-    look[:, 9] = 1.0 if surface.exposure is None else surface.exposure
+        look[:, 5] = surface.translucency
+    look[:, 6] = 1.0 if surface.exposure is None else surface.exposure
     return look
+
+
+def _pixel_centers(image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The grid of points that `shade` colors: columns with a margin, and what differs between rows."""
+    width, height = image_size
+    half = np.float32(0.5)
+    columns = np.arange(width + LANES, dtype=np.float32)
+    return columns + half, np.zeros_like(columns), np.arange(height, dtype=np.float32) + half

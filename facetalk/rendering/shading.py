@@ -10,185 +10,223 @@ from typing import no_type_check
 
 import numpy as np
 
-from facetalk.rendering.color import BRIGHTEST, TONE_STEPS, TONE_TABLE
-from facetalk.rendering.kernels import kernel
+from facetalk.rendering.color import BRIGHTEST, TONE_OFFSET, TONE_SHIFT, TONE_TABLE
+from facetalk.rendering.kernels import inlined, kernel
+from facetalk.rendering.lanes import (
+    LANES,
+    STEPS,
+    bit_patterns,
+    bits,
+    floats,
+    gather,
+    greatest,
+    least,
+    load,
+    load_pixels,
+    mixed_rows,
+    root,
+    rows,
+    select,
+    store_pixels,
+    truncated,
+)
+from facetalk.rendering.rasterizer import PLANES
 
-BATCH = 512
-"""Points that are shaded together: few enough for the L1 cache, enough for the widest vector registers."""
+VERTEX = LANES
+"""Columns of the table of vertices: what `aim` fills, and exposure."""
 
-LOOK = 10
-"""Columns of the vertex table: normal, linear color, specular strength and exponent, translucency, exposure."""
+LOOK = LANES
+"""Columns of the table of looks: texel column and row, linear color, strength and exponent of highlights, translucency.
+At the seams of a texture, vertices have several."""
 
-WORK = LOOK + 5
-"""Rows of the work table: those of `LOOK`, then pixel column and row, then red, green and blue.
-
-The table is one flat array: with all offsets known, the compiler sees that rows do not overlap and vectorizes the
-loops.
-"""
-
-COLUMN, ROW, RED, GREEN, BLUE = (BATCH * row for row in range(LOOK, WORK))
+CORNERS = 6
+"""Columns of the table of corners: for each corner of a face, its row in the table of vertices, then in that of
+looks."""
 
 BLEED = (0.42, 0.16, 0.10)
 """How far red, green and blue light travels under translucent skin, as a wrap of the diffuse term."""
 
-_WRAP_R, _WRAP_G, _WRAP_B = (np.float32(value) for value in BLEED)
-_ZERO, _HALF, _ONE, _TINY = np.float32(0), np.float32(0.5), np.float32(1), np.float32(1e-12)
-_TO_TABLE = np.float32((TONE_STEPS - 1) / np.sqrt(BRIGHTEST))
-_BRIGHTEST = np.float32(BRIGHTEST)
-_LOBE = np.float32(1 / 64)
+_BLEED_R, _BLEED_G, _BLEED_B = (np.float32(value) for value in BLEED)
+_TINY = np.float32(1e-12)
+_DARKEST = int(np.float32(TONE_OFFSET).view(np.int32))
 
 
 @kernel
 @no_type_check
-def interpolate(n, number, face_of, planes, boxes, faces, look, uv, texture, work):
-    """Vertex values at points, perspective-correct.
+def aim(seen, normals, lights, vertices):
+    """Fill the table of vertices: normal, cosine to the camera's axis, inverse lengths of the half vectors.
+
+    What depends on the direction of view alone changes slowly and is interpolated between vertices.
 
     Args:
-        n: number of points, whose pixel columns and rows are in `work`.
-        number: (BATCH,) int32 collected triangle of each point.
-        face_of: see `rasterizer.set_up`, like `planes` and `boxes`.
-        planes: see there.
-        boxes: see there.
-        faces: (F, 3) int32.
-        look: (V, LOOK) float32.
-        uv: (F, 6) float32 texel column and row of each corner; empty without a texture.
-        texture: (rows, columns, 4) float32 linear light; the last row and column repeat the ones before.
-        work: (WORK BATCH,) float32, where the rows of `LOOK` are filled.
+        seen: (V, 3) float32 in the camera's frame.
+        normals: (V, 3) float32.
+        lights: see `Studio.table`.
+        vertices: (V, VERTEX) float32, filled up to the last column.
     """
-    last_column, last_row = np.float32(texture.shape[1] - 2), np.float32(texture.shape[0] - 2)
-    textured = len(uv) > 0
-    texels = texture.reshape(-1)
-    line = np.uint64(4 * texture.shape[1])
-    for i in range(np.uint64(n)):
-        t = np.uint64(number[i])
-        dx = work[COLUMN + i] - (np.float32(boxes[t, 0]) + _HALF)
-        dy = work[ROW + i] - (np.float32(boxes[t, 2]) + _HALF)
-        l0 = planes[t, 0] * dx + planes[t, 1] * dy + planes[t, 2]
-        l1 = planes[t, 3] * dx + planes[t, 4] * dy + planes[t, 5]
-        l2 = planes[t, 6] * dx + planes[t, 7] * dy + planes[t, 8]
-        depth = _ONE / (l0 + l1 + l2)
-        l0, l1, l2 = l0 * depth, l1 * depth, l2 * depth
-        face = np.uint64(face_of[t])
-        p, q, r = np.uint64(faces[face, 0]), np.uint64(faces[face, 1]), np.uint64(faces[face, 2])
-        for c in range(LOOK):
-            work[c * BATCH + i] = l0 * look[p, c] + l1 * look[q, c] + l2 * look[r, c]
-        if textured:
-            x = l0 * uv[face, 0] + l1 * uv[face, 2] + l2 * uv[face, 4]
-            y = l0 * uv[face, 1] + l1 * uv[face, 3] + l2 * uv[face, 5]
-            x, y = min(max(x, _ZERO), last_column), min(max(y, _ZERO), last_row)
-            left, top = np.int32(x), np.int32(y)
-            fx, fy = x - np.float32(left), y - np.float32(top)
-            w0, w1, w2, w3 = (_ONE - fx) * (_ONE - fy), fx * (_ONE - fy), (_ONE - fx) * fy, fx * fy
-            a = np.uint64(top) * line + np.uint64(4) * np.uint64(left)
-            b = a + line
-            for c in range(np.uint64(3)):
-                above = w0 * texels[a + c] + w1 * texels[a + np.uint64(4) + c]
-                below = w2 * texels[b + c] + w3 * texels[b + np.uint64(4) + c]
-                work[(3 + c) * BATCH + i] *= above + below
+    for i in range(len(seen)):
+        x, y, z = seen[i, 0], seen[i, 1], seen[i, 2]
+        scale = np.float32(-1) / np.sqrt(x * x + y * y + z * z + _TINY)
+        x, y, z = scale * x, scale * y, scale * z
+        vertices[i, 0], vertices[i, 1], vertices[i, 2] = normals[i, 0], normals[i, 1], normals[i, 2]
+        vertices[i, 3] = z
+        for k in range(3):
+            # The sum of two unit vectors has the squared length 2 + 2 cos.
+            cosine = lights[k, 0] * x + lights[k, 1] * y + lights[k, 2] * z
+            vertices[i, 4 + k] = np.float32(1) / np.sqrt(np.float32(2.000002) + np.float32(2) * cosine)
 
 
 @kernel
 @no_type_check
-def light(n, lens, lights, work):
-    """Scene light of interpolated points, written as rows of the tone table.
+def shade(
+    triangle,
+    x,
+    y,
+    first_y,
+    face_of,
+    planes,
+    corners,
+    vertices,
+    look,
+    texture,
+    texture_rows,
+    texture_columns,
+    lens,
+    lights,
+    image,
+):
+    """Color a grid of points; those without a triangle keep their colors in the image.
 
     Args:
-        n: number of points.
+        triangle: (rows columns + LANES,) int32 collected triangle at each point, or -1.
+        x: (columns + LANES,) float32 place of the columns in the image, pixels.
+        y: (columns + LANES,) float32.
+        first_y: (rows,) float32, to be added to `y`.
+        face_of: see `rasterizer.set_up`.
+        planes: (triangles PLANES,) float32, see there.
+        corners: (F CORNERS,) int32, see `CORNERS`.
+        vertices: (V VERTEX,) float32, see `aim`.
+        look: (rows LOOK,) float32, see `LOOK`.
+        texture: (4 texels,) float32 linear light, multiplied with the color.
+        texture_rows: of the texture, of which the last one repeats the one before.
+        texture_columns: likewise.
         lens: (4,) float32 fx, fy, cx, cy in pixels.
         lights: see `Studio.table`.
-        work: (WORK BATCH,) float32, filled by `interpolate` except for red, green and blue.
+        image: (3 (rows columns + LANES),) uint8 sRGB.
     """
-    fx, fy, cx, cy = _ONE / lens[0], _ONE / lens[1], lens[2], lens[3]
-    x0, y0, z0, r0, g0, b0, soft0, gleam0 = lights[0]
-    x1, y1, z1, r1, g1, b1, soft1, gleam1 = lights[1]
-    x2, y2, z2, r2, g2, b2, soft2, gleam2 = lights[2]
-    _, _, _, sky_r, sky_g, sky_b, _, _ = lights[3]
-    _, _, _, ground_r, ground_g, ground_b, _, _ = lights[4]
-    for i in range(n):
-        nx, ny, nz = work[i], work[BATCH + i], work[2 * BATCH + i]
-        scale = _ONE / np.sqrt(nx * nx + ny * ny + nz * nz + _TINY)
-        nx, ny, nz = nx * scale, ny * scale, nz * scale
-        # Towards the viewer.
-        vx, vy = (cx - work[COLUMN + i]) * fx, (work[ROW + i] - cy) * fy
-        scale = _ONE / np.sqrt(vx * vx + vy * vy + _ONE)
-        vx, vy, vz = vx * scale, vy * scale, scale
-        exponent, translucent = work[7 * BATCH + i], work[8 * BATCH + i]
-        up = _HALF * ny + _HALF
-        diffuse_r = ground_r + (sky_r - ground_r) * up
-        diffuse_g = ground_g + (sky_g - ground_g) * up
-        diffuse_b = ground_b + (sky_b - ground_b) * up
-        shine_r, shine_g, shine_b = _ZERO, _ZERO, _ZERO
-        for k in range(3):
-            lx, ly, lz = (x0, y0, z0) if k == 0 else ((x1, y1, z1) if k == 1 else (x2, y2, z2))
-            lr, lg, lb = (r0, g0, b0) if k == 0 else ((r1, g1, b1) if k == 1 else (r2, g2, b2))
-            soft, gleam = (soft0, gleam0) if k == 0 else ((soft1, gleam1) if k == 1 else (soft2, gleam2))
-            facing = nx * lx + ny * ly + nz * lz
-            wrap_r, wrap_g = soft + translucent * _WRAP_R, soft + translucent * _WRAP_G
-            wrap_b = soft + translucent * _WRAP_B
-            diffuse_r += lr * max(facing + wrap_r, _ZERO) / ((_ONE + wrap_r) * (_ONE + wrap_r))
-            diffuse_g += lg * max(facing + wrap_g, _ZERO) / ((_ONE + wrap_g) * (_ONE + wrap_g))
-            diffuse_b += lb * max(facing + wrap_b, _ZERO) / ((_ONE + wrap_b) * (_ONE + wrap_b))
-            hx, hy, hz = lx + vx, ly + vy, lz + vz
-            across = (nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz + _TINY)
-            # cos^n written as (1 - n (1 - cos) / 64)^64: the same lobe without a call to pow.
-            lobe = max(_ONE - exponent * (_ONE - across) * _LOBE, _ZERO)
-            lobe *= lobe
-            lobe *= lobe
-            lobe *= lobe
-            lobe *= lobe
-            lobe *= lobe
-            lobe *= lobe
-            # No highlights on the unlit side of the terminator.
-            lobe *= gleam * min(max(np.float32(8) * facing, _ZERO), _ONE)
-            shine_r += lobe * lr
-            shine_g += lobe * lg
-            shine_b += lobe * lb
-        grazing = _ONE - min(max(nx * vx + ny * vy + nz * vz, _ZERO), _ONE)
-        grazing *= grazing
-        gloss, exposure = work[6 * BATCH + i] * (_ONE + np.float32(2) * grazing * grazing), work[9 * BATCH + i]
-        r = exposure * (work[3 * BATCH + i] * diffuse_r + gloss * shine_r)
-        g = exposure * (work[4 * BATCH + i] * diffuse_g + gloss * shine_g)
-        b = exposure * (work[5 * BATCH + i] * diffuse_b + gloss * shine_b)
-        work[RED + i] = np.sqrt(min(max(r, _ZERO), _BRIGHTEST)) * _TO_TABLE + _HALF
-        work[GREEN + i] = np.sqrt(min(max(g, _ZERO), _BRIGHTEST)) * _TO_TABLE + _HALF
-        work[BLUE + i] = np.sqrt(min(max(b, _ZERO), _BRIGHTEST)) * _TO_TABLE + _HALF
+    columns = len(x) - LANES
+    groups = (columns + LANES - 1) // LANES
+    steps = load(STEPS, 0)
+    for group in range(len(first_y) * groups):
+        line, start = group // groups, group % groups * LANES
+        at = line * columns + start
+        number = load(triangle, at)
+        shown = (number >= 0) & (steps < columns - start)
+        if bits(shown) == 0:
+            continue
+        number = greatest(number, 0)
+        px, py = load(x, start), load(y, start) + first_y[line]
+        a0, b0, c0, a1, b1, c1, a2, b2 = rows(planes, number, PLANES, 0)
+        c2, left, top, _, _, _, _, _ = rows(planes, number, PLANES, LANES)
+        dx, dy = px - left, py - top
+        l0, l1, l2 = a0 * dx + b0 * dy + c0, a1 * dx + b1 * dy + c1, a2 * dx + b2 * dy + c2
+        depth = 1 / (l0 + l1 + l2)
+        shares = l0 * depth, l1 * depth, l2 * depth
+        face = gather(face_of, number, 1, 0)
+        places = gather(corners, face, CORNERS, 3), gather(corners, face, CORNERS, 4), gather(corners, face, CORNERS, 5)
+        u, v, red, green, blue, strength, exponent, translucency = mixed_rows(look, places, shares, LOOK, 0)
+        u, v = least(greatest(u, 0), texture_columns - 2), least(greatest(v, 0), texture_rows - 2)
+        column, row = truncated(u), truncated(v)
+        right, down = u - floats(column), v - floats(row)
+        # A texel and the one to its right are read at once.
+        texel = row * texture_columns + column
+        r0, g0, b0, _, r1, g1, b1, _ = mixed_rows(texture, (texel, texel + texture_columns), (1 - down, down), 4, 0)
+        red *= r0 + (r1 - r0) * right
+        green *= g0 + (g1 - g0) * right
+        blue *= b0 + (b1 - b0) * right
+        places = gather(corners, face, CORNERS, 0), gather(corners, face, CORNERS, 1), gather(corners, face, CORNERS, 2)
+        nx, ny, nz, vz, half0, half1, half2, exposure = mixed_rows(vertices, places, shares, VERTEX, 0)
+        vx, vy = (lens[2] - px) * (vz / lens[0]), (py - lens[3]) * (vz / lens[1])
+        r, g, b = _lit(
+            nx, ny, nz, vx, vy, vz, (half0, half1, half2), red, green, blue, strength, exponent, translucency, lights
+        )
+        color = gather(TONE_TABLE, _tone_row(exposure * r), 1, 0)
+        color |= gather(TONE_TABLE, _tone_row(exposure * g), 1, 0) << 8
+        color |= gather(TONE_TABLE, _tone_row(exposure * b), 1, 0) << 16
+        store_pixels(image, at, select(shown, color, load_pixels(image, at)))
 
 
-@kernel
+@inlined
 @no_type_check
-def shade_pixels(triangle, face_of, planes, boxes, faces, look, uv, texture, lens, lights, image):
-    """Shade every pixel whose center a triangle covers; the others keep their values in `image`.
+def _lit(nx, ny, nz, vx, vy, vz, halves, red, green, blue, strength, exponent, translucency, lights):
+    """Scene light of points, before exposure.
 
     Args:
-        triangle: (H, W) int32 collected triangle at each pixel, or -1.
-        face_of: see `interpolate`, like all up to `texture`.
-        planes: see there.
-        boxes: see there.
-        faces: see there.
-        look: see there.
-        uv: see there.
-        texture: see there.
-        lens: see `light`.
-        lights: see there.
-        image: (H, W, 3) uint8 sRGB, the background.
+        nx: normal, of any length.
+        ny: see there.
+        nz: see there.
+        vx: unit vector towards the viewer.
+        vy: see there.
+        vz: see there.
+        halves: inverse lengths of the half vectors of the lights.
+        red: linear color.
+        green: see there.
+        blue: see there.
+        strength: of the highlights.
+        exponent: of the highlights.
+        translucency: in [0, 1].
+        lights: see `Studio.table`.
     """
-    height, width = triangle.shape
-    flat = image.reshape(-1)
-    work = np.empty(WORK * BATCH, np.float32)
-    number, place = np.empty(BATCH, np.int32), np.empty(BATCH, np.int64)
-    n = 0
-    for row in range(height):
-        for column in range(width):
-            if triangle[row, column] >= 0:
-                number[n], place[n] = triangle[row, column], 3 * (row * width + column)
-                work[COLUMN + n], work[ROW + n] = np.float32(column) + _HALF, np.float32(row) + _HALF
-                n += 1
-            if n == BATCH or (n > 0 and row == height - 1 and column == width - 1):
-                interpolate(n, number, face_of, planes, boxes, faces, look, uv, texture, work)
-                light(n, lens, lights, work)
-                for i in range(np.uint64(n)):
-                    at = np.uint64(place[i])
-                    flat[at] = TONE_TABLE[np.uint64(work[RED + i])]
-                    flat[at + np.uint64(1)] = TONE_TABLE[np.uint64(work[GREEN + i])]
-                    flat[at + np.uint64(2)] = TONE_TABLE[np.uint64(work[BLUE + i])]
-                n = 0
+    scale = 1 / root(nx * nx + ny * ny + nz * nz + _TINY)
+    nx, ny, nz = nx * scale, ny * scale, nz * scale
+    towards_viewer = nx * vx + ny * vy + nz * vz
+    facing = (
+        nx * lights[0, 0] + ny * lights[0, 1] + nz * lights[0, 2],
+        nx * lights[1, 0] + ny * lights[1, 1] + nz * lights[1, 2],
+        nx * lights[2, 0] + ny * lights[2, 1] + nz * lights[2, 2],
+    )
+    shine_r, shine_g, shine_b = floats(0), floats(0), floats(0)
+    for k in range(3):
+        across = (facing[k] + towards_viewer) * halves[k]
+        # cos^n written as (1 - n (1 - cos) / 64)^64: the same lobe without a call to pow.
+        lobe = greatest(1 - exponent * (1 - across) * np.float32(1 / 64), 0)
+        for _ in range(6):
+            lobe *= lobe
+        # No highlights on the unlit side of the terminator.
+        lobe *= lights[k, 7] * least(greatest(8 * facing[k], 0), 1)
+        shine_r += lobe * lights[k, 3]
+        shine_g += lobe * lights[k, 4]
+        shine_b += lobe * lights[k, 5]
+    grazing = 1 - least(greatest(towards_viewer, 0), 1)
+    grazing *= grazing
+    gloss = strength * (1 + 2 * grazing * grazing)
+    up = 0.5 * ny + 0.5
+    return (
+        red * _diffuse(facing, up, translucency * _BLEED_R, lights, 3) + gloss * shine_r,
+        green * _diffuse(facing, up, translucency * _BLEED_G, lights, 4) + gloss * shine_g,
+        blue * _diffuse(facing, up, translucency * _BLEED_B, lights, 5) + gloss * shine_b,
+    )
+
+
+@inlined
+@no_type_check
+def _diffuse(facing, up, bleed, lights, channel):
+    """Diffuse light of one channel: of the surroundings, and of lights whose terminator lies beyond a right angle."""
+    wrap0, wrap1, wrap2 = bleed + lights[0, 6], bleed + lights[1, 6], bleed + lights[2, 6]
+    edge0, edge1, edge2 = 1 + wrap0, 1 + wrap1, 1 + wrap2
+    # One division for the three of (n l + wrap) / (1 + wrap)^2.
+    first = edge1 * edge2
+    inverse = 1 / (edge0 * first)
+    share0, share1, share2 = inverse * first, inverse * edge0 * edge2, inverse * edge0 * edge1
+    light = lights[4, channel] + (lights[3, channel] - lights[4, channel]) * up
+    light += lights[0, channel] * greatest(facing[0] + wrap0, 0) * share0 * share0
+    light += lights[1, channel] * greatest(facing[1] + wrap1, 0) * share1 * share1
+    light += lights[2, channel] * greatest(facing[2] + wrap2, 0) * share2 * share2
+    return light
+
+
+@inlined
+@no_type_check
+def _tone_row(value):
+    """Row of the tone table for scene light."""
+    return (bit_patterns(least(greatest(value, 0), BRIGHTEST) + TONE_OFFSET) - _DARKEST) >> TONE_SHIFT

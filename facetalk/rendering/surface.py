@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
 
+from facetalk.rendering.seams import SplitMesh, split_at_seams
+
 
 @dataclass(frozen=True, eq=False)
 class Surface:
@@ -42,3 +44,9 @@ class Surface:
     def num_vertices(self) -> int:
         """Number of vertices."""
         return len(self.colors)
+
+    def split(self) -> SplitMesh:
+        """The mesh with vertices duplicated at texture seams; as it is, with zeros for coordinates, without any."""
+        if self.uv_coords is None or self.uv_faces is None:
+            return SplitMesh(np.arange(self.num_vertices), np.zeros((self.num_vertices, 2), np.float32), self.faces)
+        return split_at_seams(self.faces, self.uv_faces, self.uv_coords)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from facetalk.rendering.kernels import kernel
-from facetalk.rendering.rasterizer import cover, set_up
+from facetalk.rendering.rasterizer import Raster
 
 
 class ValueRasterizer:
@@ -21,13 +21,8 @@ class ValueRasterizer:
             faces: triangles, counter-clockwise seen from outside; their backs are not rendered.
             image_size: width and height in pixels.
         """
-        width, height = self.image_size = image_size
-        self._faces = np.ascontiguousarray(faces, np.int32)
-        self._face_of = np.empty(len(faces), np.int32)
-        self._planes = np.empty((len(faces), 9), np.float32)
-        self._boxes = np.empty((len(faces), 8), np.int32)
-        self._nearness = np.empty((height, width), np.float32)
-        self._triangle = np.empty((height, width), np.int32)
+        self.image_size = image_size
+        self._raster = Raster(faces, image_size)
 
     def depth(self, pixels: Float[np.ndarray, "vertices 3"]) -> Float[np.ndarray, "height width"]:
         """Inverse depth at each pixel's center, 0 where nothing is; valid until the next call.
@@ -35,8 +30,8 @@ class ValueRasterizer:
         Args:
             pixels: homogeneous pixels (u w, v w, w) with depth w in meters.
         """
-        self._cover(pixels)
-        return self._nearness
+        self._raster.draw(pixels)
+        return self._raster.nearness
 
     def values(
         self, pixels: Float[np.ndarray, "vertices 3"], values: Float[np.ndarray, "vertices width"]
@@ -47,17 +42,12 @@ class ValueRasterizer:
             pixels: see `depth`.
             values: of the vertices.
         """
-        self._cover(pixels)
-        image = np.zeros((*self._triangle.shape, values.shape[1] + 1), np.float32)
+        raster = self._raster
+        raster.draw(pixels)
+        image = np.zeros((*raster.triangle.shape, values.shape[1] + 1), np.float32)
         table = np.ascontiguousarray(values, np.float32)
-        _interpolate(self._triangle, self._face_of, self._planes, self._boxes, self._faces, table, image)
+        _interpolate(raster.triangle, raster.face_of, raster.planes, raster.boxes, raster.faces, table, image)
         return image
-
-    def _cover(self, pixels: np.ndarray) -> None:
-        width, height = self.image_size
-        homogeneous = np.ascontiguousarray(pixels, np.float64)
-        count = set_up(homogeneous, self._faces, width, height, self._face_of, self._planes, self._boxes)
-        cover(count, self._planes, self._boxes, self._nearness, self._triangle)
 
 
 @kernel

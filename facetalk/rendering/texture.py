@@ -10,11 +10,9 @@ from facetalk.rendering.color import BYTE_TO_LINEAR
 from facetalk.rendering.surface import Surface
 
 
-def corner_texels(surface: Surface, rows: int, columns: int) -> Float[np.ndarray, "faces 6"]:
-    """Texel column and row of each triangle's corners in a texture of some size; whole numbers are texel centers."""
-    assert surface.uv_coords is not None and surface.uv_faces is not None
-    texels = np.stack([surface.uv_coords[:, 0] * columns - 0.5, (1 - surface.uv_coords[:, 1]) * rows - 0.5], 1)
-    return np.ascontiguousarray(texels[surface.uv_faces].reshape(-1, 6), np.float32)
+def texel_places(uv_coords: Float[np.ndarray, "places 2"], rows: int, columns: int) -> Float[np.ndarray, "places 2"]:
+    """Column and row in a texture of some size; whole numbers are the centers of texels."""
+    return np.stack([uv_coords[:, 0] * columns - 0.5, (1 - uv_coords[:, 1]) * rows - 0.5], 1)
 
 
 def fitting_texture(surface: Surface, pixels: Float[np.ndarray, "vertices 3"]) -> Float[np.ndarray, "rows columns 4"]:
@@ -28,9 +26,9 @@ def fitting_texture(surface: Surface, pixels: Float[np.ndarray, "vertices 3"]) -
         Red, green, blue and an unused channel, with an extra row and column that repeat the last ones.
     """
     texture = surface.texture
-    assert texture is not None
+    assert texture is not None and surface.uv_coords is not None and surface.uv_faces is not None
     linear = BYTE_TO_LINEAR[texture]
-    texels = corner_texels(surface, *texture.shape[:2]).reshape(-1, 3, 2)
+    texels = texel_places(surface.uv_coords, *texture.shape[:2])[surface.uv_faces]
     corners = pixels[surface.faces]
     if (corners[..., 2] <= 0).any():
         return _padded(linear)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from facetalk.exporters.head_mesh import part_faces, split_at_seams, vertex_normals, vertex_tangents
+from facetalk.exporters.head_mesh import part_faces, vertex_normals, vertex_tangents
 from facetalk.head.assets import HeadAssets
+from facetalk.rendering.seams import split_at_seams
 from tests.exporters.test_glb import few_joints_head
 
 

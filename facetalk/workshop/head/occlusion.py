@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facetalk.rendering.rasterizer import cover, set_up
+from facetalk.rendering.rasterizer import Raster
 
 DIRECTIONS = 120
 RESOLUTION = 420
@@ -34,11 +34,7 @@ def frame_toward(direction: np.ndarray) -> np.ndarray:
 
 def openness(points: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """Share of the hemisphere over each vertex that is open, weighted by the cosine, (vertices,) in [0, 1]."""
-    faces = np.ascontiguousarray(faces, np.int32)
-    face_of = np.empty(len(faces), np.int32)
-    planes, boxes = np.empty((len(faces), 9), np.float32), np.empty((len(faces), 8), np.int32)
-    nearness = np.empty((RESOLUTION, RESOLUTION), np.float32)
-    triangle = np.empty((RESOLUTION, RESOLUTION), np.int32)
+    raster = Raster(faces, (RESOLUTION, RESOLUTION))
     middle = (points.max(0) + points.min(0)) / 2
     reach = np.linalg.norm(points - middle, axis=1).max()
     seen, total = np.zeros(len(points)), np.zeros(len(points))
@@ -48,11 +44,9 @@ def openness(points: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> np.n
         # The camera is so far away that its rays are nearly parallel.
         scale = 0.98 * RESOLUTION / 2 / reach * DISTANCE_MM / 1000 / depth
         u, v = RESOLUTION / 2 + scale * turned[:, 0], RESOLUTION / 2 - scale * turned[:, 1]
-        pixels = np.stack([u * depth, v * depth, depth], 1)
-        count = set_up(pixels, faces, RESOLUTION, RESOLUTION, face_of, planes, boxes)
-        cover(count, planes, boxes, nearness, triangle)
+        raster.draw(np.stack([u * depth, v * depth, depth], 1))
         column, row = np.clip(u.astype(int), 0, RESOLUTION - 1), np.clip(v.astype(int), 0, RESOLUTION - 1)
-        front = 1 / np.maximum(nearness[row, column], 1e-6)
+        front = 1 / np.maximum(raster.nearness[row, column], 1e-6)
         weight = np.maximum(normals @ direction, 0)
         seen += weight * (depth - front < BIAS_MM / 1000)
         total += weight
