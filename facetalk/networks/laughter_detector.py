@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.audio.level import recording_level
-from facetalk.audio.spectrogram import LogMel
+from facetalk.audio.samples import Samples
+from facetalk.audio.spectrogram import LogMel, pieces
 from facetalk.core.config import check_ranges
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.networks.speech_encoder import ResidualLayer, at_frames
@@ -65,18 +66,22 @@ class LaughterDetector(nn.Module):
 
     def leveled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
         """Log-mel relative to the loud parts of the recording, so that its level does not matter."""
-        mel = self.log_mel(waveform)
-        return (mel - recording_level(mel.logsumexp(2))[:, None, None]).clamp_min(_FLOOR)
+        return self._leveled(self.log_mel(waveform))
+
+    @staticmethod
+    def _leveled(mel: Float[Tensor, "batch steps mels"]) -> Float[Tensor, "batch steps mels"]:
+        """In place, because five minutes take 8 MB."""
+        return mel.sub_(recording_level(mel.logsumexp(2))[:, None, None]).clamp_min_(_FLOOR)
 
     @torch.no_grad()
-    def probability(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, " frames"]:
+    def probability(self, waveform: Samples) -> Float[Tensor, " frames"]:
         """Probability of laughter in each video frame of a recording of any length.
 
         Args:
-            waveform: 16 kHz, in [-1, 1].
+            waveform: 16 kHz, in [-1, 1]; read in pieces.
         """
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        mel = self.leveled_mel(waveform[None])
+        mel = self._leveled(torch.cat([self.log_mel.rows_of(waveform, piece) for piece in pieces(len(waveform))], 1))
         margin = -(-int((sum(self.config.dilations) + 4) / _STEP_RATE * FPS + 2) // 6) * 6
         rows = []
         for window in windows(num_frames, _CHUNK_FRAMES + 2 * margin, margin):
