@@ -9,8 +9,8 @@ from torch import Tensor
 from benchmarks.base import Comparison, Options, in_turns
 from benchmarks.talkers import spoken
 from facetalk.core.threads import one_torch_thread
-from facetalk.pipelines.animate import load_animator
 from facetalk.pipelines.animate_jobs import AnimateOptions
+from facetalk.pipelines.animator import load_animator
 from facetalk.pipelines.live import LOOK_AHEAD_S, LiveAnimator, load_live_animator
 from facetalk.talkers.sessions import STEP
 

@@ -19,8 +19,9 @@ HOP = SAMPLE_RATE // ROW_RATE
 """Samples between spectra."""
 WINDOW = SAMPLE_RATE // 40
 """Samples in a spectrum's window: 25 ms."""
-_PIECE = 6000
-"""Rows computed at once: an hour of audio has 360 000, and their spectra would take gigabytes."""
+_PIECE = 1000
+"""Rows computed at once: an hour of audio has 360 000, and their spectra would take gigabytes. Those of 10 s take 8 MB,
+and are computed faster than longer ones, because they stay in the cache."""
 FLOOR = 1e-6
 """Power below which everything counts as silence, for samples in [-1, 1]."""
 
@@ -41,7 +42,7 @@ class LogMel(nn.Module):
 
     def forward(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
         """One row for every started 10 ms."""
-        return torch.cat([self.rows(waveform, piece) for piece in pieces(waveform.shape[1])], 1)
+        return self.rows(waveform, slice(0, num_rows(waveform.shape[1])))
 
     def rows(self, waveform: Float[Tensor, "batch samples"], part: slice) -> Float[Tensor, "batch steps mels"]:
         """Some of the rows of a longer waveform, as `forward` returns them; rows beyond its end are omitted."""
@@ -60,6 +61,9 @@ class LogMel(nn.Module):
     def spectra(self, samples: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
         """One row for every window that fits into the samples, the first of which begins with them."""
         frames = samples.unfold(1, WINDOW, HOP)
+        return torch.cat([self._of_frames(piece) for piece in frames.split(_PIECE, 1)], 1)
+
+    def _of_frames(self, frames: Float[Tensor, "batch steps samples"]) -> Float[Tensor, "batch steps mels"]:
         power = torch.view_as_real(torch.fft.rfft(frames * self.window, 512)).square().sum(-1)
         return (power @ self.filters).clamp_min(FLOOR).log()
 

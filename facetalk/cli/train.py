@@ -50,6 +50,8 @@ def train(
             with_report=report,
             progress=show.training,
         )
+    if not result.is_first:  # of several processes; the first one speaks for all
+        return
     if as_json:
         print_json({"run": result.run_dir, "figures": result.metrics})
         return

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.core.threads import usable_cores, use_one_core
-from facetalk.core.worker import Reply, reply, result_of
+from facetalk.core.worker import MOST_RETRIES, Reply, item_names, reply, result_of
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,9 +23,6 @@ HERE = "local"
 """Address of a cluster that is started on this machine, for this run only."""
 
 _HINT = "; is it running, of the same version, and does it need RAY_AUTH_MODE=token?"
-
-MOST_RETRIES = 3
-"""Of an item whose worker or machine died."""
 
 
 def each_on_ray(
@@ -54,12 +51,12 @@ def each_on_ray(
         count = min(jobs or max(1, int(ray.cluster_resources().get("CPU", 1))), len(items))
         task = ray.remote(num_cpus=1, max_retries=MOST_RETRIES)(_reply_there)
         loaded = uuid4().hex, ray.put(pickle.dumps(work)), str(Path.cwd())
-        waiting = list(reversed(items))
+        waiting = list(zip(item_names(len(items)), items, strict=True))[::-1]
         running: dict[Any, Item] = {}
         while waiting or running:
             while waiting and len(running) < count:
-                item = waiting.pop()
-                running[task.remote(*loaded, item)] = item
+                name, item = waiting.pop()
+                running[task.remote(*loaded, name, item)] = item
             for answer in ray.wait(list(running))[0]:
                 item = running.pop(answer)
                 try:
@@ -131,11 +128,11 @@ _loaded: dict[str, Callable[[Any], Any]] = {}
 """In a worker: the work of the current run, with the models that it has loaded."""
 
 
-def _reply_there(run: str, pickled: bytes, folder: str, item: Any) -> Reply:
+def _reply_there(run: str, pickled: bytes, folder: str, name: str, item: Any) -> Reply:
     """In a worker: the reply to one item, with relative paths as where the run began."""
     os.chdir(folder)
     if run not in _loaded:
         use_one_core()
         _loaded.clear()
         _loaded[run] = pickle.loads(pickled)
-    return reply(_loaded[run], item)
+    return reply(_loaded[run], name, item)

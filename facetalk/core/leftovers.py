@@ -14,6 +14,34 @@ from typing import Any
 _paths: dict[Path, int] = {}
 """Temporary files and folders, with the process that made them: a forked process must not remove its parent's."""
 _processes: set[subprocess.Popen[Any]] = set()
+_item = ""
+"""Names the item of a batch that this process works on."""
+
+
+@contextmanager
+def working_on(item: str) -> Iterator[None]:
+    """Within the block, the names of temporary files begin with that of an item of a batch, see `discard_earlier`."""
+    global _item
+    before, _item = _item, item
+    try:
+        yield
+    finally:
+        _item = before
+
+
+def maker() -> str:
+    """What the names of temporary files begin with."""
+    return _item or str(os.getpid())
+
+
+def discard_earlier(folder: Path) -> None:
+    """Remove what an earlier try at the same item has left in a folder: its process was killed."""
+    if not _item:
+        return
+    for path in folder.glob(f".{_item}-*"):
+        if path not in _paths:
+            with contextlib.suppress(OSError):
+                _remove(path)
 
 
 @contextmanager

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import signal
 from collections.abc import Callable, Generator, Sequence
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
 from facetalk.core.threads import usable_cores
-from facetalk.core.worker import result_of, serve
+from facetalk.core.worker import MOST_RETRIES, Reply, item_names, result_of, serve
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,14 +20,16 @@ Result = TypeVar("Result")
 END_S = 1.0
 """How long a worker may take to remove its temporary files."""
 
+_log = logging.getLogger(__name__)
+
 
 def each_in_parallel(
     work: Callable[[Item], Result], items: Sequence[Item], jobs: int | None
 ) -> Generator[tuple[Item, Result | FacetalkError], None, None]:
     """Process items in parallel; yields each item and its result, or what is wrong with it, in order of completion.
 
-    A worker that dies, because memory runs out for example, costs the item that it had. All workers end with this
-    process, in whatever way it ends.
+    An item whose worker dies, because memory runs out for example, is done again by another one, so `work` must not
+    mind what a first try has left. All workers end with this process, in whatever way it ends.
 
     Args:
         work: a module-level function, which other processes can import; an exception that is not a user's error ends
@@ -39,22 +42,29 @@ def each_in_parallel(
         for item in items:
             yield item, _here(work, item)
         return
-    waiting = list(reversed(items))
-    workers: list[_Worker[Item]] = []
+    waiting = [_Task(name, item) for name, item in zip(item_names(len(items)), items, strict=True)][::-1]
+    workers: list[_Worker] = []
     try:
-        while waiting or any(worker.is_busy for worker in workers):
+        while waiting or any(worker.task for worker in workers):
             while waiting and len(workers) < count:
                 workers.append(_Worker(work))
             for worker in workers:
-                if waiting and not worker.is_busy:
+                if waiting and worker.task is None:
                     worker.give(waiting.pop())
-            answers = wait([worker.jobs for worker in workers if worker.is_busy])
+            answers = wait([worker.jobs for worker in workers if worker.task])
             for worker in [worker for worker in workers if worker.jobs in answers]:
-                item, result = worker.take()
-                if not worker.is_alive:
-                    worker.end()
-                    workers.remove(worker)
-                yield item, result
+                task, answer = worker.take()
+                if answer is not None:
+                    yield task.item, result_of(task.item, answer)
+                    continue
+                why = worker.last_words()
+                worker.end()
+                workers.remove(worker)
+                if task.tries <= MOST_RETRIES:
+                    _log.warning("%s; it is done again", why)
+                    waiting.append(task._replace(tries=task.tries + 1))
+                else:
+                    yield task.item, FacetalkError(f"{why}, {task.tries} times")
     finally:
         for worker in workers:
             worker.ask_to_end()
@@ -69,8 +79,16 @@ def _here(work: Callable[[Item], Result], item: Item) -> Result | FacetalkError:
         return user_error(error)
 
 
-class _Worker(Generic[Item]):
-    """One process and the item that it works on."""
+class _Task(NamedTuple):
+    """An item with its name, and which try at it this is."""
+
+    name: str
+    item: Any
+    tries: int = 1
+
+
+class _Worker:
+    """One process and what it works on."""
 
     def __init__(self, work: Callable[[Item], Any]) -> None:
         # Spawned, because MediaPipe's threads do not survive a fork.
@@ -89,26 +107,31 @@ class _Worker(Generic[Item]):
         # Closed here, so that this side notices when the process has died.
         its_jobs.close()
         its_parent.close()
-        self.is_alive = True
-        self._item: Item | None = None
-        self.is_busy = False
+        self.task: _Task | None = None
         _send(self.jobs, pickle.dumps(work))
 
-    def give(self, item: Item) -> None:
-        self._item, self.is_busy = item, True
-        _send(self.jobs, pickle.dumps(item))
+    def give(self, task: _Task) -> None:
+        self.task = task
+        _send(self.jobs, pickle.dumps((task.name, task.item)))
 
-    def take(self) -> tuple[Item, Any]:
-        """The item, and its result or what is wrong with it."""
-        item, self._item, self.is_busy = self._item, None, False
-        assert item is not None
+    def take(self) -> tuple[_Task, Reply | None]:
+        """What it worked on, and its reply; None if the process has died."""
+        task, self.task = self.task, None
+        assert task is not None
         try:
-            answer = pickle.loads(self.jobs.recv_bytes())
+            return task, pickle.loads(self.jobs.recv_bytes())
         except (EOFError, OSError):
-            self.is_alive = False
-            self._process.join(END_S)
-            return item, FacetalkError(_last_words(self._process.exitcode))
-        return item, result_of(item, answer)
+            return task, None
+
+    def last_words(self) -> str:
+        """Why it died."""
+        self._process.join(END_S)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            hint = " (memory may have run out: try fewer --jobs)" if name == "SIGKILL" else ""
+            return f"the process that worked on it was ended by {name}{hint}"
+        return f"the process that worked on it ended with code {code}"
 
     def ask_to_end(self) -> None:
         self._stop.close()
@@ -129,11 +152,3 @@ def _send(connection: Connection, data: bytes) -> None:
         connection.send_bytes(data)
     except OSError:
         return
-
-
-def _last_words(code: int | None) -> str:
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        hint = "; memory may have run out: try fewer --jobs" if name == "SIGKILL" else ""
-        return f"the process that worked on it was ended by {name}{hint}"
-    return f"the process that worked on it ended with code {code}"

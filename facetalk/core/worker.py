@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
-from facetalk.core.leftovers import discard_leftovers
+from facetalk.core.leftovers import discard_leftovers, working_on
+
+MOST_RETRIES = 3
+"""Of an item whose worker or machine died."""
 
 STOPPED = 143
 """Exit code of a worker that was stopped."""
@@ -24,7 +28,7 @@ def serve(jobs: Connection, parent: Connection) -> None:
     """Answer each item with `reply`, until there are no more.
 
     Args:
-        jobs: gives the pickled function and then its arguments, one by one; takes the replies.
+        jobs: gives the pickled function and then its arguments, one by one, each with a name; takes the replies.
         parent: carries nothing; its other end is closed when this process is to end, and when the parent has died.
     """
     signal.signal(signal.SIGTERM, lambda *_: _stop())
@@ -37,7 +41,7 @@ def serve(jobs: Connection, parent: Connection) -> None:
         use_one_core()
         while True:
             # Pickled here: a connection would share the memory of tensors, which ends with this process.
-            jobs.send_bytes(pickle.dumps(reply(work, pickle.loads(jobs.recv_bytes()))))
+            jobs.send_bytes(pickle.dumps(reply(work, *pickle.loads(jobs.recv_bytes()))))
     except (EOFError, ConnectionError):
         return
 
@@ -53,9 +57,15 @@ class Reply(NamedTuple):
     """What was logged: names, levels and messages."""
 
 
-def reply(work: Callable[[Any], Any], item: Any) -> Reply:
-    """What becomes of an item, for `result_of` in the process that asks."""
-    with _noted_warnings() as warnings:
+def item_names(count: int) -> list[str]:
+    """Names of the items of a run, which no other run has; they begin those of temporary files."""
+    run = uuid4().hex[:8]
+    return [f"{run}.{number}" for number in range(count)]
+
+
+def reply(work: Callable[[Any], Any], name: str, item: Any) -> Reply:
+    """What becomes of an item, for `result_of` in the process that asks; another try at it has the same name."""
+    with _noted_warnings() as warnings, working_on(name):
         try:
             return Reply("done", work(item), warnings)
         except USER_ERRORS as error:

@@ -54,7 +54,17 @@ def find_media(paths: Iterable[Path | str], suffixes: Sequence[str], kind: str) 
         if not inside:
             raise UsageError(f"no {kind} files found in {path} (looked for {', '.join(suffixes)})")
         found += inside
-    return list(dict.fromkeys(found))
+    return once(found)
+
+
+def once(paths: Iterable[Path]) -> list[Path]:
+    """The paths without those that are another spelling of an earlier one, such as `sub/../a.wav` for `a.wav`."""
+    folders: dict[Path, str] = {}
+    kept: dict[tuple[str, str], Path] = {}
+    for path in paths:
+        folder = folders.get(path.parent) or folders.setdefault(path.parent, os.path.realpath(path.parent))
+        kept.setdefault((folder, path.name), path)
+    return list(kept.values())
 
 
 def _folders(top: Path) -> Iterator[Path]:
@@ -105,28 +115,36 @@ def output_name(file: Path | str) -> str:
     return stem
 
 
-def refuse_same_names(files: Iterable[Path], command: str) -> None:
-    """Refuse files that would share an output because it is named after both of them."""
-    owners: dict[str, Path] = {}
-    for file in files:
-        name = output_name(file)
-        other = owners.setdefault(name, file)
-        if other != file:
-            raise UsageError(f"{other} and {file} would both go to {name}; {command} them with different -o")
-
-
 def clip_names(videos: Sequence[Path]) -> dict[Path, str]:
-    """A unique name for each video: its stem, after as many folder names as it takes to be unique."""
-    absolute = {video: (*video.absolute().parent.parts, output_name(video)) for video in videos}
-    names = {video: parts[-1] for video, parts in absolute.items()}
-    for depth in range(2, max((len(parts) for parts in absolute.values()), default=0) + 1):
+    """A unique name for each file: its stem, after as many folder names as it takes to be unique.
+
+    Files of one folder that differ in their suffix alone have it in their name: `clip_wav`, `clip_mp3`.
+    """
+    names = _names_in_folders(videos)
+    parts = {video: (*video.absolute().parent.parts, name) for video, name in names.items()}
+    for depth in range(2, max(map(len, parts.values()), default=0) + 1):
         taken = Counter(names.values())
         ambiguous = [video for video, name in names.items() if taken[name] > 1]
         if not ambiguous:
             break
         for video in ambiguous:
-            names[video] = "__".join(part.strip("/") for part in absolute[video][-depth:])
+            names[video] = "__".join(part.strip("/") for part in parts[video][-depth:])
     taken = Counter(names.values())
-    for video in [video for video, name in names.items() if taken[name] > 1]:
-        names[video] += video.suffix.replace(".", "_")
+    for number, video in enumerate([video for video, name in names.items() if taken[name] > 1], 1):
+        names[video] += f"_{number}"  # a__b/c.wav and a/b__c.wav
     return names
+
+
+def _names_in_folders(files: Iterable[Path]) -> dict[Path, str]:
+    """A name for each file that no other file of its folder has."""
+    stems = {file: output_name(file) for file in files}
+    owners = Counter((file.parent, stem) for file, stem in stems.items())
+    taken = {place for place, count in owners.items() if count == 1}
+    for file, stem in stems.items():
+        if owners[file.parent, stem] > 1:
+            name = stem + file.suffix.replace(".", "_")
+            while (file.parent, name) in taken:
+                name += "_"
+            taken.add((file.parent, name))
+            stems[file] = name
+    return stems

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facetalk.core.errors import FacetalkError
-from facetalk.core.leftovers import temporary
+from facetalk.core.leftovers import discard_earlier, maker, temporary
 
 
 def make_folder(path: Path) -> None:
@@ -77,6 +77,7 @@ def replacing(path: Path) -> Iterator[Path]:
     if any(path.absolute().is_relative_to(folder) for folder in _kept):
         _check_parent(path)
     make_folder(path.parent)
+    discard_earlier(path.parent)
     # Short, so that it fits wherever the final name does.
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
     with temporary(_temporary_name(path, suffix)) as partial:
@@ -97,7 +98,7 @@ def _check_parent(path: Path) -> None:
 
 
 def _temporary_name(path: Path, suffix: str = "") -> Path:
-    return path.with_name(f".{os.getpid()}-{secrets.token_hex(3)}{suffix}")
+    return path.with_name(f".{maker()}-{secrets.token_hex(3)}{suffix}")
 
 
 def _put(partial: Path, path: Path) -> None:

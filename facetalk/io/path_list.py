@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from facetalk.core.errors import FacetalkError, UsageError
+from facetalk.core.errors import UsageError
 from facetalk.io.media import checked_file
 
 LIST_SUFFIX = ".txt"
@@ -17,7 +18,7 @@ MOST_PATHS = 100_000
 
 
 def listed(inputs: Iterable[Path | str]) -> list[Path]:
-    """The inputs with patterns and lists replaced by what they stand for, as far as it is not among them already.
+    """The inputs with patterns and lists replaced by what they stand for, each path once.
 
     Args:
         inputs: paths; patterns such as `takes/*.wav` or `takes/**/*.wav`, where no file has this name; and lists as
@@ -25,17 +26,17 @@ def listed(inputs: Iterable[Path | str]) -> list[Path]:
             those that begin with `#` are left out.
 
     Raises:
-        UsageError: a pattern matches nothing.
-        FacetalkError: a list is missing, empty or no text.
+        UsageError: a pattern matches nothing, or a list is empty or no text.
+        FacetalkError: a list is missing.
     """
-    found: list[Path] = []
+    found: dict[Path, None] = {}
     for given in inputs:
         path = Path(given)
-        lines = _lines(Path(str(path)[1:])) if is_list(path) else [path]
-        matches = [match for line in lines for match in _matches(line)]
-        # Who names a file twice is told so later.
-        found += matches if matches == [path] else [match for match in dict.fromkeys(matches) if match not in found]
-    return found
+        if is_list(path):
+            found |= dict.fromkeys(_listed_in(Path(str(path)[1:])))
+        else:
+            found |= dict.fromkeys(_matches(str(path), Path()))
+    return list(found)
 
 
 def is_list(path: Path) -> bool:
@@ -43,30 +44,42 @@ def is_list(path: Path) -> bool:
     return str(path).startswith("@") and path.suffix.lower() == LIST_SUFFIX and not path.exists()
 
 
-def _lines(path: Path) -> Iterator[Path]:
-    """The paths of a list."""
+def _listed_in(path: Path) -> Iterator[Path]:
+    """What the lines of a list stand for."""
+    if path.is_file() and path.stat().st_size == 0:
+        raise UsageError(f"{path} is empty; a list has a path in each line")
     if checked_file(path, "a list of paths").stat().st_size > MOST_BYTES:
-        raise FacetalkError(f"{path} has more than {MOST_BYTES >> 20} MB; a list has a path in each line")
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FacetalkError(f"{path} is no text in UTF-8; a list has a path in each line") from None
+        raise UsageError(f"{path} has more than {MOST_BYTES >> 20} MB; a list has a path in each line")
+    # Names of files may be any bytes, as in folders.
+    text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+    if "\0" in text:
+        raise UsageError(f"{path} is no text; a list has a path in each line")
     lines = [line.strip() for line in text.splitlines()]
-    paths = [line for line in lines if line and not line.startswith("#")]
-    if not paths or len(paths) > MOST_PATHS or "\0" in text:
-        raise FacetalkError(f"{path} lists {len(paths)} paths; a list has 1 to {MOST_PATHS}, one in each line")
-    return (path.parent / line for line in paths)
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if not lines or len(lines) > MOST_PATHS:
+        raise UsageError(f"{path} lists {len(lines)} paths; a list has 1 to {MOST_PATHS}, one in each line")
+    for line in lines:
+        if is_list(Path(line)) and not (path.parent / line).exists():
+            raise UsageError(f"{path} lists the list {line!r:.200}; give it by itself, beside @{path}")
+        yield from _matches(line, path.parent)
 
 
-def _matches(path: Path) -> list[Path]:
-    """The files that a pattern matches, sorted; a path itself if it is none."""
-    if not glob.has_magic(str(path)) or path.exists():
+def _matches(line: str, folder: Path) -> list[Path]:
+    """The files in a folder that a pattern matches, sorted; a path itself if it is none."""
+    path = folder / line
+    if not glob.has_magic(line) or path.exists():
         return [path]
-    found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
-    if not found and not any(sign in str(path) for sign in "*?"):
+    found = sorted(glob.glob(_pattern(path), recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
+    if not found and not any(sign in line for sign in "*?"):
         return [path]  # brackets are common in names
     if not found:
         raise UsageError(f"no file matches {str(path)!r:.200}")
     if len(found) > MOST_PATHS:
         raise UsageError(f"{len(found)} files match {str(path)!r:.200}; at most {MOST_PATHS} can be given at once")
     return [Path(match) for match in found]
+
+
+def _pattern(path: Path) -> str:
+    """A pattern in which brackets count only from the first folder on that does not exist under this name."""
+    existing = next(folder for folder in path.parents if folder.is_dir())
+    return str(Path(glob.escape(str(existing))) / path.relative_to(existing))

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from facetalk.audio.level import recording_level
-from facetalk.audio.spectrogram import LogMel
+from facetalk.audio.samples import Samples
+from facetalk.audio.spectrogram import LogMel, num_rows, pieces
 from facetalk.core.config import check_ranges
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.networks.speech_encoder import ResidualLayer, at_frames
@@ -66,17 +67,22 @@ class LaughterDetector(nn.Module):
     def leveled_mel(self, waveform: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch steps mels"]:
         """Log-mel relative to the loud parts of the recording, so that its level does not matter."""
         mel = self.log_mel(waveform)
-        return (mel - recording_level(mel.logsumexp(2))[:, None, None]).clamp_min(_FLOOR)
+        return _leveled(mel, recording_level(mel.logsumexp(2)))
 
     @torch.no_grad()
-    def probability(self, waveform: Float[Tensor, " samples"]) -> Float[Tensor, " frames"]:
+    def probability(self, waveform: Samples) -> Float[Tensor, " frames"]:
         """Probability of laughter in each video frame of a recording of any length.
 
         Args:
-            waveform: 16 kHz, in [-1, 1].
+            waveform: 16 kHz, in [-1, 1]; read in pieces.
         """
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        mel = self.leveled_mel(waveform[None])
+        mel = self.mel_mean.new_empty(1, num_rows(len(waveform)), self.config.num_mels)
+        loudness = mel.new_empty(mel.shape[:2])
+        for piece in pieces(len(waveform)):
+            mel[:, piece] = self.log_mel.rows_of(waveform, piece)
+            loudness[:, piece] = mel[:, piece].logsumexp(2)
+        mel = _leveled(mel, recording_level(loudness))
         margin = -(-int((sum(self.config.dilations) + 4) / _STEP_RATE * FPS + 2) // 6) * 6
         rows = []
         for window in windows(num_frames, _CHUNK_FRAMES + 2 * margin, margin):
@@ -87,3 +93,10 @@ class LaughterDetector(nn.Module):
             offset = window.read.start - first
             rows.append(logits[offset + window.keep.start : offset + window.keep.stop].sigmoid())
         return torch.cat(rows)
+
+
+def _leveled(
+    mel: Float[Tensor, "batch steps mels"], level: Float[Tensor, " batch"]
+) -> Float[Tensor, "batch steps mels"]:
+    """Rows relative to the level; in place, because those of five minutes take 8 MB."""
+    return mel.sub_(level[:, None, None]).clamp_min_(_FLOOR)

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from facetalk.audio.activity import phrases
-from facetalk.audio.seed import recording_seed
 from facetalk.core.audio_part import AudioPart
 from facetalk.core.emotions import EmotionTrack
 from facetalk.core.engines import LOCAL, runs_elsewhere
 from facetalk.core.errors import FacetalkError
-from facetalk.core.motion import Motion, still_motion
 from facetalk.core.progress import Progress, no_progress
-from facetalk.core.text import unicode_name
 from facetalk.core.threads import one_torch_thread
-from facetalk.core.timing import FPS, frames_for
-from facetalk.exporters.registry import FORMATS, formats_named
-from facetalk.head.channels import ARKIT_NAMES
+from facetalk.exporters.registry import formats_named
 from facetalk.head.looks import Look
-from facetalk.head.model import HeadModel
-from facetalk.io.audio import Waveform
-from facetalk.io.audio_clip import AudioClip
-from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.io.voices import SpokenText, check_voice
-from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.motion.gestures.gaze import EYE_CONTACT
-from facetalk.motion.gestures.idle import Idle
-from facetalk.motion.gestures.registry import DEFAULT, add_gestures, load_gesture
-from facetalk.motion.heads import identity_names, load_head
-from facetalk.motion.regions import RegionalControl, controlled
-from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options, planned, sorted_out
+from facetalk.motion.gestures.registry import DEFAULT
+from facetalk.motion.regions import RegionalControl
+from facetalk.pipelines.animate_jobs import AnimateOptions, planned, sorted_out
+from facetalk.pipelines.animate_work import AnimateWork
+from facetalk.pipelines.animator import load_animator, with_style
 from facetalk.pipelines.avatar import avatar_formats
 from facetalk.pipelines.batch import (
     Outcome,
@@ -49,27 +32,8 @@ from facetalk.pipelines.batch import (
     no_report,
     run_batch,
 )
-from facetalk.pipelines.export import check_heads, check_neural, export_formats
-from facetalk.pipelines.records import fingerprint, write_record
-from facetalk.pipelines.styles import check_style, resolve_style
-from facetalk.pipelines.transcripts import transcript_for, warn_if_wrong
-from facetalk.talkers.base import (
-    Direction,
-    LaughingTalker,
-    PersonalTalker,
-    Talker,
-    person_index,
-    reject_unsupported,
-)
-from facetalk.talkers.emotion import speak_with_emotion, with_emotion
-from facetalk.talkers.laughtalk import add_laughter
-from facetalk.talkers.registry import load_talker
-from facetalk.talkers.voice_emotion import emotion_of_voice, listener
-
-_HEAD = "facetalk"
-"""The head of a face that rests; it has the ARKit channels."""
-
-_log = logging.getLogger(__name__)
+from facetalk.pipelines.export import check_heads, check_neural
+from facetalk.pipelines.styles import check_style
 
 
 @dataclass(frozen=True)
@@ -94,53 +58,6 @@ class AnimateBatch:
     skipped: Sequence[Path]
     """Audio files whose outputs existed already."""
     failed: Mapping[Path, FacetalkError]
-
-
-@dataclass(frozen=True, eq=False)
-class Animator:
-    """Everything that is loaded once for many audio files."""
-
-    head: HeadModel
-    talker: Talker
-    direction: Direction
-
-    def motion(self, waveform: Waveform, options: AnimateOptions) -> Motion:
-        """Return the motion of the talker with gestures and phrases, on the talker's head; `meta` holds the seed."""
-        seed = recording_seed(waveform) if options.seed is None else options.seed
-        direction = replace(self.direction, emotion=self._emotion(waveform, options))
-        if isinstance(self.talker, LaughingTalker):
-            motion = speak_with_emotion(self.talker, waveform, replace(direction, laughter=options.laughter))
-        else:
-            motion = add_laughter(speak_with_emotion(self.talker, waveform, direction), waveform, options.laughter)
-        motion = add_gestures(
-            motion,
-            waveform,
-            gestures=options.gestures,
-            head_motion=options.moving_head,
-            blinks=options.blinks,
-            gaze=options.directed_gaze(),
-            seed=seed,
-        )
-        motion = controlled(motion, options.control)
-        return motion.with_events(phrases(waveform)).replace(meta={**motion.meta, "seed": seed})
-
-    def _emotion(self, waveform: Waveform, options: AnimateOptions) -> EmotionTrack | None:
-        """What is asked for, or what is heard."""
-        if options.hears_emotion:
-            return emotion_of_voice(listener(self.talker).hear_emotion(waveform))
-        return options.emotion_track
-
-    def idle(self, options: AnimateOptions) -> Motion:
-        """Return the motion of a face that rests, whose end joins its beginning; `meta` holds the seed."""
-        seed = options.seed or 0
-        num_frames = frames_for(options.idle_s or 0.0)
-        rest = torch.zeros(num_frames, len(ARKIT_NAMES))
-        motion = still_motion(_HEAD, rest, ARKIT_NAMES, FPS, len(identity_names(_HEAD)))
-        track = options.emotion_track
-        motion = motion if track is None else with_emotion(motion, motion, track)
-        idle = Idle(options.moving_head, options.blinks, options.directed_gaze())
-        motion = controlled(idle.loop(motion, torch.Generator().manual_seed(seed)), options.control)
-        return motion.replace(meta={**motion.meta, "seed": seed})
 
 
 def animate(
@@ -327,135 +244,6 @@ def animate_all(
     return batch_of(outcomes)
 
 
-class AnimateWork:
-    """Animates one recording after the other; a copy in another process loads head and talker there, once."""
-
-    def __init__(
-        self,
-        animator: Animator,
-        options: AnimateOptions,
-        folder: OutputFolder,
-        details: Mapping[str, Any],
-        timings: Mapping[str, float],
-        progress: Progress,
-    ) -> None:
-        """Remember what is wanted.
-
-        Args:
-            animator: with the style.
-            options: how.
-            folder: of the run.
-            details: reported with every recording.
-            timings: seconds that loading took; reported once.
-            progress: see `animate_one`.
-        """
-        self.animator: Animator | None = animator
-        self.direction, self.options, self.folder, self.details = animator.direction, options, folder, details
-        self.timings, self.progress = dict(timings), progress
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "animator": None, "timings": {}, "progress": no_progress}
-
-    def __call__(self, job: AnimateJob) -> Outcome:
-        """Animate one recording."""
-        spent, self.timings = self.timings, {}
-        if self.animator is None:
-            self.animator = replace(load_animator(self.options, spent), direction=self.direction)
-        done = animate_one(self.animator, job, self.options, self.folder, spent, self.progress)
-        return replace(done, details={**done.details, **self.details})
-
-
-def load_animator(options: AnimateOptions, timings: dict[str, float]) -> Animator:
-    """Load head, talker and gestures; the style is neutral."""
-    with _timed(timings, "load"):
-        head, talker = load_head(options.head, options.look), load_talker(options.talker)
-        load_gesture(options.gestures)
-        return directed(Animator(head, talker, Direction()), options)
-
-
-def directed(animator: Animator, options: AnimateOptions) -> Animator:
-    """The same, speaking as the person that the options name; refuses what the talker would ignore."""
-    talker = animator.talker
-    asked = Direction(person=options.person, strength=options.style_strength)
-    reject_unsupported(talker.name, asked, talker.supported)
-    if options.person is not None and isinstance(talker, PersonalTalker):
-        person_index(options.person, talker.people)
-    if options.hears_emotion:
-        listener(talker)
-    return replace(animator, direction=replace(animator.direction, person=options.person))
-
-
-def with_style(animator: Animator, options: AnimateOptions, timings: dict[str, float], progress: Progress) -> Animator:
-    """Resolve the style, which may mean that a video is fitted."""
-    with _timed(timings, "style"):
-        code = resolve_style(options.style or "", animator.talker, head=animator.head, progress=progress)
-    styled = replace(animator.direction, style=code, strength=options.style_strength)
-    return replace(animator, direction=styled)
-
-
-def animate_one(
-    animator: Animator,
-    job: AnimateJob,
-    options: AnimateOptions,
-    folder: OutputFolder,
-    timings: dict[str, float],
-    progress: Progress,
-) -> Outcome:
-    """Animate one audio file.
-
-    Args:
-        animator: made from the options, with their style.
-        job: what to make.
-        options: how.
-        folder: of the run; the outputs go into a folder in it.
-        timings: gets the seconds that each step took.
-        progress: called with the step and the name of the file.
-    """
-    speech = job.speech
-    clip = None if options.idle_s is not None else AudioClip(speech, options.part)
-    if clip is None:
-        with _timed(timings, "talker"):
-            motion = animator.idle(options)
-        meta = {**job.made, **motion.meta}
-    else:
-        motion = _spoken(animator, job, clip, options, folder, timings)
-        meta = {"speech_fingerprint": fingerprint(speech), **job.made, **motion.meta}
-    if job.sidecar is not None:  # at the final frame rate, where locked values stay exact
-        motion = job.sidecar.on(at_frame_rate(motion, options.fps or motion.fps))
-    motion = motion.replace(source=unicode_name(speech.name), meta={**meta, **motion.meta})
-
-    def labeled(what: str, done: int, total: int) -> None:
-        progress(f"{what} {speech.name}", done, total)
-
-    with folder.holding(next(iter(job.targets.values())).parent), _timed(timings, "files"):
-        written = options.written(clip)
-        targets = {name: path for name, path in job.targets.items() if name in FORMATS}
-        export_formats(motion, targets, head=animator.head, options=written, progress=labeled)
-        made = {path: file_options(name, job.made, options) for name, path in job.targets.items() if name != "npz"}
-        write_record(made)
-    _log.info("%s: seed %d", speech, motion.meta["seed"])
-    details = {"seconds": motion.duration_s, "seed": int(motion.meta["seed"]), "timings_s": timings}
-    return Outcome(speech, "done", dict(job.targets), redone=job.redone, details=details)
-
-
-def _spoken(
-    animator: Animator,
-    job: AnimateJob,
-    clip: AudioClip,
-    options: AnimateOptions,
-    folder: OutputFolder,
-    timings: dict[str, float],
-) -> Motion:
-    """The motion of a recording, or of a text that a voice says first."""
-    with folder.holding(job.speech.parent) if "wav" in job.targets else nullcontext(), _timed(timings, "text"):
-        transcript = transcript_for(job, options)
-    animator = replace(animator, direction=replace(animator.direction, transcript=transcript))
-    with _timed(timings, "talker"), StreamedAudio(clip) as audio:
-        motion = animator.motion(audio, options)
-    warn_if_wrong(motion, transcript, job.speech, options)
-    return motion
-
-
 def batch_of(outcomes: Sequence[Outcome]) -> AnimateBatch:
     """The result of a run, of the outcomes of its inputs."""
     done = [
@@ -467,11 +255,3 @@ def batch_of(outcomes: Sequence[Outcome]) -> AnimateBatch:
     ]
     skipped = [outcome.source for outcome in outcomes if outcome.state == "skipped"]
     return AnimateBatch(done, skipped, {o.source: o.error for o in outcomes if o.error is not None})
-
-
-@contextmanager
-def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
-    """Record how many seconds a block takes."""
-    start = time.perf_counter()
-    yield
-    timings[name] = time.perf_counter() - start

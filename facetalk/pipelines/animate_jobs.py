@@ -16,7 +16,7 @@ from facetalk.core.emotions import EmotionTrack
 from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
 from facetalk.core.motion import check_fps
 from facetalk.core.text import unicode_name
-from facetalk.data.sources import clip_names, find_speech, refuse_same_names
+from facetalk.data.sources import clip_names, find_speech
 from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions, check_size
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.head.looks import Look
@@ -206,12 +206,8 @@ class AnimateJob:
 
 
 def found_speech(speeches: Sequence[Path | str]) -> list[Path]:
-    """Audio files and videos, without the videos that an earlier run wrote into a folder that is searched.
-
-    Files that are given by name get folders named after them; those that are found in folders get unique names.
-    """
-    given = [path for path in dict.fromkeys(map(Path, speeches)) if not path.is_dir()]
-    refuse_same_names(given, "animate")
+    """Audio files and videos, without the videos that an earlier run wrote into a folder that is searched."""
+    given = {path for path in map(Path, speeches) if not path.is_dir()}
     return [path for path in find_speech(speeches) if path in given or not is_output(path)]
 
 

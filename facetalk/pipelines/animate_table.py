@@ -14,17 +14,10 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
 from facetalk.exporters.registry import FORMATS, formats_named
 from facetalk.io.path_list import is_list, listed
-from facetalk.pipelines.animate import (
-    AnimateBatch,
-    Animator,
-    animate_all,
-    animate_one,
-    batch_of,
-    directed,
-    load_animator,
-    with_style,
-)
+from facetalk.pipelines.animate import AnimateBatch, animate_all, batch_of
 from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, sorted_out, spoken_targets
+from facetalk.pipelines.animate_work import animate_one
+from facetalk.pipelines.animator import Animator, directed, load_animator, with_style
 from facetalk.pipelines.batch import (
     Outcome,
     OutputFolder,

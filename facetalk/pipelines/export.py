@@ -17,7 +17,7 @@ from facetalk.core.interruption import was_interrupted
 from facetalk.core.motion import Motion, check_values
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.text import one_line
-from facetalk.data.sources import output_name, refuse_same_names
+from facetalk.data.sources import clip_names, once
 from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions, at_frame_rate
 from facetalk.exporters.registry import (
     FORMATS,
@@ -326,17 +326,16 @@ def export_all(
 
 
 def plan(motion_paths: Sequence[Path], out: Path | str | None, formats: Sequence[str]) -> dict[Path, dict[str, Path]]:
-    """Where each format of each motion file goes; motion files that would share an output are refused."""
+    """Where each format of each motion file goes, under a unique name."""
     if not formats:
         if out is None or len(motion_paths) != 1:
             raise UsageError("give one motion file and -o OUT with a suffix, or --format and a folder as -o")
         return {motion_paths[0]: {format_of(out): Path(out)}}
     check_output_folder(out, "a folder where --format is given")
-    refuse_same_names(motion_paths, "export")
     names = formats_named(formats)
     return {
-        path: {name: Path(out or ".") / f"{output_name(path)}{FORMATS[name].suffix}" for name in names}
-        for path in motion_paths
+        path: {entry: Path(out or ".") / f"{name}{FORMATS[entry].suffix}" for entry in names}
+        for path, name in clip_names(once(motion_paths)).items()
     }
 
 

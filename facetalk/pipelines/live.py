@@ -15,8 +15,8 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.motion.gestures.base import GestureStream, StreamedGesture
 from facetalk.motion.gestures.registry import load_gesture
 from facetalk.motion.regions import controlled
-from facetalk.pipelines.animate import Animator, load_animator, with_style
 from facetalk.pipelines.animate_jobs import AnimateOptions
+from facetalk.pipelines.animator import Animator, load_animator, with_style
 from facetalk.talkers.base import Direction, Session, StreamingTalker
 from facetalk.talkers.emotion import start_with_emotion
 from facetalk.talkers.registry import streaming_talker

@@ -25,8 +25,8 @@ from facetalk.exporters.csv import heading, table_rows
 from facetalk.io.motion import write_motion
 from facetalk.io.pcm import PcmFormat, PcmStream
 from facetalk.io.streamed_audio import StreamedAudio
-from facetalk.pipelines.animate import Animator, load_animator, with_style
 from facetalk.pipelines.animate_jobs import AnimateOptions
+from facetalk.pipelines.animator import Animator, load_animator, with_style
 from facetalk.pipelines.live import LiveAnimator, check_live, live_animator
 from facetalk.pipelines.live_access import Access
 from facetalk.pipelines.live_outputs import LiveOutputs, OpenOutputs

@@ -11,7 +11,7 @@ from typing import Any
 from facetalk.core.engines import LOCAL, runs_elsewhere
 from facetalk.core.errors import UsageError
 from facetalk.core.progress import Progress, no_progress
-from facetalk.data.sources import clip_names, find_media, output_name, refuse_same_names
+from facetalk.data.sources import clip_names, find_media, output_name
 from facetalk.exporters.base import DEFAULT_SIZE, ExportOptions
 from facetalk.exporters.registry import FORMATS
 from facetalk.head.looks import Look
@@ -87,8 +87,7 @@ def render_files(motions: Sequence[Path | str], out: Path | str | None = None, *
 
 def found_motions(paths: Sequence[Path]) -> list[Path]:
     """Motion files, and those in folders and their subfolders, without other forms of a motion such as its vertices."""
-    given = [path for path in paths if not path.is_dir()]
-    refuse_same_names(given, "render")
+    given = {path for path in paths if not path.is_dir()}
     others = tuple(entry.suffix for name, entry in FORMATS.items() if name != "npz" and entry.suffix.endswith(".npz"))
     found = find_media(paths, (".npz",), "motion")
     kept = [path for path in found if path in given or not path.name.lower().endswith(others)]

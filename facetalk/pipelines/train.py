@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ from facetalk.pipelines.train_person import (
     person_config,
 )
 from facetalk.recipes.registry import load_recipe, read_training_config
-from facetalk.training.loop import OTHER_LOSSES, run
+from facetalk.training.loop import OTHER_LOSSES, batches_per_step, run
+from facetalk.training.processes import joined
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class TrainingResult:
 
     run_dir: Path
     metrics: Mapping[str, float]
+    is_first: bool = True
+    """Whether this is the first of the processes that trained, which alone has metrics."""
 
 
 def train(
@@ -54,7 +57,7 @@ def train(
     progress: TrainingProgress = no_training_progress,
     fitting: Progress = no_progress,
 ) -> TrainingResult:
-    """Train one network.
+    """Train one network, alone or together with other processes that `accelerate launch` or `torchrun` has started.
 
     Args:
         config: a name from `facetalk config ls`, or a YAML file.
@@ -86,32 +89,40 @@ def train(
         recipe = load_recipe(method)
     except UsageError as error:
         raise UsageError(f"{config}: {error}") from None
-    kept = BEFORE_CHECKPOINT if person else ()
-    if folder.exists() and any(path.name not in kept for path in folder.iterdir()) and not resume:
-        raise FacetalkError(f"{folder} is not empty; give another folder with -o, or --resume to continue")
     try:
         task_config = recipe.read_config(options)
     except UsageError as error:
         raise UsageError(f"{config}: {error}") from None
+    processes = joined(task_config.loop.device)
+    loop = replace(task_config.loop, batches_per_step=batches_per_step(task_config.loop, processes))
+    task_config = replace(task_config, loop=loop)
+    kept = BEFORE_CHECKPOINT if person else ()
+    if folder.exists() and any(path.name not in kept for path in folder.iterdir()) and not resume:
+        raise FacetalkError(f"{folder} is not empty; give another folder with -o, or --resume to continue")
     chosen = {"method": method} | plain(task_config)
     if resume:
         _check_same_options(folder, chosen)
+    processes.wait()  # for all to have looked, before the first one writes
     if person:
-        check_person(person, needs_audio=method not in OF_PERSONS)
-        data_dir = fit_person(person, folder / CLIPS, fitting)
-    if task_config.loop.num_threads:
-        torch.set_num_threads(task_config.loop.num_threads)
-    torch.manual_seed(task_config.loop.seed)
+        data_dir = folder / CLIPS
+        if processes.is_first:
+            check_person(person, needs_audio=method not in OF_PERSONS)
+            fit_person(person, data_dir, fitting)
+        processes.wait()
+    if loop.num_threads:
+        torch.set_num_threads(loop.num_threads)
+    torch.manual_seed(loop.seed)
     task = recipe.make_task(task_config, None if data_dir is None else Path(data_dir))
-    folder.mkdir(parents=True, exist_ok=True)
-    if not resume:  # a resumed run has the file, and one that may not be resumed keeps its own
-        with replacing(folder / "training.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
+    if processes.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not resume:  # a resumed run has the file, and one that may not be resumed keeps its own
+            with replacing(folder / "training.yaml") as temporary:
+                temporary.write_text(yaml.safe_dump(chosen, sort_keys=False), encoding="utf-8")
     losses = (*task.loss_weights, *OTHER_LOSSES)
     shown = watched(folder, f"Training of {folder.absolute().name}", losses, progress)
-    with shown if with_report else nullcontext(progress) as callback:
-        metrics = run(task, task_config.loop, task_config.optim, folder, _identity(chosen), resume, callback)
-    return TrainingResult(folder, metrics)
+    with shown if with_report and processes.is_first else nullcontext(progress) as callback:
+        metrics = run(task, loop, task_config.optim, folder, _identity(chosen), resume, callback, processes)
+    return TrainingResult(folder, metrics, processes.is_first)
 
 
 def _identity(chosen: Mapping[str, Any]) -> str:

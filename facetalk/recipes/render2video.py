@@ -105,9 +105,8 @@ class Render2VideoTask:
         return {name: term.float() for name, term in terms.items()}
 
     def _judged(self, critic: MultiScaleCritic, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """What the critic says of generated frames; its own weights get no gradient here, which saves time."""
+        """What the critic says of generated frames."""
         terms: dict[str, Tensor] = {}
-        critic.requires_grad_(False)
         judged = critic(fake)
         if "matching" in self.loss_weights:
             with torch.no_grad():
@@ -115,7 +114,6 @@ class Render2VideoTask:
             terms["matching"] = matching_error(judged, wanted)
         if "adversarial" in self.loss_weights:
             terms["adversarial"] = realism_error(judged, 1.0)
-        critic.requires_grad_(True)
         return terms
 
     def critic_loss(self) -> Tensor:

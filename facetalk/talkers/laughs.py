@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.audio.activity import speech_activity
-from facetalk.audio.samples import Samples
+from facetalk.audio.samples import Excerpt, Samples
 from facetalk.core.events import Event
 from facetalk.core.spans import Span
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
@@ -44,7 +44,7 @@ def laughter_probability(detector: LaughterDetector, waveform: Samples) -> Float
     parts = []
     for window in windows(frames_for(len(waveform) / SAMPLE_RATE), _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES):
         first, last = (round(frame / FPS * SAMPLE_RATE) for frame in (window.read.start, window.read.stop))
-        piece = waveform[first:last]
+        piece = Excerpt(waveform, first, min(last, len(waveform)))
         # The detector is unreliable near silence: what is not heard is no laugh.
         parts.append((detector.probability(piece) * speech_activity(piece))[window.keep])
     return torch.cat(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ class TrainingState:
     critic: nn.Module | None = None
     """A network that is trained against the model; most runs have none."""
     critic_optimizer: torch.optim.Optimizer | None = None
+
+    def trained(self) -> Iterator[tuple[nn.Module, torch.optim.Optimizer]]:
+        """The networks that are trained, with their optimizers."""
+        yield self.model, self.optimizer
+        if self.critic is not None and self.critic_optimizer is not None:
+            yield self.critic, self.critic_optimizer
 
 
 def save_checkpoint(path: Path, state: TrainingState, identity: str) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from facetalk.cli.app import app
 from facetalk.io.motion import read_motion, write_motion
-from facetalk.pipelines import animate as pipeline
+from facetalk.pipelines import animate_work, animator
 from tests.conftest import make_toy_head
 from tests.exporters.motions import lively_motion
 from tests.pipelines.performers import use_toys
@@ -44,13 +44,13 @@ def test_one_input_and_several_are_laid_out_alike() -> None:
 def test_json_lines_come_as_inputs_finish_and_end_with_a_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     printed: list[str] = []
     monkeypatch.setattr("facetalk.cli.report.print_text", printed.append)
-    original = pipeline.export_formats
+    original = animate_work.export_formats
 
     def export_formats(*arguments: Any, **options: Any) -> None:
         printed.append("working")
         original(*arguments, **options)
 
-    monkeypatch.setattr(pipeline, "export_formats", export_formats)
+    monkeypatch.setattr(animate_work, "export_formats", export_formats)
     animate("a.wav", "none.wav", "b.wav", "--format", "npz", "--json-lines")
     events = [line if line == "working" else json.loads(line)["event"] for line in printed]
     assert events == ["failed", "working", "done", "working", "done", "summary"]
@@ -81,7 +81,7 @@ def test_a_document_and_lines_exclude_each_other() -> None:
 
 
 def test_an_interrupted_batch_still_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    original, calls = pipeline.export_formats, []
+    original, calls = animate_work.export_formats, []
 
     def export_formats(*arguments: Any, **options: Any) -> None:
         calls.append(1)
@@ -89,13 +89,13 @@ def test_an_interrupted_batch_still_reports(monkeypatch: pytest.MonkeyPatch) -> 
             raise KeyboardInterrupt
         original(*arguments, **options)
 
-    monkeypatch.setattr(pipeline, "export_formats", export_formats)
+    monkeypatch.setattr(animate_work, "export_formats", export_formats)
     result = animate("a.wav", "b.wav", "--format", "npz", "--json")
     assert result.exit_code == 130
     document = json.loads(result.stdout)
     assert document["status"] == "interrupted" and document["exit_code"] == 130
     assert [entry["input"] for entry in document["done"]] == ["a.wav"]
-    monkeypatch.setattr(pipeline, "export_formats", original)
+    monkeypatch.setattr(animate_work, "export_formats", original)
     resumed = json.loads(animate("a.wav", "b.wav", "--format", "npz", "--json", "--skip-existing").stdout)
     assert resumed["skipped"] == ["a.wav"] and [entry["input"] for entry in resumed["done"]] == ["b.wav"]
 
@@ -109,13 +109,13 @@ def test_one_folder_that_cannot_be_made_does_not_stop_the_others() -> None:
 
 
 def test_a_folder_that_disappears_is_an_error_and_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = pipeline.export_formats
+    original = animate_work.export_formats
 
     def export_formats(*arguments: Any, **options: Any) -> None:
         original(*arguments, **options)
         Path("out").rename("moved")
 
-    monkeypatch.setattr(pipeline, "export_formats", export_formats)
+    monkeypatch.setattr(animate_work, "export_formats", export_formats)
     document = json.loads(animate("a.wav", "b.wav", "--format", "npz", "-o", "out", "--json").stdout)
     assert document["failed"]["b.wav"] == "the output folder out does not exist any more"
     assert not Path("out").exists() and Path("moved/a/a.npz").exists()
@@ -193,7 +193,7 @@ def test_export_and_render_report_alike(monkeypatch: pytest.MonkeyPatch) -> None
     head = make_toy_head()
     write_motion("m.npz", lively_motion(head, num_frames=4))
     for module in ("facetalk.pipelines.export", "facetalk.motion.frames"):
-        monkeypatch.setattr(f"{module}.load_head", lambda *_: pipeline.load_head("facetalk"))
+        monkeypatch.setattr(f"{module}.load_head", lambda *_: animator.load_head("facetalk"))
 
     def run(*words: str) -> dict[str, Any]:
         return json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)

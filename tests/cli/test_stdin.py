@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from facetalk.cli.app import app
 from facetalk.io.motion import read_motion
-from facetalk.pipelines import animate as pipeline
+from facetalk.pipelines import animator
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_live import as_bytes, speech
 from tests.talkers.toys import listening_talker
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     use_toys(monkeypatch)
-    monkeypatch.setattr(pipeline, "load_talker", lambda name: listening_talker())
+    monkeypatch.setattr(animator, "load_talker", lambda name: listening_talker())
     monkeypatch.chdir(tmp_path)
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from facetalk.core import parallel
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.parallel import each_in_parallel
+from facetalk.io.files import replacing
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,21 +34,40 @@ def stumble(item: str) -> str:
         raise FileNotFoundError(2, "No such file or directory", "a.wav")
     if item == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    if item.startswith("/"):
+        write_and_die_once(Path(item))
     return item
+
+
+def write_and_die_once(path: Path) -> None:
+    """Write a file; the first process that tries is killed while it is at it."""
+    was_here = path.with_suffix(".pid")
+    with replacing(path) as temporary, replacing(path.with_suffix(".b")) as other:
+        temporary.touch()
+        other.mkdir()
+        if not was_here.exists():
+            was_here.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_an_item_that_fails_costs_only_itself(jobs: int) -> None:
-    items = ["usage", "gone", "fine"] + (["killed", "fine too"] if jobs > 1 else [])
+def test_an_item_that_fails_costs_only_itself(
+    tmp_path: Path, jobs: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(parallel, "MOST_RETRIES", 1)
+    again = str(tmp_path / "killed once")
+    items = ["usage", "gone", "fine"] + (["killed", again, "fine too"] if jobs > 1 else [])
     results = dict(each_in_parallel(stumble, items, jobs))
     usage, gone = results["usage"], results["gone"]
     assert isinstance(usage, FacetalkError) and (str(usage), usage.exit_code) == ("no such thing", 2)
     assert isinstance(gone, FacetalkError) and str(gone) == "a.wav: No such file or directory"
     assert results["fine"] == "fine"
     if jobs > 1:
-        assert results["fine too"] == "fine too"
-        assert "ended by SIGKILL; memory may have run out" in str(results["killed"])
+        assert results["fine too"] == "fine too" and results[again] == again
+        assert "ended by SIGKILL (memory may have run out: try fewer --jobs), 2 times" in str(results["killed"])
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["killed once", "killed once.b", "killed once.pid"]
+        assert "it is done again" in caplog.text
 
 
 def break_down(item: str) -> None:
@@ -70,8 +91,6 @@ if __name__ == "__main__":
 
 def linger(path: str) -> None:
     """Note the process and stay busy, with a temporary file."""
-    from facetalk.io.files import replacing
-
     with replacing(Path(path)) as temporary:
         temporary.touch()
         Path(f"{path}.pid").write_text(str(os.getpid()))

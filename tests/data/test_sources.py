@@ -5,15 +5,26 @@ from pathlib import Path
 import pytest
 
 from facetalk.core.errors import UsageError
-from facetalk.data.sources import clip_names, find_speech, find_videos, output_name, refuse_same_names
+from facetalk.data.sources import clip_names, find_speech, find_videos, once, output_name
 
 
 def test_names_are_stems_and_include_folders_only_where_needed() -> None:
     names = clip_names(
         [Path("/x/ann/a.mp4"), Path("/x/bob/a.mp4"), Path("/x/c.mp4"), Path("/y/d.mp4"), Path("/y/d.mkv")]
     )
-    assert list(names.values())[:3] == ["ann__a", "bob__a", "c"]
-    assert len(set(names.values())) == 5
+    assert list(names.values()) == ["ann__a", "bob__a", "c", "d_mp4", "d_mkv"]
+    twins = clip_names([Path(f"/{folder}/t/{name}") for folder in "xy" for name in ("a.wav", "a.mp3", "a_wav.wav")])
+    assert list(twins.values())[:3] == ["x__t__a_wav_", "x__t__a_mp3", "x__t__a_wav"] and len(set(twins.values())) == 6
+    joined = [Path(name) for name in ("/a__b/c.wav", "/a/b__c.wav", "/x/c.wav", "/y/b__c.wav")]
+    assert len(set(clip_names(joined).values())) == 4
+
+
+def test_another_spelling_of_a_path_is_the_same_file_and_a_link_is_its_own(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to("sub")
+    (tmp_path / "sub/b.wav").symlink_to("a.wav")
+    paths = [tmp_path / name for name in ("sub/a.wav", "sub/../sub/a.wav", "link/a.wav", "sub/b.wav")]
+    assert once(paths) == [paths[0], paths[3]]
 
 
 def test_a_folder_without_videos_is_an_error(tmp_path: Path) -> None:
@@ -56,9 +67,8 @@ def test_a_folder_is_searched_for_files_only_and_without_hidden_ones(tmp_path: P
 
 @pytest.mark.parametrize("name", ["..wav", "...wav"])
 def test_a_file_whose_outputs_would_lead_to_another_folder_is_refused(tmp_path: Path, name: str) -> None:
-    for named in (clip_names, lambda files: refuse_same_names(files, "animate")):
-        with pytest.raises(UsageError, match="rename the file"):
-            named([tmp_path / "a.wav", tmp_path / name])
+    with pytest.raises(UsageError, match="rename the file"):
+        clip_names([tmp_path / "a.wav", tmp_path / name])
     assert output_name("....wav") == "..."
 
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from facetalk.cli.app import app
 from facetalk.motion import heads
-from facetalk.pipelines import animate
+from facetalk.pipelines import animator
 from facetalk.pipelines.styles import save_style
 from facetalk.recipes.registry import load_recipe, read_training_config
 from tests.documentation.blocks import PAGES, ROOT, Command, commands_in, snippets_in, spans_in
@@ -150,7 +150,7 @@ def loaded_once() -> Iterator[None]:
     """Every command would load the head and the talker anew."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(heads, "read_head_folder", cache(heads.read_head_folder))
-        patch.setattr(animate, "load_talker", cache(animate.load_talker))
+        patch.setattr(animator, "load_talker", cache(animator.load_talker))
         yield
 
 

@@ -26,7 +26,7 @@ from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.edit_list import read_edit_list
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.motion.heads import load_head
-from facetalk.pipelines import animate as animation
+from facetalk.pipelines import animator
 from facetalk.pipelines import train as training
 from facetalk.pipelines.line_table import COLUMNS
 from facetalk.pipelines.styles import save_style
@@ -105,7 +105,7 @@ def test_documents_of_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_frames_of_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     use_toys(monkeypatch)
-    monkeypatch.setattr(animation, "load_talker", lambda name: listening_talker())
+    monkeypatch.setattr(animator, "load_talker", lambda name: listening_talker())
     result = CliRunner().invoke(app, ["animate", "-", "--raw", "16000"], input=bytes(20_000))
     events = [check("frames", json.loads(line))["event"] for line in result.stdout.splitlines()]
     assert events == ["start", *["frame"] * 19, "end"]

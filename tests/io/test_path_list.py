@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,27 @@ def test_patterns_stand_for_the_files_that_they_match_each_once() -> None:
         listed(["*.mp4"])
 
 
+@pytest.mark.usefixtures("files")
+def test_folders_with_brackets_in_their_names_hold_what_matches() -> None:
+    Path("dir[1]").mkdir()
+    for name in ("x.wav", "y[2].wav", "list.txt"):
+        Path("dir[1]", name).touch()
+    assert listed(["dir[1]/*.wav"]) == [Path("dir[1]/x.wav"), Path("dir[1]/y[2].wav")]
+    assert listed(["dir[1]/y[[]2].wav"]) == [Path("dir[1]/y[2].wav")]
+    assert listed(["s[u]b/*"]) == [Path("sub/c.wav")]
+    Path("dir[1]/list.txt").write_text("*.wav")
+    assert listed(["@dir[1]/list.txt"]) == listed(["dir[1]/*.wav"])
+
+
+def test_long_lists_take_linear_time_and_names_may_be_any_bytes(files: Path) -> None:
+    lines = b"\n".join(b"%d-\xff.wav" % number for number in range(20_000))
+    (files / "list.txt").write_bytes(lines)
+    start = time.process_time()
+    found = listed(["a.wav", "@list.txt", "@list.txt"])
+    assert len(found) == 20_001 and os.fsencode(found[1]) == b"0-\xff.wav"
+    assert time.process_time() - start < 10, "seconds"
+
+
 def test_lists_have_a_path_in_each_line_relative_to_their_folder(files: Path) -> None:
     (files / "sub/list.txt").write_text("\ufeff# takes\n\nc.wav\n../a.*\r\n", "utf-8")
     assert [path.resolve() for path in listed(["@sub/list.txt"])] == [files / "sub/c.wav", files / "a.wav"]
@@ -36,10 +59,10 @@ def test_lists_have_a_path_in_each_line_relative_to_their_folder(files: Path) ->
     assert listed(["@kept.txt"]) == [Path("@kept.txt")], "a file of this name is one"
 
 
-@pytest.mark.parametrize("content", [b"", b"\n#nothing\n", b"\xff\xfe\xfd", b"a\0b", b"x\n" * 100_001])
+@pytest.mark.parametrize("content", [b"", b"\n#nothing\n", b"a\0b", b"x\n" * 100_001, b"@more.txt"])
 def test_what_is_no_list_is_refused(files: Path, content: bytes) -> None:
     (files / "list.txt").write_bytes(content)
-    with pytest.raises(FacetalkError, match=r"list\.txt"):
+    with pytest.raises(UsageError, match=r"list\.txt"):
         listed(["@list.txt"])
 
 

@@ -203,16 +203,17 @@ def test_animate_and_render_take_any_head(
     from facetalk.io.audio import write_wav
     from facetalk.io.motion import read_motion
     from facetalk.io.video import VideoReader
-    from facetalk.pipelines import animate as pipeline
+    from facetalk.pipelines import animator
+    from facetalk.pipelines.animate import animate
     from facetalk.pipelines.heads import install_head
     from facetalk.pipelines.render import render
     from tests.talkers.toys import toy_talker
 
-    monkeypatch.setattr(pipeline, "load_talker", lambda _: toy_talker("facetalk", 33))
+    monkeypatch.setattr(animator, "load_talker", lambda _: toy_talker("facetalk", 33))
     speech = tmp_path / "speech.wav"
     write_wav(speech, 0.1 * torch.randn(8000, generator=torch.Generator().manual_seed(0)))
     name = f"flame:{flame_like_path}"
-    result = pipeline.animate(speech, out=tmp_path / "out", head=name, formats=("npz", "csv", "glb", "mp4"), size=64)
+    result = animate(speech, out=tmp_path / "out", head=name, formats=("npz", "csv", "glb", "mp4"), size=64)
     motion = read_motion(result.paths["npz"])
     assert motion.head == flame.name and motion.expression_names == flame.shape.expression_names
     assert motion.expression.std() > 0.01

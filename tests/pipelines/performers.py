@@ -8,7 +8,7 @@ from facetalk.core.errors import UsageError
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.losses.geometry import LipGeometry
-from facetalk.pipelines import animate as pipeline
+from facetalk.pipelines import animator
 from facetalk.talkers import emotion
 from facetalk.talkers.base import Talker
 from tests.conftest import make_toy_head
@@ -28,6 +28,6 @@ def use_toys(monkeypatch: pytest.MonkeyPatch) -> None:
             raise UsageError(f"unknown head {name!r}")
         return HeadModel(make_toy_head())
 
-    monkeypatch.setattr(pipeline, "load_talker", load_talker)
-    monkeypatch.setattr(pipeline, "load_head", load_head)
+    monkeypatch.setattr(animator, "load_talker", load_talker)
+    monkeypatch.setattr(animator, "load_head", load_head)
     monkeypatch.setattr(emotion, "gap_dirs_of", lambda head: LipGeometry(make_toy_head()).curve_dirs[:, 0])

@@ -22,7 +22,7 @@ from facetalk.io.motion import read_motion, write_motion
 from facetalk.motion.edits import trimmed
 from facetalk.motion.mirror import mirrored_motion
 from facetalk.motion.retarget import retarget
-from facetalk.pipelines import animate as pipeline
+from facetalk.pipelines import animator
 from facetalk.pipelines.animate import animate, animate_all
 from facetalk.pipelines.animate_jobs import AnimateOptions
 from tests.avatars import little_avatar
@@ -118,7 +118,7 @@ def test_every_line_of_a_table_has_its_own_person(monkeypatch: pytest.MonkeyPatc
             spoke.append(direction.person)
             return super().speak(waveform, replace(direction, person=None), generator)
 
-    monkeypatch.setattr(pipeline, "load_talker", lambda name: Two())
+    monkeypatch.setattr(animator, "load_talker", lambda name: Two())
     Path("lines.csv").write_text("file,name,person\ntalk.wav,a,ben\ntalk.wav,b,\ntalk.wav,c,ada\ntalk.wav,d,eve\n")
     result = CliRunner().invoke(app, ["animate", "@lines.csv", "--format", "npz"])
     assert result.exit_code == 1 and "unknown person 'eve'" in result.output.replace("\n", " ")
@@ -163,7 +163,7 @@ def test_somebody_whom_a_talker_does_not_know_is_refused_before_any_work(monkeyp
         supported = ("emotion", "person")
         people = ("ada", "ben")
 
-    monkeypatch.setattr(pipeline, "load_talker", lambda name: Two())
+    monkeypatch.setattr(animator, "load_talker", lambda name: Two())
     assert animate("talk.wav", person="2", formats=("npz",)).paths
     result = run("--style-strength", "1.2", "--overwrite")
     assert result.exit_code == 2 and "does not support --style-strength; it" in result.output.replace("\n", " ")

@@ -279,6 +279,14 @@ def test_a_motion_stands_for_all_forms_of_its_clip(tmp_path: Path, reference: Mo
     assert set(evaluate(tmp_path / "ours", tmp_path / "true", metrics=("lve",)).pairs) == {"a"}
 
 
+def test_clips_of_the_same_name_are_paired_by_their_folders(tmp_path: Path, reference: Motion) -> None:
+    for name in ("in/p1/a", "in/p2/a", "out/p1__a/p1__a", "out/p2__a/p2__a"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        write_motion(tmp_path / f"{name}.npz", reference)
+    assert set(evaluate(tmp_path / "out", tmp_path / "in").pairs) == {"p1__a", "p2__a"}
+    assert set(evaluate(tmp_path / "in", f"{tmp_path}/in/*/a.npz").pairs) == {"p1__a", "p2__a"}
+
+
 def test_patterns_and_lists_are_paired_by_name_like_folders(tmp_path: Path, reference: Motion) -> None:
     for name in ("pred/a", "pred/b", "ref/a", "ref/b"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

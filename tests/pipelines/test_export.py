@@ -123,6 +123,15 @@ def test_a_motion_file_is_never_replaced_by_its_export(tmp_path: Path, motion: M
     assert path.read_bytes() == before
 
 
+def test_motions_of_the_same_name_get_those_of_their_folders(tmp_path: Path, motion: Motion) -> None:
+    paths = [tmp_path / folder / "a.npz" for folder in ("ann", "ben")]
+    for path in paths:
+        path.parent.mkdir()
+        write_motion(path, motion)
+    batch = export_all([*paths, tmp_path / "ann/../ben/a.npz"], tmp_path / "out", formats=("csv",))
+    assert [files["csv"].name for files in batch.done.values()] == ["ann__a.csv", "ben__a.csv"]
+
+
 def test_unclear_requests_are_refused(tmp_path: Path, motion: Motion) -> None:
     path, twin = tmp_path / "a.npz", tmp_path / "sub" / "a.npz"
     for each in (path, twin):
@@ -132,8 +141,6 @@ def test_unclear_requests_are_refused(tmp_path: Path, motion: Motion) -> None:
         export_all([path, twin], tmp_path / "out.glb")
     with pytest.raises(UsageError, match="give one motion file and -o OUT"):
         export_all([path])
-    with pytest.raises(UsageError, match="would both go to a; export them"):
-        export_all([path, twin], formats=("glb",))
     with pytest.raises(UsageError, match="glb files take no size"):
         export_all([path], tmp_path / "a.glb", options=ExportOptions(size=64))
     with pytest.raises(FacetalkError, match="no motion file"):

@@ -21,8 +21,9 @@ from facetalk.exporters.csv import COLUMN_NAMES
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.pcm import PcmFormat
 from facetalk.motion.regions import RegionalControl
-from facetalk.pipelines import animate as pipeline
-from facetalk.pipelines.animate import AnimateOptions, load_animator
+from facetalk.pipelines import animator
+from facetalk.pipelines.animate_jobs import AnimateOptions
+from facetalk.pipelines.animator import load_animator
 from facetalk.pipelines.live import LiveAnimator, load_live_animator
 from facetalk.pipelines.live_stream import animated_lines
 from facetalk.talkers.styletalk import StyleTalk
@@ -35,7 +36,7 @@ RAW = PcmFormat()
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
     use_toys(monkeypatch)
-    monkeypatch.setattr(pipeline, "load_talker", lambda name: listening_talker())
+    monkeypatch.setattr(animator, "load_talker", lambda name: listening_talker())
 
 
 def speech(seconds: float) -> torch.Tensor:

@@ -26,7 +26,7 @@ from facetalk.core.errors import MissingAssetError, UsageError
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.datagram_sender import address_of
 from facetalk.io.motion import read_motion
-from facetalk.pipelines import animate as pipeline
+from facetalk.pipelines import animator
 from facetalk.pipelines.animate_jobs import AnimateOptions
 from facetalk.pipelines.live_access import TOKEN, Access
 from facetalk.pipelines.live_outputs import LiveOutputs
@@ -41,7 +41,7 @@ Use = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
     use_toys(monkeypatch)
-    monkeypatch.setattr(pipeline, "load_talker", lambda name: listening_talker())
+    monkeypatch.setattr(animator, "load_talker", lambda name: listening_talker())
 
 
 def server(

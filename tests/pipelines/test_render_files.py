@@ -34,6 +34,7 @@ def test_folders_patterns_and_lists_are_named_like_other_batches() -> None:
         return written(render_files(given, out, size=16))
 
     assert rendered("in", out="out") == ["out/a.mp4", "out/ann__b.mp4", "out/ben__b.mp4"]
+    assert rendered("in/*/b.npz", "in/a.npz", out="three") == ["three/a.mp4", "three/ann__b.mp4", "three/ben__b.mp4"]
     assert rendered("@list.txt") == ["a.mp4"]
     assert rendered("in/a.np?", out="one.mp4") == ["one.mp4"]
     assert rendered("in/a.npz", out="folder") == ["folder/a.mp4"]
@@ -46,7 +47,6 @@ def test_folders_patterns_and_lists_are_named_like_other_batches() -> None:
     [
         (["in"], "all.mp4", {}, "all.mp4 is one file, but in is a folder"),
         (["in/a.npz", "in/ann/b.npz"], "all.mp4", {}, "there are 2 inputs: give a folder"),
-        (["in/ann/b.npz", "in/ben/b.npz"], None, {}, "would both go to b"),
         (["in"], None, {"audio": "a.wav"}, "--audio belongs to one motion, but there are 3"),
         (["in"], "out", {"over": "a.mp4", "camera": "tracked"}, "--over belongs to one motion"),
         (["in/*.mp3"], None, {}, "no file matches"),

@@ -69,7 +69,7 @@ from facetalk.recipes.parts.matte_data import MattedFrames
 from facetalk.recipes.parts.person_frames import make_frames
 from facetalk.recipes.registry import RECIPES, config_names, load_recipe, read_training_config
 from facetalk.talkers.styletalk import StyleTalk
-from facetalk.training.loop import LoopConfig, Task, run
+from facetalk.training.loop import LoopConfig, Task, add_gradients, initial_state, run
 from facetalk.training.optim import OptimConfig
 from facetalk.vision.landmark_detector import describe_detector
 from tests.data.test_behavior import dataset as behaving_speakers
@@ -358,6 +358,7 @@ def test_a_tiny_task_trains_two_steps_and_exports_a_folder_that_loads(
     torch.manual_seed(0)
     task = TASKS[method](config, clips, tmp_path)
     assert isinstance(task, Task)
+    check_that_batches_are_independent(task)
     before = {name: value.clone() for name, value in task.model.named_parameters() if value.requires_grad}
     metrics = run(task, LoopConfig(num_steps=2, device="cpu"), OptimConfig(warmup_steps=1, average=0.0), tmp_path)
     assert all(isinstance(value, float) for value in metrics.values())
@@ -367,6 +368,15 @@ def test_a_tiny_task_trains_two_steps_and_exports_a_folder_that_loads(
     assert entries["method"] == method
     trained = task.model.network if isinstance(task, emotalk.EmoTalkTask) else task.model
     assert_same_network(load(entries["kind"], tmp_path), trained)
+
+
+def check_that_batches_are_independent(task: Task) -> None:
+    """Several processes share the batches of a step: the losses of one must not depend on which came before."""
+    state = initial_state(task, LoopConfig(device="cpu"), OptimConfig())
+    alone, _, after_another = (add_gradients(task, state, seed, share=1.0) for seed in (2, 1, 2))
+    assert alone.keys() == after_another.keys()
+    for name, loss in alone.items():
+        torch.testing.assert_close(loss, after_another[name], rtol=1e-4, atol=1e-5, msg=name)
 
 
 def assert_same_network(found: nn.Module, expected: nn.Module) -> None:

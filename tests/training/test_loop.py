@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from facetalk.core.errors import FacetalkError
-from facetalk.training.checkpoint import TrainingState
 from facetalk.training.device import choose_device
-from facetalk.training.loop import LoopConfig, critic_step, place, run
-from facetalk.training.optim import OptimConfig, WeightAverage, learning_rate
+from facetalk.training.loop import LoopConfig, add_gradients, initial_state, place, run
+from facetalk.training.optim import OptimConfig, learning_rate
 
 OPTIM = OptimConfig(learning_rate=0.05, warmup_steps=5, average=0.5)
 
@@ -165,16 +164,29 @@ def test_a_critic_learns_beside_the_model_and_is_resumed_with_it(tmp_path: Path)
         assert torch.equal(value, weights(tmp_path / "broken")[key])
 
 
-def test_the_critics_step_does_not_move_the_model() -> None:
+def test_model_and_critic_get_no_gradients_from_each_others_losses() -> None:
     task = ContestTask()
-    optimizer = torch.optim.SGD(task.model.parameters(), 0.1)
-    generator = torch.Generator().manual_seed(0)
-    state = TrainingState(task.model, optimizer, WeightAverage(task.model, 0.5), generator)
-    state.critic, state.critic_optimizer = task.critic, torch.optim.SGD(task.critic.parameters(), 0.1)
-    task.loss_terms(0, task.sample(generator))
-    before = {name: value.clone() for name, value in task.model.state_dict().items()}
-    critic_step(task, state, OPTIM, 0.1)
-    assert all(torch.equal(value, before[name]) for name, value in task.model.state_dict().items())
+    state = initial_state(task, config(), OPTIM)
+    add_gradients(task, state, seed=1, share=1.0)
+    torch.manual_seed(1)
+    terms = task.loss_terms(0, task.sample(torch.Generator().manual_seed(1)))
+    total = torch.stack([task.loss_weights[name] * term for name, term in terms.items()]).sum()
+    for network, loss in ((task.model, total), (task.critic, task.critic_loss())):
+        parameters = list(network.parameters())
+        for found, expected in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            torch.testing.assert_close(found.grad, expected)
+
+
+def test_the_gradient_of_a_step_is_the_mean_over_its_batches() -> None:
+    gradients = []
+    for seeds in ((1,), (2,), (1, 2)):
+        task = ContestTask()
+        state = initial_state(task, config(), OPTIM)
+        for seed in seeds:
+            add_gradients(task, state, seed, 1 / len(seeds))
+        gradients.append([value.grad for network, _ in state.trained() for value in network.parameters()])
+    for first, second, both in zip(*gradients, strict=True):
+        torch.testing.assert_close(both, (first + second) / 2)
 
 
 class DeviceTask(LineTask):

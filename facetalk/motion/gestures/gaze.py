@@ -61,6 +61,9 @@ VIEWER_M = 1.4
 EYE_LIMITS = (30.0, 22.0)
 """Largest yaw and pitch of an eye in its socket, degrees."""
 
+_BLOCK = 4096
+"""Frames whose rotations are held as matrices at a time."""
+
 
 @dataclass(frozen=True, eq=False)
 class Gaze:
@@ -271,6 +274,12 @@ def eye_poses(
         away: yaw and pitch that are added, radians.
         turns: axis-angle of the head.
     """
+    blocks = zip(*(rows.split(_BLOCK) for rows in (targets, away, turns)), strict=True)
+    left, right = zip(*(_eye_poses(*block) for block in blocks), strict=True)
+    return torch.cat(left), torch.cat(right)
+
+
+def _eye_poses(targets: Tensor, away: Tensor, turns: Tensor) -> tuple[Tensor, Tensor]:
     # In double precision, because functions of single precision depend on the number of rows in the last bit.
     targets, turns = targets.double(), turns.double()
     aside = math.radians(FARTHEST_ASIDE)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.data.sources import VIDEO_SUFFIXES
+from facetalk.data.sources import VIDEO_SUFFIXES, clip_names, once
 from facetalk.io.mesh_sequence import frame_files
 from facetalk.io.path_list import is_list, listed
 
@@ -70,25 +70,25 @@ def takes_of(name: str, pairs: Mapping[str, Paths]) -> list[str]:
 def clips_in(folder: Path) -> dict[str, Path]:
     """Clips in a folder and its subfolders, or of a pattern or list of files and folders, by name.
 
-    A folder of frames beside a motion or a video is another form of it, and no clip of its own.
+    A folder of frames beside a motion or a video is another form of it, and no clip of its own. Folders come first in
+    names that repeat, see `clip_names`.
 
     Raises:
-        FacetalkError: two have the same name, or what a list names is missing.
+        FacetalkError: two folders of frames have the same name, or what a list names is missing.
         UsageError: a pattern matches nothing.
     """
-    found: dict[str, Path] = {}
     shown = [inside for path in listed([folder]) for inside in _inside(path)]
     files = [path for path in shown if path.suffix.lower() in SUFFIXES and path.is_file()]
     beside = {path.parent for path in files}
-    folders = [path for path in shown if path.is_dir() and path.parent not in beside and frame_files(path)]
-    for path in (*files, *folders):
-        name = path.name if path.is_dir() else path.stem
-        other = found.setdefault(name, path)
-        if other == path:
-            continue
-        if path.parent != other.parent or _rank(path) == _rank(other):
+    best: dict[tuple[Path, str], Path] = {}
+    for path in files:  # outputs of one clip: its motion says most
+        place = path.parent, path.stem
+        best[place] = min(path, best.get(place, path), key=_rank)
+    found = {name: path for path, name in clip_names(once(best.values())).items()}
+    for path in once(path for path in shown if path.is_dir() and path.parent not in beside and frame_files(path)):
+        other = found.setdefault(path.name, path)
+        if other != path and other.parent != path.parent:
             raise FacetalkError(f"{other} and {path} have the same name; keep one to compare by name")
-        found[name] = min(path, other, key=_rank)  # outputs of one clip: its motion says most
     return found
 
 
@@ -105,7 +105,7 @@ def is_several(path: Path) -> bool:
 
 
 def _rank(path: Path) -> int:
-    return SUFFIXES.index(path.suffix.lower()) if path.is_file() else len(SUFFIXES)
+    return SUFFIXES.index(path.suffix.lower())
 
 
 def _is_hidden(path: Path) -> bool:
