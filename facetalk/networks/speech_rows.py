@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -71,13 +72,14 @@ class SpeechRows:
         Raises:
             UsageError: a part needs whole recordings.
         """
-        check_live(self.fronts)
         own = WaveformRowStream(self._own_fronts)
-        return SideBySide([self.fronts.start(), own]) if isinstance(self.fronts, LiveFeatures) else own
+        return SideBySide([live(self.fronts).start(), own]) if isinstance(self.fronts, SpeechFeatures) else own
 
     @property
     def look_ahead_s(self) -> float:
-        """How much audio after the middle of a frame counts for its row, seconds."""
+        """How much audio after the middle of a frame counts for its row, seconds; infinite if all of it does."""
+        if any(encoder.config.front_norm == "group" for encoder in self._own_fronts):
+            return math.inf
         own = (LOOK_AHEAD_ROWS + 2) / ROW_RATE + (_MARGIN + 1) / FPS
         return max(own, self.fronts.look_ahead_s) if isinstance(self.fronts, LiveFeatures) else own
 
@@ -86,20 +88,15 @@ class SpeechRows:
         return () if isinstance(self.fronts, SpeechFeatures) else self.fronts
 
 
-def check_live(fronts: SpeechFeatures | Sequence[Wav2VecEncoder]) -> None:
-    """Refuse front ends that need whole recordings.
+def live(speech: SpeechFeatures) -> LiveFeatures:
+    """The speech encoder, if it can listen to a stream.
 
     Raises:
-        UsageError: says why.
+        UsageError: it needs whole recordings.
     """
-    if isinstance(fronts, SpeechFeatures):
-        if not isinstance(fronts, LiveFeatures):
-            raise UsageError("the speech encoder hears whole recordings, so that it cannot listen to a stream")
-    elif any(encoder.config.front_norm == "group" for encoder in fronts):
-        raise UsageError(
-            "the encoder normalizes its front end over whole recordings (front_norm: group), so that it cannot listen "
-            "to a stream; encoders with front_norm: layer can"
-        )
+    if not isinstance(speech, LiveFeatures):
+        raise UsageError("the speech encoder hears whole recordings, so that it cannot listen to a stream")
+    return speech
 
 
 class WaveformRowStream:
@@ -110,7 +107,15 @@ class WaveformRowStream:
 
         Args:
             encoders: whose front ends are used; none for pitch, voicing and loudness alone.
+
+        Raises:
+            UsageError: a front end needs whole recordings.
         """
+        if any(encoder.config.front_norm == "group" for encoder in encoders):
+            raise UsageError(
+                "the encoder normalizes its front end over whole recordings (front_norm: group), so that it cannot "
+                "listen to a stream; encoders with front_norm: layer can"
+            )
         self._encoders, self._leveled = encoders, LeveledStream()
         self._held = torch.zeros(0)
         """Samples that are known for good, from frame `_first` on."""

@@ -26,7 +26,7 @@ from facetalk.motion.heads import identity_names
 from facetalk.networks.chunks import certain_frames, first_row
 from facetalk.networks.emotalk import CHUNK_FRAMES, CLEAR, OVERLAP_FRAMES, Asked, EmoTalkNetwork, level_vectors
 from facetalk.networks.registry import describe, load, load_speech
-from facetalk.networks.speech_rows import LOUDNESS, SideBySide, SpeechRows, check_live
+from facetalk.networks.speech_rows import LOUDNESS, SideBySide, SpeechRows, live
 from facetalk.networks.styletalk import LiveFeatures, SpeechFeatures, feature_blocks
 from facetalk.talkers.base import Direction, check_look_ahead, person_index, reject_unsupported
 from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening, rest_lips, resting
@@ -143,9 +143,8 @@ class EmoTalk:
 
     def _listening(self) -> SideBySide:
         """Speech features, where a P, B or M is said, and rows: of all fronts, or of what these lack."""
-        check_live(self.speech)
         fronts = self.rows.fronts if self.network.config.own_fronts else ()
-        return SideBySide([SpokenStream(self.speech.start(), self.speech), SpeechRows(fronts).start()])
+        return SideBySide([SpokenStream(live(self.speech).start(), self.speech), SpeechRows(fronts).start()])
 
     def _motion_of(self, expression: Float[Tensor, "frames 52"]) -> Motion:
         return still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)

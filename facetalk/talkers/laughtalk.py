@@ -26,7 +26,7 @@ from facetalk.networks.chunks import certain_frames, first_row
 from facetalk.networks.laughtalk import CHUNK_FRAMES, OVERLAP_FRAMES, LaughTalkNetwork
 from facetalk.networks.laughter_detector import LaughterDetector
 from facetalk.networks.registry import describe, load
-from facetalk.networks.speech_rows import LOUDNESS, SideBySide, check_live
+from facetalk.networks.speech_rows import LOUDNESS, SideBySide, live
 from facetalk.networks.styletalk import LiveFeatures, SpeechFeatures, feature_blocks
 from facetalk.talkers.base import Direction, check_laughter, check_look_ahead, reject_unsupported
 from facetalk.talkers.laughs import laugh_envelope, laugh_spans, laugh_windows, laughs_in, with_afterglow
@@ -119,8 +119,7 @@ class LaughTalk:
         direction = direction or Direction()
         check_look_ahead(look_ahead_s)
         reject_unsupported(f"{self.name} in a stream", direction, [n for n in self.supported if n != "laughter"])
-        check_live(self.speech)
-        spoken = SpokenStream(self.speech.start(), self.speech)
+        spoken = SpokenStream(live(self.speech).start(), self.speech)
         features = SideBySide([spoken, self.network.talk.source.start()])
         ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
         return FeatureSession(features, _Talking(self), self._motion_of, self.controls.count, ahead)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS, SAMPLE_RATE
 from facetalk.io.audio import checked_samples
@@ -104,9 +105,11 @@ class FeatureSession:
         self._rows = torch.zeros(0, features.width)
         """Rows of features that are known for good, from frame `_first` on."""
         self._first = 0
+        self._finished = False
 
     def feed(self, samples: Float[Tensor, " samples"]) -> Motion:
         """See `facetalk.talkers.base.Session.feed`."""
+        self._check_open()
         self._waiting = torch.cat([self._waiting, checked_samples(samples)])
         parts = []
         for step in self._waiting.split(STEP):
@@ -118,9 +121,15 @@ class FeatureSession:
 
     def finish(self) -> Motion:
         """See `facetalk.talkers.base.Session.finish`."""
+        self._check_open()
+        self._finished = True
         if not self._samples and not len(self._waiting):
             return self._none
         return self._motion_of(self._step(self._waiting, last=True))
+
+    def _check_open(self) -> None:
+        if self._finished:
+            raise UsageError("this session is finished; start another one for the next recording")
 
     def _step(self, samples: Float[Tensor, " samples"], last: bool = False) -> Float[Tensor, "frames channels"]:
         self._samples += len(samples)
