@@ -12,15 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.audio.samples import Samples
-
 QUIETEST = -1.0
 """Lowest level: recordings whose loud parts are quieter count as silence and are not amplified further."""
 
 PAUSE = 9.0
 """Rows that are quieter than the loudest one by more, in nepers of power (40 dB), are pauses and do not count."""
-
-_PIECE_SAMPLES = 1 << 20
 
 AHEAD = 5
 """Blocks that the running level looks ahead: half a second."""
@@ -125,14 +121,3 @@ class RunningLevel:
         before = below[place - 1] if place else 0.0
         inside = (wanted - before) / max(self._histogram[lowest + place], 1e-9)
         return max(QUIETEST, _LOWEST + _STEP * (lowest + place + inside))
-
-
-def level_of(waveform: Samples) -> tuple[float, float]:
-    """Mean and standard deviation of a recording, which is read in pieces."""
-    total = squares = 0.0
-    for start in range(0, len(waveform), _PIECE_SAMPLES):
-        piece = waveform[start : start + _PIECE_SAMPLES].double()
-        total += float(piece.sum())
-        squares += float(piece.square().sum())
-    mean = total / len(waveform)
-    return mean, max(squares / len(waveform) - mean**2, 1e-10) ** 0.5

@@ -30,6 +30,10 @@ MOST_CHANNELS = 64
 _OPENING = struct.Struct("<4sI4s")
 _CHUNK = struct.Struct("<4sI")
 _FORMAT = struct.Struct("<HHIIHH")
+_SIZES = struct.Struct("<QQ")
+_LONG = (b"RF64", b"BW64")
+"""Beginnings of files of more than 4 GB, whose sizes stand in the chunk `ds64` (EBU Tech 3306, ITU-R BS.2088)."""
+_IN_DS64 = 0xFFFFFFFF
 _MOST_HEADER = 1 << 20
 """Bytes before the samples of a WAV file; what comes with a name and a picture is smaller."""
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -173,6 +177,8 @@ class _WavHeader:
         self._place = _OPENING.size
         """Where the next chunk begins."""
         self._described: PcmFormat | None = None
+        self._long_size: int | None = None
+        """Bytes of samples that the chunk `ds64` states."""
         self.form: PcmFormat | None = None
         """Known once the samples begin."""
         self.size: int | None = None
@@ -184,7 +190,7 @@ class _WavHeader:
         if len(self._bytes) < _OPENING.size:
             return b""
         riff, _, wave = _OPENING.unpack_from(self._bytes)
-        if riff not in (b"RIFF", b"RF64") or wave != b"WAVE":
+        if riff not in (b"RIFF", *_LONG) or wave != b"WAVE":
             raise FacetalkError(
                 "the input is no WAV file; give --raw RATE:FORMAT for samples without a header, or -o for other files"
             )
@@ -199,6 +205,8 @@ class _WavHeader:
                 break
             if name == b"fmt ":
                 self._described = _described(self._bytes[content : content + size])
+            if name == b"ds64" and riff in _LONG and size >= _SIZES.size:
+                _, self._long_size = _SIZES.unpack_from(self._bytes, content)
             self._place = content + size + size % 2
         if len(self._bytes) > 2 * _MOST_HEADER:
             raise FacetalkError("the header of the WAV file does not end; is it damaged?")
@@ -208,6 +216,8 @@ class _WavHeader:
         if self._described is None:
             raise FacetalkError("the header of the WAV file does not describe its samples; is it damaged?")
         self.form, self._bytes = self._described, b""
+        if size == _IN_DS64 and self._long_size is not None:
+            size = self._long_size
         if size not in _UNKNOWN_SIZES:
             data = data[:size]
             self.size = size - len(data)

@@ -17,6 +17,18 @@ def chunks(num_frames: int, size: int, overlap: int) -> Iterator[Span]:
         yield Span(start, min(start + size, num_frames))
 
 
+def first_row(frame: int, size: int, overlap: int) -> int:
+    """The first row that counts for a frame and those after it: where the earliest chunk with this frame begins."""
+    step = size - overlap
+    return max(0, (frame - size) // step + 1) * step
+
+
+def certain_frames(known: int, size: int, overlap: int) -> int:
+    """Number of frames that no row after the first `known` ones can change."""
+    step = size - overlap
+    return max(0, known - overlap) // step * step
+
+
 def chunked_rows(
     blocks: Iterable[Float[Tensor, "_ width"]], num_frames: int, size: int, overlap: int
 ) -> Iterator[Float[Tensor, "_ width"]]:

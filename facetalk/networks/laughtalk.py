@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from facetalk.audio.level import level_of
 from facetalk.audio.prosody import prosody
-from facetalk.audio.samples import Samples
-from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
-from facetalk.networks.chunks import chunks, faded
-from facetalk.networks.rollout import RolloutConfig, RolloutDecoder
+from facetalk.core.timing import SAMPLE_RATE, frames_for
+from facetalk.io.audio import Waveform
+from facetalk.networks.chunks import chunked_rows, faded
+from facetalk.networks.rollout import RolloutConfig, RolloutDecoder, RolloutState
+from facetalk.networks.speech_rows import SpeechRows
 from facetalk.networks.wav2vec import NUM_PROSODY, Wav2VecConfig, Wav2VecEncoder
 
 CHUNK_FRAMES = 180
@@ -22,7 +22,10 @@ CHUNK_FRAMES = 180
 
 OVERLAP_FRAMES = 30
 """Frames that two pieces share: the features of one fade into those of the other, and the decoder carries over as many
-frames of its own. Chunks begin every 150 frames, which is a whole number of samples."""
+frames of its own."""
+
+CHUNK_STEP = CHUNK_FRAMES - OVERLAP_FRAMES
+"""Frames from the beginning of a piece to that of the next."""
 
 
 @dataclass(frozen=True)
@@ -51,36 +54,53 @@ class Stage(nn.Module):
             waveform: 16 kHz, with zero mean and unit variance over the recording.
             num_frames: how many rows.
         """
+        front = self.encoder.front(waveform, num_frames)
+        return self.transform(torch.cat([front, prosody(waveform, num_frames)], 2))
+
+    def transform(self, rows: Float[Tensor, "batch frames rows"]) -> Float[Tensor, "batch frames width"]:
+        """Features of speech from the rows of `source`; see `encode`."""
+        front, heard = rows[..., :-NUM_PROSODY], rows[..., -NUM_PROSODY:]
         if self.encoder.prosody is None:
-            return self.encoder(waveform, num_frames)
-        heard = prosody(waveform, num_frames)
-        rows = self.encoder(waveform, num_frames, heard)
-        return torch.cat([rows, heard.to(rows)], 2)
+            return self.encoder.transform(front)
+        return torch.cat([self.encoder.transform(front, heard), heard], 2)
+
+    @property
+    def source(self) -> SpeechRows:
+        """What it makes of audio first."""
+        return SpeechRows((self.encoder,))
 
     @torch.no_grad()
-    def encode_blocks(self, waveform: Samples) -> Iterator[Float[Tensor, "1 frames width"]]:
-        """Features of a recording of any length in consecutive blocks; of the audio, only the part in work is read.
+    def features(
+        self, blocks: Iterable[Float[Tensor, "_ rows"]], num_frames: int
+    ) -> Iterator[Float[Tensor, "_ width"]]:
+        """Features of speech of any length, in consecutive blocks.
 
         Args:
-            waveform: 16 kHz.
+            blocks: consecutive rows of `source`.
+            num_frames: how many rows there are.
         """
-        for rows in faded(self._encode_chunks(waveform), OVERLAP_FRAMES):
-            yield rows[None]
-
-    def _encode_chunks(self, waveform: Samples) -> Iterator[Float[Tensor, "frames width"]]:
-        mean, spread = level_of(waveform)
-        for start, stop in chunks(frames_for(len(waveform) / SAMPLE_RATE), CHUNK_FRAMES, OVERLAP_FRAMES):
-            samples = waveform[round(start / FPS * SAMPLE_RATE) : round(stop / FPS * SAMPLE_RATE)]
-            yield self.encode(((samples - mean) / spread)[None], stop - start)[0]
+        chunked = chunked_rows(blocks, num_frames, CHUNK_FRAMES, OVERLAP_FRAMES)
+        return faded((self.transform(rows[None])[0] for rows in chunked), OVERLAP_FRAMES)
 
     @torch.no_grad()
-    def decode_blocks(self, blocks: Iterable[Float[Tensor, "1 _ width"]]) -> Iterator[Float[Tensor, "frames channels"]]:
-        """Motion for features that come block by block; each block starts from the last second of the one before."""
-        state = None
-        for rows in blocks:
-            motion, state = self.decoder.roll_out(rows, state)
-            state = state.trimmed(OVERLAP_FRAMES)
-            yield motion[0]
+    def roll_out(
+        self, features: Float[Tensor, "frames width"], state: RolloutState | None = None
+    ) -> tuple[Float[Tensor, "frames channels"], RolloutState]:
+        """Motion for the next features; what is older than a second is forgotten where a chunk begins.
+
+        Args:
+            features: of the frames from `state.position` on.
+            state: after the frames before; None at the beginning.
+        """
+        state, parts = state or self.decoder.initial_state(1), []
+        while len(features):
+            count = CHUNK_STEP - state.position % CHUNK_STEP
+            motion, state = self.decoder.roll_out(features[None, :count], state)
+            parts.append(motion[0])
+            features = features[count:]
+            if state.position % CHUNK_STEP == 0:
+                state = state.trimmed(OVERLAP_FRAMES)
+        return torch.cat(parts) if parts else features.new_zeros(0, self.decoder.to_motion.out_features), state
 
 
 class LaughTalkNetwork(nn.Module):
@@ -115,18 +135,30 @@ class LaughTalkNetwork(nn.Module):
         self.register_buffer("amplitude", torch.ones(()))
         self.register_buffer("gap_dirs", torch.zeros(num_channels))
 
-    def talking(self, waveform: Samples) -> Float[Tensor, "frames channels"]:
+    def talking(self, waveform: Waveform) -> Float[Tensor, "frames channels"]:
         """Motion of stage 1 for a recording of any length."""
-        return self._decoded(self.talk, waveform) * (self.amplitude * self.spread) + self.mean
+        num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+        return self.talked(self.talk.source.blocks(waveform), num_frames)
 
-    def laughing(self, waveform: Samples) -> Float[Tensor, "frames channels"]:
+    def talked(self, blocks: Iterable[Float[Tensor, "_ rows"]], num_frames: int) -> Float[Tensor, "frames channels"]:
+        """Motion of stage 1 for consecutive rows of its source, `num_frames` in all."""
+        return self.talking_units(self._decoded(self.talk, blocks, num_frames))
+
+    def talking_units(self, decoded: Float[Tensor, "frames channels"]) -> Float[Tensor, "frames channels"]:
+        """Channels of what the decoder of stage 1 returns."""
+        return decoded * (self.amplitude * self.spread) + self.mean
+
+    def laughing(self, waveform: Waveform) -> Float[Tensor, "frames channels"]:
         """Residual of stage 2 for a recording of any length."""
-        return self._decoded(self.laugh, waveform) * self.spread
+        num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+        return self._decoded(self.laugh, self.laugh.source.blocks(waveform), num_frames) * self.spread
 
-    def _decoded(self, stage: Stage, waveform: Samples) -> Float[Tensor, "frames channels"]:
-        motion = self.mean.new_empty(frames_for(len(waveform) / SAMPLE_RATE), len(self.mean))
+    def _decoded(
+        self, stage: Stage, blocks: Iterable[Float[Tensor, "_ rows"]], num_frames: int
+    ) -> Float[Tensor, "frames channels"]:
+        motion, state = self.mean.new_empty(num_frames, len(self.mean)), None
         done = 0
-        for rows in stage.decode_blocks(stage.encode_blocks(waveform)):
-            motion[done : done + len(rows)] = rows
-            done += len(rows)
+        for features in stage.features(blocks, num_frames):
+            motion[done : done + len(features)], state = stage.roll_out(features, state)
+            done += len(features)
         return motion

@@ -19,7 +19,6 @@ TOKEN = "FACETALK_TOKEN"
 """Environment variable with the token: a command line can be read by other users of the computer."""
 
 _SHORTEST_TOKEN = 16
-_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Access:
     @classmethod
     def of_environment(cls, host: str, origins: tuple[str, ...] = ()) -> Access:
         """Access with the token of the environment."""
-        return cls(host, origins, os.environ.get(TOKEN) or None)
+        return cls(host.removeprefix("[").removesuffix("]"), origins, os.environ.get(TOKEN) or None)
 
     def refusal(self, headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
         """Why a request is refused; None if it is not.
@@ -62,14 +61,15 @@ class Access:
             headers: of the request, by lower-case names.
             query: of its address.
         """
-        if is_local(self.host) and _name_of(headers.get("host", "")) not in _LOCAL_NAMES:
+        if is_local(self.host) and not is_local(_name_of(headers.get("host", ""))):
             return "the header Host does not name this computer"
         origin = headers.get("origin")
         if origin is not None and origin not in self.origins:
             return "the origin of the web page is not among those of --origin"
         if self.token is not None:
-            given = headers.get("authorization", "").removeprefix("Bearer ") or query.get("token", "")
-            if not hmac.compare_digest(given.encode(), self.token.encode()):
+            scheme, _, credentials = headers.get("authorization", "").partition(" ")
+            given = credentials.strip() if scheme.lower() == "bearer" else query.get("token", "")
+            if not hmac.compare_digest(_bytes_of(given), _bytes_of(self.token)):
                 return "the token is missing or wrong"
         return None
 
@@ -82,9 +82,14 @@ def is_local(host: str) -> bool:
         return False
 
 
-def _name_of(host: str) -> str | None:
+def _name_of(host: str) -> str:
     """The name in a header `Host`, without its port."""
     try:
-        return urlsplit(f"//{host}").hostname
+        return urlsplit(f"//{host}").hostname or ""
     except ValueError:
-        return None
+        return ""
+
+
+def _bytes_of(text: str) -> bytes:
+    """The bytes of a header or an environment variable, which may be no UTF-8."""
+    return text.encode("utf-8", "surrogateescape")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
 from facetalk.exporters import live_link, vmc
-from facetalk.io.datagram_sender import DatagramSender, address_of
+from facetalk.io.datagram_sender import DatagramSender, Receiver
 
 Datagrams = Callable[[Motion, int], Iterator[bytes]]
 """Makes the datagrams of a motion, whose first frame has a number."""
@@ -26,35 +25,33 @@ class LiveOutputs:
             vmc_to: `HOST:PORT` of a receiver of the VMC protocol.
 
         Raises:
-            UsageError: one of them is no address.
+            UsageError: one of them is no address, or its host is unknown.
         """
         wanted = ((live_link_to, live_link), (vmc_to, vmc))
-        self._receivers = [(address_of(to, form.PORT), form.datagrams) for to, form in wanted if to is not None]
+        self._receivers = [(Receiver.named(to, form.PORT), form.datagrams) for to, form in wanted if to is not None]
         self._free = threading.Lock()
 
-    @contextmanager
-    def taken(self) -> Iterator[OpenOutputs | None]:
-        """The receivers, for as long as they are needed; None if there are none or another stream has them."""
+    def take(self) -> OpenOutputs | None:
+        """The receivers, until they are closed; None if there are none or another stream has them."""
         if not self._receivers or not self._free.acquire(blocking=False):
-            yield None
-            return
+            return None
+        senders: list[tuple[DatagramSender, Datagrams]] = []
         try:
-            with ExitStack() as stack:
-                yield OpenOutputs(
-                    [(stack.enter_context(DatagramSender(to, FPS)), form) for to, form in self._receivers]
-                )
+            senders += [(DatagramSender(to, FPS), form) for to, form in self._receivers]
         finally:
-            self._free.release()
+            if not senders:
+                self._free.release()
+        return OpenOutputs(senders, self._free.release)
 
 
 class OpenOutputs:
     """Receivers of the frames of one stream."""
 
-    def __init__(self, senders: Sequence[tuple[DatagramSender, Datagrams]]) -> None:
-        self._senders = senders
+    def __init__(self, senders: Sequence[tuple[DatagramSender, Datagrams]], free: Callable[[], None]) -> None:
+        self._senders, self._free = senders, free
 
     def send(self, motion: Motion, first: int) -> None:
-        """Send the next frames, each when it is its turn.
+        """Send the next frames, each when it is its turn; waits where many are waiting.
 
         Args:
             motion: with ARKit's channels.
@@ -64,3 +61,15 @@ class OpenOutputs:
             frame = motion.cut(index, index + 1)
             for sender, datagrams in self._senders:
                 sender.put(list(datagrams(frame, first + index)))
+
+    def close(self, drop: bool) -> None:
+        """Let another stream have the receivers.
+
+        Args:
+            drop: the frames that wait for their turn; otherwise they are sent before, which takes up to ten seconds.
+        """
+        try:
+            for sender, _ in self._senders:
+                sender.close(drop)
+        finally:
+            self._free()

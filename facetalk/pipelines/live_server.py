@@ -9,16 +9,20 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from torch import Tensor
 
 from facetalk.core.emotions import parse_emotions
 from facetalk.core.errors import USER_ERRORS, FacetalkError, MissingAssetError, UsageError, user_error
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
+from facetalk.core.timing import SAMPLE_RATE
 from facetalk.core.version import __version__
 from facetalk.exporters import json_frames
 from facetalk.exporters.csv import heading, table_rows
@@ -33,10 +37,20 @@ from facetalk.pipelines.live_outputs import LiveOutputs, OpenOutputs
 
 try:
     from aiohttp import WSCloseCode, WSMsgType, web
+
+    from facetalk.pipelines.live_connections import Connections, request_log
 except ModuleNotFoundError:
     raise MissingAssetError("facetalk serve needs aiohttp; install it with: pip install 'facetalk[serve]'") from None
 
 STREAM, MOTION = "/stream", "/motion"
+
+_PART = 1 << 14
+"""Bytes of a message that are decoded at once."""
+
+_PIECE = SAMPLE_RATE // 2
+"""Samples that are animated at once."""
+
+Result = TypeVar("Result")
 
 _REPLIES = {"json": "application/x-ndjson", "csv": "text/csv", "npz": "application/octet-stream"}
 
@@ -49,6 +63,12 @@ class Limits:
     """Streams at a time."""
     message_bytes: int = 1 << 20
     """Of audio in one message: half a minute at 16 kHz."""
+    connections: int = 256
+    """Open at a time, of all clients."""
+    request_s: float = 10.0
+    """A connection that has not sent a request for so long is closed."""
+    upload_s: float = 300.0
+    """Time to send one recording."""
     idle_s: float = 30.0
     """A stream that sends nothing for so long is closed."""
     stream_s: float = 4 * 3600.0
@@ -73,6 +93,7 @@ class LiveServer:
 
     def __post_init__(self) -> None:
         self._streams = self._uploads = 0
+        self.connections = Connections(self.limits.connections, self.limits.request_s)
         self._recording = asyncio.Lock()  # one at a time: a recording takes a core for seconds
 
     def app(self) -> web.Application:
@@ -89,16 +110,22 @@ class LiveServer:
         async def guard(
             request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
         ) -> web.StreamResponse:
+            self.connections.heard(request.protocol)
             headers = {name.lower(): value for name, value in request.headers.items()}
             reason = self.access.refusal(headers, request.query)
             if reason is not None:
-                return _error(403, reason)
+                return _closing(_error(403, reason))  # who may not use the server holds no connection either
             try:
                 return await handler(request)
+            except web.RequestPayloadError:
+                return _closing(_error(400, "the body of the request cannot be decoded; send the audio file as it is"))
             except web.HTTPRequestEntityTooLarge:
                 return _error(413, f"the recording has more than {self.limits.upload_bytes} bytes")
             except (asyncio.TimeoutError, TimeoutError):
-                return _error(408, f"the request stopped for {self.limits.idle_s:g} s")
+                return _error(
+                    408,
+                    f"the request stopped for {self.limits.idle_s:g} s, or took {self.limits.upload_s:g} s",
+                )
             except USER_ERRORS as error:
                 return _error(400, str(user_error(error)))
 
@@ -124,21 +151,30 @@ class LiveServer:
         form = _form_of(request.query)
         if self._streams >= self.limits.sessions:
             return _error(503, f"{self._streams} streams are open, which is the most; try again later")
-        socket = web.WebSocketResponse(max_msg_size=self.limits.message_bytes, heartbeat=20.0, compress=False)
+        socket = web.WebSocketResponse(max_msg_size=2 * self.limits.message_bytes, heartbeat=20.0, compress=False)
         if not socket.can_prepare(request):
             return _error(426, f"{STREAM} is a WebSocket")
         self._streams += 1
         try:
             await socket.prepare(request)
-            with self.outputs.taken() as outputs:
-                await self._animate(socket, animator, PcmStream(form), outputs)
+            await self._with_outputs(socket, animator, PcmStream(form))
         finally:
             self._streams -= 1
         return socket
 
+    async def _with_outputs(self, socket: web.WebSocketResponse, animator: LiveAnimator, pcm: PcmStream) -> None:
+        """Animate a stream, which has the receivers if they are free."""
+        outputs, complete = self.outputs.take(), False
+        try:
+            complete = await self._animate(socket, animator, pcm, outputs)
+        finally:
+            if outputs is not None:  # to send what is waiting takes seconds
+                await asyncio.shield(asyncio.to_thread(outputs.close, drop=not complete))
+
     async def _animate(
         self, socket: web.WebSocketResponse, animator: LiveAnimator, pcm: PcmStream, outputs: OpenOutputs | None
-    ) -> None:
+    ) -> bool:
+        """Answer audio with frames, and return whether the stream came to its end."""
         session, done = await asyncio.to_thread(animator.start), 0
 
         async def send(motion: Motion) -> None:
@@ -149,31 +185,33 @@ class LiveServer:
                 await asyncio.to_thread(outputs.send, motion, done)
             done += motion.num_frames
 
-        def listen(data: bytes) -> Motion:
-            with one_torch_thread():
-                return session.feed(pcm.feed(data))
-
-        def last() -> list[Motion]:
-            with one_torch_thread():
-                return [session.feed(pcm.finish()), session.finish()]
+        async def speak(samples: Tensor) -> None:
+            # In pieces: a message may hold hours, whose client has long gone.
+            for piece in samples.split(_PIECE):
+                await send(await asyncio.to_thread(_alone, session.feed, piece))
+                _check_open(socket)
+                if pcm.samples > self.limits.stream_s * SAMPLE_RATE:
+                    raise UsageError(f"the stream is longer than {self.limits.stream_s:g} s; open another one")
 
         try:
             start = json_frames.start_document(animator.seed, animator.waited_s)
             await socket.send_str(json_frames.compact({**start, "outputs": outputs is not None}))
             while (data := await self._audio(socket)) is not None:
-                await send(await asyncio.to_thread(listen, data))
-                if pcm.samples > self.limits.stream_s * 16_000:
-                    raise UsageError(f"the stream is longer than {self.limits.stream_s:g} s; open another one")
-            if socket.closed:
-                return
-            for motion in await asyncio.to_thread(last):
-                await send(motion)
+                for part in range(0, len(data), _PART):
+                    await speak(await asyncio.to_thread(_alone, pcm.feed, data[part : part + _PART]))
+            _check_open(socket)
+            await speak(await asyncio.to_thread(_alone, pcm.finish))
+            await send(await asyncio.to_thread(_alone, session.finish))
             await socket.send_str(json_frames.compact(json_frames.end_document(done)))
             await socket.close()
+            return True
+        except ConnectionError:
+            return False
         except USER_ERRORS as error:
             if not socket.closed:
                 await socket.send_str(json_frames.compact({"event": "error", "error": str(user_error(error))}))
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION)
+            return False
 
     async def _audio(self, socket: web.WebSocketResponse) -> bytes | None:
         """The audio of the next message; None at the end.
@@ -186,6 +224,8 @@ class LiveServer:
         except (asyncio.TimeoutError, TimeoutError):
             raise UsageError(f"no audio came for {self.limits.idle_s:g} s; send silence, or the message end") from None
         if message.type is WSMsgType.BINARY:
+            if len(message.data) > self.limits.message_bytes:
+                raise UsageError(f"a message has more than {self.limits.message_bytes} bytes; send smaller pieces")
             return message.data
         if message.type is WSMsgType.TEXT:
             if _event_of(message.data) == "end":
@@ -205,7 +245,7 @@ class LiveServer:
         try:
             with tempfile.TemporaryDirectory(prefix="facetalk-") as folder:
                 path = Path(folder) / "audio"
-                await self._store(request, path)
+                await asyncio.wait_for(self._store(request, path), self.limits.upload_s)
                 async with self._recording:
                     body = await asyncio.to_thread(self._spoken, path, options, name)
         finally:
@@ -224,10 +264,13 @@ class LiveServer:
 
     def _spoken(self, path: Path, options: AnimateOptions, name: str) -> bytes:
         """What is answered for a recording."""
-        with one_torch_thread(), StreamedAudio(path) as audio:
-            if len(audio) > self.limits.recording_s * 16_000:
-                raise UsageError(f"the recording is longer than {self.limits.recording_s:g} s; cut it into parts")
-            motion = self.whole.motion(audio, options)
+        try:
+            with one_torch_thread(), StreamedAudio(path) as audio:
+                if len(audio) > self.limits.recording_s * SAMPLE_RATE:
+                    raise UsageError(f"the recording is longer than {self.limits.recording_s:g} s; cut it into parts")
+                motion = self.whole.motion(audio, options)
+        except USER_ERRORS as error:  # the client knows no path of this computer
+            raise FacetalkError(str(user_error(error)).replace(str(path), "the recording")) from None
         if name == "npz":
             write_motion(path.with_suffix(".npz"), motion)
             return path.with_suffix(".npz").read_bytes()
@@ -296,8 +339,60 @@ def _event_of(text: str) -> object:
     return value.get("event") if isinstance(value, dict) else None
 
 
+def _alone(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Work on one core, which leaves the others to other streams."""
+    with one_torch_thread():
+        return work(*arguments)
+
+
+def _check_open(socket: web.WebSocketResponse) -> None:
+    """Stop the work on a stream whose client has gone.
+
+    Raises:
+        ConnectionError: it has.
+    """
+    if socket.closed:
+        raise ConnectionError
+
+
+def _closing(response: web.Response) -> web.Response:
+    """A response that ends the connection."""
+    response.force_close()
+    return response
+
+
 def _error(status: int, reason: str) -> web.Response:
     return web.json_response({"error": reason}, status=status)
+
+
+@asynccontextmanager
+async def opened(server: LiveServer, port: int) -> AsyncIterator[str]:
+    """A server that answers requests, as long as it is needed; its address.
+
+    Args:
+        server: what answers.
+        port: number of the port; 0 for any free one.
+
+    Raises:
+        FacetalkError: the port is taken, or not for everybody.
+    """
+    runner = web.AppRunner(
+        server.app(), access_log=None, logger=request_log(), handle_signals=False, shutdown_timeout=1.0
+    )
+    await runner.setup()
+    watch = asyncio.create_task(server.connections.watch(runner))
+    try:
+        site = web.TCPSite(runner, server.access.host, port, reuse_address=True)
+        try:
+            await site.start()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise FacetalkError(f"port {port} cannot be opened: {reason}; give another --port") from None
+        host, found = runner.addresses[0][:2]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{found}"
+    finally:
+        watch.cancel()
+        await runner.cleanup()
 
 
 def run(server: LiveServer, port: int, started: Callable[[str], None]) -> None:
@@ -305,27 +400,16 @@ def run(server: LiveServer, port: int, started: Callable[[str], None]) -> None:
 
     Args:
         server: what answers.
-        port: number of the port; 0 for any free one.
+        port: see `opened`.
         started: called with the address once the server can be reached.
 
     Raises:
-        FacetalkError: the port is taken, or not for everybody.
+        FacetalkError: see `opened`.
     """
 
     async def serve() -> None:
-        runner = web.AppRunner(server.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, server.access.host, port, reuse_address=True)
-            try:
-                await site.start()
-            except OSError as error:
-                reason = error.strerror or str(error)
-                raise FacetalkError(f"port {port} cannot be opened: {reason}; give another --port") from None
-            host, opened = runner.addresses[0][:2]
-            started(f"http://{f'[{host}]' if ':' in host else host}:{opened}")
+        async with opened(server, port) as address:
+            started(address)
             await asyncio.Event().wait()
-        finally:
-            await runner.cleanup()
 
     asyncio.run(serve())

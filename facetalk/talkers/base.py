@@ -143,11 +143,16 @@ class Session(Protocol):
 
         Raises:
             InvalidValueError: they are no tensor of one dimension, or not finite.
+            UsageError: the recording is finished.
         """
         ...
 
     def finish(self) -> Motion:
-        """Return the last frames; nothing may be fed afterwards."""
+        """Return the last frames; nothing may be fed afterwards.
+
+        Raises:
+            UsageError: the recording is finished.
+        """
         ...
 
 
@@ -248,6 +253,8 @@ def reject_unsupported(talker: str, direction: Direction, supported: Collection[
     Raises:
         UsageError: names the option of the first field that is not supported, and of those that are.
     """
+    if not isinstance(direction, Direction):
+        raise UsageError(f"a direction is a Direction, such as Direction(style='happy'), not {direction!r:.40}")
     for name in direction.asked_for():
         if name not in supported:
             raise unsupported(talker, name, supported)

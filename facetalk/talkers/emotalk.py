@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,24 +12,26 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from facetalk.audio.activity import speech_activity
+from facetalk.audio.activity import audible
 from facetalk.audio.phonemes import PHONEMES
-from facetalk.audio.segmentation import PhonemeTrack
+from facetalk.audio.segmentation import MOST_DOUBT, PhonemeTrack
 from facetalk.core.emotions import EMOTIONS, NEUTRAL, EmotionTrack, emotion_named
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.events import Event
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import Waveform, checked_waveform
 from facetalk.motion.emotion.strength import local_mean
 from facetalk.motion.heads import identity_names
-from facetalk.networks.emotalk import CLEAR, Asked, EmoTalkNetwork, level_vectors
+from facetalk.networks.chunks import certain_frames, first_row
+from facetalk.networks.emotalk import CHUNK_FRAMES, CLEAR, OVERLAP_FRAMES, Asked, EmoTalkNetwork, level_vectors
 from facetalk.networks.registry import describe, load, load_speech
-from facetalk.networks.speech_rows import SpeechRows
-from facetalk.networks.styletalk import SpeechFeatures, feature_blocks
-from facetalk.talkers.base import Direction, person_index, reject_unsupported
+from facetalk.networks.speech_rows import LOUDNESS, SideBySide, SpeechRows, live
+from facetalk.networks.styletalk import LiveFeatures, SpeechFeatures, feature_blocks
+from facetalk.talkers.base import Direction, check_look_ahead, person_index, reject_unsupported
 from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening, rest_lips, resting
+from facetalk.talkers.sessions import FeatureSession, frames_ahead
+from facetalk.talkers.spoken_stream import REACH, SpokenStream, lip_closure, quietness
 
 SMOOTHING = (-3 / 35, 12 / 35, 17 / 35, 12 / 35, -3 / 35)
 """Savitzky-Golay filter over five frames with polynomials of order 2, as the released EmoTalk smooths its output."""
@@ -101,10 +104,10 @@ class EmoTalk:
         reject_unsupported(self.name, direction, self.supported)
         waveform = checked_waveform(waveform)
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        phonemes, silence = PhonemeTrack(), torch.zeros(num_frames)
-        asked = None if direction.emotion is None else self._asked(direction.emotion, num_frames)
+        asked = None if direction.emotion is None else self._asked(direction.emotion, slice(0, num_frames))
+        phonemes, pauses = PhonemeTrack(), _Pauses.of_length(num_frames)
         performed = self.network.perform(
-            self._heard(waveform, phonemes, silence), num_frames, self._person(direction.person), asked
+            self._heard(waveform, phonemes, pauses), num_frames, self._person(direction.person), asked
         )
         expression = torch.empty(num_frames, len(ARKIT_NAMES))
         done = 0
@@ -112,9 +115,39 @@ class EmoTalk:
             expression[done : done + len(block.expression)] = block.expression
             done += len(block.expression)
         events = phonemes.finish()
-        quiet = resting((silence * ~speech_activity(waveform))[None])[0]
-        expression = self._articulated(smoothed(expression).clamp(0, 1), events, quiet)
+        closure, quiet = closure_of(events, num_frames), quietness(pauses.silence, pauses.loudness)
+        expression = self._articulated(smoothed(expression).clamp(0, 1), closure, quiet)
         return still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas).with_events(events)
+
+    @property
+    def look_ahead_s(self) -> float:
+        """See `facetalk.talkers.base.StreamingTalker.look_ahead_s`."""
+        if not isinstance(self.speech, LiveFeatures):
+            return math.inf
+        spoken_s = self.speech.look_ahead_s + MOST_DOUBT / FPS
+        return max(spoken_s, self.rows.look_ahead_s) + (CHUNK_FRAMES + REACH) / FPS
+
+    def start(
+        self,
+        direction: Direction | None = None,
+        generator: torch.Generator | None = None,
+        look_ahead_s: float | None = None,
+    ) -> FeatureSession:
+        """See `facetalk.talkers.base.StreamingTalker.start`; there are no random choices."""
+        direction = direction or Direction()
+        check_look_ahead(look_ahead_s)
+        reject_unsupported(self.name, direction, self.supported)
+        ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
+        decoder = _Performing(self, self._person(direction.person), direction.emotion)
+        return FeatureSession(self._listening(), decoder, self._motion_of, len(ARKIT_NAMES), ahead)
+
+    def _listening(self) -> SideBySide:
+        """Speech features, where a P, B or M is said, and rows: of all fronts, or of what these lack."""
+        fronts = self.rows.fronts if self.network.config.own_fronts else ()
+        return SideBySide([SpokenStream(live(self.speech).start(), self.speech), SpeechRows(fronts).start()])
+
+    def _motion_of(self, expression: Float[Tensor, "frames 52"]) -> Motion:
+        return still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
 
     def hear_emotion(self, waveform: Waveform) -> Float[Tensor, "frames emotions"]:
         """See `facetalk.talkers.base.EmotionListener.hear_emotion`."""
@@ -124,31 +157,34 @@ class EmoTalk:
         columns = torch.zeros(len(sounds), len(EMOTIONS))
         for index, name in enumerate(sounds):
             columns[index, EMOTIONS.index(name)] = 1
-        silence = torch.zeros(num_frames)
-        rows = self._heard(waveform, PhonemeTrack(), silence)
+        pauses = _Pauses.of_length(num_frames)
+        rows = self._heard(waveform, PhonemeTrack(), pauses)
         performed = self.network.perform(rows, num_frames, self._person(None))
         heard = torch.cat([block.sounds @ columns for block in performed])
-        speaking = 1 - resting((1 - (1 - silence) * speech_activity(waveform))[None])[0]
-        return over_speech(heard, speaking)
+        return over_speech(heard, pauses.speaking)
 
     def _heard(
-        self, waveform: Waveform, phonemes: PhonemeTrack, silence: Float[Tensor, " frames"]
+        self, waveform: Waveform, phonemes: PhonemeTrack, pauses: _Pauses
     ) -> Iterator[Float[Tensor, "_ features"]]:
-        """Rows for the network, while the phonemes and the probability of silence are collected."""
-        columns, silent, done = list(self.speech.columns(*PHONEMES)), list(self.speech.columns("SIL")), 0
-        own_fronts = self.network.config.own_fronts
+        """Rows for the network, while the phonemes and what tells pauses are collected."""
+        columns, silent = list(self.speech.columns(*PHONEMES)), list(self.speech.columns("SIL"))
+        own_fronts, done = self.network.config.own_fronts, 0
         for block in feature_blocks(self.speech, waveform) if own_fronts else self.rows.blocks(waveform):
             phonemes.feed(block[:, columns])
-            silence[done : done + len(block)] = block[:, silent].sum(1)
+            pauses.silence[done : done + len(block)] = block[:, silent].sum(1)
             done += len(block)
             if not own_fronts:
+                pauses.loudness[done - len(block) : done] = block[:, LOUDNESS]
                 yield block
-        if own_fronts:
-            yield from self.rows.blocks(waveform)
+        done = 0
+        for block in self.rows.blocks(waveform) if own_fronts else ():
+            pauses.loudness[done : done + len(block)] = block[:, LOUDNESS]
+            done += len(block)
+            yield block
 
-    def _asked(self, track: EmotionTrack, num_frames: int) -> Asked:
+    def _asked(self, track: EmotionTrack, frames: slice) -> Asked:
         """Shares and levels of the network's emotions; what it does not know counts as neutral."""
-        levels = track.frames(num_frames).float()
+        levels = track.frames(frames.stop - frames.start, first=frames.start).float()
         known = torch.stack([levels[:, EMOTIONS.index(name)] for name in self.emotions], 1)
         total = known.sum(1, keepdim=True)
         shares = known / total.clamp_min(1e-6) * (total / CLEAR).clamp(max=1)
@@ -162,13 +198,60 @@ class EmoTalk:
         return functional.one_hot(torch.tensor(person_index(person, self.people)), count).float()
 
     def _articulated(
-        self, expression: Float[Tensor, "frames 52"], events: Iterable[Event], quiet: Float[Tensor, " frames"]
+        self, expression: Float[Tensor, "frames 52"], closure: Float[Tensor, " frames"], quiet: Float[Tensor, " frames"]
     ) -> Float[Tensor, "frames 52"]:
         """Lips that meet on P, B and M, rest where nothing is said, and never open like a yawn."""
         gap_dirs = self.network.gap_dirs
-        closure = closure_of(events, len(expression))
         closed = close_lips(limit_opening(expression[None], gap_dirs), closure[None], gap_dirs)
         return rest_lips(closed, quiet[None], gap_dirs)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Pauses:
+    """What tells speech from pauses in each frame."""
+
+    silence: Float[Tensor, " frames"]
+    """Its probability."""
+    loudness: Float[Tensor, " frames"]
+    """See `audible`."""
+
+    @classmethod
+    def of_length(cls, num_frames: int) -> _Pauses:
+        return cls(torch.zeros(num_frames), torch.zeros(num_frames))
+
+    @property
+    def speaking(self) -> Float[Tensor, " frames"]:
+        """Whether somebody speaks, 0 to 1."""
+        return 1 - resting((1 - (1 - self.silence) * audible(self.loudness))[None])[0]
+
+
+class _Performing:
+    """Makes the expression of a recording that comes piece by piece; see `sessions.Decoder`."""
+
+    def __init__(self, talker: EmoTalk, person: Float[Tensor, " persons"], emotion: EmotionTrack | None) -> None:
+        self._talker, self._person, self._emotion = talker, person, emotion
+
+    def first_row(self, frame: int) -> int:
+        """See `Decoder.first_row`."""
+        return first_row(max(0, frame - REACH), CHUNK_FRAMES, OVERLAP_FRAMES)
+
+    def certain(self, known: int) -> int:
+        """See `Decoder.certain`."""
+        return max(0, certain_frames(known, CHUNK_FRAMES, OVERLAP_FRAMES) - REACH)
+
+    def decode(self, rows: Float[Tensor, "read features"], first: int, frames: slice) -> Float[Tensor, "_ 52"]:
+        """See `Decoder.decode`."""
+        talker, wanted = self._talker, slice(frames.start - first, frames.stop - first)
+        width, asked = talker.speech.width, None
+        if self._emotion is not None:
+            asked = talker._asked(self._emotion, slice(first, first + len(rows)))
+        own = rows[:, width + 1 :]
+        heard = own if talker.network.config.own_fronts else torch.cat([rows[:, :width], own], 1)
+        blocks = talker.network.perform([heard], len(rows), self._person, asked)
+        expression = smoothed(torch.cat([block.expression for block in blocks]))[wanted].clamp(0, 1)
+        silence = rows[:, list(talker.speech.columns("SIL"))].sum(1)
+        closure, quiet = lip_closure(rows[:, width]), quietness(silence, rows[:, LOUDNESS])
+        return talker._articulated(expression, closure[wanted], quiet[wanted])
 
 
 def over_speech(

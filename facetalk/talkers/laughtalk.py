@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,24 +12,27 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from facetalk.audio.activity import speech_activity
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.audio.segmentation import PhonemeTrack
 from facetalk.core.errors import FacetalkError
 from facetalk.core.events import Event
 from facetalk.core.motion import Motion
-from facetalk.core.timing import FPS, SAMPLE_RATE
+from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.head.controls import Controls
 from facetalk.io.audio import Waveform, checked_waveform
 from facetalk.io.weights import CONFIG_FILE, bundled, is_bundled
 from facetalk.motion.heads import identity_names
-from facetalk.networks.laughtalk import LaughTalkNetwork
+from facetalk.networks.chunks import certain_frames, first_row
+from facetalk.networks.laughtalk import CHUNK_FRAMES, OVERLAP_FRAMES, LaughTalkNetwork
 from facetalk.networks.laughter_detector import LaughterDetector
 from facetalk.networks.registry import describe, load
-from facetalk.networks.styletalk import SpeechFeatures, feature_blocks
-from facetalk.talkers.base import Direction, check_laughter, reject_unsupported
+from facetalk.networks.speech_rows import LOUDNESS, SideBySide, live
+from facetalk.networks.styletalk import LiveFeatures, SpeechFeatures, feature_blocks
+from facetalk.talkers.base import Direction, check_laughter, check_look_ahead, reject_unsupported
 from facetalk.talkers.laughs import laugh_envelope, laugh_spans, laugh_windows, laughs_in, with_afterglow
-from facetalk.talkers.lip_contact import close_lips, closure_of, rest_lips, resting
+from facetalk.talkers.lip_contact import close_lips, closure_of, rest_lips
+from facetalk.talkers.sessions import FeatureSession, frames_ahead
+from facetalk.talkers.spoken_stream import LOOK_AHEAD_FRAMES, REACH, SpokenStream, lip_closure, quietness
 
 BUNDLED = "laughtalk"
 """Weights whose residual other talkers get."""
@@ -86,14 +90,49 @@ class LaughTalk:
         direction = direction or Direction()
         reject_unsupported(self.name, direction, self.supported)
         waveform = checked_waveform(waveform)
-        talking = self.controls.motion(self.network.talking(waveform), self.head, FPS, self.num_betas)
+        num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+        loudness = torch.zeros(num_frames)
+        rows = self.network.talked(_loudness_kept(self.network.talk.source.blocks(waveform), loudness), num_frames)
+        talking = self.controls.motion(rows, self.head, FPS, self.num_betas)
         phonemes, silence = self._phonemes(waveform)
         talking = talking.with_events(phonemes)
         if not self.controls.has_jaw:
-            closed = closed_where_spoken(talking, talking.expression, self.network.gap_dirs)
-            quiet = resting((silence[: talking.num_frames] * ~speech_activity(waveform))[None])
-            talking = talking.replace(expression=rest_lips(closed[None], quiet, self.network.gap_dirs)[0])
+            closure, quiet = closure_of(phonemes, num_frames), quietness(silence, loudness)
+            talking = talking.replace(expression=self._spoken(talking.expression, closure, quiet))
         return self.with_laughter(talking, waveform, 1.0 if direction.laughter is None else direction.laughter)
+
+    @property
+    def look_ahead_s(self) -> float:
+        """See `facetalk.talkers.base.StreamingTalker.look_ahead_s`."""
+        if not isinstance(self.speech, LiveFeatures):
+            return math.inf
+        spoken_s = self.speech.look_ahead_s + LOOK_AHEAD_FRAMES / FPS
+        return max(spoken_s, self.network.talk.source.look_ahead_s + CHUNK_FRAMES / FPS)
+
+    def start(
+        self,
+        direction: Direction | None = None,
+        generator: torch.Generator | None = None,
+        look_ahead_s: float | None = None,
+    ) -> FeatureSession:
+        """See `facetalk.talkers.base.StreamingTalker.start`; there are no random choices."""
+        direction = direction or Direction()
+        check_look_ahead(look_ahead_s)
+        reject_unsupported(f"{self.name} in a stream", direction, [n for n in self.supported if n != "laughter"])
+        spoken = SpokenStream(live(self.speech).start(), self.speech)
+        features = SideBySide([spoken, self.network.talk.source.start()])
+        ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
+        return FeatureSession(features, _Talking(self), self._motion_of, self.controls.count, ahead)
+
+    def _motion_of(self, rows: Float[Tensor, "frames controls"]) -> Motion:
+        return self.controls.motion(rows, self.head, FPS, self.num_betas)
+
+    def _spoken(
+        self, expression: Float[Tensor, "frames 52"], closure: Float[Tensor, " frames"], quiet: Float[Tensor, " frames"]
+    ) -> Float[Tensor, "frames 52"]:
+        """Lips that meet on P, B and M, and rest where nothing is said."""
+        gap_dirs = self.network.gap_dirs
+        return rest_lips(close_lips(expression[None], closure[None], gap_dirs), quiet[None], gap_dirs)[0]
 
     def _phonemes(self, waveform: Waveform) -> tuple[tuple[Event, ...], Float[Tensor, " frames"]]:
         """Hear the phonemes of a recording of any length, and how probable silence is in each frame."""
@@ -117,6 +156,49 @@ class LaughTalk:
         """
         events = laughs_in(self.detector, waveform) if amount > 0 else ()
         return laughing(motion, waveform, events, self.network, self.controls, amount)
+
+
+class _Talking:
+    """Makes stage 1's channels of a recording that comes piece by piece; see `sessions.Decoder`.
+
+    Rows are speech features, where a P, B or M is said, and those of the stage. What the decoder has said is its past.
+    """
+
+    def __init__(self, talker: LaughTalk) -> None:
+        self._talker, self._state = talker, None
+
+    def first_row(self, frame: int) -> int:
+        """See `Decoder.first_row`."""
+        return min(first_row(frame, CHUNK_FRAMES, OVERLAP_FRAMES), max(0, frame - REACH))
+
+    def certain(self, known: int) -> int:
+        """See `Decoder.certain`."""
+        return min(certain_frames(known, CHUNK_FRAMES, OVERLAP_FRAMES), max(0, known - REACH))
+
+    def decode(self, rows: Float[Tensor, "read features"], first: int, frames: slice) -> Float[Tensor, "_ controls"]:
+        """See `Decoder.decode`."""
+        talker, width = self._talker, self._talker.speech.width
+        wanted, stage = slice(frames.start - first, frames.stop - first), talker.network.talk
+        chunk = first_row(frames.start, CHUNK_FRAMES, OVERLAP_FRAMES) - first
+        heard = torch.cat(list(stage.features([rows[chunk:, width + 1 :]], len(rows) - chunk)))
+        decoded, self._state = stage.roll_out(heard[wanted.start - chunk : wanted.stop - chunk], self._state)
+        channels = talker.network.talking_units(decoded)
+        if talker.controls.has_jaw:
+            return channels
+        silence = rows[:, list(talker.speech.columns("SIL"))].sum(1)
+        closure, quiet = lip_closure(rows[:, width]), quietness(silence, rows[:, LOUDNESS])
+        return talker._spoken(channels.clamp(0, 1), closure[wanted], quiet[wanted])
+
+
+def _loudness_kept(
+    blocks: Iterable[Float[Tensor, "_ rows"]], loudness: Float[Tensor, " frames"]
+) -> Iterator[Float[Tensor, "_ rows"]]:
+    """Pass on the rows of a `SpeechRows`, and note their loudness."""
+    done = 0
+    for rows in blocks:
+        loudness[done : done + len(rows)] = rows[:, LOUDNESS]
+        done += len(rows)
+        yield rows
 
 
 def laughing(

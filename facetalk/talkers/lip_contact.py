@@ -40,6 +40,9 @@ DOUBTFUL, CERTAIN = 0.4, 0.6
 USUAL_MM, WIDEST_MM = 20.0, 28.0
 """Lip gap that 99 % of the frames of tracked speech stay below, and the gap of its widest openings."""
 
+RESTING_REACH = 4
+"""Frames to either side whose silence counts for a mouth at rest."""
+
 FLANKS = (0.2, 0.6, 0.2)
 """Blur of a contact over time, which gives it an onset and a release of one frame."""
 
@@ -197,5 +200,5 @@ def closure_of(phonemes: Iterable[Event], num_frames: int) -> Float[Tensor, " fr
 
 def resting(probability: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch frames"]:
     """Return how far the mouth is at rest: the mean probability of silence over a third of a second."""
-    padded = functional.pad(probability[:, None].clamp(0, 1), (4, 4), mode="replicate")
-    return functional.avg_pool1d(padded, 9, stride=1)[:, 0]
+    padded = functional.pad(probability[:, None].clamp(0, 1), (RESTING_REACH, RESTING_REACH), mode="replicate")
+    return functional.avg_pool1d(padded, 2 * RESTING_REACH + 1, stride=1)[:, 0]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS, SAMPLE_RATE
 from facetalk.io.audio import checked_samples
@@ -22,6 +25,52 @@ Decode = Callable[[Float[Tensor, "read features"], slice], Float[Tensor, "read n
 """Expression of some rows of features, and which frames of the recording they are."""
 
 
+@runtime_checkable
+class Decoder(Protocol):
+    """Makes motion of rows of features; asked for all frames in turn."""
+
+    def first_row(self, frame: int) -> int:
+        """The first row that counts for a frame and those after it."""
+        ...
+
+    def certain(self, known: int) -> int:
+        """Number of frames that no row after the first `known` ones can change."""
+        ...
+
+    def decode(self, rows: Float[Tensor, "read features"], first: int, frames: slice) -> Float[Tensor, "_ channels"]:
+        """Channels of the next frames.
+
+        Args:
+            rows: all that are there, as if the recording ended with them.
+            first: number of the first row, at most that of `first_row(frames.start)`.
+            frames: which frames are wanted.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class WindowDecoder:
+    """Decodes frames from rows around them."""
+
+    function: Decode
+    context: int
+    """Frames to either side of a frame that count for it."""
+
+    def first_row(self, frame: int) -> int:
+        """See `Decoder.first_row`."""
+        return max(0, frame - self.context)
+
+    def certain(self, known: int) -> int:
+        """See `Decoder.certain`."""
+        return max(0, known - self.context)
+
+    def decode(self, rows: Float[Tensor, "read features"], first: int, frames: slice) -> Float[Tensor, "_ channels"]:
+        """See `Decoder.decode`."""
+        read = slice(self.first_row(frames.start), min(first + len(rows), frames.stop + self.context))
+        decoded = self.function(rows[read.start - first : read.stop - first], read)
+        return decoded[frames.start - read.start : frames.stop - read.start]
+
+
 class FeatureSession:
     """A recording that comes piece by piece.
 
@@ -31,35 +80,36 @@ class FeatureSession:
     def __init__(
         self,
         features: FeatureStream,
-        decode: Decode,
-        motion_of: Callable[[Float[Tensor, "frames n_expression"]], Motion],
+        decoder: Decoder,
+        motion_of: Callable[[Float[Tensor, "frames channels"]], Motion],
         num_channels: int,
-        context: int,
         ahead: int | None,
     ) -> None:
         """Begin a recording.
 
         Args:
             features: of the recording.
-            decode: what makes an expression of them.
-            motion_of: what makes a motion of the expression.
-            num_channels: columns of the expression.
-            context: frames to either side of a frame that `decode` needs.
+            decoder: what makes channels of them.
+            motion_of: what makes a motion of the channels.
+            num_channels: their number.
             ahead: frames of audio, at least, that are waited for after a frame, before it is decoded as if the
                 recording ended there; None to wait for all that counts for it.
         """
-        self._features, self._decode, self._motion_of = features, decode, motion_of
-        self._context, self._ahead = context, ahead
-        self._none = motion_of(torch.zeros(0, num_channels))
+        self._features, self._decoder, self._motion_of = features, decoder, motion_of
+        self._ahead = ahead
+        self._no_rows = torch.zeros(0, num_channels)
+        self._none = motion_of(self._no_rows)
         self._waiting = torch.zeros(0)
         """Samples that do not fill a step yet."""
         self._samples = self._done = 0
-        self._rows: Tensor | None = None
+        self._rows = torch.zeros(0, features.width)
         """Rows of features that are known for good, from frame `_first` on."""
         self._first = 0
+        self._finished = False
 
     def feed(self, samples: Float[Tensor, " samples"]) -> Motion:
         """See `facetalk.talkers.base.Session.feed`."""
+        self._check_open()
         self._waiting = torch.cat([self._waiting, checked_samples(samples)])
         parts = []
         for step in self._waiting.split(STEP):
@@ -71,28 +121,37 @@ class FeatureSession:
 
     def finish(self) -> Motion:
         """See `facetalk.talkers.base.Session.finish`."""
+        self._check_open()
+        self._finished = True
         if not self._samples and not len(self._waiting):
             return self._none
         return self._motion_of(self._step(self._waiting, last=True))
 
-    def _step(self, samples: Float[Tensor, " samples"], last: bool = False) -> Float[Tensor, "frames n_expression"]:
+    def _check_open(self) -> None:
+        if self._finished:
+            raise UsageError("this session is finished; start another one for the next recording")
+
+    def _step(self, samples: Float[Tensor, " samples"], last: bool = False) -> Float[Tensor, "frames channels"]:
         self._samples += len(samples)
         rows, ending = self._features.feed(samples, with_ending=last or self._ahead is not None)
-        self._rows = rows if self._rows is None else torch.cat([self._rows, rows])
+        self._rows = torch.cat([self._rows, rows])
         heard = torch.cat([self._rows, ending])
         known, stop = self._first + len(self._rows), self._first + len(heard)
         if not last:
-            certain = known - self._context
+            certain = self._decoder.certain(known)
             soon = certain if self._ahead is None else int(self._samples * FPS / SAMPLE_RATE) - self._ahead
             stop = max(self._done, certain, min(soon, stop))
-        expression = self._decoded(heard, stop) if stop > self._done else self._none.expression
+        channels = self._no_rows
+        if stop > self._done:
+            channels = self._decoder.decode(heard, self._first, slice(self._done, stop))
         self._done = stop
-        past = max(0, min(stop - self._context, known) - self._first)
+        past = max(0, min(self._decoder.first_row(stop), known) - self._first)
         self._rows, self._first = self._rows[past:].clone(), self._first + past
-        return expression
+        return channels
 
-    def _decoded(self, heard: Float[Tensor, "rows features"], stop: int) -> Float[Tensor, "frames n_expression"]:
-        """The frames from those that are done up to one."""
-        read = slice(max(self._first, self._done - self._context), min(self._first + len(heard), stop + self._context))
-        rows = self._decode(heard[read.start - self._first : read.stop - self._first], read)
-        return rows[self._done - read.start : stop - read.start]
+
+def frames_ahead(look_ahead_s: float | None, all_that_counts_s: float) -> int | None:
+    """The `ahead` of a `FeatureSession` that is asked for; None where that is all that counts."""
+    if look_ahead_s is None or look_ahead_s >= all_that_counts_s:
+        return None
+    return round(look_ahead_s * FPS)

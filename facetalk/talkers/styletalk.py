@@ -28,10 +28,11 @@ from facetalk.io.weights import CONFIG_FILE
 from facetalk.motion.heads import identity_names
 from facetalk.motion.regions import controlled
 from facetalk.networks.registry import describe, load, load_speech
+from facetalk.networks.speech_rows import live
 from facetalk.networks.styletalk import LiveFeatures, SpeechFeatures, StyleTalkGenerator, feature_blocks
 from facetalk.talkers.base import MAX_STRENGTH, Direction, check_look_ahead, reject_unsupported
 from facetalk.talkers.lip_contact import close_where_heard, contact, limit_opening, resting, touch_teeth
-from facetalk.talkers.sessions import FeatureSession
+from facetalk.talkers.sessions import FeatureSession, WindowDecoder, frames_ahead
 from facetalk.talkers.styles import bundled_styles, fingerprint, mixture_named, strengthened
 
 LIDS_AT_MOST = 0.45
@@ -207,8 +208,6 @@ class StyleTalk:
         direction = direction or Direction()
         check_look_ahead(look_ahead_s)
         reject_unsupported(f"{self.name} in a stream", direction, [n for n in self.supported if n != "transcript"])
-        if not isinstance(self.speech, LiveFeatures):
-            raise UsageError(f"the talker {self.name} hears whole recordings, so that it cannot speak in a stream")
         code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
 
         @torch.no_grad()
@@ -220,11 +219,9 @@ class StyleTalk:
             motion = still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
             return controlled(motion, direction.control, resting=True)
 
-        ahead = None  # all that counts
-        if look_ahead_s is not None and look_ahead_s < self.look_ahead_s:
-            ahead = round(look_ahead_s * FPS)
-        context = self.generator.config.context
-        return FeatureSession(self.speech.start(), decode, motion_of, len(ARKIT_NAMES), context, ahead)
+        decoder = WindowDecoder(decode, self.generator.config.context)
+        ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
+        return FeatureSession(live(self.speech).start(), decoder, motion_of, len(ARKIT_NAMES), ahead)
 
     def _mixture(self, code: Float[Tensor, " style"], emotion: EmotionTrack | None, frames: slice) -> StyleMixture:
         """A style that moves towards those of the emotions: all the way at level 3, as an exaggeration of theirs."""

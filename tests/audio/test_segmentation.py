@@ -7,9 +7,8 @@ import itertools
 import pytest
 import torch
 
-from facetalk.audio import segmentation
 from facetalk.audio.phonemes import PHONEME_IDS, PHONEMES
-from facetalk.audio.segmentation import PhonemeTrack
+from facetalk.audio.segmentation import MOST_DOUBT, PhonemePath, PhonemeTrack
 
 
 def said(*frames: str) -> torch.Tensor:
@@ -84,18 +83,34 @@ def test_only_frames_in_doubt_are_held() -> None:
     track = PhonemeTrack()
     for _ in range(20):
         track.feed(said(*["AA"] * 20, *["B"] * 3))
-    assert len(track._before) < 60
+    assert track._path.doubt < 60 and len(track._rows) < 60
     assert len(track.finish()) == 40
 
 
-def test_endless_doubt_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segmentation, "_MOST_DOUBT", 50)
-    track = PhonemeTrack()
-    for _ in range(10):
-        track.feed(torch.full((30, len(PHONEMES)), 1 / len(PHONEMES)))
-    assert len(track._before) <= 50
-    (event,) = track.finish()
-    assert event.end == pytest.approx(10.0)
+@pytest.mark.parametrize("size", [1, 30, 900])
+def test_endless_doubt_is_ended(size: int) -> None:
+    rows = torch.full((300, len(PHONEMES)), 1 / len(PHONEMES))
+    rows[200] = said("B")[0]
+    path, labels = PhonemePath(), []
+    for block in rows.split(size):
+        labels += path.feed(block)
+        assert path.doubt <= MOST_DOUBT
+    assert len(labels) >= 300 - MOST_DOUBT
+    assert PHONEMES[labels[200]] == "B"
+    (*_, event) = found(rows, size)
+    assert event[2] == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_frames_are_decided_as_soon_as_they_are_certain_and_an_ending_is_not_taken(size: int) -> None:
+    rows, path = noisy(60, 4), PhonemePath()
+    labels: list[int] = []
+    for block in rows.split(size):
+        labels += path.feed(block)
+        heard = len(labels) + path.doubt
+        assert labels + path.ending(rows[heard:]) == PhonemePath().ending(rows)
+    assert len(labels) > 50
+    assert len(PhonemePath().ending(rows)) == 60
 
 
 def test_without_frames_there_are_no_phonemes() -> None:

@@ -73,6 +73,17 @@ def test_a_raw_format_that_is_none_is_refused(text: str) -> None:
         PcmFormat.parsed(text)
 
 
+@pytest.mark.parametrize("magic", [b"RF64", b"BW64"])
+def test_what_follows_the_samples_of_a_very_long_file_is_not_heard(magic: bytes) -> None:
+    plain = wav(tone(800), 16_000, "PCM_16")
+    data = plain.index(b"data")
+    sizes = struct.pack("<QQQI", 0, len(plain) - data - 8, 800, 0)
+    chunk = b"ds64" + struct.pack("<I", len(sizes)) + sizes
+    long = magic + b"\xff" * 4 + b"WAVE" + chunk + plain[12:data] + b"data" + b"\xff" * 4 + plain[data + 8 :]
+    for size in (50, 5000):
+        torch.testing.assert_close(heard(long + b"axml" + bytes(range(200)), size), heard(plain, 5000))
+
+
 def test_a_raw_format_is_read() -> None:
     assert PcmFormat.parsed("16000") == PcmFormat(16_000, "s16le", 1)
     assert PcmFormat.parsed("48000:f32le") == PcmFormat(48_000, "f32le", 1)

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from facetalk.networks.chunks import chunked_rows, chunks, faded
+from facetalk.networks.chunks import certain_frames, chunked_rows, chunks, faded, first_row
 
 SIZE, OVERLAP = 18, 3
 
@@ -38,3 +38,25 @@ def test_chunks_that_differ_fade_into_each_other() -> None:
     joined = torch.cat(list(faded([torch.zeros(8, 1), torch.ones(8, 1), torch.zeros(8, 1)], OVERLAP)))[:, 0]
     expected = [0.0] * 5 + [0.25, 0.5, 0.75] + [1.0] * 2 + [0.75, 0.5, 0.25] + [0.0] * 5
     torch.testing.assert_close(joined, torch.tensor(expected))
+
+
+@pytest.mark.parametrize("known", [1, 3, 4, 17, 18, 19, 33, 34, 48, 100])
+def test_certain_frames_are_those_of_any_longer_recording(known: int) -> None:
+    rows = torch.randn(150, 1)
+
+    def means(num_frames: int) -> torch.Tensor:
+        """Rows that depend on their whole chunk."""
+        parts = (rows[start:stop] + rows[start:stop].mean() for start, stop in chunks(num_frames, SIZE, OVERLAP))
+        return torch.cat(list(faded(parts, OVERLAP)))
+
+    count = certain_frames(known, SIZE, OVERLAP)
+    torch.testing.assert_close(means(150)[:count], means(known)[:count])
+    assert known - count < SIZE + OVERLAP
+    assert known == 1 or not torch.equal(means(150)[: count + 1], means(known)[: count + 1])
+
+
+@pytest.mark.parametrize("frame", [0, 14, 15, 17, 18, 29, 30, 33, 70])
+def test_the_first_row_of_a_frame_is_that_of_its_earliest_chunk(frame: int) -> None:
+    assert first_row(frame, SIZE, OVERLAP) == min(
+        c.start for c in chunks(150, SIZE, OVERLAP) if c.start <= frame < c.stop
+    )

@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from facetalk.audio.level import level_of
 from facetalk.networks.chunks import chunks
 from facetalk.networks.laughtalk import CHUNK_FRAMES, OVERLAP_FRAMES, LaughTalkConfig, LaughTalkNetwork
 from facetalk.networks.rollout import RolloutConfig
@@ -57,13 +56,21 @@ def test_long_recordings_have_a_row_for_every_frame_and_no_seams(network: LaughT
 
 
 def test_the_beginning_of_a_recording_does_not_need_its_end(network: LaughTalkNetwork) -> None:
-    blocks = list(network.talk.encode_blocks(torch.randn(16_000 * 14)))
-    assert [rows.shape[1] for rows in blocks] == [150, 150, 120]
+    rows = network.talk.source.encode(torch.randn(16_000 * 14))
+    blocks = list(network.talk.features([rows], len(rows)))
+    assert [len(block) for block in blocks] == [150, 150, 120]
+    longer = torch.cat([rows, torch.randn(200, rows.shape[1])])
+    for block, same in zip(blocks[:2], network.talk.features([longer], len(longer)), strict=False):
+        torch.testing.assert_close(block, same, atol=1e-5, rtol=0)
 
 
-def test_the_level_is_that_of_the_whole_recording() -> None:
-    waveform = 0.1 * torch.randn(20_000, generator=torch.Generator().manual_seed(0)) + 0.05
-    mean, spread = level_of(waveform)
-    assert mean == pytest.approx(float(waveform.mean()), abs=1e-5)
-    assert spread == pytest.approx(float(waveform.std()), rel=1e-3)
-    assert level_of(torch.zeros(100))[1] > 0
+@pytest.mark.parametrize("size", [1, 37, 400])
+def test_a_roll_out_does_not_depend_on_its_pieces(network: LaughTalkNetwork, size: int) -> None:
+    features = torch.randn(420, network.talk.decoder.read_memory.in_features)
+    whole, _ = network.talk.roll_out(features)
+    parts, state = [], None
+    for piece in features.split(size):
+        part, state = network.talk.roll_out(piece, state)
+        parts.append(part)
+        assert state.keys.shape[2] <= CHUNK_FRAMES
+    torch.testing.assert_close(torch.cat(parts), whole, atol=1e-5, rtol=0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import io
 import json
 import socket
 import struct
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +20,6 @@ import aiohttp
 import numpy as np
 import pytest
 import soundfile
-from aiohttp import web
 from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_message import OscMessage
 
@@ -30,7 +31,7 @@ from facetalk.pipelines import animator
 from facetalk.pipelines.animate_jobs import AnimateOptions
 from facetalk.pipelines.live_access import TOKEN, Access
 from facetalk.pipelines.live_outputs import LiveOutputs
-from facetalk.pipelines.live_server import Limits, LiveServer, load_server
+from facetalk.pipelines.live_server import Limits, LiveServer, load_server, opened
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_live import as_bytes, speech
 from tests.talkers.toys import listening_talker
@@ -55,15 +56,8 @@ def serving(use: Use, live: LiveServer) -> None:
     """Let a client use a server."""
 
     async def run() -> None:
-        runner = web.AppRunner(live.app(), shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        port = runner.addresses[0][1]
-        try:
-            async with aiohttp.ClientSession() as client:
-                await asyncio.wait_for(use(client, f"http://127.0.0.1:{port}"), 60)
-        finally:
-            await runner.cleanup()
+        async with opened(live, 0) as address, aiohttp.ClientSession() as client:
+            await asyncio.wait_for(use(client, address), 60)
 
     asyncio.run(run())
 
@@ -144,17 +138,99 @@ def test_a_server_for_other_computers_wants_a_token(monkeypatch: pytest.MonkeyPa
     access = Access.of_environment("0.0.0.0")
     assert access.refusal({"authorization": "Bearer 0123456789abcdef"}, {}) is None
     assert access.refusal({}, {"token": "0123456789abcdef"}) is None
-    for wrong in ({}, {"authorization": "Bearer 0123456789abcdeg"}, {"authorization": "Bearer ü"}):
-        assert access.refusal(wrong, {}) == "the token is missing or wrong"
+    assert access.refusal({"authorization": "bearer  0123456789abcdef"}, {}) is None, "RFC 9110: case does not matter"
+    for wrong in (
+        "Bearer 0123456789abcdeg",
+        "Bearer ü",
+        "Bearer \udcff\udcfe",
+        "0123456789abcdef",
+        "Basic 0123456789abcdef",
+    ):
+        assert access.refusal({"authorization": wrong}, {}) == "the token is missing or wrong"
+    assert access.refusal({}, {}) == "the token is missing or wrong"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8077", "127.0.0.2:80", "localhost", "[::1]:8077"])
+def test_all_names_of_this_computer_are_known(host: str) -> None:
+    assert Access.of_environment("[::1]").refusal({"host": host}, {}) is None
+    assert Access(host="127.0.0.2").refusal({"host": host}, {}) is None
+    assert Access().refusal({"host": "evil.example"}, {}) is not None
+
+
+def test_connections_that_bring_no_request_are_closed(caplog: pytest.LogCaptureFixture) -> None:
+    async def use(client: aiohttp.ClientSession, address: str) -> None:
+        where = address.removeprefix("http://").split(":")
+        half = [await asyncio.open_connection(*where) for _ in range(6)]
+        for _, writer in half:
+            writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
+        async with client.ws_connect(f"{address}/stream") as stream:
+            assert (await stream.receive_json())["event"] == "start"
+            for reader, writer in half:
+                with contextlib.suppress(ConnectionError):
+                    assert await asyncio.wait_for(reader.read(), 10) == b""
+                writer.close()
+            await stream.send_bytes(as_bytes(speech(0.4)))
+            assert (await stream.receive_json(timeout=20))["event"] == "frame", "who has sent one stays"
+        for wrong in (b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + bytes(20_000) + b"\r\n\r\n"):
+            reader, writer = await asyncio.open_connection(*where)
+            writer.write(wrong)
+            assert b"400" in await asyncio.wait_for(reader.read(200), 10)
+            writer.close()
+
+    for limits in (Limits(request_s=0.3), Limits(connections=1)):
+        serving(use, server(limits=limits))
+    assert not caplog.records, "strangers do not fill the log"
+
+
+def test_the_work_on_a_stream_ends_when_its_client_has_gone() -> None:
+    async def use(client: aiohttp.ClientSession, address: str) -> None:
+        async with client.ws_connect(f"{address}/stream?audio=1000:u8") as stream:
+            await stream.send_bytes(bytes([128, 90]) * 250_000)  # eight minutes
+            first = [await stream.receive_json(timeout=20) for _ in range(40)]
+            assert first[-1]["frame"] == 38, "frames come before the message is worked off"
+        for _ in range(100):
+            async with client.get(f"{address}/") as reply:
+                if (await reply.json())["sessions"] == 0:
+                    return
+            await asyncio.sleep(0.1)
+        pytest.fail("the stream goes on")
+
+    serving(use, server())
+
+
+def test_frames_that_wait_for_their_time_hold_up_nobody() -> None:
+    with closing(_receiver()) as link:
+
+        async def use(client: aiohttp.ClientSession, address: str) -> None:
+            for complete in (False, True):
+                async with client.ws_connect(f"{address}/stream") as stream:
+                    await stream.send_bytes(as_bytes(speech(3.0)))
+                    if complete:
+                        await stream.send_str('{"event": "end"}')
+                    start = await stream.receive_json(timeout=20)
+                    assert start["outputs"], "the receiver is free again after the stream before"
+                    frames = [await stream.receive_json(timeout=20) for _ in range(60)]
+                    assert frames[-1]["frame"] == 59
+                began = time.monotonic()
+                async with client.get(f"{address}/") as reply:
+                    assert reply.status == 200
+                assert time.monotonic() - began < 1.0
+                for _ in range(30 if complete else 10):  # a stream that was left drops what waits
+                    async with client.get(f"{address}/") as reply:
+                        if (await reply.json())["sessions"] == 0:
+                            break
+                    await asyncio.sleep(0.1)
+
+        serving(use, server(outputs=LiveOutputs(f"127.0.0.1:{link.getsockname()[1]}", None)))
 
 
 def test_hostile_input_is_an_error_message_and_the_server_goes_on() -> None:
-    nan = np.full(4000, np.nan, np.float32).tobytes()
+    nan = np.full(900, np.nan, np.float32).tobytes()
     cases: list[tuple[str, bytes | str, str]] = [
         ("", "no json", "a text message must be"),
         ("", "[" * 900, "a text message must be"),
         ("", '{"event": "end"}', ""),
-        ("?audio=wav", bytes(5000), "no WAV file"),
+        ("?audio=wav", bytes(4000), "no WAV file"),
         ("?audio=16000:f32le", nan, "not numbers"),
     ]
 
@@ -165,7 +241,10 @@ def test_hostile_input_is_an_error_message_and_the_server_goes_on() -> None:
                 *_, last = await received(stream)
             assert reason in last.get("error", ""), query
         async with client.ws_connect(f"{address}/stream") as stream:
-            await stream.send_bytes(bytes(1 << 20 | 1))
+            await stream.send_bytes(bytes(4001))
+            assert "more than 4000 bytes" in (await received(stream))[-1]["error"]
+        async with client.ws_connect(f"{address}/stream") as stream:
+            await stream.send_bytes(bytes(8001))
             assert [message["event"] for message in await received(stream)] == ["start"]
             assert stream.close_code == 1009
         async with client.ws_connect(f"{address}/stream") as stream:
@@ -177,12 +256,16 @@ def test_hostile_input_is_an_error_message_and_the_server_goes_on() -> None:
         for body, status in ((b"", 400), (bytes(999), 400), (bytes(5000), 413)):
             async with client.post(f"{address}/motion", data=body) as reply:
                 assert reply.status == status, await reply.text()
+                reason = (await reply.json())["error"]
+                assert "the recording" in reason and "/" not in reason, "the client knows no path of this computer"
+        async with client.post(f"{address}/motion", data=b"hello", headers={"Content-Encoding": "gzip"}) as reply:
+            assert reply.status == 400 and "cannot be decoded" in (await reply.json())["error"]
         async with client.post(f"{address}/motion?format=exe", data=b"") as reply:
             assert reply.status == 400
         async with client.get(f"{address}/") as reply:
             assert (await reply.json())["sessions"] == 0
 
-    serving(use, server(limits=Limits(upload_bytes=4000)))
+    serving(use, server(limits=Limits(upload_bytes=4000, message_bytes=4000)))
 
 
 def test_there_are_so_many_streams_and_none_that_is_idle() -> None:
@@ -262,6 +345,11 @@ def test_a_server_without_its_library_says_what_to_install(monkeypatch: pytest.M
 def test_addresses_are_read() -> None:
     assert address_of("127.0.0.1:9000", 1) == ("127.0.0.1", 9000)
     assert address_of("host", 1) == ("host", 1)
-    for wrong in ("", ":80", "host:", "host:x", "host:70000", "host:0"):
+    assert address_of("::1", 5) == ("::1", 5)
+    assert address_of("[::1]", 5) == ("::1", 5)
+    assert address_of("[::1]:6", 5) == ("::1", 6)
+    for wrong in ("", ":80", "host:", "host:x", "host:70000", "host:0", "127.0.0.1:1:3", "[::1", "[::1]x", "[host]:5"):
         with pytest.raises(UsageError, match="is no address"):
             LiveOutputs(wrong)
+    with pytest.raises(UsageError, match=r"the host .* is unknown"):
+        LiveOutputs(None, "no.such.host.invalid")

@@ -84,7 +84,9 @@ def test_what_the_network_does_not_know_is_neutral(talker: EmoTalk) -> None:
 def test_the_share_of_an_emotion_follows_the_track(talker: EmoTalk) -> None:
     levels = torch.zeros(2, len(EMOTIONS))
     levels[1, EMOTIONS.index("happy")] = 3.0
-    wanted = talker._asked(EmotionTrack(torch.tensor([0.0, 3.0]), levels), 90)
+    wanted = talker._asked(EmotionTrack(torch.tensor([0.0, 3.0]), levels), slice(0, 90))
+    later = talker._asked(EmotionTrack(torch.tensor([0.0, 3.0]), levels), slice(40, 90))
+    torch.testing.assert_close(later.shares, wanted.shares[40:])
     neutral, happy, angry = wanted.shares.T
     torch.testing.assert_close(neutral + happy, torch.ones(90))
     assert (angry == 0).all()

@@ -94,10 +94,12 @@ def test_a_talker_rejects_by_name_what_it_does_not_support(talker: Talker, field
 def test_a_session_returns_the_frames_of_the_whole_recording(talker: Talker, size: int) -> None:
     if not isinstance(talker, StreamingTalker) or talker.look_ahead_s == math.inf:
         pytest.skip("needs whole recordings")
-    waveform = speech(0.11 if size == 1 else 3.03)
-    session = talker.start(Direction(strength=0.5))
+    waveform = speech(0.11 if size == 1 else 13.03)
+    waveform[16_000 * 4 : 16_000 * 5] = 0
+    quiet = Direction(laughter=0.0) if "laughter" in talker.supported else Direction()
+    session = talker.start()
     parts = [session.feed(part) for part in waveform.split(size)]
-    motion = talker.speak(waveform, Direction(strength=0.5))
+    motion = talker.speak(waveform, quiet)
     expression = torch.cat([part.expression for part in (*parts, session.finish())])
     torch.testing.assert_close(expression, motion.expression, rtol=0, atol=1e-5)
     assert not any(part.events for part in parts)
@@ -130,7 +132,9 @@ def test_a_session_with_little_look_ahead_is_late_by_that_much(talker: Talker, l
 
 
 def test_a_talker_that_needs_whole_recordings_is_refused_a_stream() -> None:
-    with pytest.raises(UsageError, match="needs whole recordings; talkers that speak while they listen: styletalk"):
+    with pytest.raises(
+        UsageError, match="needs whole recordings; talkers that speak while they listen: emotalk, laughtalk, styletalk"
+    ):
         streaming_talker(Mumbler())
     with pytest.raises(UsageError, match="hears whole recordings"):
         toy_talker().start()
