@@ -43,7 +43,7 @@ class Render2VideoLossWeights:
     drawing: float = 10.0
     """What the network draws itself, before photos are mixed in. Not of the paper, where there is nothing else: without
     it the drawing takes colors that no frame has, of which little is mixed in, and which show where edges move. All
-    pixels count the same: where the mouth counted more, it opened less."""
+    pixels count the same."""
 
 
 @dataclass(frozen=True)
