@@ -54,6 +54,13 @@ def realism_error(scales: Sequence[Layers], wanted: float) -> Float[Tensor, ""]:
     return torch.stack([(layers[-1] - wanted).square().mean() for layers in scales]).mean()
 
 
+def absolute_error(
+    generated: Float[Tensor, "batch 3 height columns"], real: Float[Tensor, "batch 3 height columns"]
+) -> Float[Tensor, ""]:
+    """Mean absolute difference of images."""
+    return (generated - real).abs().mean()
+
+
 def weighted_error(
     generated: Float[Tensor, "batch 3 height columns"],
     real: Float[Tensor, "batch 3 height columns"],

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from facetalk.core.config import plain
 from facetalk.io.weights import write_model
-from facetalk.losses.images import feature_error, matching_error, realism_error, weighted_error
+from facetalk.losses.images import absolute_error, feature_error, matching_error, realism_error, weighted_error
 from facetalk.networks.image_critics import ImageCriticConfig, MultiScaleCritic
 from facetalk.networks.image_features import load_image_features
 from facetalk.networks.render2video import LOOK, PersonGenerator, Render2VideoConfig
@@ -42,7 +42,8 @@ class Render2VideoLossWeights:
     reconstruction: float = 50.0
     drawing: float = 10.0
     """What the network draws itself, before photos are mixed in. Not of the paper, where there is nothing else: without
-    it the drawing takes colors that no frame has, of which little is mixed in, and which show where edges move."""
+    it the drawing takes colors that no frame has, of which little is mixed in, and which show where edges move. All
+    pixels count the same."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Render2VideoTask:
             drawn, shares = self.model.parts(batch.layers)
             made = self.model.mixed(batch.layers, drawn, shares)
             if "drawing" in self.loss_weights:
-                terms["drawing"] = weighted_error(drawn, batch.target, batch.importance)
+                terms["drawing"] = absolute_error(drawn, batch.target)
             if "reconstruction" in self.loss_weights:
                 terms["reconstruction"] = weighted_error(made, batch.target, batch.importance)
             if self.features is not None:

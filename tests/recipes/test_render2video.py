@@ -12,7 +12,7 @@ import torch
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.motion import write_motion
 from facetalk.io.weights import read_config
-from facetalk.losses.images import weighted_error
+from facetalk.losses.images import absolute_error
 from facetalk.metrics.image_similarity import psnr_db, ssim
 from facetalk.neural_rendering.registry import load_neural_renderer
 from facetalk.pipelines import train_person
@@ -101,7 +101,7 @@ def test_what_is_drawn_is_compared_before_photos_are_mixed_in() -> None:
     terms = task.loss_terms(0, batch)
     drawn, _ = task.model.parts(batch.layers)
     assert list(terms) == ["drawing"]
-    torch.testing.assert_close(terms["drawing"], weighted_error(drawn, batch.target, batch.importance))
+    torch.testing.assert_close(terms["drawing"], absolute_error(drawn, batch.target))
     terms["drawing"].backward()
     assert task.model.draw.weight.grad is not None and task.model.choose.weight.grad is None
 
