@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import uniform_filter1d
 
 
 def guided(
@@ -21,7 +21,7 @@ def guided(
     side = 2 * radius_px + 1
 
     def mean(of: np.ndarray) -> np.ndarray:
-        return uniform_filter(of, (side, side) + (0,) * (of.ndim - 2), mode="nearest")
+        return uniform_filter1d(uniform_filter1d(of, side, 0, mode="nearest"), side, 1, mode="nearest")
 
     image = image.astype(np.float64)
     color, value = mean(image), mean(values.astype(np.float64))
