@@ -9,10 +9,8 @@ from facetalk.core.errors import MissingAssetError
 from facetalk.losses.images import (
     edge_error,
     feature_error,
-    gram,
     matching_error,
     realism_error,
-    style_error,
     weighted_error,
 )
 from facetalk.networks import image_features
