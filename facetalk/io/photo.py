@@ -70,7 +70,7 @@ def _check_size(path: Path, size: tuple[int, int]) -> None:
 
 
 def _check_visible(path: Path, image: Image.Image) -> None:
-    if image.has_transparency_data and image.convert("RGBA").getextrema()[3] == (0, 0):
+    if image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() == (0, 0):
         raise FacetalkError(f"{path} is transparent everywhere; give a photo that shows something")
 
 

@@ -1,4 +1,4 @@
-"""Losses of generated images: features of fixed networks and of critics, and style."""
+"""Losses of generated images: features of fixed networks and of critics, colors, and edges."""
 
 from __future__ import annotations
 
@@ -22,19 +22,6 @@ def feature_error(generated: Layers, real: Layers, weights: Sequence[float] | No
     """
     weights = [1 / len(real)] * len(real) if weights is None else weights
     errors = [(a - b.detach()).abs().mean() for a, b in zip(generated, real, strict=True)]
-    return torch.stack([weight * error for weight, error in zip(weights, errors, strict=True)]).sum()
-
-
-def gram(features: Float[Tensor, "batch width height columns"]) -> Float[Tensor, "batch width width"]:
-    """Products of channels, mean over places: what textures have in common wherever they are (Gatys et al. 2016)."""
-    rows = features.flatten(2)
-    return rows @ rows.transpose(1, 2) / rows.shape[2]
-
-
-def style_error(generated: Layers, real: Layers, weights: Sequence[float] | None = None) -> Float[Tensor, ""]:
-    """Weighted sum over layers of the mean absolute difference of Gram matrices; arguments as in `feature_error`."""
-    weights = [1 / len(real)] * len(real) if weights is None else weights
-    errors = [(gram(a) - gram(b.detach())).abs().mean() for a, b in zip(generated, real, strict=True)]
     return torch.stack([weight * error for weight, error in zip(weights, errors, strict=True)]).sum()
 
 

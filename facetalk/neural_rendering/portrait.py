@@ -30,6 +30,7 @@ from facetalk.motion.portrait.scene import PortraitHead, PortraitScene, RigidPos
 from facetalk.networks.person_matte import MATTE_SIDE, PersonMatte
 from facetalk.networks.portrait import WINDOW_FRAMES, PortraitNetwork
 from facetalk.networks.registry import load
+from facetalk.rendering.guided_filter import guided
 from facetalk.rendering.moved_photo import MovedPhoto
 from facetalk.rendering.sampling import sampled
 from facetalk.training.device import autocast
@@ -42,7 +43,9 @@ _BLOCK = 64
 """Frames that are posed together; memory does not grow with the motion."""
 _PERSON = 0.8
 """Mean opacity of the face from which the person can be told from the background."""
-_CERTAIN = (0.1, 0.9)
+_EDGE_PX, _EDGE_NOISE = 8, 1e-3
+"""How far from the network's edge of the person the image's is looked for, and the variance of colors without edges."""
+_CERTAIN = (0.25, 0.85)
 """Opacities up to which a pixel is background, and from which it is the person."""
 _FADE_PX = 12
 """Distance from the edge of the network's window over which its work appears."""
@@ -151,7 +154,7 @@ class PortraitRenderer:
 
 
 def person_matte(network: PersonMatte, crop: Float[Tensor, "1 3 crop crop"]) -> Float[np.ndarray, "crop crop"]:
-    """Opacity of the person in a crop; the network's doubts near 0 and 1 count as certain.
+    """Opacity of the person in a crop, with the edges of the image.
 
     Args:
         network: see `facetalk.networks.person_matte`.
@@ -159,9 +162,10 @@ def person_matte(network: PersonMatte, crop: Float[Tensor, "1 3 crop crop"]) -> 
     """
     with torch.inference_mode():
         small = functional.interpolate(crop, (MATTE_SIDE, MATTE_SIDE), mode="area")
-        opacity = functional.interpolate(network(small).sigmoid()[:, None], crop.shape[2:], mode="bilinear")
+        rough = functional.interpolate(network(small).sigmoid()[:, None], crop.shape[2:], mode="bilinear")[0, 0]
+    opacity = guided(rough.numpy(), crop[0].permute(1, 2, 0).numpy(), _EDGE_PX, _EDGE_NOISE)
     low, high = _CERTAIN
-    return ((opacity[0, 0] - low) / (high - low)).clamp(0, 1).numpy()
+    return ((opacity - low) / (high - low)).clip(0, 1)
 
 
 def shown_scale(size: tuple[int, int]) -> float:

@@ -137,7 +137,7 @@ def test_a_drawing_moves_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptur
     Image.fromarray(picture()).save(tmp_path / "a.png")
     with caplog.at_level(logging.WARNING):
         fit_photo(tmp_path / "a.png", load_head("facetalk"))
-    assert "drawing" not in caplog.text
+    assert "looks like a drawing" not in caplog.text
 
 
 def cartoon(side: int = 400) -> Image.Image:

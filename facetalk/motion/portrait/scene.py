@@ -43,6 +43,8 @@ _LID_RIMS = tuple(
     for upper, lower in ((MESH_RIGHT_UPPER_LID, MESH_RIGHT_LOWER_LID), (MESH_LEFT_UPPER_LID, MESH_LEFT_LOWER_LID))
     for number in (*upper, *lower)
 )
+_RIM_STEP = 2
+"""Every second vertex of the lips' rims, with both corners, is near enough to the next."""
 _HEAD = JOINT_NAMES.index("neck")
 _BEHIND_M = 0.004
 """How far a vertex may lie behind the visible surface and still counts as visible."""
@@ -187,8 +189,7 @@ class PortraitScene:
         discount_stretched(image, *_STRETCHED)
         guide, colors = (np.ascontiguousarray(part) for part in np.split(image[..., 3:-1], [GUIDE], -1))
         valid = image[..., 2].copy()
-        soft = _behind_soft_edges(guide[WINDOW], colors[WINDOW], valid[WINDOW])
-        guide[WINDOW], colors[WINDOW], valid[WINDOW] = soft
+        _soften_mouth(guide[WINDOW], colors[WINDOW], valid[WINDOW])
         slits = self._slits(homogeneous)
         inside = guide[WINDOW][..., MOUTH].sum(-1, keepdims=True).clip(0, 1)
         colors[WINDOW] *= 1 - inside * (1 - mouth_light(slits.mouth)[..., None] ** _REDDER)
@@ -229,7 +230,7 @@ class PortraitScene:
         """Rims of mouth and eyes."""
         regions = self.shared.model.points.regions
         screen = _on_screen(homogeneous).numpy()
-        mouth = Slit(screen[regions["upper_lip_inner"].numpy()], screen[regions["lower_lip_inner"].numpy()])
+        mouth = Slit(*(screen[regions[name].numpy()[::_RIM_STEP]] for name in ("upper_lip_inner", "lower_lip_inner")))
         lids = _on_screen(self.shared.anchors.points_on(homogeneous, _LID_RIMS)).numpy().reshape(2, 2, -1, 2)
         return Slits(mouth, [Slit(*rims) for rims in lids])
 
@@ -298,18 +299,23 @@ def _on_screen(homogeneous: Float[Tensor, "points 3"]) -> Float[Tensor, "points 
     return homogeneous[:, :2] / homogeneous[:, 2:]
 
 
-def _behind_soft_edges(
+def _soften_mouth(
     guide: Float[np.ndarray, "side side parts"],
     colors: Float[np.ndarray, "side side 3"],
     valid: Float[np.ndarray, "side side"],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parts of the head, their colors and validity without steps along the lips."""
+) -> None:
+    """Take the steps along the lips out of the parts of the head, their colors and validity, which are changed."""
     inside = guide[..., MOUTH].sum(-1, keepdims=True)
-    soft = _softened(np.concatenate([guide, inside * colors, inside, valid[..., None]], -1))
-    weight = soft[..., -2]
-    mixed = soft[..., GUIDE:-2] / weight[..., None].clip(1e-3)
-    near = weight > 1e-3
-    return soft[..., :GUIDE], np.where(near[..., None], mixed, colors), np.where(near, soft[..., -1], valid)
+    rows, columns = (np.flatnonzero(inside.any(axis)) for axis in ((1, 2), (0, 2)))
+    if not len(rows):
+        return
+    part = slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)
+    inside = inside[part]
+    soft = _softened(np.concatenate([guide[part], inside * colors[part], inside, valid[part][..., None]], -1))
+    near = soft[..., -2] > 1e-3
+    guide[part] = soft[..., :GUIDE]
+    colors[part] = np.where(near[..., None], soft[..., GUIDE:-2] / soft[..., -2:-1].clip(1e-3), colors[part])
+    valid[part] = np.where(near, soft[..., -1], valid[part])
 
 
 def _softened(image: np.ndarray) -> np.ndarray:
