@@ -12,27 +12,29 @@ from numba.core.errors import TypingError
 
 from facetalk.rendering import lanes
 from facetalk.rendering.kernels import kernel
+from facetalk.rendering.lane_access import (
+    gather,
+    load,
+    load_mask,
+    load_pixels,
+    mixed_rows,
+    rows,
+    store,
+    store_bytes,
+    store_pixels,
+)
 from facetalk.rendering.lanes import (
     LANES,
     STEPS,
     bit_patterns,
     bits,
     floats,
-    gather,
     greatest,
     least,
-    load,
-    load_mask,
-    load_pixels,
     lowest_bit,
-    mixed_rows,
     pair_sums,
     root,
-    rows,
     select,
-    store,
-    store_bytes,
-    store_pixels,
     truncated,
 )
 
