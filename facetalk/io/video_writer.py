@@ -18,8 +18,8 @@ from facetalk.io.files import replacing
 from facetalk.io.synthetic_media import Disclosure, append_xmp
 
 SPEED = ["-preset", "superfast", "-x264-params", "mbtree=1:rc-lookahead=10", "-crf", "17.5"]
-"""Arguments of x264: visually lossless at 1.8 ms per frame of 512x512. It looks ahead like `veryfast`, which takes 2.9 ms;
-the files of `superfast` alone are more than twice as large."""
+"""Arguments of x264: visually lossless at 1.8 ms per frame of 512x512. It looks ahead like `veryfast`, which takes 2.9
+ms; the files of `superfast` alone are more than twice as large."""
 SMALL_SPEED, SMALL_PIXELS = ["-preset", "medium", "-crf", "14"], 400 * 400
 """The same for frames of at most so many pixels, in which a mouth is a few blocks: there the usual factor costs a
 landmark detector 0.015 of the correlation of the lips' opening."""

@@ -12,7 +12,8 @@ import numpy as np
 
 from facetalk.rendering.color import BYTE_TO_LINEAR, LINEAR_TO_BYTE, TONE_STEPS
 from facetalk.rendering.kernels import inlined, kernel
-from facetalk.rendering.lanes import LANES, STEPS, bits, greatest, least, load, load_pixels, lowest_bit
+from facetalk.rendering.lane_access import load, load_pixels
+from facetalk.rendering.lanes import LANES, STEPS, bits, greatest, least, lowest_bit
 from facetalk.rendering.rasterizer import SAMPLE_X, SAMPLE_Y
 
 CONTRAST = 9

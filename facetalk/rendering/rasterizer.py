@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float, Int32, Integer
 
 from facetalk.rendering.kernels import kernel
-from facetalk.rendering.lanes import LANES, STEPS, bits, floats, least, load, load_mask, lowest_bit, select, store
+from facetalk.rendering.lane_access import load, load_mask, store
+from facetalk.rendering.lanes import LANES, STEPS, bits, floats, least, lowest_bit, select
 
 NEAR = np.float32(0.01)
 """Nothing closer to the camera is rendered, meters."""

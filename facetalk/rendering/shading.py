@@ -12,24 +12,8 @@ import numpy as np
 
 from facetalk.rendering.color import BRIGHTEST, TONE_OFFSET, TONE_SHIFT, TONE_TABLE
 from facetalk.rendering.kernels import inlined, kernel
-from facetalk.rendering.lanes import (
-    LANES,
-    STEPS,
-    bit_patterns,
-    bits,
-    floats,
-    gather,
-    greatest,
-    least,
-    load,
-    load_pixels,
-    mixed_rows,
-    root,
-    rows,
-    select,
-    store_pixels,
-    truncated,
-)
+from facetalk.rendering.lane_access import gather, load, load_pixels, mixed_rows, rows, store_pixels
+from facetalk.rendering.lanes import LANES, STEPS, bit_patterns, bits, floats, greatest, least, root, select, truncated
 from facetalk.rendering.rasterizer import PLANES
 
 VERTEX = LANES

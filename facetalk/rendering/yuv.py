@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from facetalk.rendering.kernels import inlined, kernel
-from facetalk.rendering.lanes import LANES, load_pixels, pair_sums, store_bytes
+from facetalk.rendering.lane_access import load_pixels, store_bytes
+from facetalk.rendering.lanes import LANES, pair_sums
 
 _SHIFT = 15
 _HALF = 1 << (_SHIFT - 1)

@@ -4,26 +4,11 @@ import numpy as np
 
 from facetalk.exporters.head_mesh import part_faces, vertex_normals, vertex_tangents
 from facetalk.head.assets import HeadAssets
-from facetalk.rendering.seams import split_at_seams
-from tests.exporters.test_glb import few_joints_head
 
 
 def test_parts_share_out_all_faces_once(toy_assets: HeadAssets) -> None:
     members = np.concatenate(list(part_faces(toy_assets).values()))
     np.testing.assert_array_equal(np.sort(members), np.arange(len(toy_assets.shape.faces)))
-
-
-def test_seams_double_vertices_and_keep_every_corner() -> None:
-    assets = few_joints_head()
-    faces, uv_faces, uv_coords = (
-        a.numpy() for a in (assets.shape.faces, assets.appearance.uv_faces, assets.appearance.uv_coords)
-    )
-    mesh = split_at_seams(faces, uv_faces, uv_coords)
-    assert len(mesh.source) == faces.size, "each corner of this head has its own texture coordinate"
-    np.testing.assert_array_equal(mesh.source[mesh.faces], faces)
-    np.testing.assert_array_equal(mesh.uv_coords[mesh.faces], uv_coords[uv_faces])
-    whole = split_at_seams(faces, faces, np.zeros((len(assets.shape.template), 2)))
-    assert len(whole.source) == len(np.unique(faces))
 
 
 def test_normals_are_the_area_weighted_mean_of_face_normals() -> None:
