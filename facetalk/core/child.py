@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
+from types import ModuleType
 
 from facetalk.core.leftovers import discard_leftovers
 
@@ -36,9 +38,13 @@ class Child:
         # multiprocessing, which the first process would start, unblocks the signal.
         resource_tracker.ensure_running()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # Otherwise the child would run the user's script once more, up to the point where it starts children. It needs
+        # nothing of it.
+        script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
         try:
             self._process.start()
         finally:
+            sys.modules["__main__"] = script
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         # Closed here, so that this side notices when the process has died.
         its_connection.close()

@@ -23,7 +23,7 @@ def each_with(engine: str) -> Each:
         UsageError: there is no such engine.
         MissingAssetError: ray is not installed.
     """
-    name, _, address = engine.partition(":")
+    name, _, address = str(engine).partition(":")
     if engine == LOCAL:
         return each_in_parallel
     if name != "ray" or engine == "ray:":
