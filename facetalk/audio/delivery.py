@@ -51,8 +51,13 @@ def delivery(waveform: Samples) -> Float[Tensor, "frames delivery"]:
     Args:
         waveform: mono speech at 16 kHz, in [-1, 1]; of long audio only a part is read at a time.
     """
-    contours = Contours()
-    return torch.cat([contours.feed(block) for block in _prosody_blocks(waveform)])
+    contours, done = Contours(), 0
+    # One result for all blocks: small tensors that stay would keep the allocator from reusing the large ones.
+    rows = torch.empty(frames_for(len(waveform) / SAMPLE_RATE), len(DELIVERY))
+    for block in _prosody_blocks(waveform):
+        rows[done : done + len(block)] = contours.feed(block)
+        done += len(block)
+    return rows
 
 
 def _prosody_blocks(waveform: Samples) -> Iterator[Float[Tensor, "frames 3"]]:

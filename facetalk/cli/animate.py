@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,8 +52,8 @@ def animate(
     ] = None,
     transcript: TranscriptOption = None,
     text: TextOption = None,
-    voice: VoiceOption = "heart",
-    voice_speed: VoiceSpeedOption = 1.0,
+    voice: VoiceOption = None,
+    voice_speed: VoiceSpeedOption = None,
     style: Annotated[
         str | None,
         typer.Option(
@@ -97,13 +97,14 @@ def animate(
         typer.Option("--laughter", help="Multiplies the laughter where the voice laughs; 0: none.  [default: 1]"),
     ] = None,
     gestures: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--gestures",
             metavar="NAME",
-            help="What moves head and eyes: facial (learned from speech), idle (statistics), or trained weights.",
+            help="What moves head and eyes: facial (learned from speech), idle (statistics), or trained weights.  "
+            "[default: facial]",
         ),
-    ] = "facial",
+    ] = None,
     head_motion: Annotated[
         float, typer.Option("--head-motion", min=0, help="Multiplies the head motion; 0: none.")
     ] = 1.0,
@@ -178,6 +179,16 @@ def animate(
         raise UsageError("--raw describes stdin; give - in place of files")
     if not to_stdout and look_ahead is not None:
         raise UsageError("--look-ahead is for frames on stdout: give - without -o")
+    if to_stdout and (jobs is not None or engine != "local"):
+        raise UsageError("frames go to stdout while they come; --jobs and --engine are for many inputs")
+    if idle is not None and gestures not in (None, "idle"):
+        raise UsageError(f"a loop has the gestures 'idle', not {gestures!r:.80}, which hear speech")
+
+    spoken: dict[str, Any] = {
+        name: value for name, value in (("voice", voice), ("speed", voice_speed)) if value is not None
+    }
+    if text is None and spoken:
+        raise UsageError("--voice and --voice-speed are those of --text; in a table of lines they are columns")
 
     def options() -> AnimateOptions:
         from facetalk.core.audio_part import AudioPart
@@ -199,7 +210,7 @@ def animate(
             emotion=emotion,
             person=person,
             laughter=laughter,
-            gestures=gestures,
+            **({} if gestures is None else {"gestures": gestures}),
             head_motion=head_motion,
             blinks=blinks,
             gaze=gaze,
@@ -214,7 +225,7 @@ def animate(
             control=RegionalControl.parsed(gain, offset, only),
             part=AudioPart.parsed(channel, start, end),
             transcript=transcript,
-            spoken=None if text is None else SpokenText(text, voice, voice_speed),
+            spoken=None if text is None else SpokenText(text, **spoken),
         )
 
     if to_stdout:

@@ -83,9 +83,10 @@ TranscriptOption = Annotated[
 TextOption = Annotated[
     str | None, typer.Option("--text", help="English text that a voice says, in place of SPEECH; needs the extra tts.")
 ]
-VoiceOption = Annotated[str, typer.Option("--voice", metavar="NAME", help="Voice of --text.")]
+VoiceOption = Annotated[str | None, typer.Option("--voice", metavar="NAME", help="Voice of --text.  [default: heart]")]
 VoiceSpeedOption = Annotated[
-    float, typer.Option("--voice-speed", min=0.5, max=2.0, help="Speed of --text; 1: as the voice speaks.")
+    float | None,
+    typer.Option("--voice-speed", min=0.5, max=2.0, help="Speed of --text; 1, the default: as the voice speaks."),
 ]
 GainOption = Annotated[
     str | None,

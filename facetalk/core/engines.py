@@ -23,14 +23,14 @@ def each_with(engine: str) -> Each:
         UsageError: there is no such engine.
         MissingAssetError: ray is not installed.
     """
-    name, _, address = engine.partition(":")
+    name, _, address = str(engine).partition(":")
     if engine == LOCAL:
         return each_in_parallel
     if name != "ray" or engine == "ray:":
         raise UsageError(f"unknown engine {engine!r:.100}; there are: {LOCAL}, ray, ray:ADDRESS")
-    from facetalk.core.cluster import HERE, each_on_ray, load_ray
+    from facetalk.core.cluster import HERE, check_ray, each_on_ray
 
-    load_ray()
+    check_ray()
     return partial(each_on_ray, address=address or HERE)
 
 

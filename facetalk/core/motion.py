@@ -6,6 +6,7 @@ the viewer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
@@ -253,17 +254,17 @@ def check_values(motion: Motion) -> None:
     Raises:
         InvalidValueError: names the values.
     """
-    present = {name: getattr(motion, name) for name in _LARGEST if getattr(motion, name) is not None}
-    bad = [name for name, values in present.items() if not bool(torch.isfinite(values).all())]
+    # Without intermediate tensors, because an hour of motion is large.
+    present = {name: values for name in _LARGEST if (values := getattr(motion, name)) is not None and values.numel()}
+    largest = {name: max(map(abs, torch.stack(values.aminmax()).tolist())) for name, values in present.items()}
+    bad = [name for name, value in largest.items() if not math.isfinite(value)]
     if motion.confidence is not None and not bool(torch.isfinite(motion.confidence).all()):
         bad.append("confidence")
     if bad:
         raise InvalidValueError(f"the motion has values that are not finite in {', '.join(bad)}")
-    for name, values in present.items():
-        limit = _LARGEST[name]
-        largest = float(values.abs().max()) if values.numel() else 0.0
-        if largest > limit:
-            raise InvalidValueError(f"{name} of the motion reaches {largest:.3g}; at most {limit:g} makes sense")
+    for name, value in largest.items():
+        if value > (limit := _LARGEST[name]):
+            raise InvalidValueError(f"{name} of the motion reaches {value:.3g}; at most {limit:g} makes sense")
     if motion.num_frames == 0:
         raise InvalidValueError("the motion has no frames")
     if not MIN_FPS <= motion.fps <= MAX_FPS:

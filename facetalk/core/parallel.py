@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import logging
 import pickle
-import signal
 from collections.abc import Callable, Generator, Sequence
-from multiprocessing import get_context, resource_tracker
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any, NamedTuple, TypeVar
 
+from facetalk.core.child import Child
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
 from facetalk.core.threads import usable_cores
 from facetalk.core.worker import MOST_RETRIES, Reply, item_names, result_of, serve
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-END_S = 1.0
-"""How long a worker may take to remove its temporary files."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,13 +47,13 @@ def each_in_parallel(
             for worker in workers:
                 if waiting and worker.task is None:
                     worker.give(waiting.pop())
-            answers = wait([worker.jobs for worker in workers if worker.task])
-            for worker in [worker for worker in workers if worker.jobs in answers]:
+            answers = wait([worker.connection for worker in workers if worker.task])
+            for worker in [worker for worker in workers if worker.connection in answers]:
                 task, answer = worker.take()
                 if answer is not None:
                     yield task.item, result_of(task.item, answer)
                     continue
-                why = worker.last_words()
+                why = f"the process that worked on it {worker.last_words()}"
                 worker.end()
                 workers.remove(worker)
                 if task.tries <= MOST_RETRIES:
@@ -87,68 +83,21 @@ class _Task(NamedTuple):
     tries: int = 1
 
 
-class _Worker:
-    """One process and what it works on."""
+class _Worker(Child):
+    """A process that does one item after the other."""
 
-    def __init__(self, work: Callable[[Item], Any]) -> None:
-        # Spawned, because MediaPipe's threads do not survive a fork.
-        context = get_context("spawn")
-        self.jobs, its_jobs = context.Pipe()
-        its_parent, self._stop = context.Pipe(duplex=False)
-        self._process = context.Process(target=serve, args=(its_jobs, its_parent), daemon=True)
-        # Ctrl-C reaches all processes of a terminal; this one decides what becomes of the others. The tracker of
-        # multiprocessing, which the first process would start, unblocks the signal.
-        resource_tracker.ensure_running()
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        # Closed here, so that this side notices when the process has died.
-        its_jobs.close()
-        its_parent.close()
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        super().__init__(serve)
         self.task: _Task | None = None
-        _send(self.jobs, pickle.dumps(work))
+        self.send(pickle.dumps(work))
 
     def give(self, task: _Task) -> None:
         self.task = task
-        _send(self.jobs, pickle.dumps((task.name, task.item)))
+        self.send(pickle.dumps((task.name, task.item)))
 
     def take(self) -> tuple[_Task, Reply | None]:
         """What it worked on, and its reply; None if the process has died."""
         task, self.task = self.task, None
         assert task is not None
-        try:
-            return task, pickle.loads(self.jobs.recv_bytes())
-        except (EOFError, OSError):
-            return task, None
-
-    def last_words(self) -> str:
-        """Why it died."""
-        self._process.join(END_S)
-        code = self._process.exitcode
-        if code is not None and code < 0:
-            name = signal.Signals(-code).name
-            hint = " (memory may have run out: try fewer --jobs)" if name == "SIGKILL" else ""
-            return f"the process that worked on it was ended by {name}{hint}"
-        return f"the process that worked on it ended with code {code}"
-
-    def ask_to_end(self) -> None:
-        self._stop.close()
-        self.jobs.close()
-
-    def end(self) -> None:
-        self.ask_to_end()
-        self._process.join(END_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._process.close()
-
-
-def _send(connection: Connection, data: bytes) -> None:
-    """Send, unless the other process has died, which is noticed where its answer is read."""
-    try:
-        connection.send_bytes(data)
-    except OSError:
-        return
+        answer = self.receive()
+        return task, None if answer is None else pickle.loads(answer)

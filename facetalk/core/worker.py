@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
-import signal
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,14 +11,12 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from facetalk.core.child import obey
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
-from facetalk.core.leftovers import discard_leftovers, working_on
+from facetalk.core.leftovers import working_on
 
 MOST_RETRIES = 3
 """Of an item whose worker or machine died."""
-
-STOPPED = 143
-"""Exit code of a worker that was stopped."""
 
 
 def serve(jobs: Connection, parent: Connection) -> None:
@@ -29,10 +24,9 @@ def serve(jobs: Connection, parent: Connection) -> None:
 
     Args:
         jobs: gives the pickled function and then its arguments, one by one, each with a name; takes the replies.
-        parent: carries nothing; its other end is closed when this process is to end, and when the parent has died.
+        parent: see `obey`.
     """
-    signal.signal(signal.SIGTERM, lambda *_: _stop())
-    threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
+    obey(parent)
     logging.getLogger("facetalk.core.kernels").setLevel(logging.ERROR)  # the parent has said so
     try:
         work = pickle.loads(jobs.recv_bytes())
@@ -109,16 +103,3 @@ def _noted_warnings() -> Iterator[list[tuple[str, int, str]]]:
     finally:
         logger.removeHandler(notes)
         logger.propagate = propagate
-
-
-def _stop_after(parent: Connection) -> None:
-    """Also where the main thread does not return to the interpreter for a long time."""
-    try:
-        parent.recv_bytes()
-    except (EOFError, OSError):
-        _stop()
-
-
-def _stop() -> None:
-    discard_leftovers()
-    os._exit(STOPPED)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from facetalk.core.errors import FacetalkError
 from facetalk.io.files import replacing
-from facetalk.io.npy import ArrayFileError, npz_bytes, read_npz
+from facetalk.io.npy import ArrayFileError, read_npz, write_npz
 from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.crop import FACE_SCALE, cut, face_boxes, fill_gaps, landmarks_68, mouth_boxes, to_gray
 
@@ -106,7 +106,7 @@ def write_crops(folder: Path, name: str, crops: FaceCrops) -> None:
         "mouth_boxes": track.mouth_boxes.numpy(),
     }
     with replacing(folder / f"{name}.track.npz") as temporary:
-        temporary.write_bytes(npz_bytes(arrays))
+        write_npz(temporary, arrays)
 
 
 def read_crops(folder: Path, name: str) -> FaceCrops:

@@ -42,15 +42,18 @@ def find_media(paths: Iterable[Path | str], suffixes: Sequence[str], kind: str) 
     Raises:
         UsageError: a folder holds no such file.
     """
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise UsageError(f"a list of paths is needed, not {str(paths)!r:.80} alone: put it in brackets")
     found: list[Path] = []
     for path in map(Path, paths):
         if not path.is_dir():
             found.append(path)
             continue
         folders = list(_folders(path))
-        inside = sorted(file for folder in folders for file in _files(folder) if file.suffix.lower() in suffixes)
-        for folder in folders:
-            _warn_about_others(folder, suffixes)
+        media = [entry for folder in folders for entry in _entries(folder) if entry.suffix.lower() in suffixes]
+        inside = sorted(entry for entry in media if entry.is_file())
+        for entry in media:
+            _warn_about_other(entry)
         if not inside:
             raise UsageError(f"no {kind} files found in {path} (looked for {', '.join(suffixes)})")
         found += inside
@@ -88,19 +91,23 @@ def _folders(top: Path) -> Iterator[Path]:
                 (links if below.is_symlink() else waiting).append(below)
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder and not hidden; nothing if it has disappeared."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        _log.warning("%s is not searched: %s", folder, error.strerror)
+        return []
 
 
-def _warn_about_others(folder: Path, suffixes: Sequence[str]) -> None:
+def _warn_about_other(path: Path) -> None:
     """Name what has the suffix of a media file and is none: it may be a recording that the user counts on."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in suffixes or path.is_file() or path.is_dir():
-            continue
-        if path.is_symlink() and not path.exists():
-            _log.warning("%s is skipped: it is a link to %s, which does not exist", path, path.readlink())
-        else:
-            _log.warning("%s is skipped: it is %s", path, what_is(path))
+    if path.is_file() or path.is_dir():
+        return
+    if path.is_symlink():
+        _log.warning("%s is skipped: it is a link to %s, which does not exist", path, path.readlink())
+    elif path.exists():
+        _log.warning("%s is skipped: it is %s", path, what_is(path))
 
 
 def output_name(file: Path | str) -> str:

@@ -12,7 +12,7 @@ from facetalk.exporters.base import DEFAULTS, ExportOptions, at_frame_rate, chec
 from facetalk.exporters.registry import check_head
 from facetalk.head.model import HeadModel
 from facetalk.io.files import replacing
-from facetalk.io.npy import npz_bytes
+from facetalk.io.npy import write_npz
 
 
 def write(
@@ -32,4 +32,4 @@ def write(
     motion = at_frame_rate(motion, options)
     arrays = {name: getattr(motion, name).numpy() for name in ("expression", "betas", *POSES, "transl")}
     with replacing(path) as temporary:
-        temporary.write_bytes(npz_bytes({**arrays, "fps": np.float64(motion.fps)}))
+        write_npz(temporary, {**arrays, "fps": np.float64(motion.fps)})

@@ -17,7 +17,7 @@ from facetalk.core.errors import FacetalkError
 from facetalk.core.folders import cache_dir
 from facetalk.core.version import __version__
 from facetalk.io.files import make_folder, replacing
-from facetalk.io.npy import npz_bytes
+from facetalk.io.npy import write_npz
 
 
 def arrays_in(value: Any) -> Iterator[np.ndarray]:
@@ -66,7 +66,7 @@ def cached_arrays(
     try:
         make_folder(path.parent)
         with replacing(path) as temporary:
-            temporary.write_bytes(npz_bytes(values))
+            write_npz(temporary, values)
     except (OSError, FacetalkError):
         pass  # a cache that cannot be written is no reason to fail
     return values

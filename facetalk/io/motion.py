@@ -30,7 +30,7 @@ from facetalk.core.text_values import parse_json
 from facetalk.core.version import __version__
 from facetalk.io.event_track import packed_events, unpacked_events
 from facetalk.io.files import replacing, what_is
-from facetalk.io.npy import ArrayFileError, npz_bytes, read_npz
+from facetalk.io.npy import ArrayFileError, read_npz, write_npz
 
 FORMAT = "facetalk-motion"
 VERSION = 1
@@ -133,7 +133,7 @@ def write_motion(path: Path | str, motion: Motion) -> None:
         arrays["source"] = unicode_name(motion.source)
         arrays["source_fps"] = np.float64(motion.source_fps)
     with replacing(Path(path)) as temporary:
-        temporary.write_bytes(npz_bytes(arrays))
+        write_npz(temporary, arrays)
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -134,11 +134,30 @@ def npz_names(path: Path) -> list[str]:
             raise ArrayFileError(f"its archive is damaged ({reason_of(error)})") from None
 
 
-def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
-    """A compressed archive, to be written in one piece: an archive that is written to a full disk cannot be closed."""
-    archive = io.BytesIO()
-    np.savez_compressed(archive, **arrays)
-    return archive.getvalue()
+def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write a compressed archive; what is left of it after an error is of no use."""
+    with path.open("wb") as file:
+        np.savez_compressed(_Sink(file), **arrays)
+
+
+class _Sink:
+    """A file that takes what follows an error without writing it.
+
+    An archive ends with a directory even then, and what went wrong first is what counts, such as a full disk.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._failed = file, False
+
+    def write(self, data: bytes) -> int:
+        if not self._failed:
+            self._failed = True
+            self._file.write(data)
+            self._failed = False
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _check_directory(file: IO[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import glob
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def listed(inputs: Iterable[Path | str]) -> list[Path]:
         UsageError: a pattern matches nothing, or a list is empty or no text.
         FacetalkError: a list is missing.
     """
+    if isinstance(inputs, str | bytes | os.PathLike):
+        raise UsageError(f"a list of paths is needed, not {str(inputs)!r:.80} alone: put it in brackets")
     found: dict[Path, None] = {}
     for given in inputs:
         path = Path(given)

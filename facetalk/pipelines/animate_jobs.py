@@ -107,6 +107,8 @@ class AnimateOptions:
         formats_named(self.formats)
         if (self.photo is not None or self.portrait is not None) and "mp4" not in self.formats:
             raise UsageError("only the video shows a person; add mp4 to the formats, or leave out the photo")
+        if self.still and (self.head_motion, self.gaze) != (1.0, 1.0):
+            raise UsageError("a head that is held does not move: give --still without --head-motion and --gaze")
         check_factors(self.head_motion, self.blinks)
         check_gesture(self.gestures)
         self.directed_gaze()

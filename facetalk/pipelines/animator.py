@@ -12,6 +12,7 @@ import torch
 from facetalk.audio.activity import phrases
 from facetalk.audio.seed import recording_seed
 from facetalk.core.emotions import EmotionTrack
+from facetalk.core.memory import give_back_memory
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.progress import Progress
 from facetalk.core.timing import FPS, frames_for
@@ -56,7 +57,10 @@ class Animator:
         if isinstance(self.talker, LaughingTalker):
             motion = speak_with_emotion(self.talker, waveform, replace(direction, laughter=options.laughter))
         else:
-            motion = add_laughter(speak_with_emotion(self.talker, waveform, direction), waveform, options.laughter)
+            motion = speak_with_emotion(self.talker, waveform, direction)
+            give_back_memory()
+            motion = add_laughter(motion, waveform, options.laughter)
+        give_back_memory()
         motion = add_gestures(
             motion,
             waveform,
@@ -66,6 +70,7 @@ class Animator:
             gaze=options.directed_gaze(),
             seed=seed,
         )
+        give_back_memory()
         motion = controlled(motion, options.control)
         return motion.with_events(phrases(waveform)).replace(meta={**motion.meta, "seed": seed})
 

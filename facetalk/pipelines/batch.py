@@ -66,8 +66,8 @@ def jobs_of(jobs: int | None, engine: str) -> int | None:
         MissingAssetError: the engine is not installed.
     """
     each_with(engine)
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs is {jobs}; at least one input is processed at a time")
+    if jobs is not None and not (isinstance(jobs, int) and jobs >= 1):
+        raise UsageError(f"jobs is {jobs!r:.80}; it is the number of inputs at the same time, at least 1")
     return 1 if jobs is None and engine == LOCAL else jobs
 
 

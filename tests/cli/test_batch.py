@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -231,10 +232,10 @@ def test_names_that_other_programs_find_hard(name: str) -> None:
 
 
 def test_a_full_disk_is_an_error_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_bytes(path: Path, data: bytes) -> None:
+    def savez_compressed(file: object, **arrays: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    monkeypatch.setattr(np, "savez_compressed", savez_compressed)
     result = animate("a.wav", "--format", "npz", "-o", "out")
     assert (result.exit_code, result.stderr) == (1, "error: out/a/a.npz: No space left on device\n")
     assert not list(Path("out/a").iterdir())

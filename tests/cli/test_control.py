@@ -95,6 +95,9 @@ def test_written_motions_are_controlled_and_made_again_for_another_control(comma
         (["--gain", "jawopen=1"], "unknown channel 'jawopen'; did you mean jawOpen?"),
         (["--channel", "middle"], "unknown channel 'middle'"),
         (["--from", "2", "--to", "1"], "the audio from 2 s to 1 s is empty"),
+        (["--voice", "heart"], "--voice and --voice-speed are those of --text"),
+        (["--still", "--head-motion", "2"], "give --still without --head-motion and --gaze"),
+        (["--idle", "3", "--gestures", "facial"], "a loop has the gestures 'idle', not 'facial'"),
     ],
 )
 def test_what_makes_no_sense_is_wrong_usage(options: list[str], message: str) -> None:

@@ -76,6 +76,7 @@ def test_with_a_folder_the_input_is_animated_as_a_file(raw: tuple[str, ...], tmp
         (b"", ("--look-ahead", "-1"), 2, "the look-ahead is -1.0"),
         (b"", ("--look-ahead", "1", "-o", "out"), 2, "for frames on stdout"),
         (b"", ("--json",), 2, "--json, --json-lines, --overwrite"),
+        (b"", ("--jobs", "3"), 2, "--jobs and --engine are for many inputs"),
         (b"", ("other.wav",), 2, "give - for stdin alone"),
         (b"", ("--fps", "60"), 2, "no --fps; give -o"),
     ],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from facetalk.core import cluster
 from facetalk.core.engines import each_with
 from facetalk.core.errors import FacetalkError, MissingAssetError, UsageError
 from facetalk.core.parallel import each_in_parallel
@@ -41,7 +42,6 @@ def test_a_worker_that_is_killed_loses_nothing(
 ) -> None:
     pytest.importorskip("ray")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cluster, "MOST_RETRIES", 1)
     before = signal.getsignal(signal.SIGTERM)
     items = ["fine", "killed once", "usage", "fine too"]
     results = dict(each_with("ray")(stumble, [*items, "always killed"], 2))
@@ -51,7 +51,7 @@ def test_a_worker_that_is_killed_loses_nothing(
         assert results[item] == f"{item} in {tmp_path}"
     usage, lost = results["usage"], results["always killed"]
     assert isinstance(usage, FacetalkError) and (str(usage), usage.exit_code) == ("no such thing", 2)
-    assert isinstance(lost, FacetalkError) and "Ray gave up after 1 retries" in str(lost)
+    assert isinstance(lost, FacetalkError) and "Ray gave up after 3 retries" in str(lost)
 
 
 def break_down(item: str) -> None:
@@ -60,9 +60,31 @@ def break_down(item: str) -> None:
 
 @pytest.mark.slow
 def test_mistakes_of_the_program_and_wrong_addresses_are_told() -> None:
-    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray")
     with pytest.raises(RuntimeError, match="ValueError: a mistake with a"):
         list(each_with("ray")(break_down, ["a"], 1))
-    assert not ray.is_initialized()
     with pytest.raises(FacetalkError, match="there is no Ray cluster at 'nowhere' that can be used"):
         list(each_with("ray:nowhere")(break_down, ["a"], 1))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        with pytest.raises(FacetalkError, match=r"there is no Ray cluster at .*: Connection refused; is it running"):
+            list(each_with(f"ray:127.0.0.1:{closed.getsockname()[1]}")(break_down, ["a"], 1))
+
+
+def lose_the_cluster(item: str) -> str:
+    """The first item ends at once; the second one kills Ray's server on this machine."""
+    if item == "second":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    return item
+
+
+@pytest.mark.slow
+def test_items_of_a_lost_cluster_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.chdir(tmp_path)
+    results = dict(each_with("ray")(lose_the_cluster, ["first", "second", "third"], 1))
+    assert results["first"] == "first" and list(results) == ["first", "second", "third"]
+    for item in ("second", "third"):
+        assert isinstance(results[item], FacetalkError)
+        assert "the process that spoke with the Ray cluster" in str(results[item])

@@ -81,12 +81,13 @@ def test_a_mistake_of_the_program_ends_all() -> None:
 
 
 PARENT = """
-import os, time
 from facetalk.core.parallel import each_in_parallel
 from tests.core.test_parallel import linger
-if __name__ == "__main__":
-    list(each_in_parallel(linger, [{folder!r} + "/1", {folder!r} + "/2"], 2))
+with open({folder!r} + "/runs", "a") as file:
+    file.write("once ")
+list(each_in_parallel(linger, [{folder!r} + "/1", {folder!r} + "/2"], 2))
 """
+"""A script as users write it; workers do not run it once more."""
 
 
 def linger(path: str) -> None:
@@ -119,6 +120,7 @@ def test_workers_end_with_their_parent_and_leave_nothing(tmp_path: Path, number:
         process.wait(timeout=10)
         _wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 5)
         assert not list(tmp_path.glob(".*")), "temporary files"
+        assert (tmp_path / "runs").read_text() == "once "
         assert process.stderr is not None and "SpawnProcess" not in process.stderr.read(), "workers have nothing to say"
 
 

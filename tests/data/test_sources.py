@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from facetalk.core.errors import UsageError
+from facetalk.data import sources
 from facetalk.data.sources import clip_names, find_speech, find_videos, once, output_name
+from facetalk.io.path_list import listed
 
 
 def test_names_are_stems_and_include_folders_only_where_needed() -> None:
@@ -17,6 +19,22 @@ def test_names_are_stems_and_include_folders_only_where_needed() -> None:
     assert list(twins.values())[:3] == ["x__t__a_wav_", "x__t__a_mp3", "x__t__a_wav"] and len(set(twins.values())) == 6
     joined = [Path(name) for name in ("/a__b/c.wav", "/a/b__c.wav", "/x/c.wav", "/y/b__c.wav")]
     assert len(set(clip_names(joined).values())) == 4
+
+
+def test_a_single_path_is_no_list_of_letters() -> None:
+    for find in (find_videos, listed):
+        with pytest.raises(UsageError, match=r"a list of paths is needed, not 'clip\.mp4' alone"):
+            find("clip.mp4")
+
+
+def test_folders_that_disappear_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "a.mp4").touch()
+    monkeypatch.setattr(sources, "_folders", lambda top: [top, tmp_path / "vanished"])
+    assert find_videos([tmp_path]) == [tmp_path / "a.mp4"]
+    assert "vanished is not searched: No such file or directory" in caplog.text
 
 
 def test_another_spelling_of_a_path_is_the_same_file_and_a_link_is_its_own(tmp_path: Path) -> None:

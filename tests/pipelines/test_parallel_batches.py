@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from facetalk.cli.app import app
 from facetalk.core.events import Event
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.motion.heads import load_head
+from tests.cli.test_commands import short_video as short_video  # a fixture
 from tests.exporters.motions import lively_motion
 
 ENGINES = (("--jobs", "2"), ("--engine", "ray", "--jobs", "2"))
@@ -81,3 +83,28 @@ def test_videos_and_figures_do_not_either_and_a_new_folder_that_stays_empty_is_r
     for name in "ab":
         Path(f"in/{name}.npz").write_text("no motion")
     assert len(run("render", "in", "-o", "empty", "--jobs", "2")["failed"]) == 2 and not Path("empty").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_datasets_are_the_same_wherever_their_videos_are_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_video: Path, engine: tuple[str, ...]
+) -> None:
+    check_engine(engine)
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for name in "ab":
+        shutil.copy(short_video, f"in/{name}.mp4")
+    Path("in/broken.mp4").write_text("no video")
+    Path("list.txt").write_text("in/*.mp4\n")
+    curated = ("--curate", "--set", "length.min_s=0.3", "--set", "speaker.check=false")
+    for words in ((), curated):
+        trees = []
+        for out, where in (("one", ("--jobs", "1")), ("several", engine)):
+            document = run("fit", "@list.txt", "-o", out, *words, *where)
+            assert len(document["done"]) == 2 and list(document["failed"]) == ["in/broken.mp4"]
+            files = [path for path in sorted(Path(out).rglob("*")) if path.is_file()]
+            trees.append({path.relative_to(out): path.read_bytes() for path in files})
+            shutil.rmtree(out)
+        assert trees[0].keys() == trees[1].keys()
+        assert [str(name) for name in trees[0] if trees[0][name] != trees[1][name]] == []

@@ -22,7 +22,7 @@ from facetalk.data.curation.settings import FaceRules, SceneRules
 from facetalk.data.curation.spans import scene_spans
 from facetalk.data.curation.tracks import MEASURES, FaceLinker, MeasuredFace, measured_face, split_rows
 from facetalk.io.files import replacing
-from facetalk.io.npy import ArrayFileError, npz_bytes, read_npz
+from facetalk.io.npy import ArrayFileError, read_npz, write_npz
 from facetalk.io.video import DETECTION_SIDE, VideoReader
 from facetalk.vision.face_measures import bounding_boxes, face_angles, face_centers
 from facetalk.vision.landmark_detector import ManyFacesDetector, MediaPipeDetector
@@ -207,7 +207,7 @@ def _write_table(path: Path, found: _Found) -> None:
             "fps": np.array(found.video.fps),
             "turn": np.array(found.video.turn),
         }
-        temporary.write_bytes(npz_bytes(arrays))
+        write_npz(temporary, arrays)
 
 
 def read_scan(folder: Path) -> VideoScan:

@@ -113,7 +113,7 @@ def heard(waveform: Waveform | None, num_frames: int) -> Float[Tensor, "frames f
         waveform = torch.zeros(round(num_frames / FPS * 16_000))
     features = delivery(waveform)[:num_frames]
     missing = num_frames - len(features)
-    return torch.cat([features, features[-1:].expand(missing, len(DELIVERY))])
+    return features if not missing else torch.cat([features, features[-1:].expand(missing, len(DELIVERY))])
 
 
 def sample_behavior(

@@ -90,14 +90,19 @@ def _turns(
     performance: Performance, head_motion: float, targets: Float[Tensor, "frames 3"] | None
 ) -> Float[Tensor, "frames 3"]:
     """Axis-angle of the head."""
-    # In double precision, because functions of single precision depend on the number of rows in the last bit.
-    angles = head_motion * performance.angles.double()
-    angles[:, 1] -= min(1.0, head_motion) * math.radians(BREATH_DEG) * performance.breath
     most = torch.tensor(LARGEST_TURNS, dtype=torch.float64).deg2rad()
-    angles = most * (angles / most).tanh()
-    if targets is not None:
-        angles[:, :2] += min(1.0, head_motion) * head_turns(targets)
-    return torch.cat([matrix_to_axis_angle(from_yaw_pitch_roll(part)).float() for part in angles.split(_BLOCK)])
+    followed = None if targets is None else min(1.0, head_motion) * head_turns(targets)
+    turns = torch.empty_like(performance.angles)
+    for start in range(0, len(turns), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        # In double precision, because functions of single precision depend on the number of rows in the last bit.
+        angles = head_motion * performance.angles[block].double()
+        angles[:, 1] -= min(1.0, head_motion) * math.radians(BREATH_DEG) * performance.breath[block]
+        angles = most * (angles / most).tanh()
+        if followed is not None:
+            angles[:, :2] += followed[block]
+        turns[block] = matrix_to_axis_angle(from_yaw_pitch_roll(angles)).float()
+    return turns
 
 
 def breaths(generator: torch.Generator) -> Iterator[Float[Tensor, " frames"]]:

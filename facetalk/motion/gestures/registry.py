@@ -39,10 +39,12 @@ def load_gesture(name: str, *, head_motion: float = 1.0, blinks: float = 1.0, ga
         gaze: where the eyes look; at the viewer, and now and then beside them, if None.
 
     Raises:
-        UsageError: the name is unknown, or a factor is negative or not finite.
+        UsageError: the name is unknown, a factor is negative or not finite, or the gaze is none.
     """
     check_gesture(name)
     check_factors(head_motion, blinks)
+    if gaze is not None and not isinstance(gaze, Gaze):
+        raise UsageError(f"gaze is {gaze!r:.80}; give a Gaze, such as Gaze(0.5)")
     options: dict[str, Any] = {"head_motion": head_motion, "blinks": blinks}
     if gaze is not None:
         options["gaze"] = gaze
@@ -53,7 +55,7 @@ def load_gesture(name: str, *, head_motion: float = 1.0, blinks: float = 1.0, ga
 
 def check_gesture(name: str) -> None:
     """Refuse names that are neither known nor a folder of weights."""
-    if name not in GESTURES and not holds_weights(name):
+    if not isinstance(name, str) or (name not in GESTURES and not holds_weights(name)):
         raise UsageError(f"unknown gesture {name!r:.80}; known gestures: {', '.join(GESTURES)}, or a folder of weights")
 
 
@@ -123,7 +125,8 @@ def add_gestures(
         if seed is None:
             seed = 0 if waveform is None else recording_seed(waveform)
         generator = torch.Generator().manual_seed(seed)
-    chosen = [gestures] if isinstance(gestures, str) else gestures
+    several = isinstance(gestures, Sequence) and not isinstance(gestures, str)
+    chosen = list(gestures) if several else [str(gestures)]
     for name in chosen:
         motion = load_gesture(name, head_motion=head_motion, blinks=blinks, gaze=gaze).add(motion, waveform, generator)
     laughing = Laughing(head_motion, gaze or Gaze())

@@ -23,7 +23,7 @@ from facetalk.data.manifest import Clip
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.files import replacing
 from facetalk.io.motion import read_motion
-from facetalk.io.npy import ArrayFileError, npz_bytes, read_npz
+from facetalk.io.npy import ArrayFileError, read_npz, write_npz
 from facetalk.io.video import video_frames
 from facetalk.motion.portrait.crop import CROP_PX, PortraitCrop
 from facetalk.motion.portrait.scene import PortraitHead, rigid_pose
@@ -134,7 +134,7 @@ def _store(clip: Clip, motion: Motion, shared: PortraitHead, config: PortraitDat
         "to_crop": np.zeros((2, 3), np.float32) if crop is None else crop.to_crop.numpy(),
     }
     with replacing(folder / f"{clip.name}.npz") as temporary:  # written last: where it exists, the frames are complete
-        temporary.write_bytes(npz_bytes(arrays))
+        write_npz(temporary, arrays)
 
 
 def chosen_frames(motion: Motion, config: PortraitDataConfig) -> list[int]:

@@ -159,4 +159,6 @@ def _add(pack_dir: Path, row: Mapping[str, str], target: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: python -m facetalk.workshop.speech.corpus PACK OUT")
-    print(build_corpus(Path(sys.argv[1]), Path(sys.argv[2])), "recordings")
+    from facetalk.workshop.speech import corpus  # a name under which other processes find its functions
+
+    print(corpus.build_corpus(Path(sys.argv[1]), Path(sys.argv[2])), "recordings")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -34,6 +37,9 @@ class Nod:
 @pytest.fixture(autouse=True)
 def toy_gesture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(GESTURES, "nod", f"{__name__}:Nod")
+
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def talking(num_frames: int, fps: float = 30.0) -> Motion:
@@ -150,3 +156,25 @@ def test_without_a_seed_the_recording_decides() -> None:
     assert torch.equal(add_gestures(talking(60), first, seed=recording_seed(first)).neck_pose, moved)
     assert not torch.equal(add_gestures(talking(60), second).neck_pose, moved)
     assert torch.equal(add_gestures(talking(60)).neck_pose, add_gestures(talking(60), seed=0).neck_pose)
+
+
+WRONG = """
+from facetalk import add_gestures
+from facetalk.core.errors import UsageError
+from tests.motion.gestures.test_registry import talking
+
+for options in ({"gestures": 5}, {"gestures": [5]}, {"gestures": None}, {"gaze": 0.5}):
+    try:
+        add_gestures(talking(5), **options)
+    except UsageError as error:
+        print(error)
+"""
+
+
+@pytest.mark.slow
+def test_arguments_of_other_types_are_refused_in_one_line() -> None:
+    """In a program of its own, where types are not checked."""
+    run = subprocess.run([sys.executable, "-c", WRONG], capture_output=True, text=True, cwd=ROOT, check=True)
+    *gestures, gaze = run.stdout.splitlines()
+    assert len(gestures) == 3 and all(line.startswith("unknown gesture ") for line in gestures)
+    assert gaze == "gaze is 0.5; give a Gaze, such as Gaze(0.5)"
