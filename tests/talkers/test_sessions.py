@@ -142,7 +142,7 @@ def test_lips_close_on_the_phonemes_of_the_recording(seed: int) -> None:
     track = PhonemeTrack()
     track.feed(probabilities)
     expected = closure_of(track.finish(), 200)
-    stream, parts = SpokenStream(Rows(), ToyEncoder()), []
+    stream, parts, ending = SpokenStream(Rows(), ToyEncoder()), [], torch.zeros(0)
     for _ in range(19):
         known, ending = stream.feed(torch.zeros(10), with_ending=True)
         parts.append(known)
