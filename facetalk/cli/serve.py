@@ -45,7 +45,7 @@ def serve(
         float, typer.Option("--style-strength", help="0: neutral; 1: as the reference; up to 1.5: exaggerated.")
     ] = 1.0,
     emotion: Annotated[
-        str | None, typer.Option("--emotion", metavar="WHAT", help="happy, happy:2, happy:1,sad:1 or va:0.6,-0.3.")
+        str | None, typer.Option("--emotion", metavar="WHAT", help="happy:2, happy:1,sad:1, va:0.6,-0.3, or auto.")
     ] = None,
     gestures: Annotated[
         str, typer.Option("--gestures", metavar="NAME", help="What moves head and eyes: facial, or idle.")

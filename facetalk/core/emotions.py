@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -46,6 +47,33 @@ EASING_S = 0.6
 
 _NAMED = {name: name for name in EMOTIONS} | {word: name for name in EMOTIONS for word in SYNONYMS[name].split()}
 _SLACK = 1e-4
+
+
+@runtime_checkable
+class EmotionCourse(Protocol):
+    """How strong each emotion is in each frame: known before, or heard while somebody speaks."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The emotions that may occur."""
+        ...
+
+    def frames(self, num_frames: int, fps: float = FPS, first: int = 0) -> Float[Tensor, "frames emotions"]:
+        """Level of each emotion in each frame, see `EmotionTrack.frames`."""
+        ...
+
+
+@runtime_checkable
+class ListeningCourse(EmotionCourse, Protocol):
+    """A course that is heard while somebody speaks."""
+
+    def feed(self, samples: Float[Tensor, " samples"]) -> None:
+        """Listen to the next samples."""
+        ...
+
+    def finish(self) -> None:
+        """Listen to the end."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -225,9 +225,24 @@ class Motion:
         return self.replace(events=())._per_frame(linear).replace(fps=fps, events=events, **poses)
 
     def _per_frame(self, change: Callable[[Tensor], Tensor]) -> Motion:
+        return self.replace(**{name: change(getattr(self, name)) for name in self._framewise()})
+
+    def _framewise(self) -> list[str]:
+        """Names of the fields with a row for each frame."""
         names = [f.name for f in fields(self) if f.name not in ("betas", "camera")]
-        values = {name: getattr(self, name) for name in names}
-        return self.replace(**{name: change(rows) for name, rows in values.items() if isinstance(rows, Tensor)})
+        return [name for name in names if isinstance(getattr(self, name), Tensor)]
+
+
+def joined(motions: Sequence[Motion]) -> Motion:
+    """One motion after the other, without events; everything but the frames is that of the first.
+
+    Args:
+        motions: at least one; parts of one recording, such as a session returns.
+    """
+    first = motions[0].replace(events=())
+    return first.replace(
+        **{name: torch.cat([getattr(motion, name) for motion in motions]) for name in first._framewise()}
+    )
 
 
 def resampled_frames(motion: Motion, fps: float) -> int:

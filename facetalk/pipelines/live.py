@@ -17,9 +17,10 @@ from facetalk.motion.gestures.registry import load_gesture
 from facetalk.motion.regions import controlled
 from facetalk.pipelines.animate_jobs import AnimateOptions
 from facetalk.pipelines.animator import Animator, load_animator, with_style
-from facetalk.talkers.base import Direction, Session, StreamingTalker
+from facetalk.talkers.base import Direction, Session, StreamedListener, StreamingTalker
 from facetalk.talkers.emotion import start_with_emotion
 from facetalk.talkers.registry import streaming_talker
+from facetalk.talkers.voice_emotion import VoiceEmotion, streamed_listener
 
 LOOK_AHEAD_S = 0.3
 """Audio that is waited for after a frame where nothing else is asked for; see `docs/streaming.md` for what it costs."""
@@ -55,8 +56,6 @@ def check_live(options: AnimateOptions) -> None:
         )
     if options.laughter:
         raise UsageError("a stream has no laughter, which is known only when it is over; give -o, or --laughter 0")
-    if options.hears_emotion:
-        raise UsageError("a stream cannot have the emotion auto, which is heard over seconds; name one, or give -o")
     target = options.directed_gaze().target
     if target is not None and len(target) > 1:
         raise UsageError("the eyes of a stream look at one place, not along a track; give --look camera or X,Y,Z")
@@ -71,6 +70,8 @@ class LiveAnimator:
     options: AnimateOptions
     look_ahead_s: float | None = LOOK_AHEAD_S
     """See `StreamingTalker.start`."""
+    listener: StreamedListener | None = None
+    """Hears the emotion that is shown; None where it is known."""
 
     def start(self) -> LiveSession:
         """Begin a recording that comes piece by piece."""
@@ -81,8 +82,15 @@ class LiveAnimator:
         if not isinstance(gesture, StreamedGesture):
             raise UsageError(f"the gestures {options.gestures!r} need whole recordings, so that a stream has none")
         seed = torch.Generator().manual_seed(self.seed)
-        session = start_with_emotion(self.talker, self.direction, self.look_ahead_s)
+        session = start_with_emotion(self.talker, self._directed(), self.look_ahead_s)
         return LiveSession(session, gesture.start(seed), options)
+
+    def _directed(self) -> Direction:
+        """The direction of a new recording, whose emotion may be that of its voice."""
+        if self.listener is None:
+            return self.direction
+        heard = VoiceEmotion(self.listener.start_hearing(self.waited_s))
+        return replace(self.direction, emotion=heard)
 
     @property
     def waited_s(self) -> float:
@@ -143,7 +151,8 @@ def live_animator(animator: Animator, options: AnimateOptions, look_ahead_s: flo
     """What animates streams, of what animates recordings; see `load_live_animator`."""
     talker = streaming_talker(animator.talker)
     direction = replace(animator.direction, emotion=options.emotion_track)
-    live = LiveAnimator(talker, direction, options, look_ahead_s)
+    listener = streamed_listener(talker) if options.hears_emotion else None
+    live = LiveAnimator(talker, direction, options, look_ahead_s, listener)
     if live.start().finish().expression_names != ARKIT_NAMES:
         raise UsageError(f"the talker {talker.name} moves other channels than ARKit's, which a stream consists of")
     return live

@@ -286,7 +286,7 @@ class LiveServer:
         Raises:
             UsageError: a value makes no sense.
         """
-        options, direction = live.options, live.direction
+        options, direction, listener = live.options, live.direction, live.listener
         if "seed" in query:
             if not (query["seed"].isascii() and query["seed"].isdigit() and len(query["seed"]) < 19):
                 raise UsageError(f"the seed is {query['seed']!r:.40}; it must be a whole number that is not negative")
@@ -294,7 +294,8 @@ class LiveServer:
         if "emotion" in query:
             track = parse_emotions(query["emotion"])
             options, direction = replace(options, emotion=track), replace(direction, emotion=track)
-        return {"options": options, "direction": direction}
+            listener = None
+        return {"options": options, "direction": direction, "listener": listener}
 
 
 def load_server(

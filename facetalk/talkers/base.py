@@ -13,11 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.audio.transcript import Transcript
-from facetalk.core.emotions import EmotionTrack
+from facetalk.core.emotions import EmotionCourse
 from facetalk.core.errors import UsageError
 from facetalk.core.motion import Motion
 from facetalk.io.audio import Waveform
 from facetalk.motion.regions import RegionalControl
+from facetalk.networks.styletalk import FeatureStream
 
 MAX_STRENGTH = 1.5
 """Of a style: further out, the decoders see codes unlike any of their training."""
@@ -67,7 +68,7 @@ class Direction:
     `happy:0.7,angry:0.3`. The talker's neutral style if omitted."""
     strength: float = 1.0
     """How far to go from the neutral style: 0 neutral, 1 as the style is, 1.5 exaggerated."""
-    emotion: EmotionTrack | None = None
+    emotion: EmotionCourse | None = None
     """How strong which emotion is when."""
     laughter: float | None = None
     """How much the face laughs where the voice does: 0 not at all, 1 as learned, at most 2."""
@@ -157,6 +158,19 @@ class Session(Protocol):
 
 
 @runtime_checkable
+class RowSession(Protocol):
+    """Rows of numbers for speech that comes piece by piece, one for each frame; see `Session`."""
+
+    def feed(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "frames columns"]:
+        """Take the next samples, and return the rows that are ready."""
+        ...
+
+    def finish(self) -> Float[Tensor, "frames columns"]:
+        """Return the last rows."""
+        ...
+
+
+@runtime_checkable
 class StreamingTalker(Talker, Protocol):
     """A talker that speaks while it listens."""
 
@@ -165,11 +179,20 @@ class StreamingTalker(Talker, Protocol):
         """How much audio after a frame counts for it in `speak`, seconds; infinite if all of it does."""
         ...
 
+    def listen(self) -> FeatureStream:
+        """Begin to hear a recording that comes piece by piece.
+
+        Raises:
+            UsageError: the talker needs whole recordings.
+        """
+        ...
+
     def start(
         self,
         direction: Direction | None = None,
         generator: torch.Generator | None = None,
         look_ahead_s: float | None = None,
+        features: FeatureStream | None = None,
     ) -> Session:
         """Begin a recording that comes piece by piece.
 
@@ -179,6 +202,7 @@ class StreamingTalker(Talker, Protocol):
             look_ahead_s: audio that is waited for, at least, after each frame, which is then decoded as if the
                 recording ended there. If None, all that counts is waited for: the session returns the frames of
                 `speak`.
+            features: what is heard of the recording, of `listen`; new if None.
 
         Raises:
             UsageError: the direction asks for something that is not possible in a stream.
@@ -214,6 +238,20 @@ class EmotionListener(Protocol):
 
         Args:
             waveform: mono speech at 16 kHz, of any length.
+        """
+        ...
+
+
+@runtime_checkable
+class StreamedListener(EmotionListener, Protocol):
+    """Tells from a voice how it feels, while it speaks."""
+
+    def start_hearing(self, look_ahead_s: float | None = None, features: FeatureStream | None = None) -> RowSession:
+        """Begin a recording that comes piece by piece: the rows of `hear_emotion`.
+
+        Args:
+            look_ahead_s: see `StreamingTalker.start`.
+            features: see `StreamingTalker.start`.
         """
         ...
 

@@ -15,19 +15,27 @@ from torch.nn import functional
 from facetalk.audio.activity import audible
 from facetalk.audio.phonemes import PHONEMES
 from facetalk.audio.segmentation import MOST_DOUBT, PhonemeTrack
-from facetalk.core.emotions import EMOTIONS, NEUTRAL, EmotionTrack, emotion_named
+from facetalk.core.emotions import EMOTIONS, NEUTRAL, EmotionCourse, emotion_named
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import Waveform, checked_waveform
-from facetalk.motion.emotion.strength import local_mean
+from facetalk.motion.emotion.strength import AROUND_FRAMES, local_mean
 from facetalk.motion.heads import identity_names
 from facetalk.networks.chunks import certain_frames, first_row
-from facetalk.networks.emotalk import CHUNK_FRAMES, CLEAR, OVERLAP_FRAMES, Asked, EmoTalkNetwork, level_vectors
+from facetalk.networks.emotalk import (
+    CHUNK_FRAMES,
+    CLEAR,
+    OVERLAP_FRAMES,
+    Asked,
+    EmoTalkNetwork,
+    Performed,
+    level_vectors,
+)
 from facetalk.networks.registry import describe, load, load_speech
 from facetalk.networks.speech_rows import LOUDNESS, SideBySide, SpeechRows, live
-from facetalk.networks.styletalk import LiveFeatures, SpeechFeatures, feature_blocks
+from facetalk.networks.styletalk import FeatureStream, LiveFeatures, SpeechFeatures, feature_blocks
 from facetalk.talkers.base import Direction, check_look_ahead, person_index, reject_unsupported
 from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening, rest_lips, resting
 from facetalk.talkers.sessions import FeatureSession, frames_ahead
@@ -127,24 +135,28 @@ class EmoTalk:
         spoken_s = self.speech.look_ahead_s + MOST_DOUBT / FPS
         return max(spoken_s, self.rows.look_ahead_s) + (CHUNK_FRAMES + REACH) / FPS
 
+    def listen(self) -> FeatureStream:
+        """See `facetalk.talkers.base.StreamingTalker.listen`.
+
+        Speech features, where a P, B or M is said, and rows: of all fronts, or of what these features lack.
+        """
+        fronts = self.rows.fronts if self.network.config.own_fronts else ()
+        return SideBySide([SpokenStream(live(self.speech).start(), self.speech), SpeechRows(fronts).start()])
+
     def start(
         self,
         direction: Direction | None = None,
         generator: torch.Generator | None = None,
         look_ahead_s: float | None = None,
-    ) -> FeatureSession:
+        features: FeatureStream | None = None,
+    ) -> FeatureSession[Motion]:
         """See `facetalk.talkers.base.StreamingTalker.start`; there are no random choices."""
         direction = direction or Direction()
         check_look_ahead(look_ahead_s)
         reject_unsupported(self.name, direction, self.supported)
         ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
         decoder = _Performing(self, self._person(direction.person), direction.emotion)
-        return FeatureSession(self._listening(), decoder, self._motion_of, len(ARKIT_NAMES), ahead)
-
-    def _listening(self) -> SideBySide:
-        """Speech features, where a P, B or M is said, and rows: of all fronts, or of what these lack."""
-        fronts = self.rows.fronts if self.network.config.own_fronts else ()
-        return SideBySide([SpokenStream(live(self.speech).start(), self.speech), SpeechRows(fronts).start()])
+        return FeatureSession(features or self.listen(), decoder, self._motion_of, len(ARKIT_NAMES), ahead)
 
     def _motion_of(self, expression: Float[Tensor, "frames 52"]) -> Motion:
         return still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
@@ -153,15 +165,28 @@ class EmoTalk:
         """See `facetalk.talkers.base.EmotionListener.hear_emotion`."""
         waveform = checked_waveform(waveform)
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
+        pauses = _Pauses.of_length(num_frames)
+        rows = self._heard(waveform, PhonemeTrack(), pauses)
+        performed = self.network.perform(rows, num_frames, self._person(None))
+        heard = torch.cat([block.sounds @ self._columns for block in performed])
+        return over_speech(heard, pauses.speaking)
+
+    def start_hearing(
+        self, look_ahead_s: float | None = None, features: FeatureStream | None = None
+    ) -> FeatureSession[Tensor]:
+        """See `facetalk.talkers.base.StreamedListener.start_hearing`."""
+        check_look_ahead(look_ahead_s)
+        ahead = frames_ahead(look_ahead_s, self.look_ahead_s + AROUND_FRAMES / FPS)
+        return FeatureSession(features or self.listen(), _Hearing(self), lambda rows: rows, len(EMOTIONS), ahead)
+
+    @property
+    def _columns(self) -> Float[Tensor, "sounds emotions"]:
+        """Which of `EMOTIONS` each sound of the network shows."""
         sounds = [emotion_named(name) for name in self.network.config.sounds]
         columns = torch.zeros(len(sounds), len(EMOTIONS))
         for index, name in enumerate(sounds):
             columns[index, EMOTIONS.index(name)] = 1
-        pauses = _Pauses.of_length(num_frames)
-        rows = self._heard(waveform, PhonemeTrack(), pauses)
-        performed = self.network.perform(rows, num_frames, self._person(None))
-        heard = torch.cat([block.sounds @ columns for block in performed])
-        return over_speech(heard, pauses.speaking)
+        return columns
 
     def _heard(
         self, waveform: Waveform, phonemes: PhonemeTrack, pauses: _Pauses
@@ -182,7 +207,7 @@ class EmoTalk:
             done += len(block)
             yield block
 
-    def _asked(self, track: EmotionTrack, frames: slice) -> Asked:
+    def _asked(self, track: EmotionCourse, frames: slice) -> Asked:
         """Shares and levels of the network's emotions; what it does not know counts as neutral."""
         levels = track.frames(frames.stop - frames.start, first=frames.start).float()
         known = torch.stack([levels[:, EMOTIONS.index(name)] for name in self.emotions], 1)
@@ -225,33 +250,60 @@ class _Pauses:
         return 1 - resting((1 - (1 - self.silence) * audible(self.loudness))[None])[0]
 
 
-class _Performing:
-    """Makes the expression of a recording that comes piece by piece; see `sessions.Decoder`."""
+class _Chunked:
+    """Works on the chunks of a recording that comes piece by piece; see `sessions.Decoder`."""
 
-    def __init__(self, talker: EmoTalk, person: Float[Tensor, " persons"], emotion: EmotionTrack | None) -> None:
-        self._talker, self._person, self._emotion = talker, person, emotion
+    def __init__(self, talker: EmoTalk, person: Float[Tensor, " persons"], reach: int) -> None:
+        self._talker, self._person, self._reach = talker, person, reach
 
     def first_row(self, frame: int) -> int:
         """See `Decoder.first_row`."""
-        return first_row(max(0, frame - REACH), CHUNK_FRAMES, OVERLAP_FRAMES)
+        return first_row(max(0, frame - self._reach), CHUNK_FRAMES, OVERLAP_FRAMES)
 
     def certain(self, known: int) -> int:
         """See `Decoder.certain`."""
-        return max(0, certain_frames(known, CHUNK_FRAMES, OVERLAP_FRAMES) - REACH)
+        return max(0, certain_frames(known, CHUNK_FRAMES, OVERLAP_FRAMES) - self._reach)
+
+    def _performed(self, rows: Float[Tensor, "read features"], asked: Asked | None) -> Performed:
+        """What the network shows and hears in rows that begin with a chunk."""
+        width, own = self._talker.speech.width, rows[:, self._talker.speech.width + 1 :]
+        heard = own if self._talker.network.config.own_fronts else torch.cat([rows[:, :width], own], 1)
+        blocks = list(self._talker.network.perform([heard], len(rows), self._person, asked))
+        return Performed(*(torch.cat(parts) for parts in zip(*blocks, strict=True)))
+
+    def _pauses(self, rows: Float[Tensor, "read features"]) -> _Pauses:
+        return _Pauses(rows[:, list(self._talker.speech.columns("SIL"))].sum(1), rows[:, LOUDNESS])
+
+
+class _Performing(_Chunked):
+    """Makes the expression."""
+
+    def __init__(self, talker: EmoTalk, person: Float[Tensor, " persons"], emotion: EmotionCourse | None) -> None:
+        super().__init__(talker, person, REACH)
+        self._emotion = emotion
 
     def decode(self, rows: Float[Tensor, "read features"], first: int, frames: slice) -> Float[Tensor, "_ 52"]:
         """See `Decoder.decode`."""
         talker, wanted = self._talker, slice(frames.start - first, frames.stop - first)
-        width, asked = talker.speech.width, None
+        asked = None
         if self._emotion is not None:
             asked = talker._asked(self._emotion, slice(first, first + len(rows)))
-        own = rows[:, width + 1 :]
-        heard = own if talker.network.config.own_fronts else torch.cat([rows[:, :width], own], 1)
-        blocks = talker.network.perform([heard], len(rows), self._person, asked)
-        expression = smoothed(torch.cat([block.expression for block in blocks]))[wanted].clamp(0, 1)
-        silence = rows[:, list(talker.speech.columns("SIL"))].sum(1)
-        closure, quiet = lip_closure(rows[:, width]), quietness(silence, rows[:, LOUDNESS])
+        expression = smoothed(self._performed(rows, asked).expression)[wanted].clamp(0, 1)
+        pauses = self._pauses(rows)
+        closure, quiet = lip_closure(rows[:, talker.speech.width]), quietness(pauses.silence, pauses.loudness)
         return talker._articulated(expression, closure[wanted], quiet[wanted])
+
+
+class _Hearing(_Chunked):
+    """Tells the emotion of the voice."""
+
+    def __init__(self, talker: EmoTalk) -> None:
+        super().__init__(talker, talker._person(None), REACH + AROUND_FRAMES)
+
+    def decode(self, rows: Float[Tensor, "read features"], first: int, frames: slice) -> Float[Tensor, "_ emotions"]:
+        """See `Decoder.decode`."""
+        heard = self._performed(rows, None).sounds @ self._talker._columns
+        return over_speech(heard, self._pauses(rows).speaking)[frames.start - first : frames.stop - first]
 
 
 def over_speech(

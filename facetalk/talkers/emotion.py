@@ -11,9 +11,9 @@ from torch import Tensor
 
 from facetalk.audio.activity import loudness_db
 from facetalk.audio.samples import Samples
-from facetalk.core.emotions import EmotionTrack
+from facetalk.core.emotions import EmotionCourse, EmotionTrack, ListeningCourse
 from facetalk.core.errors import FacetalkError
-from facetalk.core.motion import Motion
+from facetalk.core.motion import Motion, joined
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.audio import Waveform
 from facetalk.losses.geometry import LipGeometry
@@ -23,6 +23,7 @@ from facetalk.motion.emotion.strength import AmountStream, local_mean, with_amou
 from facetalk.motion.heads import load_head
 from facetalk.talkers.base import Direction, EmotionalTalker, Session, StreamingTalker, Talker
 from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening
+from facetalk.talkers.sessions import SharedStream, Steps
 
 EMPHASIS = 0.2
 """By how much of itself an expression grows with the loudness of a phrase, and falls in a pause."""
@@ -71,46 +72,63 @@ def start_with_emotion(talker: StreamingTalker, direction: Direction, look_ahead
         direction: how to say it; without an emotion, the talker speaks as it does by itself.
         look_ahead_s: see `StreamingTalker.start`.
     """
-    if direction.emotion is None:
+    course = direction.emotion
+    if course is None:
         return talker.start(direction, look_ahead_s=look_ahead_s)
-    calm = EmotionTrack.constant({}) if isinstance(talker, EmotionalTalker) else None
-    without = talker.start(replace(direction, emotion=calm), look_ahead_s=look_ahead_s)
-    own = without
-    if isinstance(talker, EmotionalTalker) and direction.emotion.shown:
-        own = talker.start(direction, look_ahead_s=look_ahead_s)
-    return EmotionalSession(without, own, direction.emotion)
+    emotional = isinstance(talker, EmotionalTalker)
+    calm = replace(direction, emotion=EmotionTrack.constant({}) if emotional else None)
+    directions = [calm, direction] if emotional and course.shown else [calm]
+    heard = SharedStream(talker.listen(), len(directions))
+    takes = [
+        talker.start(wanted, look_ahead_s=look_ahead_s, features=heard.share(index))
+        for index, wanted in enumerate(directions)
+    ]
+    return EmotionalSession(takes[0], takes[-1], course)
 
 
 class EmotionalSession:
     """Two takes of a recording that comes piece by piece, and what the emotional one lacks."""
 
-    def __init__(self, without: Session, own: Session, track: EmotionTrack) -> None:
+    def __init__(self, without: Session, own: Session, course: EmotionCourse) -> None:
         """Begin a recording.
 
         Args:
             without: the take without emotion.
             own: as the talker shows the emotion; the same session if it shows none.
-            track: which emotions when.
+            course: which emotions when; one that listens gets the audio first.
         """
-        self._without, self._own, self._track = without, own, track
-        self._amounts, self._done = AmountStream(shipped_amounts()), 0
+        self._without, self._own, self._course = without, own, course
+        self._amounts, self._done, self._steps = AmountStream(shipped_amounts()), 0, Steps()
 
     def feed(self, samples: Float[Tensor, " samples"]) -> Motion:
         """See `facetalk.talkers.base.Session.feed`."""
-        without = self._without.feed(samples)
-        return self._shown(without, without if self._own is self._without else self._own.feed(samples))
+        # Step by step, so that the takes know of the emotion as much as there is to know, however the samples come.
+        shown = [self._step(step) for step in self._steps.feed(samples)]
+        shown = [motion for motion in shown if motion.num_frames]
+        return joined(shown) if shown else self._step(samples[:0])
 
     def finish(self) -> Motion:
         """See `facetalk.talkers.base.Session.finish`."""
+        rest = self._steps.finish()
+        before = self._step(rest)
+        if isinstance(self._course, ListeningCourse):
+            self._course.finish()
         without = self._without.finish()
-        return self._shown(without, without if self._own is self._without else self._own.finish())
+        own = without if self._own is self._without else self._own.finish()
+        return joined([before, self._shown(without, own)])
+
+    def _step(self, samples: Float[Tensor, " samples"]) -> Motion:
+        if isinstance(self._course, ListeningCourse):
+            self._course.feed(samples)
+        without = self._without.feed(samples)
+        return self._shown(without, without if self._own is self._without else self._own.feed(samples))
 
     def _shown(self, without: Motion, own: Motion) -> Motion:
         if without.expression_names != ARKIT_NAMES:
             raise _no_arkit_channels(without)
-        levels = self._track.frames(own.num_frames, first=self._done)
+        levels = self._course.frames(own.num_frames, first=self._done)
         self._done += own.num_frames
-        if not self._track.shown or own.num_frames == 0:
+        if not self._course.shown or own.num_frames == 0:
             return own.replace(emotion=levels)
         moved = self._amounts.feed(without.expression, own.expression, levels)
         limited = limit_opening(moved.clamp(0, 1)[None], gap_dirs_of(own.head))[0]
@@ -123,7 +141,7 @@ class EmotionalSession:
 def with_emotion(
     without: Motion,
     own: Motion,
-    track: EmotionTrack,
+    track: EmotionCourse,
     strength: Float[Tensor, " frames"] | None = None,
 ) -> Motion:
     """Return a motion with what it lacks of the table's amounts added; on P, B and M its lips close.

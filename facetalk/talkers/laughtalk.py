@@ -27,7 +27,7 @@ from facetalk.networks.laughtalk import CHUNK_FRAMES, OVERLAP_FRAMES, LaughTalkN
 from facetalk.networks.laughter_detector import LaughterDetector
 from facetalk.networks.registry import describe, load
 from facetalk.networks.speech_rows import LOUDNESS, SideBySide, live
-from facetalk.networks.styletalk import LiveFeatures, SpeechFeatures, feature_blocks
+from facetalk.networks.styletalk import FeatureStream, LiveFeatures, SpeechFeatures, feature_blocks
 from facetalk.talkers.base import Direction, check_laughter, check_look_ahead, reject_unsupported
 from facetalk.talkers.laughs import laugh_envelope, laugh_spans, laugh_windows, laughs_in, with_afterglow
 from facetalk.talkers.lip_contact import close_lips, closure_of, rest_lips
@@ -109,20 +109,24 @@ class LaughTalk:
         spoken_s = self.speech.look_ahead_s + LOOK_AHEAD_FRAMES / FPS
         return max(spoken_s, self.network.talk.source.look_ahead_s + CHUNK_FRAMES / FPS)
 
+    def listen(self) -> FeatureStream:
+        """See `facetalk.talkers.base.StreamingTalker.listen`: speech features, where a P, B or M is said, and rows."""
+        spoken = SpokenStream(live(self.speech).start(), self.speech)
+        return SideBySide([spoken, self.network.talk.source.start()])
+
     def start(
         self,
         direction: Direction | None = None,
         generator: torch.Generator | None = None,
         look_ahead_s: float | None = None,
-    ) -> FeatureSession:
+        features: FeatureStream | None = None,
+    ) -> FeatureSession[Motion]:
         """See `facetalk.talkers.base.StreamingTalker.start`; there are no random choices."""
         direction = direction or Direction()
         check_look_ahead(look_ahead_s)
         reject_unsupported(f"{self.name} in a stream", direction, [n for n in self.supported if n != "laughter"])
-        spoken = SpokenStream(live(self.speech).start(), self.speech)
-        features = SideBySide([spoken, self.network.talk.source.start()])
         ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
-        return FeatureSession(features, _Talking(self), self._motion_of, self.controls.count, ahead)
+        return FeatureSession(features or self.listen(), _Talking(self), self._motion_of, self.controls.count, ahead)
 
     def _motion_of(self, rows: Float[Tensor, "frames controls"]) -> Motion:
         return self.controls.motion(rows, self.head, FPS, self.num_betas)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.errors import UsageError
-from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS, SAMPLE_RATE
 from facetalk.io.audio import checked_samples
 from facetalk.networks.styletalk import FeatureStream
@@ -20,6 +20,8 @@ STEP_S = 0.1
 """Audio that is worked on at a time: three frames, and ten rows of a spectrogram."""
 
 STEP = round(STEP_S * SAMPLE_RATE)
+
+Result = TypeVar("Result")
 
 Decode = Callable[[Float[Tensor, "read features"], slice], Float[Tensor, "read n_expression"]]
 """Expression of some rows of features, and which frames of the recording they are."""
@@ -71,7 +73,92 @@ class WindowDecoder:
         return decoded[frames.start - read.start : frames.stop - read.start]
 
 
-class FeatureSession:
+class Steps:
+    """Samples in steps of `STEP_S`, however they come."""
+
+    def __init__(self) -> None:
+        self._waiting = torch.zeros(0)
+        """Samples that do not fill a step yet."""
+        self._finished = False
+
+    def feed(self, samples: Float[Tensor, " samples"]) -> list[Float[Tensor, " step"]]:
+        """Take the next samples, and return the steps that are full.
+
+        Raises:
+            InvalidValueError: they are no tensor of one dimension, or not finite.
+            UsageError: the recording is finished.
+        """
+        self._check_open()
+        self._waiting = torch.cat([self._waiting, checked_samples(samples)])
+        full = len(self._waiting) // STEP * STEP
+        steps, self._waiting = list(self._waiting[:full].split(STEP)), self._waiting[full:].clone()
+        return steps if full else []
+
+    def finish(self) -> Float[Tensor, " rest"]:
+        """Return the last samples, which fill no step.
+
+        Raises:
+            UsageError: the recording is finished.
+        """
+        self._check_open()
+        self._finished = True
+        return self._waiting
+
+    def _check_open(self) -> None:
+        if self._finished:
+            raise UsageError("this session is finished; start another one for the next recording")
+
+
+class SharedStream:
+    """The features of one recording for several sessions that take the same steps: nothing is heard twice."""
+
+    def __init__(self, stream: FeatureStream, shares: int) -> None:
+        """Begin a recording.
+
+        Args:
+            stream: its features.
+            shares: number of sessions.
+        """
+        self._stream = stream
+        self._fed: list[deque[tuple[Tensor, Tensor]]] = [deque() for _ in range(shares)]
+
+    def share(self, index: int) -> SharedFeatures:
+        """The features for one of the sessions."""
+        return SharedFeatures(self, index)
+
+    @property
+    def width(self) -> int:
+        """See `FeatureStream.width`."""
+        return self._stream.width
+
+    def feed(self, samples: Float[Tensor, " samples"], with_ending: bool, index: int) -> tuple[Tensor, Tensor]:
+        """What one of the sessions gets; the first one that asks makes it for all."""
+        if not self._fed[index]:
+            fed = self._stream.feed(samples, with_ending)
+            for waiting in self._fed:
+                waiting.append(fed)
+        return self._fed[index].popleft()
+
+
+class SharedFeatures:
+    """One session's share of a `SharedStream`; see `FeatureStream`."""
+
+    def __init__(self, shared: SharedStream, index: int) -> None:
+        self._shared, self._index = shared, index
+
+    @property
+    def width(self) -> int:
+        """See `FeatureStream.width`."""
+        return self._shared.width
+
+    def feed(
+        self, samples: Float[Tensor, " samples"], with_ending: bool = False
+    ) -> tuple[Float[Tensor, "_ features"], Float[Tensor, "_ features"]]:
+        """See `FeatureStream.feed`."""
+        return self._shared.feed(samples, with_ending, self._index)
+
+
+class FeatureSession(Generic[Result]):
     """A recording that comes piece by piece.
 
     All work is done in steps of `STEP_S`, so that the result does not depend on how the samples are divided.
@@ -81,7 +168,7 @@ class FeatureSession:
         self,
         features: FeatureStream,
         decoder: Decoder,
-        motion_of: Callable[[Float[Tensor, "frames channels"]], Motion],
+        motion_of: Callable[[Float[Tensor, "frames channels"]], Result],
         num_channels: int,
         ahead: int | None,
     ) -> None:
@@ -90,7 +177,7 @@ class FeatureSession:
         Args:
             features: of the recording.
             decoder: what makes channels of them.
-            motion_of: what makes a motion of the channels.
+            motion_of: what is made of the channels: a motion.
             num_channels: their number.
             ahead: frames of audio, at least, that are waited for after a frame, before it is decoded as if the
                 recording ended there; None to wait for all that counts for it.
@@ -99,37 +186,23 @@ class FeatureSession:
         self._ahead = ahead
         self._no_rows = torch.zeros(0, num_channels)
         self._none = motion_of(self._no_rows)
-        self._waiting = torch.zeros(0)
-        """Samples that do not fill a step yet."""
+        self._steps = Steps()
         self._samples = self._done = 0
         self._rows = torch.zeros(0, features.width)
         """Rows of features that are known for good, from frame `_first` on."""
         self._first = 0
-        self._finished = False
 
-    def feed(self, samples: Float[Tensor, " samples"]) -> Motion:
+    def feed(self, samples: Float[Tensor, " samples"]) -> Result:
         """See `facetalk.talkers.base.Session.feed`."""
-        self._check_open()
-        self._waiting = torch.cat([self._waiting, checked_samples(samples)])
-        parts = []
-        for step in self._waiting.split(STEP):
-            if len(step) < STEP:
-                break
-            parts.append(self._step(step))
-        self._waiting = self._waiting[STEP * len(parts) :].clone()
+        parts = [self._step(step) for step in self._steps.feed(samples)]
         return self._motion_of(torch.cat(parts)) if sum(map(len, parts)) else self._none
 
-    def finish(self) -> Motion:
+    def finish(self) -> Result:
         """See `facetalk.talkers.base.Session.finish`."""
-        self._check_open()
-        self._finished = True
-        if not self._samples and not len(self._waiting):
+        rest = self._steps.finish()
+        if not self._samples and not len(rest):
             return self._none
-        return self._motion_of(self._step(self._waiting, last=True))
-
-    def _check_open(self) -> None:
-        if self._finished:
-            raise UsageError("this session is finished; start another one for the next recording")
+        return self._motion_of(self._step(rest, last=True))
 
     def _step(self, samples: Float[Tensor, " samples"], last: bool = False) -> Float[Tensor, "frames channels"]:
         self._samples += len(samples)

@@ -18,7 +18,7 @@ from facetalk.audio.segmentation import PhonemeTrack
 from facetalk.audio.transcript import Transcript
 from facetalk.audio.visemes import BILABIAL, LABIODENTAL
 from facetalk.core.config import build, check_ranges
-from facetalk.core.emotions import EMOTIONS, MAX_LEVEL, NEUTRAL, EmotionTrack
+from facetalk.core.emotions import EMOTIONS, MAX_LEVEL, NEUTRAL, EmotionCourse
 from facetalk.core.errors import FacetalkError, InvalidValueError, UsageError
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, streamed_windows
@@ -29,7 +29,7 @@ from facetalk.motion.heads import identity_names
 from facetalk.motion.regions import controlled
 from facetalk.networks.registry import describe, load, load_speech
 from facetalk.networks.speech_rows import live
-from facetalk.networks.styletalk import LiveFeatures, SpeechFeatures, StyleTalkGenerator, feature_blocks
+from facetalk.networks.styletalk import FeatureStream, LiveFeatures, SpeechFeatures, StyleTalkGenerator, feature_blocks
 from facetalk.talkers.base import MAX_STRENGTH, Direction, check_look_ahead, reject_unsupported
 from facetalk.talkers.lip_contact import close_where_heard, contact, limit_opening, resting, touch_teeth
 from facetalk.talkers.sessions import FeatureSession, WindowDecoder, frames_ahead
@@ -198,12 +198,17 @@ class StyleTalk:
         heard = self.speech.look_ahead_s if isinstance(self.speech, LiveFeatures) else math.inf
         return heard + self.generator.config.context / FPS
 
+    def listen(self) -> FeatureStream:
+        """See `facetalk.talkers.base.StreamingTalker.listen`."""
+        return live(self.speech).start()
+
     def start(
         self,
         direction: Direction | None = None,
         generator: torch.Generator | None = None,
         look_ahead_s: float | None = None,
-    ) -> FeatureSession:
+        features: FeatureStream | None = None,
+    ) -> FeatureSession[Motion]:
         """See `facetalk.talkers.base.StreamingTalker.start`; there are no random choices."""
         direction = direction or Direction()
         check_look_ahead(look_ahead_s)
@@ -212,7 +217,7 @@ class StyleTalk:
 
         @torch.no_grad()
         def decode(rows: Tensor, read: slice) -> Tensor:
-            mixture = self._mixture(code, direction.emotion, read)
+            mixture = self._mixture(code, direction.emotion, read).cut(slice(None))
             return self._decode_piece(rows[None].to(mixture.codes), mixture)[0].clamp(0, 1).cpu()
 
         def motion_of(expression: Tensor) -> Motion:
@@ -221,9 +226,9 @@ class StyleTalk:
 
         decoder = WindowDecoder(decode, self.generator.config.context)
         ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
-        return FeatureSession(live(self.speech).start(), decoder, motion_of, len(ARKIT_NAMES), ahead)
+        return FeatureSession(features or self.listen(), decoder, motion_of, len(ARKIT_NAMES), ahead)
 
-    def _mixture(self, code: Float[Tensor, " style"], emotion: EmotionTrack | None, frames: slice) -> StyleMixture:
+    def _mixture(self, code: Float[Tensor, " style"], emotion: EmotionCourse | None, frames: slice) -> StyleMixture:
         """A style that moves towards those of the emotions: all the way at level 3, as an exaggeration of theirs."""
         shown = () if emotion is None else [name for name in self.emotions if name in emotion.shown]
         if emotion is None or not shown:

@@ -15,20 +15,20 @@ import pytest
 import torch
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.core.motion import POSES
+from facetalk.core.motion import POSES, joined
 from facetalk.core.timing import SAMPLE_RATE
 from facetalk.exporters.csv import COLUMN_NAMES
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.pcm import PcmFormat
 from facetalk.motion.regions import RegionalControl
-from facetalk.pipelines import animator
+from facetalk.pipelines import animator, live
 from facetalk.pipelines.animate_jobs import AnimateOptions
 from facetalk.pipelines.animator import load_animator
 from facetalk.pipelines.live import LiveAnimator, load_live_animator
 from facetalk.pipelines.live_stream import animated_lines
 from facetalk.talkers.styletalk import StyleTalk
 from tests.pipelines.performers import use_toys
-from tests.talkers.toys import listening_talker
+from tests.talkers.toys import listening_emotalk, listening_talker
 
 RAW = PcmFormat()
 
@@ -79,6 +79,18 @@ def test_an_emotion_shows_in_a_stream_and_lips_still_close() -> None:
             assert motion[0].emotion is not None and motion[0].emotion[0, 1] == 3
     moved = dict(zip(ARKIT_NAMES, (shown["happy:3"] - shown[None]).tolist(), strict=True))
     assert moved["mouthSmileLeft"] > 0.3 and moved["cheekSquintRight"] > 0.3
+
+
+def test_the_emotion_of_the_voice_shows_in_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "streamed_listener", lambda talker: listening_emotalk(happy=True))
+    waveform, shown = speech(4.0), []
+    for size in (1600, 9999):
+        session = load_live_animator(AnimateOptions(emotion="auto", blinks=0)).start()
+        shown.append(joined([*(session.feed(part) for part in waveform.split(size)), session.finish()]))
+    assert torch.equal(shown[0].expression, shown[1].expression), "however the samples come"
+    assert shown[0].emotion is not None and shown[0].emotion[0].sum() < 1 < shown[0].emotion[60:, 1].min()
+    smile = shown[0].channel("mouthSmileLeft")
+    assert smile[60:].mean() > smile[0] + 0.2
 
 
 def test_lines_are_json_objects_with_a_start_frames_and_an_end() -> None:
@@ -171,7 +183,6 @@ def test_input_that_is_no_audio_ends_with_an_error_after_the_frames_before_it() 
     [
         (AnimateOptions(fps=60), "no --fps"),
         (AnimateOptions(laughter=1), "no laughter"),
-        (AnimateOptions(emotion="auto"), "emotion auto"),
         (AnimateOptions(transcript="a.txt"), "--transcript"),
     ],
 )

@@ -27,14 +27,14 @@ from facetalk.core.errors import MissingAssetError, UsageError
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.io.datagram_sender import address_of
 from facetalk.io.motion import read_motion
-from facetalk.pipelines import animator
+from facetalk.pipelines import animator, live
 from facetalk.pipelines.animate_jobs import AnimateOptions
 from facetalk.pipelines.live_access import TOKEN, Access
 from facetalk.pipelines.live_outputs import LiveOutputs
 from facetalk.pipelines.live_server import Limits, LiveServer, load_server, opened
 from tests.pipelines.performers import use_toys
 from tests.pipelines.test_live import as_bytes, speech
-from tests.talkers.toys import listening_talker
+from tests.talkers.toys import listening_emotalk, listening_talker
 
 Use = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
 
@@ -82,6 +82,32 @@ def test_audio_and_frames_go_in_step() -> None:
         assert end == {"event": "end", "frames": 30, "seconds": 1.0}
 
     serving(use, server())
+
+
+def test_a_request_names_an_emotion_in_place_of_that_of_the_voice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float | None] = []
+    hearing = listening_emotalk(happy=True)
+    monkeypatch.setattr(animator, "listener", lambda talker: hearing)
+    monkeypatch.setattr(live, "streamed_listener", lambda talker: hearing)
+    start = hearing.start_hearing
+    monkeypatch.setattr(
+        type(hearing), "start_hearing", lambda self, look_ahead_s: asked.append(look_ahead_s) or start(look_ahead_s)
+    )
+
+    async def use(client: aiohttp.ClientSession, address: str) -> None:
+        asked.clear()
+        smiles = []
+        for query in ("", "?emotion=sad:3"):
+            async with client.ws_connect(f"{address}/stream{query}") as stream:
+                await stream.send_bytes(as_bytes(speech(3.0)))
+                await stream.send_str('{"event": "end"}')
+                *_, last, _ = await received(stream)
+            smiles.append(last["blendshapes"][ARKIT_NAMES.index("mouthSmileLeft")])
+        assert len(asked) == 1 and asked[0] == pytest.approx(0.3)
+        assert smiles[0] > smiles[1] + 0.2
+
+    options = AnimateOptions(gestures="idle", laughter=0, emotion="auto")
+    serving(use, load_server(options, 0.3, Access(), Limits(), LiveOutputs()))
 
 
 def test_a_recording_becomes_frames_a_table_or_a_motion_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,13 +11,21 @@ from facetalk.core.emotions import parse_emotions
 from facetalk.core.motion import Motion, still_motion
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for
 from facetalk.head.channels import ARKIT_NAMES
+from facetalk.head.controls import Controls
 from facetalk.io.audio import Waveform
+from facetalk.networks.emotalk import EmoTalkNetwork
+from facetalk.networks.laughtalk import LaughTalkNetwork
+from facetalk.networks.laughter_detector import LaughterDetector, LaughterDetectorConfig
 from facetalk.networks.motion_decoder import DecoderConfig
 from facetalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from facetalk.networks.style_encoder import StyleEncoderConfig
 from facetalk.networks.styletalk import GeneratorConfig, StyleTalkGenerator
 from facetalk.talkers.base import Direction, reject_unsupported
+from facetalk.talkers.emotalk import EmoTalk
+from facetalk.talkers.laughtalk import LaughTalk
 from facetalk.talkers.styletalk import SpeakingConfig, StyleTalk
+from tests.networks.test_emotalk import TINY as TINY_EMOTALK
+from tests.networks.test_laughtalk import TINY as TINY_LAUGHTALK
 from tests.recipes.toy import NUM_FEATURES, ToyEncoder
 
 SMALL = GeneratorConfig(
@@ -85,3 +94,34 @@ def toy_talker(head: str = "toy", num_betas: int = 3) -> StyleTalk:
     generator.neutral_style[-104:] = 0.2
     styles = {"glad": generator.neutral_style + 0.25}
     return StyleTalk(generator, Loudness(), SpeakingConfig(), head=head, num_betas=num_betas, styles=styles)
+
+
+def listening_emotalk(happy: bool = False, own_fronts: bool = False) -> EmoTalk:
+    """An untrained EmoTalk that can listen to a stream; one that takes all speech for happy, if it is to be."""
+    encoder = listening_talker().speech
+    width = 8 + 8 if own_fronts else encoder.width
+    torch.manual_seed(0)
+    config = replace(TINY_EMOTALK, own_fronts=own_fronts)
+    network = EmoTalkNetwork(config, width + 3).eval().requires_grad_(False)
+    network.decoder.to_motion.weight.normal_(0, 0.3)
+    network.classifier.weight.normal_(0, 0.3)
+    network.classifier.bias[config.sounds.index("happy")] = 9.0 if happy else 0.0
+    network.asked.normal_()
+    network.mean.fill_(0.3)
+    network.spread.fill_(0.1)
+    network.gap_dirs[ARKIT_NAMES.index("jawOpen")] = 30.0
+    return EmoTalk(network, encoder, name="listening", head="toy", num_betas=3)
+
+
+def listening_laughtalk() -> LaughTalk:
+    """An untrained LaughTalk that can listen to a stream."""
+    encoder = listening_talker().speech
+    torch.manual_seed(0)
+    controls = Controls(ARKIT_NAMES)
+    network = LaughTalkNetwork(TINY_LAUGHTALK, controls.count).eval().requires_grad_(False)
+    network.talk.decoder.to_motion.weight.normal_(0, 0.3)
+    network.mean.fill_(0.4)
+    network.spread.fill_(0.2)
+    network.gap_dirs[ARKIT_NAMES.index("jawOpen")] = 30.0
+    detector = LaughterDetector(LaughterDetectorConfig(num_mels=8, width=4, dilations=(1,))).eval()
+    return LaughTalk(network, detector, controls, encoder, name="listening", head="toy", num_betas=3)
