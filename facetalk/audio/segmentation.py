@@ -22,6 +22,7 @@ LEAST = 1e-4
 """Lowest probability: nothing is impossible."""
 _MOST_DOUBT = 3000
 """Frames after which a decision is taken even if what follows could still change it."""
+_LABELS = np.arange(len(PHONEMES), dtype=np.uint8)
 _EDGE = 0.05
 """How close to the middle of a frame a boundary may be, in frames: every phoneme keeps some length."""
 
@@ -55,9 +56,9 @@ class PhonemeTrack:
         """Go on by some frames, with a column for each of `PHONEMES`."""
         for row in np.log(probabilities.detach().cpu().numpy().clip(LEAST, 1)):
             best = self._scores.argmax()
-            changed = self._scores < self._scores[best] - self._cost
-            self._before.append(np.where(changed, best, np.arange(len(PHONEMES))).astype(np.uint8))
-            self._scores = np.where(changed, self._scores[best] - self._cost, self._scores) + row
+            after_change = self._scores[best] - self._cost
+            self._before.append(np.where(self._scores < after_change, np.uint8(best), _LABELS))
+            self._scores = np.maximum(self._scores, after_change) + row
             self._rows.append(row)
         self._decide(self._certain())
 
