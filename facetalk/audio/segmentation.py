@@ -26,6 +26,7 @@ LEAST = 1e-4
 MOST_DOUBT = 60
 """Frames after which a decision is taken even if what follows could still change it: two seconds. In speech, laughter
 and noise no more than six were seen to be in doubt."""
+_LABELS = np.arange(len(PHONEMES), dtype=np.uint8)
 _EDGE = 0.05
 """How close to the middle of a frame a boundary may be, in frames: every phoneme keeps some length."""
 
@@ -58,9 +59,9 @@ class PhonemePath:
         decided: list[int] = []
         for row in log_probabilities(probabilities):
             best = self._scores.argmax()
-            changed = self._scores < self._scores[best] - self._cost
-            self._before.append(np.where(changed, best, np.arange(len(PHONEMES))).astype(np.uint8))
-            self._scores = np.where(changed, self._scores[best] - self._cost, self._scores) + row
+            after_change = self._scores[best] - self._cost
+            self._before.append(np.where(self._scores < after_change, np.uint8(best), _LABELS))
+            self._scores = np.maximum(self._scores, after_change) + row
             if len(self._before) > MOST_DOUBT:
                 decided += self._decide(1)
         return decided + self._decide(self._certain())
