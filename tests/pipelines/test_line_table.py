@@ -13,7 +13,7 @@ from facetalk.cli.app import app
 from facetalk.core.audio_part import AudioPart
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.io.motion import read_motion
-from facetalk.pipelines import animate
+from facetalk.pipelines import animator
 from facetalk.pipelines.animate_jobs import AnimateOptions
 from facetalk.pipelines.animate_table import animate_inputs, animate_lines
 from facetalk.pipelines.line_table import BrokenLine, Line, read_lines
@@ -169,13 +169,13 @@ def test_only_what_has_changed_is_made_again() -> None:
 def test_what_lines_share_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
     for what in ("load_head", "load_talker", "resolve_style"):
-        original = getattr(animate, what)
+        original = getattr(animator, what)
 
         def counted(*arguments: Any, what: str = what, original: Any = original, **options: Any) -> Any:
             loaded.append(what)
             return original(*arguments, **options)
 
-        monkeypatch.setattr(animate, what, counted)
+        monkeypatch.setattr(animator, what, counted)
     table("file,name,style\na.wav,1,neutral\na.wav,2,\nb.wav,3,neutral\nb.wav,4,\n")
     assert len(animate_lines("speech/lines.csv", AnimateOptions(formats=("npz",))).done) == 4
     assert sorted(loaded) == ["load_head", "load_talker", "resolve_style"]

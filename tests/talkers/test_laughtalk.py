@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from facetalk.audio.samples import Samples
 from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError, UsageError
 from facetalk.core.events import Event
@@ -28,10 +29,11 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 class HearsLoudness(LaughterDetector):
     """Takes everything loud for laughter."""
 
-    def probability(self, waveform: torch.Tensor) -> torch.Tensor:
+    def probability(self, waveform: Samples) -> torch.Tensor:
+        samples = waveform[0 : len(waveform)]
         return (
             torch.nn.functional.interpolate(
-                waveform.abs()[None, None], max(1, round(len(waveform) / 16_000 * 30)), mode="area"
+                samples.abs()[None, None], max(1, round(len(waveform) / 16_000 * 30)), mode="area"
             )[0, 0]
             .gt(0.3)
             .float()
