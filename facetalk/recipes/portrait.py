@@ -15,6 +15,7 @@ from facetalk.core.config import plain
 from facetalk.core.errors import UsageError
 from facetalk.data.manifest import Clip, read_manifest
 from facetalk.data.patterns import matches_any
+from facetalk.data.sampling import random_index
 from facetalk.data.split import split_clips
 from facetalk.io.weights import write_model
 from facetalk.losses.images import edge_error, weighted_error
@@ -31,8 +32,9 @@ from facetalk.training.device import autocast
 
 NEAR_PX = 64
 """Side of the part around the mouth that is measured by itself."""
-POOL = 48
-"""Pairs that batches are made of. Each is used a few times: making one takes longer than training on it."""
+PHOTOS = 600
+"""Photos, with their targets, that batches are made of. Each is kept and used a few times: making one takes longer than
+training on it."""
 CORNER = (WINDOW_LEFT, WINDOW_TOP)
 
 
@@ -96,14 +98,21 @@ class PortraitTask:
             self.model.load_state_dict(load("portrait", config.start).state_dict())
         else:
             self.model.motion_mean, self.model.motion_scale = self.sampler.motion_statistics()
-        self._pool: list[Pair] = []
+        self._made: dict[int, list[Pair]] = {}
+        """Targets of each of the `PHOTOS` that was used, by its number, from which it follows."""
         self.loss_weights: Mapping[str, float] = plain(config.loss_weights)
 
     def sample(self, generator: torch.Generator) -> PortraitBatch:
-        """Some of the latest pairs of frames, which a new photo with its targets joins."""
-        self._pool = [*self._pool, *self.sampler.sample(generator)][-POOL:]
-        chosen = torch.randperm(len(self._pool), generator=generator)[: self.config.data.batch_size]
-        return _batch([self._pool[index] for index in chosen.tolist()])
+        """Some targets of some of the photos."""
+        return _batch([self._pair(generator) for _ in range(self.config.data.batch_size)])
+
+    def _pair(self, generator: torch.Generator) -> Pair:
+        number = random_index(PHOTOS, generator)
+        if number not in self._made:
+            seed = self.config.loop.seed * PHOTOS + number
+            self._made[number] = self.sampler.sample(torch.Generator().manual_seed(seed))
+        targets = self._made[number]
+        return targets[random_index(len(targets), generator)]
 
     def loss_terms(self, step: int, batch: PortraitBatch) -> dict[str, Tensor]:
         """Differences of the rendered frames from the video's."""
