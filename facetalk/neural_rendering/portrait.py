@@ -34,6 +34,7 @@ from facetalk.rendering.guided_filter import guided
 from facetalk.rendering.moved_photo import MovedPhoto
 from facetalk.rendering.sampling import sampled
 from facetalk.training.device import autocast
+from facetalk.vision.person_matte import person_matte
 
 LONGEST_SIDE, SHORTEST_LONG_SIDE = 720, 256
 """Range of the longer side of the video, pixels; within it, that of the photo is kept."""
@@ -66,7 +67,7 @@ class PortraitRenderer:
             photo: the photo and the head in it.
             shared: head model.
             network: paints.
-            matte: tells the person from the background.
+            matte: tells the person from the background where the installed MediaPipe cannot, which does it better.
         """
         self._shared, self._network, self._fit = shared, network.eval(), photo.fit
         self._scene = PortraitScene(shared, photo.fit, photo.points)
@@ -142,7 +143,10 @@ class PortraitRenderer:
 
     def _opacity(self, network: PersonMatte) -> Float[np.ndarray, "height width"] | None:
         """Opacity of the person in the part of the photo; None where it cannot be told from the background."""
-        matte = person_matte(network, self._photo)
+        crop = self._photo[0].permute(1, 2, 0).numpy()
+        matte = person_matte(np.clip(np.rint(255 * crop), 0, 255).astype(np.uint8))
+        if matte is None:  # a MediaPipe without this model, as on Python 3.13
+            matte = own_matte(network, self._photo)
         face = self._scene.face_mask()
         if float(matte[face].mean()) < _PERSON:
             _log.warning("the person does not stand out from the background, which moves a little with the head")
@@ -153,7 +157,7 @@ class PortraitRenderer:
         return sampled(matte[..., None], places)[..., 0]
 
 
-def person_matte(network: PersonMatte, crop: Float[Tensor, "1 3 crop crop"]) -> Float[np.ndarray, "crop crop"]:
+def own_matte(network: PersonMatte, crop: Float[Tensor, "1 3 crop crop"]) -> Float[np.ndarray, "crop crop"]:
     """Opacity of the person in a crop, with the edges of the image.
 
     Args:

@@ -1,7 +1,7 @@
 """How far each pixel of an image shows a person rather than the background: MediaPipe's selfie segmentation.
 
-Its model is part of mediapipe 0.10.21's wheel. Later releases have none, and no model is downloaded. It is the teacher
-of facetalk's own network for the same purpose.
+Its model is part of mediapipe 0.10.21's wheel. Later releases have none, and no model is downloaded: there, facetalk's
+own network takes its place, whose teacher it was.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from facetalk.motion.portrait.photo import fit_photo
 from facetalk.motion.portrait.scene import PortraitHead
 from facetalk.networks.portrait import PortraitConfig, PortraitNetwork
 from facetalk.networks.registry import load
+from facetalk.neural_rendering import portrait
 from facetalk.neural_rendering.base import NeuralRenderer
 from facetalk.neural_rendering.portrait import LONGEST_SIDE, SHORTEST_LONG_SIDE, PortraitRenderer, shown_scale
 from facetalk.rendering.camera import front_camera
@@ -70,7 +71,15 @@ def test_a_still_motion_gives_the_photo(renderer: PortraitRenderer, photo: Path)
         assert np.abs(frame.astype(int) - shown).max() <= 1
 
 
-def test_a_nodding_speaker_moves_in_front_of_a_still_wall(renderer: PortraitRenderer) -> None:
+@pytest.mark.parametrize("teacher", [True, False], ids=["installed", "own"])
+def test_a_nodding_speaker_moves_in_front_of_a_still_wall(
+    renderer: PortraitRenderer, photo: Path, teacher: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not teacher:
+        monkeypatch.setattr(portrait, "person_matte", lambda image: None)
+        renderer = PortraitRenderer(
+            fit_photo(photo, load_head("facetalk")), renderer._shared, renderer._network, load("person-matte")
+        )
     motion = motion_of(renderer, 6)
     motion.expression[3:, ARKIT_NAMES.index("jawOpen")] += 0.5
     turn = torch.zeros(6, 3)
