@@ -173,9 +173,9 @@ def animate(
     """Turn speech into a talking head: a video with audio, a motion file and an animated mesh."""
     streams = is_stdin(speech or [])
     to_stdout = streams and out is None
-    if to_stdout and (as_json or json_lines or overwrite or skip_existing or jobs is not None or engine != "local"):
+    if to_stdout and (as_json or json_lines or overwrite or skip_existing):
         raise UsageError(
-            "frames go to stdout while they come; --json, --json-lines, --overwrite, --jobs and such need -o"
+            "frames go to stdout while they come; --json, --json-lines, --overwrite and --skip-existing need -o"
         )
     if not streams and raw is not None:
         raise UsageError("--raw describes stdin; give - in place of files")

@@ -50,7 +50,9 @@ def test_an_untrained_network_leaves_a_photo_that_shows_everything_nearly_as_it_
 def test_nothing_changes_away_from_what_the_photo_lacks() -> None:
     torch.manual_seed(0)
     network = PortraitNetwork(10, TINY)
-    torch.nn.init.normal_(network.editing.last[-1].weight, std=1.0)
+    last = network.editing.last[-1]
+    assert isinstance(last, torch.nn.Conv2d)
+    torch.nn.init.normal_(last.weight, std=1.0)
     photo, flow, cues, motion = inputs()
     cues[:, 0, 14:18, 14:18] = 0
     with torch.no_grad():
