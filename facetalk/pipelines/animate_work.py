@@ -17,10 +17,7 @@ from facetalk.io.streamed_audio import StreamedAudio
 from facetalk.motion.frame_rate import at_frame_rate
 from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, file_options
 from facetalk.pipelines.animator import Animator, load_animator, timed
-from facetalk.pipelines.batch import (
-    Outcome,
-    OutputFolder,
-)
+from facetalk.pipelines.batch import Outcome, OutputFolder
 from facetalk.pipelines.export import export_formats
 from facetalk.pipelines.records import fingerprint, write_record
 from facetalk.pipelines.transcripts import transcript_for, warn_if_wrong

@@ -88,8 +88,10 @@ class PersonMatteTask:
                 found, wanted = self.model(frames.images.float() / 255).sigmoid(), frames.opacity.float() / 255
                 both, either = ((found > 0.5) & (wanted > 0.5)).sum(), ((found > 0.5) | (wanted > 0.5)).sum()
                 rows.append((float((found - wanted).abs().mean()), float(both) / max(float(either), 1)))
-        means = [sum(values) / len(rows) for values in zip(*rows, strict=True)] if rows else []
-        return dict(zip(("opacity_error", "overlap"), means, strict=False))
+        if not rows:
+            return {}
+        means = [sum(values) / len(rows) for values in zip(*rows, strict=True)]
+        return dict(zip(("opacity_error", "overlap"), means, strict=True))
 
     def export(self, run_dir: Path) -> None:
         """Write the model's folder."""

@@ -36,7 +36,7 @@ from facetalk.networks.emotalk import (
 from facetalk.networks.registry import describe, load, load_speech
 from facetalk.networks.speech_rows import LOUDNESS, SideBySide, SpeechRows, live
 from facetalk.networks.styletalk import FeatureStream, LiveFeatures, SpeechFeatures, feature_blocks
-from facetalk.talkers.base import Direction, check_look_ahead, person_index, reject_unsupported
+from facetalk.talkers.base import Direction, person_index, reject_unsupported
 from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening, rest_lips, resting
 from facetalk.talkers.sessions import FeatureSession, frames_ahead
 from facetalk.talkers.spoken_stream import REACH, SpokenStream, lip_closure, quietness
@@ -152,9 +152,8 @@ class EmoTalk:
     ) -> FeatureSession[Motion]:
         """See `facetalk.talkers.base.StreamingTalker.start`; there are no random choices."""
         direction = direction or Direction()
-        check_look_ahead(look_ahead_s)
-        reject_unsupported(self.name, direction, self.supported)
         ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
+        reject_unsupported(self.name, direction, self.supported)
         decoder = _Performing(self, self._person(direction.person), direction.emotion)
         return FeatureSession(features or self.listen(), decoder, self._motion_of, len(ARKIT_NAMES), ahead)
 
@@ -175,7 +174,6 @@ class EmoTalk:
         self, look_ahead_s: float | None = None, features: FeatureStream | None = None
     ) -> FeatureSession[Tensor]:
         """See `facetalk.talkers.base.StreamedListener.start_hearing`."""
-        check_look_ahead(look_ahead_s)
         ahead = frames_ahead(look_ahead_s, self.look_ahead_s + AROUND_FRAMES / FPS)
         return FeatureSession(features or self.listen(), _Hearing(self), lambda rows: rows, len(EMOTIONS), ahead)
 

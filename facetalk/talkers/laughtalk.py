@@ -28,7 +28,7 @@ from facetalk.networks.laughter_detector import LaughterDetector
 from facetalk.networks.registry import describe, load
 from facetalk.networks.speech_rows import LOUDNESS, SideBySide, live
 from facetalk.networks.styletalk import FeatureStream, LiveFeatures, SpeechFeatures, feature_blocks
-from facetalk.talkers.base import Direction, check_laughter, check_look_ahead, reject_unsupported
+from facetalk.talkers.base import Direction, check_laughter, reject_unsupported
 from facetalk.talkers.laughs import laugh_envelope, laugh_spans, laugh_windows, laughs_in, with_afterglow
 from facetalk.talkers.lip_contact import close_lips, closure_of, rest_lips
 from facetalk.talkers.sessions import FeatureSession, frames_ahead
@@ -123,9 +123,8 @@ class LaughTalk:
     ) -> FeatureSession[Motion]:
         """See `facetalk.talkers.base.StreamingTalker.start`; there are no random choices."""
         direction = direction or Direction()
-        check_look_ahead(look_ahead_s)
-        reject_unsupported(f"{self.name} in a stream", direction, [n for n in self.supported if n != "laughter"])
         ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
+        reject_unsupported(f"{self.name} in a stream", direction, [n for n in self.supported if n != "laughter"])
         return FeatureSession(features or self.listen(), _Talking(self), self._motion_of, self.controls.count, ahead)
 
     def _motion_of(self, rows: Float[Tensor, "frames controls"]) -> Motion:

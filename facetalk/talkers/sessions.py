@@ -15,6 +15,7 @@ from facetalk.core.errors import UsageError
 from facetalk.core.timing import FPS, SAMPLE_RATE
 from facetalk.io.audio import checked_samples
 from facetalk.networks.styletalk import FeatureStream
+from facetalk.talkers.base import check_look_ahead
 
 STEP_S = 0.1
 """Audio that is worked on at a time: three frames, and ten rows of a spectrogram."""
@@ -224,7 +225,12 @@ class FeatureSession(Generic[Result]):
 
 
 def frames_ahead(look_ahead_s: float | None, all_that_counts_s: float) -> int | None:
-    """The `ahead` of a `FeatureSession` that is asked for; None where that is all that counts."""
+    """The `ahead` of a `FeatureSession` that is asked for; None where that is all that counts.
+
+    Raises:
+        UsageError: the look-ahead is no number of seconds.
+    """
+    check_look_ahead(look_ahead_s)
     if look_ahead_s is None or look_ahead_s >= all_that_counts_s:
         return None
     return round(look_ahead_s * FPS)

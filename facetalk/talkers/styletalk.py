@@ -30,7 +30,7 @@ from facetalk.motion.regions import controlled
 from facetalk.networks.registry import describe, load, load_speech
 from facetalk.networks.speech_rows import live
 from facetalk.networks.styletalk import FeatureStream, LiveFeatures, SpeechFeatures, StyleTalkGenerator, feature_blocks
-from facetalk.talkers.base import MAX_STRENGTH, Direction, check_look_ahead, reject_unsupported
+from facetalk.talkers.base import MAX_STRENGTH, Direction, reject_unsupported
 from facetalk.talkers.lip_contact import close_where_heard, contact, limit_opening, resting, touch_teeth
 from facetalk.talkers.sessions import FeatureSession, WindowDecoder, frames_ahead
 from facetalk.talkers.styles import bundled_styles, fingerprint, mixture_named, strengthened
@@ -211,7 +211,7 @@ class StyleTalk:
     ) -> FeatureSession[Motion]:
         """See `facetalk.talkers.base.StreamingTalker.start`; there are no random choices."""
         direction = direction or Direction()
-        check_look_ahead(look_ahead_s)
+        ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
         reject_unsupported(f"{self.name} in a stream", direction, [n for n in self.supported if n != "transcript"])
         code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
 
@@ -225,7 +225,6 @@ class StyleTalk:
             return controlled(motion, direction.control, resting=True)
 
         decoder = WindowDecoder(decode, self.generator.config.context)
-        ahead = frames_ahead(look_ahead_s, self.look_ahead_s)
         return FeatureSession(features or self.listen(), decoder, motion_of, len(ARKIT_NAMES), ahead)
 
     def _mixture(self, code: Float[Tensor, " style"], emotion: EmotionCourse | None, frames: slice) -> StyleMixture:
