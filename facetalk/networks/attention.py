@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from facetalk.networks.local_attention import LocalMask
+
 
 def sinusoid_code(num_positions: int, width: int) -> Float[Tensor, "positions width"]:
     """Return sine (even columns) and cosine (odd columns) of each position at geometrically spaced rates."""
@@ -64,7 +66,7 @@ class Attention(nn.Module):
         self,
         queries: Float[Tensor, "batch queries width"],
         memory: Float[Tensor, "batch keys width"],
-        mask: Tensor | None = None,
+        mask: Tensor | LocalMask | None = None,
     ) -> Float[Tensor, "batch queries width"]:
         """Attend from each query to the memory.
 
@@ -75,6 +77,10 @@ class Attention(nn.Module):
         """
         dropout = self.dropout if self.training else 0.0
         heads = self.heads(queries, memory)
+        if isinstance(mask, LocalMask):
+            if not self.training:
+                return self.joined(mask.gather(*heads))
+            mask = mask.dense
         return self.joined(functional.scaled_dot_product_attention(*heads, attn_mask=mask, dropout_p=dropout))
 
     def heads(
@@ -107,30 +113,8 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, x: Float[Tensor, "batch length width"], mask: Tensor | None = None
+        self, x: Float[Tensor, "batch length width"], mask: Tensor | LocalMask | None = None
     ) -> Float[Tensor, "batch length width"]:
         """Refine the rows; `mask` as in `Attention`."""
         x = self.norms[0](x + self.dropout(self.attention(x, x, mask)))
         return self.norms[1](x + self.dropout(self.feed_forward(x)))
-
-
-class LocalBias(nn.Module):
-    """A learned window over time: what each head adds to its scores for every offset up to `reach` frames.
-
-    With it a frame sees the `2 * reach + 1` frames around itself at the cost of one row, where StyleTalk (Ma et al.
-    2023) computes a window for every frame. Heads start with different parts of the window, side by side.
-    """
-
-    def __init__(self, num_heads: int, reach: int) -> None:
-        super().__init__()
-        self.reach = reach
-        offsets = torch.arange(-reach, reach + 1)
-        centers = torch.linspace(-0.8 * reach, 0.8 * reach, num_heads)
-        self.scores = nn.Parameter(-0.5 * (offsets - centers[:, None]).square())
-
-    def forward(self, num_frames: int) -> Float[Tensor, "heads frames frames"]:
-        """Return an additive mask that excludes frames beyond the window."""
-        index = torch.arange(num_frames, device=self.scores.device)
-        offset = index - index[:, None]
-        bias = self.scores[:, offset.clamp(-self.reach, self.reach) + self.reach]
-        return bias.masked_fill(offset.abs() > self.reach, -math.inf)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from facetalk.core.config import check_ranges
 from facetalk.networks.attention import Attention
+from facetalk.networks.local_attention import LocalMask
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class DynamicDecoderLayer(nn.Module):
         x: Float[Tensor, "batch frames width"],
         speech: Float[Tensor, "batch frames width"],
         style: Float[Tensor, "batch style"],
-        mask: Tensor,
+        mask: LocalMask,
     ) -> Float[Tensor, "batch frames width"]:
         """Refine the tokens; `mask` limits both attentions to the frames around each frame."""
         x = self.norms[0](x + self.dropout(self.self_attention(x, x, mask)))
@@ -112,7 +113,7 @@ class DynamicDecoder(nn.Module):
         )
 
     def forward(
-        self, speech: Float[Tensor, "batch frames width"], style: Float[Tensor, "batch style"], mask: Tensor
+        self, speech: Float[Tensor, "batch frames width"], style: Float[Tensor, "batch style"], mask: LocalMask
     ) -> Float[Tensor, "batch frames channels"]:
         """Return the channels of the group in units of the style's spread."""
         x = speech + self.query(style)[:, None]

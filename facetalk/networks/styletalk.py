@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from facetalk.core.config import check_ranges
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, IDLE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.io.audio import Waveform
-from facetalk.networks.attention import EncoderLayer, LocalBias
+from facetalk.networks.attention import EncoderLayer
+from facetalk.networks.local_attention import LocalBias
 from facetalk.networks.motion_decoder import DecoderConfig, DynamicDecoder
 from facetalk.networks.style_encoder import StyleEncoder, StyleEncoderConfig
 from facetalk.networks.temporal import TemporalConfig, TemporalEnsemble
@@ -146,12 +147,12 @@ class AudioEncoder(nn.Module):
         self.biases = nn.ModuleList(LocalBias(num_heads, config.reach) for _ in range(config.num_layers))
 
     def forward(
-        self, features: Float[Tensor, "batch frames features"], allowed: Tensor
+        self, features: Float[Tensor, "batch frames features"], present: Bool[Tensor, "batch frames"]
     ) -> Float[Tensor, "batch frames width"]:
-        """Return tokens; `allowed` is added to the attention scores and excludes padding."""
+        """Return tokens; padding, where `present` is False, does not count."""
         x = self.project(self.embed(features))
         for layer, bias in zip(self.layers, self.biases, strict=True):
-            x = layer(x, bias(features.shape[1]) + allowed)
+            x = layer(x, bias(present))
         return x
 
 
@@ -244,14 +245,10 @@ class StyleTalkGenerator(nn.Module):
             present: False where a row is only padding.
             style_code: from `style_encoder`.
         """
-        allowed = torch.zeros_like(present, dtype=features.dtype).masked_fill(~present, -torch.inf)[:, None, None]
-        # A padding row may see itself, so that its softmax has something to sum; its result is not used.
-        own = torch.eye(features.shape[1], dtype=torch.bool, device=features.device)
-        allowed = allowed.expand(-1, -1, features.shape[1], -1).masked_fill(own, 0.0)
         heard = (features - self.feature_mean) / self.feature_scale * present[..., None]
         heard = self.channel_dropout(heard.transpose(1, 2)).transpose(1, 2)
-        speech = self.audio_encoder(heard, allowed)
-        mask = self.decoder_bias(features.shape[1]) + allowed
+        speech = self.audio_encoder(heard, present)
+        mask = self.decoder_bias(present)
         groups = [group(speech, self._scaled(style_code), mask) for group in (self.lower, self.upper)]
         level, spread = self._level_and_spread(style_code)
         return Generated(
