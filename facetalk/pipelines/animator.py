@@ -69,6 +69,7 @@ class Animator:
             blinks=options.blinks,
             gaze=options.directed_gaze(),
             seed=seed,
+            in_place=True,
         )
         give_back_memory()
         motion = controlled(motion, options.control)
