@@ -141,18 +141,20 @@ def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
 
     The same bytes as those of `numpy.savez_compressed`, which copies 16 MB at a time, and twice.
     """
-    with path.open("wb") as file, zipfile.ZipFile(_Sink(file), "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, value in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                _write_array(member, np.ascontiguousarray(value).reshape(np.shape(value)))
+    with path.open("wb") as file:
+        sink: Any = _Sink(file)
+        with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, value in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    _write_array(member, np.ascontiguousarray(value).reshape(np.shape(value)))
 
 
 def _write_array(file: Stream, array: np.ndarray) -> None:
     """Write an array whose rows lie one after the other."""
     np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-    held = array.reshape(-1).view(np.uint8) if array.size else b""
+    held = array.reshape(-1).view(np.uint8).data if array.size else b""
     for start in range(0, len(held), _PIECE_BYTES):
-        file.write(held[start : start + _PIECE_BYTES].data)
+        file.write(held[start : start + _PIECE_BYTES])
 
 
 class _Sink:
