@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,6 +33,8 @@ class Comparison:
     processor_ms: Mapping[str, float]
     """Milliseconds of processor time per unit, of all threads and child processes; the first alternative is the
     reference."""
+    others: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Other figures of the alternatives, by names that end in their unit, such as `memory_mb`."""
 
     def document(self) -> dict[str, Any]:
         """Return the figures and their ratios to the reference, as JSON values."""
@@ -41,6 +43,7 @@ class Comparison:
             "unit": self.unit,
             "processor_ms": {name: round(value, 3) for name, value in self.processor_ms.items()},
             "ratio": {name: round(value / reference, 3) for name, value in self.processor_ms.items()},
+            **{figure: dict(values) for figure, values in self.others.items()},
         }
 
 

@@ -11,6 +11,7 @@ BENCHMARKS = {
     "first-motion": "benchmarks.first_motion:measure",
     "head": "benchmarks.head:measure",
     "renderers": "benchmarks.renderers:measure",
+    "soak": "benchmarks.soak:measure",
     "start-up": "benchmarks.start_up:measure",
     "streaming": "benchmarks.streaming:measure",
     "talkers": "benchmarks.talkers:measure",

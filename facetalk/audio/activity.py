@@ -37,7 +37,9 @@ def loudness_db(waveform: Samples, fps: float = FPS) -> Float[Tensor, " frames"]
 
 
 def _levels(waveform: Float[Tensor, " samples"], edges: Int64[Tensor, " edges"]) -> Float[Tensor, " frames"]:
-    energy = torch.cat([waveform.new_zeros(1, dtype=torch.float64), waveform.double().square().cumsum(0)])
+    energy = waveform.new_zeros(len(waveform) + 1, dtype=torch.float64)
+    energy[1:] = waveform
+    energy[1:].square_().cumsum_(0)  # in place: each copy of half a minute would take 4 MB
     power = (energy[edges[1:]] - energy[edges[:-1]]) / (edges[1:] - edges[:-1]).clamp_min(1)
     return (10 * power.clamp_min(1e-10).log10()).to(waveform.dtype)
 

@@ -18,6 +18,8 @@ from facetalk.core.text import one_line
 
 PLAIN_EVERY_S = 5.0
 """Seconds between plain lines, so that a short run prints none."""
+PLAIN_INPUT_EVERY_S = 1.0
+"""The same where an input of a batch is done, so that a short batch, too, says how long it takes."""
 JSON_EVERY_S = 0.5
 
 
@@ -98,12 +100,16 @@ class ProgressDisplay:
 
     def __init__(self) -> None:
         self._inputs: tuple[int, int] | None = None
+        self._known = 0
+        """Inputs that were done from the beginning, such as those that are skipped."""
         self._step, self._step_start, self._first = "", time.monotonic(), 0
         self._start = self._shown = time.monotonic()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Take note of progress, see `facetalk.core.progress`."""
         if what == INPUTS:
+            if self._inputs is None:  # before that, networks were loaded, which takes the same time for any batch
+                self._start, self._known = time.monotonic(), done
             self._inputs = done, total
             self._show("", 0, 0, {}, due=True)
             return
@@ -125,7 +131,8 @@ class ProgressDisplay:
         now = time.monotonic()
         if self._inputs is not None and self._inputs[1] > 1:
             finished, inputs = self._inputs
-            return (now - self._start) / finished * (inputs - finished) if finished else None
+            since = finished - self._known
+            return (now - self._start) / since * (inputs - finished) if since > 0 else None
         since = done - self._first
         return (now - self._step_start) / since * (total - done) if since > 0 and total else None
 
@@ -148,7 +155,8 @@ class PlainProgress(ProgressDisplay):
 
     def _show(self, what: str, done: int, total: int, figures: Mapping[str, float], due: bool) -> None:
         line = self.line(what, done, total, figures)
-        if line and self._is_time(PLAIN_EVERY_S):
+        left = self.seconds_left(done, total)
+        if line and self._is_time(PLAIN_EVERY_S if what or not left else PLAIN_INPUT_EVERY_S):
             print(one_line(line), file=sys.stderr, flush=True)
 
     def line(self, what: str, done: int, total: int, figures: Mapping[str, float]) -> str:

@@ -69,10 +69,13 @@ class Animator:
             blinks=options.blinks,
             gaze=options.directed_gaze(),
             seed=seed,
+            in_place=True,
         )
         give_back_memory()
         motion = controlled(motion, options.control)
-        return motion.with_events(phrases(waveform)).replace(meta={**motion.meta, "seed": seed})
+        motion = motion.with_events(phrases(waveform)).replace(meta={**motion.meta, "seed": seed})
+        give_back_memory()
+        return motion
 
     def _emotion(self, waveform: Waveform, options: AnimateOptions) -> EmotionTrack | None:
         """What is asked for, or what is heard."""

@@ -87,7 +87,7 @@ def run_batch(
         jobs: what is to be done, by input.
         settled: outcomes that are known already; reported first.
         report: called with each outcome at once, so that it is known what was done if the run ends early.
-        progress: called with the number of finished inputs as the step `INPUTS`.
+        progress: called with the number of finished inputs as the step `INPUTS`, first with those that were known.
         processes: see `each_in_parallel`.
         engine: see `each_with`.
 
@@ -100,13 +100,12 @@ def run_batch(
         outcome = replace(outcome, place=place)
         outcomes.append(outcome)
         report(outcome)
-        progress(INPUTS, len(outcomes), total)
 
     known = list(settled)
     total = len(known) + len(jobs)
-    progress(INPUTS, 0, total)
     for place, outcome in enumerate(known):
         settle(outcome, place)
+    progress(INPUTS, len(known), total)
     sources = {id(job): (source, place) for place, (source, job) in enumerate(jobs.items(), len(known))}
     # Closed at once, also where reporting fails, so that workers end before the caller goes on.
     with closing(each_with(engine)(work, list(jobs.values()), processes)) as results:
@@ -115,6 +114,7 @@ def run_batch(
             if isinstance(result, InvalidValueError):  # about values in memory: it names no file
                 result = InvalidValueError(f"{source}: {result}")
             settle(failed(source, result) if isinstance(result, FacetalkError) else result, place)
+            progress(INPUTS, len(outcomes), total)
     return sorted(outcomes, key=lambda outcome: outcome.place)
 
 

@@ -137,6 +137,7 @@ def evaluate(
     items = [_Item(system, name, "") for system, pairs in systems.items() for name in pairs]
     items += [_Item(baseline, name, baseline) for baseline in dict.fromkeys(baselines) for name in own]
     results: dict[_Item, _Measured | FacetalkError] = {}
+    progress(INPUTS, 0, len(items))
     with closing(each_with(engine)(work, items, jobs)) as measured:
         for item, result in measured:
             if isinstance(result, FacetalkError) and is_clip(paths[0]):

@@ -68,6 +68,18 @@ def test_a_single_input_has_the_time_of_its_step(clock: list[float], capsys: pyt
     assert capsys.readouterr().err == "tracking a.mp4 20%, 40 s left\n"
 
 
+def test_a_short_batch_has_the_time_of_the_inputs_that_were_not_skipped(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with use_messages(Messages(progress=ProgressMode.plain)), progress_display() as show:
+        clock[0] += 3  # networks are loaded
+        for done in range(96, 101):
+            show(INPUTS, done, 100)
+            show("rendering a.wav", 30, 30)
+            clock[0] += 0.75
+    assert capsys.readouterr().err.splitlines() == ["97 of 100, 2 s left", "99 of 100, 1 s left"]
+
+
 def test_training_shows_losses_and_the_time_left(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     with use_messages(Messages(progress=ProgressMode.plain)), progress_display() as show:
         show.training(500, 1000, {})  # resumed

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facetalk.io.npy import ArrayFileError, PickledArrayError, read_npy, read_npz
+from facetalk.io.npy import ArrayFileError, PickledArrayError, read_npy, read_npz, write_npz
 
 KINDS = ["<f4", ">f8", "<f2", "|b1", "|i1", "<u8", ">i4", "<U7", "|S3"]
 
@@ -30,6 +30,21 @@ def test_what_numpy_writes_comes_back(tmp_path: Path, kind: str, shape: tuple[in
             np.testing.assert_array_equal(back, values[name])
     np.save(tmp_path / "a.npy", values["by_column"])
     np.testing.assert_array_equal(read_npy(tmp_path / "a.npy"), values["by_column"])
+
+
+def test_archives_have_the_bytes_of_numpy(tmp_path: Path) -> None:
+    values: dict[str, Any] = {
+        "rows": np.random.default_rng(0).normal(size=(40_000, 13)).astype(np.float32),
+        "empty": np.zeros((0, 3)),
+        "number": np.int64(7),
+        "text": "a text " * 100_000,
+        "names": np.array(["a", "bc"]),
+        "flags": np.arange(5) > 2,
+        "every_second": np.arange(20)[::2],
+    }
+    np.savez_compressed(tmp_path / "numpy.npz", **values)
+    write_npz(tmp_path / "ours.npz", values)
+    assert (tmp_path / "ours.npz").read_bytes() == (tmp_path / "numpy.npz").read_bytes()
 
 
 def npy(header: str, data: bytes = b"") -> bytes:

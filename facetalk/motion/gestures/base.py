@@ -31,7 +31,9 @@ class GestureStream(Protocol):
 class Gesture(Protocol):
     """Adds movements that the speech alone does not ask for, such as blinks."""
 
-    def add(self, motion: Motion, waveform: Waveform | None, generator: torch.Generator) -> Motion:
+    def add(
+        self, motion: Motion, waveform: Waveform | None, generator: torch.Generator, in_place: bool = False
+    ) -> Motion:
         """Return the motion with the gesture added.
 
         What is added to a frame depends only on the state of the generator, the number of the frame and the motion and
@@ -41,6 +43,7 @@ class Gesture(Protocol):
             motion: at 30 fps, with the ARKit channels.
             waveform: the speech, mono at 16 kHz; None where it is not known.
             generator: source of all random choices.
+            in_place: write into the expression of the motion, whose copy would take 22 MB for an hour.
 
         Raises:
             ValueError: the motion has another frame rate.

@@ -17,12 +17,12 @@ from facetalk.core.errors import FacetalkError
 from facetalk.core.filters import all_pole
 from facetalk.core.motion import Motion
 from facetalk.core.timing import FPS
-from facetalk.head.behavior import PARTS, STATES
+from facetalk.head.behavior import PARTS, STATES, WINDOW
 from facetalk.io.audio import Waveform
 from facetalk.motion.gestures.blinks import BlinkConfig, BlinkProcess
 from facetalk.motion.gestures.gaze import Gaze, GlanceCourse
 from facetalk.motion.gestures.idle import generators, scaled_rate
-from facetalk.motion.gestures.performance import Performance, breaths, perform
+from facetalk.motion.gestures.performance import Performance, breaths, one_after_another, perform
 from facetalk.motion.gestures.random_processes import Course
 from facetalk.networks.facial import FacialNetwork, StateCourse
 from facetalk.networks.registry import load
@@ -53,6 +53,10 @@ MOST_LIDS = 0.12
 """By how much the lids sink or rise between blinks, however lively a head is: half-closed eyes look tired. A choice."""
 _LIDS = tuple(PARTS).index("lids")
 
+_BLOCK = 32 * (WINDOW - 1)
+"""Frames for which behavior is sampled at a time, a whole number of the network's windows: what is computed on the way
+would take 40 MB for an hour."""
+
 URGES = (0.6, 2.5)
 """Of what the network says about blinks, relative to its mean."""
 AT_PHRASE_END = 1.5
@@ -77,13 +81,15 @@ class Facial:
     def __post_init__(self) -> None:
         _network(self.name)  # so that unusable weights are found before a long recording has been worked on
 
-    def add(self, motion: Motion, waveform: Waveform | None, generator: torch.Generator) -> Motion:
+    def add(
+        self, motion: Motion, waveform: Waveform | None, generator: torch.Generator, in_place: bool = False
+    ) -> Motion:
         """Return the motion with head movements, blinks and glances; see `Gesture.add`."""
         if motion.fps != FPS:
             raise ValueError(f"gestures are made for {FPS:g} fps, the motion has {motion.fps:g}")
         features = heard(waveform, motion.num_frames)
         behavior = sample_behavior(_network(self.name), features, generator, self.blinks, self.gaze)
-        return perform(motion, behavior, self.head_motion, self.blinks, self.gaze)
+        return perform(motion, behavior, self.head_motion, self.blinks, self.gaze, in_place)
 
     def start(self, generator: torch.Generator) -> FacialStream:
         """See `StreamedGesture.start`."""
@@ -135,7 +141,8 @@ def sample_behavior(
     Raises:
         FacetalkError: the weights are no trained ones.
     """
-    return BehaviorCourse(network, generator, blinks, gaze).take(features)
+    course = BehaviorCourse(network, generator, blinks, gaze)
+    return one_after_another([course.take(block) for block in features.split(_BLOCK)])
 
 
 class BehaviorCourse:

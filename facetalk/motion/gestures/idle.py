@@ -50,11 +50,13 @@ class Idle:
     gaze: Gaze = field(default_factory=Gaze)
     config: IdleConfig = field(default_factory=IdleConfig)
 
-    def add(self, motion: Motion, waveform: Waveform | None, generator: torch.Generator) -> Motion:
+    def add(
+        self, motion: Motion, waveform: Waveform | None, generator: torch.Generator, in_place: bool = False
+    ) -> Motion:
         """Return the motion with blinks, head movements and glances; see `Gesture.add`."""
         if motion.fps != FPS:
             raise ValueError(f"idle motion is made for {FPS:g} fps, the motion has {motion.fps:g}")
-        return self.start(generator).add(motion, None)
+        return self.start(generator).add(motion, None, in_place)
 
     def start(self, generator: torch.Generator) -> IdleStream:
         """See `StreamedGesture.start`."""
@@ -74,12 +76,12 @@ class IdleStream:
         config = replace(idle.config, blinks=scaled_rate(idle.config.blinks, idle.blinks))
         self._idle, self._course = idle, IdleCourse(generator, config, idle.gaze)
 
-    def add(self, motion: Motion, samples: Tensor | None) -> Motion:
-        """See `GestureStream.add`."""
+    def add(self, motion: Motion, samples: Tensor | None, in_place: bool = False) -> Motion:
+        """See `GestureStream.add` and `Gesture.add`."""
         if motion.num_frames == 0:
             return motion
         moves = self._course.take(motion.num_frames)
-        return perform(motion, moves, self._idle.head_motion, self._idle.blinks, self._idle.gaze)
+        return perform(motion, moves, self._idle.head_motion, self._idle.blinks, self._idle.gaze, in_place)
 
 
 def scaled_rate(config: BlinkConfig, factor: float) -> BlinkConfig:

@@ -47,7 +47,9 @@ class Laughing:
     growth_s: float = 1.2
     """A laugh of this length has grown to two thirds."""
 
-    def add(self, motion: Motion, waveform: Waveform | None, generator: torch.Generator) -> Motion:
+    def add(
+        self, motion: Motion, waveform: Waveform | None, generator: torch.Generator, in_place: bool = False
+    ) -> Motion:
         """Return the motion with the head laughing along; see `Gesture.add`."""
         if motion.fps != FPS:
             raise ValueError(f"gestures are made for {FPS:g} fps, the motion has {motion.fps:g}")
@@ -66,7 +68,7 @@ class Laughing:
         # Pitch is positive downwards: the head leans back, and nods a little with every burst.
         head[:, 0] = math.radians(-self.lean_deg) * grown + math.radians(self.bob_deg) * bursts * grown.sqrt()
         head[:, 2] = math.radians(self.tilt_deg) * side
-        expression = motion.expression.clone()
+        expression = motion.expression if in_place else motion.expression.clone()
         columns = indices(BROW_NAMES, motion.expression_names)
         raised = expression[:, columns] + self.brows * grown[:, None]
         expression[:, columns] = torch.maximum(raised.clamp(max=1), expression[:, columns])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
@@ -49,7 +50,27 @@ class Performance:
     """Whether the end joins the beginning."""
 
 
-def perform(motion: Motion, performance: Performance, head_motion: float, blinks: float, gaze: Gaze) -> Motion:
+def one_after_another(parts: Sequence[Performance]) -> Performance:
+    """The performance whose consecutive pieces these are."""
+    starts = [0, *accumulate(len(part.angles) for part in parts)]
+    blinks = (
+        blink._replace(peak=blink.peak + start)
+        for start, part in zip(starts, parts, strict=False)
+        for blink in part.blinks
+    )
+    moved = [part.parts for part in parts if part.parts is not None]
+    return Performance(
+        torch.cat([part.angles for part in parts]),
+        list(dict.fromkeys(blinks)),  # one that goes on in the next piece is in both
+        torch.cat([part.away for part in parts]),
+        torch.cat([part.breath for part in parts]),
+        torch.cat(moved) if moved else None,
+    )
+
+
+def perform(
+    motion: Motion, performance: Performance, head_motion: float, blinks: float, gaze: Gaze, in_place: bool = False
+) -> Motion:
     """Return the motion with these movements.
 
     Args:
@@ -58,10 +79,11 @@ def perform(motion: Motion, performance: Performance, head_motion: float, blinks
         head_motion: multiplies how far head and brows move; 0 for not at all.
         blinks: 0 for none; how many there are is the performance's business.
         gaze: where the eyes look.
+        in_place: see `Gesture.add`.
     """
     targets = gaze.targets(motion.num_frames)
     turns = _turns(performance, head_motion, targets if gaze.target is not None else None)
-    expression, names = motion.expression.clone(), motion.expression_names
+    expression, names = motion.expression if in_place else motion.expression.clone(), motion.expression_names
     if performance.parts is not None and head_motion > 0:
         for part, moved in zip(PARTS.values(), performance.parts.unbind(1), strict=True):
             columns = indices(part, names)

@@ -92,6 +92,7 @@ def add_gestures(
     gaze: Gaze | None = None,
     seed: int | None = None,
     generator: torch.Generator | None = None,
+    in_place: bool = False,
 ) -> Motion:
     """Add blinks, head motion and gaze to a motion; in its laughs head and brows join in, with any gestures.
 
@@ -107,9 +108,10 @@ def add_gestures(
         seed: decides when and where; ignored if there is a generator. If None, it follows from the beginning of
             the waveform (see `facetalk.audio.seed`), so that each recording has its own gestures; 0 without a waveform.
         generator: source of all random choices.
+        in_place: write into the expression of the motion, which saves memory where it is not needed any more.
 
     Returns:
-        A new motion; the old one stays as it is.
+        A new motion; the old one stays as it is, unless `in_place` is set.
 
     Raises:
         UsageError: a gesture is unknown, or a factor is negative.
@@ -128,6 +130,7 @@ def add_gestures(
     several = isinstance(gestures, Sequence) and not isinstance(gestures, str)
     chosen = list(gestures) if several else [str(gestures)]
     for name in chosen:
-        motion = load_gesture(name, head_motion=head_motion, blinks=blinks, gaze=gaze).add(motion, waveform, generator)
+        gesture = load_gesture(name, head_motion=head_motion, blinks=blinks, gaze=gaze)
+        motion = gesture.add(motion, waveform, generator, in_place)
     laughing = Laughing(head_motion, gaze or Gaze())
-    return laughing.add(motion, waveform, generator) if chosen else motion
+    return laughing.add(motion, waveform, generator, in_place) if chosen else motion

@@ -15,12 +15,14 @@ from facetalk.core.motion import Motion, still_motion
 from facetalk.head.behavior import NUM_STATES, PARTS
 from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, indices
 from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, read_tensors, write_model, write_tensors
+from facetalk.motion.gestures import facial
 from facetalk.motion.gestures.facial import (
     CALMING,
     LARGEST_SCALE,
     LEAST_SCALE,
     USUAL_STRESS,
     USUAL_URGE,
+    BehaviorCourse,
     Facial,
     Quickening,
     blink_urge,
@@ -76,6 +78,19 @@ def test_the_first_frames_do_not_depend_on_what_follows(weights: Path, num_frame
     short, long = (gesture.add(talking(n), speech(n), torch.Generator().manual_seed(2)) for n in (num_frames, 900))
     for name in ("expression", "neck_pose", "global_orient", "leye_pose", "transl"):
         assert torch.equal(getattr(short, name), getattr(long, name)[:num_frames]), name
+
+
+def test_long_recordings_are_moved_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, features = tiny_network(), torch.rand(700, len(DELIVERY), generator=torch.Generator().manual_seed(0))
+    whole = BehaviorCourse(network, torch.Generator().manual_seed(1), 3.0).take(features)
+    monkeypatch.setattr(facial, "_BLOCK", 50)
+    blocks = sample_behavior(network, features, torch.Generator().manual_seed(1), 3.0)
+    assert blocks.blinks == whole.blinks and blocks.parts is not None and whole.parts is not None
+    assert any(blink.first < start <= blink.last for blink in whole.blinks for start in range(50, 700, 50)), (
+        "in two blocks"
+    )
+    for name in ("angles", "away", "breath", "parts"):
+        torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), atol=1e-6, rtol=0)
 
 
 def test_it_does_without_audio(weights: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from facetalk.audio.seed import recording_seed
 from facetalk.core.errors import UsageError
+from facetalk.core.events import Event
 from facetalk.core.motion import POSES, Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.motion.gestures.base import Gesture, StreamedGesture
@@ -27,7 +28,9 @@ class Nod:
     blinks: float = 1.0
     gaze: Gaze | None = None
 
-    def add(self, motion: Motion, waveform: torch.Tensor | None, generator: torch.Generator) -> Motion:
+    def add(
+        self, motion: Motion, waveform: torch.Tensor | None, generator: torch.Generator, in_place: bool = False
+    ) -> Motion:
         loudness = torch.zeros(motion.num_frames) if waveform is None else waveform[: motion.num_frames].abs()
         neck_pose = motion.neck_pose.clone()
         neck_pose[:, 0] += self.head_motion * loudness / 2
@@ -113,6 +116,17 @@ def test_gestures_are_added_one_after_the_other() -> None:
     idle = add_gestures(motion, waveform, gestures="idle", seed=4, head_motion=0.5)
     torch.testing.assert_close(both.neck_pose[:, 0], idle.neck_pose[:, 0] + waveform[:60].abs() / 4)
     assert torch.equal(both.expression, idle.expression)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "nod"])
+def test_gestures_can_save_the_copy_of_a_motion(name: str) -> None:
+    motion = talking(60).with_events([Event("laugh", 0.5, 1.5, strength=1.0)])
+    before = motion.expression.clone()
+    copied = add_gestures(motion, speech(60), gestures=name, seed=4)
+    assert torch.equal(motion.expression, before) and not torch.equal(copied.expression, before)
+    written = add_gestures(motion, speech(60), gestures=name, seed=4, in_place=True)
+    assert written.expression is motion.expression and torch.equal(written.expression, copied.expression)
+    assert torch.equal(written.neck_pose, copied.neck_pose) and written.events == copied.events
 
 
 def test_a_seed_is_a_generator_with_that_seed() -> None:
