@@ -175,7 +175,7 @@ def describe_detector() -> str:
         MissingAssetError: as `MediaPipeDetector`.
     """
     mediapipe = _installed_mediapipe()
-    if _solutions(mediapipe, None) is not None:
+    if _has_solutions(mediapipe):
         return f"face mesh (Solutions API) in the wheel of mediapipe {mediapipe.__version__}"
     model = find_model()
     return f"face landmarker (Tasks API) of mediapipe {mediapipe.__version__}, model from {model.origin}: {model.path}"
@@ -199,24 +199,22 @@ def detector_name() -> str:
 def _open_mesh(
     mediapipe: Any, follow: bool, max_faces: int, model_path: Path | str | None
 ) -> SolutionsFaceMesh | TasksFaceMesh:
-    solutions = _solutions(mediapipe, model_path)
-    if solutions is not None:
-        return SolutionsFaceMesh(solutions, follow=follow, max_faces=max_faces)
+    if _has_solutions(mediapipe, model_path):
+        return SolutionsFaceMesh(mediapipe, follow=follow, max_faces=max_faces)
     return TasksFaceMesh(mediapipe, find_model(model_path).path, follow=follow, max_faces=max_faces)
 
 
 def _open_finder(
     mediapipe: Any, model_path: Path | str | None, *, small: bool = False
 ) -> SolutionsFaceFinder | TasksFaceFinder:
-    solutions = _solutions(mediapipe, model_path)
-    if solutions is not None:
-        return SolutionsFaceFinder(solutions, small=small)
+    if _has_solutions(mediapipe, model_path):
+        return SolutionsFaceFinder(mediapipe, small=small)
     return TasksFaceFinder(mediapipe, find_model(model_path).path)
 
 
-def _solutions(mediapipe: Any, model_path: Path | str | None) -> Any | None:
-    """Return the Solutions API, if this release has it and no model file is requested."""
-    return None if requested_model(model_path) else getattr(mediapipe, "solutions", None)
+def _has_solutions(mediapipe: Any, model_path: Path | str | None = None) -> bool:
+    """Whether this release has the Solutions API with its models, and no other model file is requested."""
+    return requested_model(model_path) is None and hasattr(mediapipe, "solutions")
 
 
 def _installed_mediapipe() -> Any:
