@@ -33,6 +33,7 @@ def images() -> list[np.ndarray]:
 
 def test_a_mesh_has_the_points_of_the_solutions_api(mediapipe: Any, images: list[np.ndarray]) -> None:
     mesh = SolutionsFaceMesh(mediapipe, follow=True, max_faces=1)
+    expected: list[np.ndarray] = []
     with mediapipe.solutions.face_mesh.FaceMesh(refine_landmarks=True) as usual:
         for image in (np.zeros_like(images[0]), *images):
             found = usual.process(image).multi_face_landmarks or ()
@@ -45,6 +46,7 @@ def test_a_mesh_has_the_points_of_the_solutions_api(mediapipe: Any, images: list
 @pytest.mark.parametrize("small", [False, True])
 def test_a_finder_has_the_scores_of_the_solutions_api(mediapipe: Any, images: list[np.ndarray], small: bool) -> None:
     finder = SolutionsFaceFinder(mediapipe, small=small)
+    expected: list[float] = []
     with mediapipe.solutions.face_detection.FaceDetection(model_selection=int(small)) as usual:
         for image in images:
             expected = [face.score[0] for face in usual.process(image).detections or ()]
