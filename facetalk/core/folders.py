@@ -21,7 +21,7 @@ def data_dir() -> Path:
 
 
 def use_plot_dir() -> None:
-    """Give matplotlib, which mediapipe loads, a folder where the user has none; it would warn and read all fonts."""
+    """Give matplotlib, which mediapipe may load, a folder where the user has none; it would warn and read all fonts."""
     usual = Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config") / "matplotlib"
     if "MPLCONFIGDIR" not in os.environ and not could_be_writable(usual):
         folder = private_temporary_dir()

@@ -1,7 +1,8 @@
-"""A head reduced to the 68 landmarks as the landmark detector sees them."""
+"""A head reduced to its 68 landmarks: as the landmark detector sees them, or where they are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from facetalk.core.landmarks import IBUG_FROM_MEDIAPIPE
-from facetalk.head.assets import HeadAssets
+from facetalk.head.assets import HeadAssets, HeadShape
 from facetalk.head.model import HeadModel
 from facetalk.head.surface_points import SurfacePoints
 
@@ -26,26 +27,42 @@ def landmark_head(head: HeadModel) -> HeadModel:
     They include the detector's bias (`HeadPoints.detector_bias`), so that they compare with landmarks detected on a
     person's face; posing 68 vertices costs almost nothing.
     """
-    assets, shape, points = head.assets, head.shape, detected_points(head.assets)
-    template, expression_dirs = points.on(shape.template), points.on(shape.expression_dirs)
+    assets, points = head.assets, detected_points(head.assets)
+    weights = (assets.shape.skin_weights[points.triangles] * points.barycentric[..., None]).sum(1)
+    shape = _moved_to(assets.shape, points.on, weights)
     if assets.points.detector_bias is not None:
         bias = assets.points.detector_bias[:, _landmark_rows(assets)]
-        template, expression_dirs = template + bias[0], expression_dirs + bias[1:]
-    every = torch.arange(len(template))
-    reduced = replace(
-        shape,
-        template=template,
-        identity_dirs=points.on(shape.identity_dirs),
-        expression_dirs=expression_dirs,
-        corrective_dirs=None if shape.corrective_dirs is None else points.on(shape.corrective_dirs),
-        pose_dirs=None if shape.pose_dirs is None else points.on(shape.pose_dirs),
-        skin_weights=(shape.skin_weights[points.triangles] * points.barycentric[..., None]).sum(1),
-    )
+        shape = replace(shape, template=shape.template + bias[0], expression_dirs=shape.expression_dirs + bias[1:])
+    every = torch.arange(len(weights))
     at_vertices = SurfacePoints(every[:, None].repeat(1, 3), torch.eye(3)[torch.zeros_like(every)])
-    blank = replace(assets.appearance, colors=torch.zeros(len(template), 3), gloss=torch.zeros(len(template), 2))
-    return HeadModel(
-        replace(assets, shape=reduced, points=replace(assets.points, landmarks=at_vertices), appearance=blank)
+    return _with_vertices(assets, shape, at_vertices)
+
+
+def landmark_corners_head(head: HeadModel) -> HeadModel:
+    """Return a head with only the vertices that its 68 landmarks lie between, for their exact positions."""
+    assets, marks = head.assets, head.points.landmarks
+    kept, triangles = marks.triangles.unique(return_inverse=True)
+    shape = _moved_to(assets.shape, lambda values: values[..., kept, :], assets.shape.skin_weights[kept])
+    return _with_vertices(assets, shape, SurfacePoints(triangles, marks.barycentric))
+
+
+def _moved_to(shape: HeadShape, on: Callable[[Tensor], Tensor], skin_weights: Tensor) -> HeadShape:
+    """A shape with other vertices, whose positions and displacements follow from those of its own."""
+    return replace(
+        shape,
+        template=on(shape.template),
+        identity_dirs=on(shape.identity_dirs),
+        expression_dirs=on(shape.expression_dirs),
+        corrective_dirs=None if shape.corrective_dirs is None else on(shape.corrective_dirs),
+        pose_dirs=None if shape.pose_dirs is None else on(shape.pose_dirs),
+        skin_weights=skin_weights,
     )
+
+
+def _with_vertices(assets: HeadAssets, shape: HeadShape, landmarks: SurfacePoints) -> HeadModel:
+    count = len(shape.template)
+    blank = replace(assets.appearance, colors=torch.zeros(count, 3), gloss=torch.zeros(count, 2))
+    return HeadModel(replace(assets, shape=shape, points=replace(assets.points, landmarks=landmarks), appearance=blank))
 
 
 def face_center(head: HeadModel) -> Float[Tensor, "3"]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,15 +22,32 @@ from facetalk.core.motion import POSES, Motion
 from facetalk.core.timing import FPS
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import Waveform
+from facetalk.io.streamed_audio import StreamedAudio
+from facetalk.io.video import read_video_info
 from facetalk.metrics.av_offset import AvOffset, estimate_av_offset, pooled_offsets_ms
+from facetalk.motion.landmark_head import landmark_corners_head
 from facetalk.networks.registry import load
 from facetalk.pipelines.audio_cues import pieces_of
 
 WARN_MS = 60.0
 """Viewers begin to notice at about this offset (ITU-R BT.1359: 45 ms early, 125 ms late)."""
 
-_POSED_FRAMES = 256
 _log = logging.getLogger(__name__)
+
+
+@contextmanager
+def audio_beside(video: Path) -> Iterator[Callable[[], StreamedAudio] | None]:
+    """Decode the audio of a video in another thread within the block.
+
+    Yields:
+        A function that waits for the audio and returns it, or raises the error of decoding it; None for a video
+        without audio.
+    """
+    if not read_video_info(video).has_audio:
+        yield None
+        return
+    with ExitStack() as stack, ThreadPoolExecutor(1) as helper:
+        yield helper.submit(lambda: stack.enter_context(StreamedAudio(video))).result
 
 
 def expected_mouth(audio: Waveform, num_frames: int) -> Float[Tensor, "frames 2"]:
@@ -47,17 +66,14 @@ def expected_mouth(audio: Waveform, num_frames: int) -> Float[Tensor, "frames 2"
 
 def tracked_mouth(motion: Motion, head: HeadModel) -> Float[Tensor, "frames 2"]:
     """Gap between the lips and distance of the corners of the mouth of a head that does not turn, meters."""
+    corners = landmark_corners_head(head)
     poses = motion.poses.clone()
     poses[:, [index for index, name in enumerate(POSES) if name != "jaw_pose"]] = 0
-    rows = []
-    for start in range(0, motion.num_frames, _POSED_FRAMES):
-        part = slice(start, start + _POSED_FRAMES)
-        vertices = head(motion.expression[part], poses[part], torch.zeros_like(motion.transl[part]), motion.betas)
-        points = head.points.landmarks.on(vertices)
-        gap = points[:, list(IBUG_UPPER_INNER_LIP), 1].mean(1) - points[:, list(IBUG_LOWER_INNER_LIP), 1].mean(1)
-        right, left = IBUG_MOUTH_CORNERS
-        rows.append(torch.stack([gap, (points[:, left] - points[:, right]).norm(dim=1)], 1))
-    return torch.cat(rows)
+    vertices = corners(motion.expression, poses, torch.zeros_like(motion.transl), motion.betas)
+    points = corners.points.landmarks.on(vertices)
+    gap = points[:, list(IBUG_UPPER_INNER_LIP), 1].mean(1) - points[:, list(IBUG_LOWER_INNER_LIP), 1].mean(1)
+    right, left = IBUG_MOUTH_CORNERS
+    return torch.stack([gap, (points[:, left] - points[:, right]).norm(dim=1)], 1)
 
 
 @torch.no_grad()

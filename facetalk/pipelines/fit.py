@@ -21,12 +21,11 @@ from facetalk.head.model import HeadModel
 from facetalk.io.audio import write_wav
 from facetalk.io.files import folder_of_results, free_path, keeping, make_folder
 from facetalk.io.motion import read_motion, write_motion
-from facetalk.io.streamed_audio import StreamedAudio
-from facetalk.io.video import read_video_info
 from facetalk.metrics.av_offset import AvOffset
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.av_sync import (
+    audio_beside,
     av_offset_of,
     offset_figures,
     offsets_by_folder,
@@ -117,15 +116,13 @@ def fit_to_file(
     options = options or FitOptions()
     free_path(out_path, overwrite)
     model = load_head(options.head)
-    has_audio = read_video_info(video).has_audio
-    with folder_of_results(out_path.parent), keeping(out_path.parent):
+    with audio_beside(video) as audio, folder_of_results(out_path.parent), keeping(out_path.parent):
         motion = fit(
             video, method=options.method, head=model, refine=options.refine, face=options.face, progress=progress
         )
-        if has_audio:
+        if audio is not None:
             try:
-                with StreamedAudio(video) as audio:
-                    motion = with_av_offset(motion, model, audio)
+                motion = with_av_offset(motion, model, audio())
             except FacetalkError as error:
                 _log.warning("whether audio and video are in sync is not known: %s", error)
             warn_if_out_of_sync(motion, video)
@@ -268,19 +265,18 @@ def _fit_clip(job: _Job) -> Outcome:
 
 def _fit_to_dataset(job: _Job) -> Outcome:
     options, start = job.options, time.perf_counter()
-    has_audio = read_video_info(job.video).has_audio
     model = load_head(options.head)
-    motion = fit(job.video, method=options.method, head=model, refine=options.refine, face=options.face)
     files = {"npz": job.out_path}
-    if has_audio:
-        files["wav"] = job.out_path.with_suffix(".wav")
-        with StreamedAudio(job.video) as audio:
-            write_wav(files["wav"], audio)
-            motion = with_av_offset(motion, model, audio)
+    with audio_beside(job.video) as audio:
+        motion = fit(job.video, method=options.method, head=model, refine=options.refine, face=options.face)
+        if audio is not None:
+            files["wav"] = job.out_path.with_suffix(".wav")
+            write_wav(files["wav"], audio())
+            motion = with_av_offset(motion, model, audio())
     motion = motion.replace(meta={**motion.meta, **made_with(job.video, options)})
     _write(motion, job.video, job.out_path, options, model)
     details = {**figures(motion), "timings_s": {"fit": round(time.perf_counter() - start, 3)}}
-    row = _row(job.out_path, job.video, motion, has_audio)
+    row = _row(job.out_path, job.video, motion, "wav" in files)
     return Outcome(job.video, "done", files, redone=job.redone, details=details, row=row)
 
 

@@ -7,7 +7,6 @@ which reads them from a `face_landmarker.task` file.
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
@@ -18,9 +17,9 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from facetalk.core.errors import MissingAssetError
-from facetalk.core.folders import use_plot_dir
 from facetalk.vision.face_finder import FaceBox
 from facetalk.vision.face_landmarker_model import find_model, requested_model
+from facetalk.vision.mediapipe_import import import_mediapipe
 from facetalk.vision.mediapipe_solutions import SolutionsFaceFinder, SolutionsFaceMesh
 from facetalk.vision.mediapipe_tasks import TasksFaceFinder, TasksFaceMesh
 from facetalk.vision.native_log import muted
@@ -85,7 +84,7 @@ class MediaPipeDetector:
         Raises:
             MissingAssetError: there is no mediapipe, or no model for it.
         """
-        mediapipe = _import_mediapipe()
+        mediapipe = _installed_mediapipe()
         with muted:
             self._mesh = _open_mesh(mediapipe, follow, max_faces, model_path)
             # The graph starts, and writes to stderr, in its own threads: an empty image waits for them.
@@ -153,7 +152,7 @@ class MediaPipeFinder:
             small: use a network that also finds small faces, if MediaPipe has one.
             model_path: as for `MediaPipeDetector`, and so are the errors.
         """
-        mediapipe = _import_mediapipe()
+        mediapipe = _installed_mediapipe()
         with muted:
             self._finder = _open_finder(mediapipe, model_path, small=small)
             self._finder.boxes(np.zeros((64, 64, 3), np.uint8))
@@ -175,8 +174,8 @@ def describe_detector() -> str:
     Raises:
         MissingAssetError: as `MediaPipeDetector`.
     """
-    mediapipe = _import_mediapipe()
-    if _solutions(mediapipe, None) is not None:
+    mediapipe = _installed_mediapipe()
+    if _has_solutions(mediapipe):
         return f"face mesh (Solutions API) in the wheel of mediapipe {mediapipe.__version__}"
     model = find_model()
     return f"face landmarker (Tasks API) of mediapipe {mediapipe.__version__}, model from {model.origin}: {model.path}"
@@ -200,34 +199,28 @@ def detector_name() -> str:
 def _open_mesh(
     mediapipe: Any, follow: bool, max_faces: int, model_path: Path | str | None
 ) -> SolutionsFaceMesh | TasksFaceMesh:
-    solutions = _solutions(mediapipe, model_path)
-    if solutions is not None:
-        return SolutionsFaceMesh(solutions, follow=follow, max_faces=max_faces)
+    if _has_solutions(mediapipe, model_path):
+        return SolutionsFaceMesh(mediapipe, follow=follow, max_faces=max_faces)
     return TasksFaceMesh(mediapipe, find_model(model_path).path, follow=follow, max_faces=max_faces)
 
 
 def _open_finder(
     mediapipe: Any, model_path: Path | str | None, *, small: bool = False
 ) -> SolutionsFaceFinder | TasksFaceFinder:
-    solutions = _solutions(mediapipe, model_path)
-    if solutions is not None:
-        return SolutionsFaceFinder(solutions, small=small)
+    if _has_solutions(mediapipe, model_path):
+        return SolutionsFaceFinder(mediapipe, small=small)
     return TasksFaceFinder(mediapipe, find_model(model_path).path)
 
 
-def _solutions(mediapipe: Any, model_path: Path | str | None) -> Any | None:
-    """Return the Solutions API, if this release has it and no model file is requested."""
-    return None if requested_model(model_path) else getattr(mediapipe, "solutions", None)
+def _has_solutions(mediapipe: Any, model_path: Path | str | None = None) -> bool:
+    """Whether this release has the Solutions API with its models, and no other model file is requested."""
+    return requested_model(model_path) is None and hasattr(mediapipe, "solutions")
 
 
-def _import_mediapipe() -> Any:
-    os.environ.setdefault("GLOG_minloglevel", "3")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    use_plot_dir()
+def _installed_mediapipe() -> Any:
     try:
-        import mediapipe
+        return import_mediapipe()
     except ImportError:
         raise MissingAssetError(
             "tracking needs mediapipe: pip install mediapipe==0.10.21, or 'mediapipe>=1.2' from Python 3.13 on"
         ) from None
-    return mediapipe

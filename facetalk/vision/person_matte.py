@@ -6,13 +6,11 @@ own network takes its place, whose teacher it was.
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from facetalk.core.folders import use_plot_dir
 from facetalk.vision.face_landmarker_model import requested_model
+from facetalk.vision.mediapipe_import import import_mediapipe
 from facetalk.vision.native_log import muted
 
 
@@ -22,9 +20,8 @@ def person_matte(image: UInt8[np.ndarray, "height width 3"]) -> Float32[np.ndarr
     Args:
         image: RGB; head and shoulders of a person, about square: the network sees it on 256 x 256 pixels.
     """
-    use_plot_dir()
     try:
-        mediapipe = importlib.import_module("mediapipe")
+        mediapipe = import_mediapipe()
     except ImportError:
         return None
     solutions = getattr(mediapipe, "solutions", None)

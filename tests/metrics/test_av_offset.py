@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import CubicSpline
 
 from facetalk.metrics.av_offset import (
     AvOffset,
     estimate_av_offset,
     lagged_correlations,
     pooled_offsets_ms,
+    spline_through,
     syllable_band,
 )
 
@@ -90,3 +92,12 @@ def test_a_clip_that_is_certain_keeps_an_offset_of_its_own() -> None:
 def test_without_any_estimate_nothing_is_moved() -> None:
     assert pooled_offsets_ms([]) == []
     assert pooled_offsets_ms([None, None]) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("count", [4, 5, 27])
+def test_splines_are_those_of_scipy(count: int) -> None:
+    values = np.random.default_rng(0).normal(size=(count, 2))
+    places = np.linspace(0, count - 1, 50)
+    np.testing.assert_allclose(
+        spline_through(values, places), CubicSpline(np.arange(count), values)(places), atol=1e-12
+    )

@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from facetalk.core.errors import FacetalkError
+from facetalk.core.landmarks import IBUG_LOWER_INNER_LIP, IBUG_UPPER_INNER_LIP
 from facetalk.core.motion import Motion, still_motion
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
+from facetalk.io.streamed_audio import StreamedAudio
+from facetalk.io.video_writer import VideoWriter
 from facetalk.metrics.av_offset import AvOffset
 from facetalk.motion.heads import load_head
 from facetalk.pipelines import av_sync
 from facetalk.pipelines.av_sync import (
+    audio_beside,
     av_offset_of,
     expected_mouth,
     measure_av_offset,
@@ -24,6 +30,8 @@ from facetalk.pipelines.av_sync import (
     warn_if_out_of_sync,
     with_av_offset,
 )
+
+EXAMPLE = Path(__file__).parents[2] / "examples/ref.mp4"
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +71,32 @@ def test_the_tracked_mouth_does_not_depend_on_the_pose(head: HeadModel) -> None:
     )
     gap = tracked_mouth(mouth(head, torch.tensor([0.0, 1.0])), head)[:, 0]
     assert 0.005 < float(gap[1] - gap[0]) < 0.05
+
+
+def test_the_tracked_mouth_is_that_of_the_whole_head() -> None:
+    head = load_head()
+    opening = torch.rand(5, generator=torch.Generator().manual_seed(0))
+    moving = mouth(head, opening).replace(jaw_pose=0.3 * opening[:, None].expand(-1, 3))
+    points = head.pose(moving).landmarks
+    gap = points[:, list(IBUG_UPPER_INNER_LIP), 1].mean(1) - points[:, list(IBUG_LOWER_INNER_LIP), 1].mean(1)
+    torch.testing.assert_close(tracked_mouth(moving, head)[:, 0], gap, atol=1e-6, rtol=0)
+
+
+def test_the_audio_is_decoded_beside_other_work(tmp_path: Path) -> None:
+    silent, broken = tmp_path / "silent.mp4", tmp_path / "text.mp4"
+    with VideoWriter(silent, (32, 32), 25.0) as writer:
+        writer.write(np.zeros((32, 32, 3), np.uint8))
+    with audio_beside(silent) as audio:
+        assert audio is None
+    with audio_beside(EXAMPLE) as audio:
+        assert audio is not None
+        with StreamedAudio(EXAMPLE) as expected:
+            torch.testing.assert_close(audio()[:16_000], expected[:16_000], atol=0, rtol=0)
+    with pytest.raises(ValueError, match="closed"):
+        audio()[:10]
+    broken.write_text("no video")
+    with pytest.raises(FacetalkError, match="not an audio or video file"), audio_beside(broken):
+        pass
 
 
 def test_the_offset_is_kept_in_the_metadata(head: HeadModel) -> None:
