@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Block = TypeVar("Block")
+
+_BLOCKS = 4
+"""Of audio, after which memory is given back: two minutes."""
 
 
 def give_back_memory() -> None:
@@ -14,3 +21,11 @@ def give_back_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def giving_back_memory(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Pass on the blocks of a long recording, and give back memory every few of them."""
+    for number, block in enumerate(blocks):
+        if number % _BLOCKS == _BLOCKS - 1:
+            give_back_memory()
+        yield block
