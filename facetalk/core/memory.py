@@ -8,9 +8,6 @@ from typing import TypeVar
 
 Block = TypeVar("Block")
 
-_BLOCKS = 4
-"""Of audio, after which memory is given back: two minutes."""
-
 
 def give_back_memory() -> None:
     """Return freed memory to the system, where the C library can do that.
@@ -23,9 +20,9 @@ def give_back_memory() -> None:
         trim(0)
 
 
-def giving_back_memory(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Pass on the blocks of a long recording, and give back memory every few of them."""
-    for number, block in enumerate(blocks):
-        if number % _BLOCKS == _BLOCKS - 1:
-            give_back_memory()
+def giving_back_memory(blocks: Iterable[Block], every: int) -> Iterator[Block]:
+    """Pass on the blocks of a long recording, and give back memory after every so many of them."""
+    for number, block in enumerate(blocks, 1):
         yield block
+        if number % every == 0:
+            give_back_memory()
