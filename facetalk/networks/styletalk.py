@@ -95,7 +95,7 @@ class LiveFeatures(SpeechFeatures, Protocol):
 def feature_blocks(speech: SpeechFeatures, waveform: Waveform) -> Iterator[Float[Tensor, "frames features"]]:
     """Yield the features of a recording, in consecutive blocks if the source of the features can do that."""
     if isinstance(speech, StreamedFeatures):
-        yield from giving_back_memory(speech.encode_blocks(waveform), every=2)
+        yield from giving_back_memory(speech.encode_blocks(waveform), every=4)
     else:
         yield speech.encode(waveform[:])
 
