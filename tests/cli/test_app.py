@@ -198,9 +198,14 @@ def test_evaluate_writes_tables_and_reports_and_judges_by_limits(tmp_path: Path)
     document = json.loads(beyond.stdout)
     assert beyond.exit_code == 1 and document["beyond"] == {"mve_mm": "2 is beyond 1.9"}
     assert list(document["systems"]) == ["ours", "<other>"] and document["left_out"] == {}
-    for option, complaint in (("mve_mm", "write FIGURE=NUMBER"), ("lve_mm=1", "'lve_mm', which was not computed")):
-        wrong = run(*arguments, "--tolerance", option)
-        assert wrong.exit_code == 2 and complaint in wrong.stderr
+    complaints = {
+        "mve_mm": "write FIGURE=NUMBER",
+        "lve_mm=1": "'lve_mm' of the metric lve, which is not computed: add --metric lve",
+        "mve=1": "'mve', which is no figure; there are: mve_mm",
+    }
+    for option, complaint in complaints.items():
+        wrong = run("evaluate", "missing", "gone", "--metric", "mve", "--tolerance", option)
+        assert wrong.exit_code == 2 and complaint in wrong.stderr, "before anything is opened"
     assert run(*arguments, "--html", tmp_path / "r.txt").exit_code == 2
 
 
