@@ -35,7 +35,7 @@ class Part:
     processor_s: float = 0.0
     """Of the server."""
     delays_s: list[float] = field(default_factory=list)
-    """From the end of each tenth of a second of audio to its frames."""
+    """From when each tenth of a second of audio was sent to its frames."""
     memory_mb: float = 0.0
     """Of the server at the end of the part."""
 
@@ -69,7 +69,11 @@ def server() -> Iterator[tuple[str, Path]]:
 
 
 async def streamed(waveform: Tensor, address: str, process: Path) -> list[Part]:
-    """Send speech at the pace at which it is spoken, and wait for the frames of each tenth of a second."""
+    """Send speech at the pace at which it is spoken, and wait for the frames of each tenth of a second.
+
+    Where frames come later than the next tenth is spoken, that is sent when they are there: on a busy machine, delays
+    would otherwise add up to minutes, and hide how long the server takes.
+    """
     pieces = waveform.split(STEP)
     size = -(-len(pieces) // PARTS)
     parts: list[Part] = []
@@ -82,14 +86,14 @@ async def streamed(waveform: Tensor, address: str, process: Path) -> list[Part]:
         for index, piece in enumerate(pieces):
             if index % size == 0:
                 parts.append(Part(f"up to {min(index + size, len(pieces)) * STEP_S:g} s"))
-            due = began + (index + 1) * STEP_S
-            await asyncio.sleep(max(0.0, due - perf_counter()))
+            await asyncio.sleep(max(0.0, began + (index + 1) * STEP_S - perf_counter()))
+            sent = perf_counter()
             await stream.send_bytes(piece.numpy().astype("<f4").tobytes())
             known = round((index + 1) * STEP_S * FPS) - round(LOOK_AHEAD_S * FPS)
             while frames < known:
                 assert (await stream.receive_json())["frame"] == frames
                 frames += 1
-            parts[-1].delays_s.append(perf_counter() - due)
+            parts[-1].delays_s.append(perf_counter() - sent)
             before_s, spent_s = spent_s, processor_s(process)
             parts[-1].processor_s += spent_s - before_s
             parts[-1].memory_mb = memory_mb(process)

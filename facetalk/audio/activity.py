@@ -32,16 +32,20 @@ def loudness_db(waveform: Samples, fps: float = FPS) -> Float[Tensor, " frames"]
     levels = torch.empty(num_frames)
     for start in range(0, num_frames, _BLOCK_FRAMES):
         block = edges[start : start + _BLOCK_FRAMES + 1]
-        levels[start : start + len(block) - 1] = _levels(waveform[int(block[0]) : int(block[-1])], block - block[0])
+        levels[start : start + len(block) - 1] = _levels(waveform, block)
     return levels
 
 
-def _levels(waveform: Float[Tensor, " samples"], edges: Int64[Tensor, " edges"]) -> Float[Tensor, " frames"]:
-    energy = waveform.new_zeros(len(waveform) + 1, dtype=torch.float64)
-    energy[1:] = waveform
-    energy[1:].square_().cumsum_(0)  # in place: each copy of half a minute would take 4 MB
-    power = (energy[edges[1:]] - energy[edges[:-1]]) / (edges[1:] - edges[:-1]).clamp_min(1)
-    return (10 * power.clamp_min(1e-10).log10()).to(waveform.dtype)
+def _levels(waveform: Samples, edges: Int64[Tensor, " edges"]) -> Float[Tensor, " frames"]:
+    first, last = int(edges[0]), int(edges[-1])
+    # In place and read bit by bit: each copy of half a minute would take 4 MB.
+    energy = torch.zeros(last - first + 1, dtype=torch.float64)
+    for start in range(first, last, SAMPLE_RATE):
+        stop = min(start + SAMPLE_RATE, last)
+        energy[start - first + 1 : stop - first + 1] = waveform[start:stop]
+    energy.square_().cumsum_(0)
+    power = (energy[edges[1:] - first] - energy[edges[:-1] - first]) / (edges[1:] - edges[:-1]).clamp_min(1)
+    return (10 * power.clamp_min(1e-10).log10()).float()
 
 
 def speech_activity(waveform: Samples, fps: float = FPS, hold_s: float = 0.15) -> Bool[Tensor, " frames"]:

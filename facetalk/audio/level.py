@@ -74,18 +74,21 @@ class RunningLevel:
         """
         rows = np.concatenate([self._rest, loudness.detach().double().numpy()])
         whole = len(rows) // _BLOCK * _BLOCK
-        levels = []
+        # Filled bit by bit: the arrays of all blocks of an hour take 8 MB.
+        levels, done = np.empty(_BLOCK * self._waiting + len(rows)), 0
         for block in rows[:whole].reshape(-1, _BLOCK):
             self._add(block)
             self._waiting += 1
             if self._waiting > AHEAD:
-                levels.append(self._ramp(_BLOCK))
+                levels[done : done + _BLOCK] = self._ramp(_BLOCK)
+                done += _BLOCK
         self._rest = rows[whole:]
         if last:
             self._add(self._rest)
-            levels += [self._ramp(_BLOCK) for _ in range(self._waiting)]
-            levels.append(self._ramp(len(self._rest)))
-        return torch.from_numpy(np.concatenate([*levels, np.zeros(0)])).to(loudness)
+            for count in (*[_BLOCK] * self._waiting, len(self._rest)):
+                levels[done : done + count] = self._ramp(count)
+                done += count
+        return torch.from_numpy(levels[:done]).to(loudness)
 
     def ending(self, loudness: Float[Tensor, " rows"]) -> Float[Tensor, " known"]:
         """What `feed` would return for the last rows, without taking them."""

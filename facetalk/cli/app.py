@@ -27,6 +27,7 @@ from facetalk.cli.styles import styles
 from facetalk.cli.train import train
 from facetalk.cli.view import view
 from facetalk.cli.weights import weights
+from facetalk.core.launchers import speaks_for_machine
 from facetalk.core.version import __version__
 
 app = typer.Typer(
@@ -91,7 +92,8 @@ def run(arguments: Sequence[str]) -> int:
         show, tell = getattr(error, "show", None), getattr(error, "format_message", None)
         if show is None or tell is None:
             raise
-        show()
         code = getattr(error, "exit_code", 2)
-        print_early_error(arguments, tell(), code)
+        if arguments[:1] != ["train"] or speaks_for_machine():
+            show()
+            print_early_error(arguments, tell(), code)
     return code if isinstance(code, int) else int(code is not None)

@@ -97,11 +97,12 @@ def evaluate(
     Distances of vertices and landmarks are in millimeters, of landmarks in videos in interocular distances (iod). The
     motion of the head as a whole is removed first. docs/metrics.md defines every figure.
     """
+    from facetalk.metrics.registry import chosen_metrics
     from facetalk.pipelines import evaluate as pipeline
     from facetalk.pipelines.evaluation.results import beyond, read_limits
     from facetalk.pipelines.evaluation_files import check_outputs, write_outputs
 
-    limits = read_limits(tolerance or [])
+    limits = read_limits(tolerance or [], chosen_metrics(metric or ()))
     check_outputs(csv, html, overwrite)
     with progress_display() as show:
         result = pipeline.evaluate(

@@ -10,6 +10,8 @@ import typer
 from facetalk.cli.options import JsonFlag
 from facetalk.cli.output import print_json, print_path, print_text
 from facetalk.cli.progress import progress_display
+from facetalk.core.errors import UsageError
+from facetalk.core.launchers import speaks_for_machine
 
 
 def train(
@@ -40,16 +42,21 @@ def train(
     from facetalk.pipelines import train as pipeline
 
     with progress_display() as show:
-        result = pipeline.train(
-            config,
-            data_dir,
-            run_dir,
-            person=person or (),
-            settings=settings or (),
-            resume=resume,
-            with_report=report,
-            progress=show.training,
-        )
+        try:
+            result = pipeline.train(
+                config,
+                data_dir,
+                run_dir,
+                person=person or (),
+                settings=settings or (),
+                resume=resume,
+                with_report=report,
+                progress=show.training,
+            )
+        except UsageError as error:
+            if speaks_for_machine():
+                raise
+            raise typer.Exit(error.exit_code) from None
     if not result.is_first:  # of several processes; the first one speaks for all
         return
     if as_json:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Block = TypeVar("Block")
 
 
 def give_back_memory() -> None:
@@ -14,3 +18,11 @@ def give_back_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def giving_back_memory(blocks: Iterable[Block], every: int) -> Iterator[Block]:
+    """Pass on the blocks of a long recording, and give back memory after every so many of them."""
+    for number, block in enumerate(blocks, 1):
+        yield block
+        if number % every == 0:
+            give_back_memory()

@@ -31,6 +31,7 @@ from facetalk.core.version import __version__
 from facetalk.io.event_track import packed_events, unpacked_events
 from facetalk.io.files import replacing, what_is
 from facetalk.io.npy import ArrayFileError, read_npz, write_npz
+from facetalk.io.path_list import as_path
 
 FORMAT = "facetalk-motion"
 VERSION = 1
@@ -58,7 +59,7 @@ def read_motion(path: Path | str) -> Motion:
     Raises:
         FacetalkError: the file is missing, or is not a motion.
     """
-    path = Path(path)
+    path = as_path(path, "path")
     arrays = _read_arrays(path)
     _check_header(path, arrays)
     names = _names(path, arrays)
@@ -109,7 +110,7 @@ def write_motion(path: Path | str, motion: Motion) -> None:
         path: `.npz` file; replaced if it exists.
         motion: what is written; its `meta` also gets the version of facetalk.
     """
-    path = Path(path)
+    path = as_path(path, "path")
     if not isinstance(motion, Motion):
         raise InvalidValueError(f"write_motion takes a path and a Motion, not {type(motion).__name__}")
     check_values(motion)

@@ -146,7 +146,18 @@ def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
         with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, value in arrays.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    _write_array(member, np.ascontiguousarray(value).reshape(np.shape(value)))
+                    if isinstance(value, str) and value:
+                        _write_text(member, value)
+                    else:
+                        _write_array(member, np.ascontiguousarray(value).reshape(np.shape(value)))
+
+
+def _write_text(file: Stream, text: str) -> None:
+    """Write a text as an array without dimensions."""
+    header = {"descr": f"<U{len(text)}", "fortran_order": False, "shape": ()}
+    np.lib.format.write_array_header_1_0(file, header)
+    for start in range(0, len(text), _PIECE_BYTES // 4):
+        file.write(text[start : start + _PIECE_BYTES // 4].encode("utf-32-le", "surrogatepass"))
 
 
 def _write_array(file: Stream, array: np.ndarray) -> None:

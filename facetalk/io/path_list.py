@@ -34,12 +34,46 @@ def listed(inputs: Iterable[Path | str]) -> list[Path]:
         raise UsageError(f"a list of paths is needed, not {str(inputs)!r:.80} alone: put it in brackets")
     found: dict[Path, None] = {}
     for given in inputs:
-        path = Path(given)
+        path = as_path(given, "an input")
         if is_list(path):
             found |= dict.fromkeys(_listed_in(Path(str(path)[1:])))
         else:
             found |= dict.fromkeys(_matches(str(path), Path()))
     return list(found)
+
+
+def single(given: Path | str, name: str, many: str) -> Path:
+    """The path of one file.
+
+    Args:
+        given: must not stand for many files.
+        name: of the argument.
+        many: the function that takes many files.
+
+    Raises:
+        UsageError: it is a folder, a pattern or a list.
+    """
+    path = as_path(given, name)
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give one file, or give the folder to {many}")
+    if not path.exists() and (str(path).startswith("@") or any(sign in str(path) for sign in "*?")):
+        raise UsageError(f"{path} stands for many files; give one file, or give it to {many}")
+    return path
+
+
+def as_path(given: object, name: str) -> Path:
+    """What a Python program gives as a path.
+
+    Args:
+        given: text or a path.
+        name: of the argument.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise UsageError(f"{name} is {given!r:.80}; a path is text or a Path")
+    return Path(given)
 
 
 def is_list(path: Path) -> bool:

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from facetalk.core.config import check_ranges
+from facetalk.core.memory import giving_back_memory
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, IDLE_NAMES, LOWER_NAMES, UPPER_NAMES, indices
 from facetalk.io.audio import Waveform
 from facetalk.networks.attention import EncoderLayer
@@ -95,7 +96,7 @@ class LiveFeatures(SpeechFeatures, Protocol):
 def feature_blocks(speech: SpeechFeatures, waveform: Waveform) -> Iterator[Float[Tensor, "frames features"]]:
     """Yield the features of a recording, in consecutive blocks if the source of the features can do that."""
     if isinstance(speech, StreamedFeatures):
-        yield from speech.encode_blocks(waveform)
+        yield from giving_back_memory(speech.encode_blocks(waveform), every=4)
     else:
         yield speech.encode(waveform[:])
 

@@ -14,6 +14,7 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
 from facetalk.exporters.registry import formats_named
 from facetalk.head.looks import Look
+from facetalk.io.path_list import single
 from facetalk.io.voices import SpokenText, check_voice
 from facetalk.motion.gestures.gaze import EYE_CONTACT
 from facetalk.motion.gestures.registry import DEFAULT
@@ -96,7 +97,8 @@ def animate(
     """Animate a head from speech and write the results to files.
 
     Args:
-        speech: audio file, or a video whose audio is used, or text that a voice says; None with `idle_s`.
+        speech: audio file, or a video whose audio is used, or text that a voice says; None with `idle_s`. For folders,
+            patterns and lists there is `animate_all`.
         style: whose speaking style is used: a video, a motion file, a saved or bundled style, or a mixture of these
             such as `A.mp4:0.4,happy:0.6`; the talker's neutral one if omitted.
         style_strength: how far to go from the neutral style: 0 not at all, 1 all the way, at most 1.5.
@@ -172,7 +174,9 @@ def animate(
         transcript=transcript,
         spoken=speech if isinstance(speech, SpokenText) else None,
     )
-    speeches = [] if speech is None or isinstance(speech, SpokenText) else [Path(speech)]
+    speeches = []
+    if speech is not None and not isinstance(speech, SpokenText):
+        speeches = [single(speech, "speech", "animate_all")]
     batch = animate_all(speeches, options, out=out, overwrite=overwrite, progress=progress)
     for error in batch.failed.values():
         raise error
@@ -196,7 +200,8 @@ def animate_all(
     Head, talker and style are loaded once, in each of several processes.
 
     Args:
-        speeches: audio files, videos whose audio is used, or folders that are searched for both.
+        speeches: audio files, videos whose audio is used, folders that are searched for both, patterns such as
+            `takes/*.wav`, and lists of all these as `@list.txt`.
         options: shared by all.
         out: folder that gets a folder for each audio file, named after it; the current one if omitted.
         overwrite: replace existing outputs.
@@ -210,7 +215,7 @@ def animate_all(
         What was made, what was skipped, and what failed with which error.
 
     Raises:
-        UsageError: an option makes no sense, a name is unknown, or a folder holds no audio files.
+        UsageError: an option makes no sense, a name is unknown, or a folder or pattern stands for no audio files.
 
     Example:
         >>> batch = animate_all(["a.wav", "b.wav"], AnimateOptions(style="happy"), out="animated")

@@ -23,6 +23,7 @@ from facetalk.head.looks import Look
 from facetalk.io.audio_clip import AudioClip
 from facetalk.io.emotion_track import emotion_track, is_auto, is_track_file
 from facetalk.io.media import checked_file
+from facetalk.io.path_list import listed
 from facetalk.io.voices import SpokenText
 from facetalk.io.weights import MODEL_FILE
 from facetalk.motion.gestures.gaze import EYE_CONTACT, Gaze
@@ -209,7 +210,8 @@ class AnimateJob:
 
 def found_speech(speeches: Sequence[Path | str]) -> list[Path]:
     """Audio files and videos, without the videos that an earlier run wrote into a folder that is searched."""
-    given = {path for path in map(Path, speeches) if not path.is_dir()}
+    speeches = listed(speeches)
+    given = {path for path in speeches if not path.is_dir()}
     return [path for path in find_speech(speeches) if path in given or not is_output(path)]
 
 

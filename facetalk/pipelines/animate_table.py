@@ -13,7 +13,7 @@ from facetalk.core.errors import USER_ERRORS, UsageError, user_error
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
 from facetalk.exporters.registry import FORMATS, formats_named
-from facetalk.io.path_list import is_list, listed
+from facetalk.io.path_list import as_path, is_list
 from facetalk.pipelines.animate import AnimateBatch, animate_all, batch_of
 from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, sorted_out, spoken_targets
 from facetalk.pipelines.animate_work import animate_one
@@ -54,11 +54,12 @@ def animate_inputs(
     Raises:
         UsageError: a table is given together with other inputs.
     """
-    named = [path for path in map(Path, inputs) if str(path).startswith("@") and not path.exists()]
+    paths = [as_path(given, "an input") for given in inputs]
+    named = [path for path in paths if str(path).startswith("@") and not path.exists()]
     tables = [Path(str(path)[1:]) for path in named if not is_list(path)]
     if not tables:
         return animate_all(
-            listed(inputs),
+            inputs,
             options,
             out=out,
             overwrite=overwrite,
@@ -107,7 +108,7 @@ def animate_lines(
         UsageError: the table has an unknown column, or no lines.
         FacetalkError: it cannot be read.
     """
-    table = Path(table_path)
+    table = as_path(table_path, "table_path")
     check_output_folder(out)
     jobs = jobs_of(jobs, engine)
     waiting: dict[Path, _LineJob] = {}

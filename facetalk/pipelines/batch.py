@@ -14,6 +14,7 @@ from facetalk.core.progress import INPUTS, Progress
 from facetalk.data.sources import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from facetalk.exporters.registry import FORMATS
 from facetalk.io.files import keeping, make_folder
+from facetalk.io.path_list import as_path
 
 State = Literal["done", "skipped", "failed"]
 Job = TypeVar("Job")
@@ -138,9 +139,9 @@ def check_output_folder(out: Path | str | None, takes: str = "a folder") -> None
         takes: what may be given, for the message.
 
     Raises:
-        UsageError: it names a file.
+        UsageError: it names a file, or is no path.
     """
-    if out is None or Path(out).is_dir():
+    if out is None or as_path(out, "out").is_dir():
         return
     if Path(out).exists():
         raise UsageError(f"{out} is a file; -o takes {takes}")

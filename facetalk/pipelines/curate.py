@@ -21,6 +21,7 @@ from facetalk.data.manifest import CURATED_COLUMNS, MANIFEST, REJECTED, REJECTED
 from facetalk.data.notes import checked_match, match_notes, read_laugh_times, read_notes
 from facetalk.data.sources import clip_names, find_videos
 from facetalk.io.files import make_folder
+from facetalk.io.path_list import as_path, listed
 from facetalk.pipelines.batch import Outcome, Report, check_batch_flags, failed, no_report, run_batch
 from facetalk.pipelines.curate_video import WORK_DIR, CurationJob, curate_video
 from facetalk.pipelines.records import differences
@@ -78,7 +79,7 @@ def curate_videos(
     stop the others; an interrupted run continues with `skip_existing`.
 
     Args:
-        videos: videos, or folders that are searched for videos.
+        videos: see `fit_videos`.
         out_dir: the dataset; created if needed.
         rules: thresholds.
         head: name of the head.
@@ -94,12 +95,12 @@ def curate_videos(
     """
     check_batch_flags(skip_existing, overwrite)
     each_with(engine)
-    rules, out_dir = rules or CurationRules(), Path(out_dir)
-    names = {video: table_name(name) for video, name in clip_names(find_videos(videos)).items()}
+    rules, out_dir = rules or CurationRules(), as_path(out_dir, "out_dir")
+    names = {video: table_name(name) for video, name in clip_names(find_videos(listed(videos))).items()}
     notes = None if about is None else checked_match(list(names), read_notes(about), about).notes
-    listed = match_notes(list(names), read_laugh_times(laughs)).notes if laughs is not None else {}
+    laughed = match_notes(list(names), read_laugh_times(laughs)).notes if laughs is not None else {}
     every = [
-        CurationJob(video, name, out_dir, head, rules, (notes or {}).get(video, {}), listed.get(video))
+        CurationJob(video, name, out_dir, head, rules, (notes or {}).get(video, {}), laughed.get(video))
         for video, name in names.items()
     ]
     make_folder(out_dir / WORK_DIR)

@@ -34,7 +34,7 @@ from facetalk.head.model import HeadModel
 from facetalk.importers.registry import import_motion
 from facetalk.io.audio_clip import AudioClip
 from facetalk.io.files import folder_of_results, free_path
-from facetalk.io.path_list import listed
+from facetalk.io.path_list import as_path, listed
 from facetalk.motion.frames import matching_head
 from facetalk.motion.heads import load_head
 from facetalk.motion.regions import RegionalControl, controlled
@@ -112,8 +112,9 @@ def export(
     """
     if not isinstance(motion, Motion):
         raise InvalidValueError(f"export takes a Motion, not {type(motion).__name__}; read_motion reads a file")
+    path = as_path(path, "path")
     motion = controlled(motion, control)
-    name = format_of(path) if format is None else _format_for(Path(path), format)
+    name = format_of(path) if format is None else _format_for(path, format)
     options = ExportOptions(
         fps=fps,
         size=size,

@@ -21,6 +21,7 @@ from facetalk.head.model import HeadModel
 from facetalk.io.audio import write_wav
 from facetalk.io.files import folder_of_results, free_path, keeping, make_folder
 from facetalk.io.motion import read_motion, write_motion
+from facetalk.io.path_list import as_path, listed, single
 from facetalk.metrics.av_offset import AvOffset
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 from facetalk.motion.heads import load_head
@@ -51,7 +52,7 @@ def fit(
     """Fit a head to the face in a video.
 
     Args:
-        video: any video that ffmpeg reads.
+        video: any video that ffmpeg reads. For folders, patterns and lists there is `fit_videos`.
         method: `landmarks`, the most accurate, or `spectre`, networks that also see the frames.
         head: a head, or the name of one.
         refine: with `spectre`, train the networks on the video first; takes about eight seconds of one core for each
@@ -69,9 +70,10 @@ def fit(
     Example:
         >>> motion = fit("interview.mp4")
     """
+    path = single(video, "video", "fit_videos")
     fitter = load_fitter(method, refine=refine)
     model = load_head(head) if isinstance(head, str) else head
-    return fitter.fit(Path(video), model, face=face, progress=progress)
+    return fitter.fit(path, model, face=face, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,8 @@ def fit_videos(
     interrupted run.
 
     Args:
-        videos: videos, or folders that are searched for videos.
+        videos: videos, folders that are searched for videos, patterns such as `takes/*.mp4`, and lists of all these as
+            `@list.txt`.
         out_dir: the dataset; created if needed.
         method: see `fit`.
         head: name of the head.
@@ -199,12 +202,12 @@ def fit_videos(
     """
     check_batch_flags(skip_existing, overwrite)
     each_with(engine)
+    out_dir = as_path(out_dir, "out_dir")
     options = FitOptions(method, head, refine, preview, face)
-    names = {video: table_name(name) for video, name in clip_names(find_videos(videos)).items()}
+    names = {video: table_name(name) for video, name in clip_names(find_videos(listed(videos))).items()}
     if face is not None and len(names) > 1:
         raise UsageError("a person can be chosen in one video only: give one video")
     notes = None if about is None else checked_match(list(names), read_notes(about), about).notes
-    out_dir = Path(out_dir)
     make_folder(out_dir)
     waiting: dict[Path, _Job] = {}
     seen: list[Outcome] = []

@@ -14,6 +14,7 @@ from facetalk.exporters.registry import format_of
 from facetalk.head.looks import Look
 from facetalk.head.model import HeadModel
 from facetalk.io.audio_clip import AudioClip
+from facetalk.io.path_list import as_path
 from facetalk.io.video import read_video_info
 from facetalk.motion.regions import RegionalControl
 from facetalk.pipelines.export import export
@@ -65,7 +66,7 @@ def render(
         FacetalkError: the path exists already.
         MissingAssetError: the backend `pyrender` is not installed.
     """
-    out_path = Path(out_path)
+    out_path = as_path(out_path, "out_path")
     check_video_path(out_path)
     return export(
         motion,

@@ -211,6 +211,24 @@ class StreamingTalker(Talker, Protocol):
 
 
 @runtime_checkable
+class RepeatingTalker(Talker, Protocol):
+    """A talker that takes less for several takes of one recording together than for each of them."""
+
+    def speak_takes(self, waveform: Waveform, directions: Sequence[Direction]) -> list[Motion]:
+        """Return what `speak` returns for each direction; the recording is heard once.
+
+        Args:
+            waveform: see `speak`.
+            directions: at least one; all with the same transcript.
+
+        Raises:
+            UsageError: see `speak`.
+            ValueError: the transcripts differ.
+        """
+        ...
+
+
+@runtime_checkable
 class LaughingTalker(Talker, Protocol):
     """A talker that laughs by itself; others get their laughter from the bundled one."""
 

@@ -21,7 +21,7 @@ from facetalk.motion.contacts import keep_contacts
 from facetalk.motion.emotion.amounts import shipped_amounts
 from facetalk.motion.emotion.strength import AmountStream, local_mean, with_amounts
 from facetalk.motion.heads import load_head
-from facetalk.talkers.base import Direction, EmotionalTalker, Session, StreamingTalker, Talker
+from facetalk.talkers.base import Direction, EmotionalTalker, RepeatingTalker, Session, StreamingTalker, Talker
 from facetalk.talkers.lip_contact import close_lips, closure_of, limit_opening
 from facetalk.talkers.sessions import SharedStream, Steps
 
@@ -38,7 +38,8 @@ _RANGE_DB = 12.0
 def speak_with_emotion(talker: Talker, waveform: Waveform, direction: Direction) -> Motion:
     """Return the motion of a talker in which each emotion moves its channels by at least the amounts of the table.
 
-    A talker that follows emotions speaks twice, because the amounts are measured against the take without emotion.
+    A talker that follows emotions speaks twice, because the amounts are measured against the take without emotion; one
+    that can hears the recording once for both.
 
     Args:
         talker: any one whose head has the ARKit channels.
@@ -54,13 +55,17 @@ def speak_with_emotion(talker: Talker, waveform: Waveform, direction: Direction)
     track = direction.emotion
     if track is None:
         return talker.speak(waveform, direction)
-    calm = EmotionTrack.constant({}) if isinstance(talker, EmotionalTalker) else None
-    without = talker.speak(waveform, replace(direction, emotion=calm))
+    directions = [replace(direction, emotion=None)]
+    if isinstance(talker, EmotionalTalker):
+        calm = replace(direction, emotion=EmotionTrack.constant({}))
+        directions = [calm, direction] if track.shown else [calm]
+    if isinstance(talker, RepeatingTalker):
+        takes = talker.speak_takes(waveform, directions)
+    else:
+        takes = [talker.speak(waveform, wanted) for wanted in directions]
+    without, own = takes[0], takes[-1]
     if without.expression_names != ARKIT_NAMES:
         raise _no_arkit_channels(without)
-    own = without
-    if isinstance(talker, EmotionalTalker) and track.shown:
-        own = talker.speak(waveform, direction)
     return with_emotion(without, own, track, emphasis(waveform, own.num_frames))
 
 

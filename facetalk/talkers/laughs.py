@@ -11,6 +11,7 @@ from torch import Tensor
 from facetalk.audio.activity import speech_activity
 from facetalk.audio.samples import Excerpt, Samples
 from facetalk.core.events import Event
+from facetalk.core.memory import giving_back_memory
 from facetalk.core.spans import Span
 from facetalk.core.timing import FPS, SAMPLE_RATE, frames_for, windows
 from facetalk.data.curation.laughter import find_laughs
@@ -41,8 +42,8 @@ def laughter_probability(detector: LaughterDetector, waveform: Samples) -> Float
         detector: `load("laughter-detector")`.
         waveform: 16 kHz.
     """
-    parts = []
-    for window in windows(frames_for(len(waveform) / SAMPLE_RATE), _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES):
+    parts, num_frames = [], frames_for(len(waveform) / SAMPLE_RATE)
+    for window in giving_back_memory(windows(num_frames, _PIECE_FRAMES + 2 * _MARGIN_FRAMES, _MARGIN_FRAMES), every=1):
         first, last = (round(frame / FPS * SAMPLE_RATE) for frame in (window.read.start, window.read.stop))
         piece = Excerpt(waveform, first, min(last, len(waveform)))
         # The detector is unreliable near silence: what is not heard is no laugh.

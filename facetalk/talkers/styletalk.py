@@ -178,19 +178,32 @@ class StyleTalk:
         generator: torch.Generator | None = None,
     ) -> Motion:
         """See `facetalk.talkers.base.Talker.speak`; there are no random choices."""
-        direction = direction or Direction()
-        reject_unsupported(self.name, direction, self.supported)
+        return self.speak_takes(waveform, [direction or Direction()])[0]
+
+    def speak_takes(self, waveform: Waveform, directions: Sequence[Direction]) -> list[Motion]:
+        """See `facetalk.talkers.base.RepeatingTalker.speak_takes`."""
+        for direction in directions:
+            reject_unsupported(self.name, direction, self.supported)
+        transcript = directions[0].transcript
+        if any(direction.transcript is not transcript for direction in directions):
+            raise ValueError("takes of one recording have one transcript")
         waveform = checked_waveform(waveform)
         num_frames = frames_for(len(waveform) / SAMPLE_RATE)
-        code = strengthened(self.style_code(direction.style), self.neutral_style, direction.strength)
-        mixture = self._mixture(code, direction.emotion, slice(0, num_frames))
+        codes = [strengthened(self.style_code(d.style), self.neutral_style, d.strength) for d in directions]
+        mixtures = [
+            self._mixture(code, direction.emotion, slice(0, num_frames))
+            for code, direction in zip(codes, directions, strict=True)
+        ]
         phonemes = PhonemeTrack()
-        known = None if direction.transcript is None else self._known(waveform, direction.transcript)
+        known = None if transcript is None else self._known(waveform, transcript)
         features = self._heard(feature_blocks(self.speech, waveform), phonemes, known)
-        expression = self._decode_blocks(features, num_frames, mixture)
-        motion = still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
+        expressions = self._decode_blocks(features, num_frames, mixtures)
         events = phonemes.finish() if known is None else known.with_heard(phonemes.finish())
-        return controlled(motion.with_events(events), direction.control)
+        takes = []
+        for expression, direction in zip(expressions, directions, strict=True):
+            motion = still_motion(self.head, expression, ARKIT_NAMES, FPS, self.num_betas)
+            takes.append(controlled(motion.with_events(events), direction.control))
+        return takes
 
     @property
     def look_ahead_s(self) -> float:
@@ -299,21 +312,23 @@ class StyleTalk:
         self, features: Float[Tensor, "frames features"], style_code: Float[Tensor, " style"]
     ) -> Float[Tensor, "frames n_expression"]:
         """Return the expression in [0, 1] for speech of any length, decoded in pieces with exact seams."""
-        return self._decode_blocks([features], len(features), StyleMixture(style_code[None])).to(features.device)
+        mixtures = [StyleMixture(style_code[None])]
+        return self._decode_blocks([features], len(features), mixtures)[0].to(features.device)
 
     @torch.no_grad()
     def _decode_blocks(
-        self, blocks: Iterable[Float[Tensor, "_ features"]], num_frames: int, mixture: StyleMixture
-    ) -> Float[Tensor, "frames n_expression"]:
-        """Return the expression for features that come block by block, of which only those in use are held."""
-        expression = torch.empty(num_frames, len(ARKIT_NAMES))
+        self, blocks: Iterable[Float[Tensor, "_ features"]], num_frames: int, mixtures: Sequence[StyleMixture]
+    ) -> list[Float[Tensor, "frames n_expression"]]:
+        """Expression of each mixture for features that come block by block, of which only those in use are held."""
+        expressions = [torch.empty(num_frames, len(ARKIT_NAMES)) for _ in mixtures]
         margin, done = self.generator.config.context, 0
         for rows, keep in streamed_windows(checked(blocks, num_frames), num_frames, CHUNK_FRAMES + 2 * margin, margin):
             read = slice(done - keep.start, done - keep.start + len(rows))
-            piece = self._decode_piece(rows[None].to(mixture.codes), mixture.cut(read))[0, keep]
-            expression[done : done + len(piece)] = piece.clamp(0, 1)
-            done += len(piece)
-        return expression
+            for expression, mixture in zip(expressions, mixtures, strict=True):
+                piece = self._decode_piece(rows[None].to(mixture.codes), mixture.cut(read))[0, keep]
+                expression[done : done + len(piece)] = piece.clamp(0, 1)
+            done += keep.stop - keep.start
+        return expressions
 
     def _decode_piece(
         self, features: Float[Tensor, "1 frames features"], mixture: StyleMixture

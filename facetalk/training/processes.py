@@ -17,12 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from facetalk.core.errors import MissingAssetError, UsageError
+from facetalk.core.launchers import num_launched
 from facetalk.training.device import choose_device
 
 Item = TypeVar("Item")
-
-_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
-"""Variables by which torchrun and the programs called mpirun tell how many processes they started."""
 
 LONGEST_WAIT = timedelta(hours=24)
 """For each other, such as for the first one to validate or to fit the videos of a person."""
@@ -93,7 +91,7 @@ def joined(device: str) -> Processes:
         UsageError: several processes cannot share the device, or a launcher did not start what it was asked for.
         MissingAssetError: accelerate is not installed.
     """
-    count = max(int(os.environ.get(name, 1)) for name in _SIZES)
+    count = num_launched()
     if count == 1:
         # `accelerate launch --cpu --num_processes 2` prepares for two, and starts one.
         if "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ:

@@ -136,6 +136,20 @@ def test_configurations_are_listed_and_shown() -> None:
     assert unknown.exit_code == 2 and "styletalk" in unknown.stderr
 
 
+@pytest.mark.parametrize("arguments", ["train nonsense --json", "train --nonsense --json", "train x --set a=1"])
+def test_of_many_processes_one_says_what_is_wrong_with_the_command(
+    arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place, says in (("0", True), ("1", False)):
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setenv("LOCAL_RANK", place)
+        assert main_run(arguments.split()) == 2
+        printed = capsys.readouterr()
+        assert bool(printed.err) is says and (bool(printed.out) is says or "--json" not in arguments)
+    assert main_run(["animate", "--nonsense"]) == 2
+    assert capsys.readouterr().err, "other commands are none of many"
+
+
 def test_training_refuses_what_it_does_not_know() -> None:
     assert run("train", "nonsense").exit_code == 2
     assert run("train", "styletalk", "--set", "nonsense=3").exit_code == 2
@@ -184,9 +198,14 @@ def test_evaluate_writes_tables_and_reports_and_judges_by_limits(tmp_path: Path)
     document = json.loads(beyond.stdout)
     assert beyond.exit_code == 1 and document["beyond"] == {"mve_mm": "2 is beyond 1.9"}
     assert list(document["systems"]) == ["ours", "<other>"] and document["left_out"] == {}
-    for option, complaint in (("mve_mm", "write FIGURE=NUMBER"), ("lve_mm=1", "'lve_mm', which was not computed")):
-        wrong = run(*arguments, "--tolerance", option)
-        assert wrong.exit_code == 2 and complaint in wrong.stderr
+    complaints = {
+        "mve_mm": "write FIGURE=NUMBER",
+        "lve_mm=1": "'lve_mm' of the metric lve, which is not computed: add --metric lve",
+        "mve=1": "'mve', which is no figure; there are: mve_mm",
+    }
+    for option, complaint in complaints.items():
+        wrong = run("evaluate", "missing", "gone", "--metric", "mve", "--tolerance", option)
+        assert wrong.exit_code == 2 and complaint in wrong.stderr, "before anything is opened"
     assert run(*arguments, "--html", tmp_path / "r.txt").exit_code == 2
 
 

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from facetalk.cli.app import app
+from facetalk.io import motion
 from facetalk.io.motion import read_motion, write_motion
 from facetalk.pipelines import animate_work, animator
 from tests.conftest import make_toy_head
@@ -232,10 +232,11 @@ def test_names_that_other_programs_find_hard(name: str) -> None:
 
 
 def test_a_full_disk_is_an_error_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def savez_compressed(file: object, **arrays: object) -> None:
+    def write_npz(path: Path, arrays: object) -> None:
+        path.write_bytes(b"PK")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez_compressed", savez_compressed)
+    monkeypatch.setattr(motion, "write_npz", write_npz)
     result = animate("a.wav", "--format", "npz", "-o", "out")
     assert (result.exit_code, result.stderr) == (1, "error: out/a/a.npz: No space left on device\n")
     assert not list(Path("out/a").iterdir())

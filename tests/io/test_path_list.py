@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.io.path_list import listed
+from facetalk.io.path_list import listed, single
 
 
 @pytest.fixture
@@ -70,3 +72,45 @@ def test_what_is_no_list_is_refused(files: Path, content: bytes) -> None:
 def test_a_missing_list_is_refused() -> None:
     with pytest.raises(FacetalkError, match=r"no such file: none\.txt"):
         listed(["@none.txt"])
+
+
+@pytest.mark.parametrize("given", ["takes", "takes/*.wav", "@takes.txt"])
+@pytest.mark.usefixtures("files")
+def test_what_stands_for_many_files_is_refused_where_one_is_needed(given: str) -> None:
+    Path("takes").mkdir()
+    Path("takes.txt").write_text("takes\n")
+    with pytest.raises(UsageError, match=r"give one file, or give .* to animate_all"):
+        single(given, "speech", "animate_all")
+    assert single("missing.wav", "speech", "animate_all") == Path("missing.wav"), "the reader says what is missing"
+
+
+def test_python_functions_say_which_argument_is_no_path() -> None:
+    """In a process of its own, without the type checks of the tests."""
+    code = """
+import facetalk
+for call in (
+    lambda: facetalk.animate(3),
+    lambda: facetalk.animate("a.wav", out=3),
+    lambda: facetalk.animate_all([None]),
+    lambda: facetalk.animate_lines(3),
+    lambda: facetalk.fit(["a.mp4"]),
+    lambda: facetalk.fit_videos(["a.mp4"], 3),
+    lambda: facetalk.read_motion(3),
+    lambda: facetalk.write_motion(3, None),
+):
+    try:
+        call()
+    except facetalk.UsageError as error:
+        print(str(error).removesuffix("; a path is text or a Path"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "speech is 3",
+        "out is 3",
+        "an input is None",
+        "table_path is 3",
+        "video is ['a.mp4']",
+        "out_dir is 3",
+        "path is 3",
+        "path is 3",
+    ]

@@ -41,6 +41,9 @@ def test_every_metric_is_a_module_with_figures_whose_names_state_units(name: str
     assert found.figures and all(key.endswith(UNITS) or key.startswith(PLAIN) for key in found.figures)
     assert all(curve.ndim == 1 for curve in found.curves.values())
     assert {key for key in found.figures if key in HIGHER_IS_BETTER} == set(METRICS[name].higher)
+    assert set(found.figures) <= set(METRICS[name].figures)
+    others = {figure.replace("_mm", "_iod") for figure in found.figures}
+    assert set(METRICS[name].figures) <= {*found.figures, *others}, "all of them are found, in one unit or another"
 
 
 @pytest.mark.parametrize("name", DISTANCES)

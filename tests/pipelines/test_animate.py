@@ -200,6 +200,17 @@ def test_a_format_for_another_head_is_refused_before_any_work(tmp_path: Path, sp
     assert listed(tmp_path) == ["hello.wav"]
 
 
+def test_patterns_and_lists_stand_for_recordings(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_speech(tmp_path / f"{name}.wav")
+    (tmp_path / "takes.txt").write_text("a.wav\n*.wav\n")
+    for given in (tmp_path / "*.wav", f"@{tmp_path / 'takes.txt'}"):
+        batch = animate_all([given], AnimateOptions(formats=("npz",)), out=tmp_path / "out", overwrite=True)
+        assert [result.speech.name for result in batch.done] == ["a.wav", "b.wav"]
+    with pytest.raises(UsageError, match="give it to animate_all"):
+        animate(tmp_path / "*.wav")
+
+
 def test_options_of_another_type_are_refused() -> None:
     """In a process of its own, without the type checks of the tests."""
     code = """

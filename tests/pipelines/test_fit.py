@@ -31,6 +31,14 @@ def test_the_public_function_fits_a_head_by_name(tmp_path: Path) -> None:
         facetalk.fit(path, method="flow")
 
 
+def test_patterns_stand_for_videos_where_many_are_taken(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give it to fit_videos"):
+        facetalk.fit(tmp_path / "*.mp4")
+    with pytest.raises(UsageError, match="no file matches"):
+        fit_videos([tmp_path / "*.mp4"], tmp_path / "dataset")
+    assert not (tmp_path / "dataset").exists()
+
+
 @pytest.mark.usefixtures("fake")
 def test_an_existing_motion_file_is_kept(tmp_path: Path) -> None:
     path, out_path = write_clip(tmp_path / "a.mp4", 200), tmp_path / "a.npz"

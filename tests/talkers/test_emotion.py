@@ -113,6 +113,21 @@ def test_a_talker_that_follows_emotions_is_asked_for_them() -> None:
     assert float(made.channel("mouthSmileLeft").mean()) >= 0.6, "what is added"
 
 
+def test_both_takes_share_what_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    talker = toy_talker()
+    heard: list[int] = []
+    encode = talker.speech.encode
+    monkeypatch.setattr(talker.speech, "encode", lambda samples: (heard.append(len(samples)), encode(samples))[1])
+    shown = Direction(emotion=parse_emotions("happy:2"))
+    made = speak_with_emotion(talker, speech(), shown)
+    assert len(heard) == 1
+    calm = talker.speak(speech(), Direction(emotion=EmotionTrack.constant({})))
+    apart = with_emotion(
+        calm, talker.speak(speech(), shown), parse_emotions("happy:2"), emphasis(speech(), calm.num_frames)
+    )
+    assert torch.equal(made.expression, apart.expression) and made.events == apart.events
+
+
 def test_a_head_with_other_channels_is_refused() -> None:
     class Flame(Mumbler):
         def speak(self, *args: object, **kwargs: object) -> Motion:

@@ -22,7 +22,7 @@ from facetalk.io.audio import Waveform
 from facetalk.motion.gestures.blinks import BlinkConfig, BlinkProcess
 from facetalk.motion.gestures.gaze import Gaze, GlanceCourse
 from facetalk.motion.gestures.idle import generators, scaled_rate
-from facetalk.motion.gestures.performance import Performance, breaths, one_after_another, perform
+from facetalk.motion.gestures.performance import Performance, breaths, perform
 from facetalk.motion.gestures.random_processes import Course
 from facetalk.networks.facial import FacialNetwork, StateCourse
 from facetalk.networks.registry import load
@@ -54,8 +54,8 @@ MOST_LIDS = 0.12
 _LIDS = tuple(PARTS).index("lids")
 
 _BLOCK = 32 * (WINDOW - 1)
-"""Frames for which behavior is sampled at a time, a whole number of the network's windows: what is computed on the way
-would take 40 MB for an hour."""
+"""Frames for which behavior is sampled at a time, a whole number of the network's windows: at once, an hour would take
+60 MB."""
 
 URGES = (0.6, 2.5)
 """Of what the network says about blinks, relative to its mean."""
@@ -88,7 +88,8 @@ class Facial:
         if motion.fps != FPS:
             raise ValueError(f"gestures are made for {FPS:g} fps, the motion has {motion.fps:g}")
         features = heard(waveform, motion.num_frames)
-        behavior = sample_behavior(_network(self.name), features, generator, self.blinks, self.gaze)
+        course = BehaviorCourse(_network(self.name), generator, self.blinks, self.gaze)
+        behavior = (course.take(block) for block in features.split(_BLOCK))
         return perform(motion, behavior, self.head_motion, self.blinks, self.gaze, in_place)
 
     def start(self, generator: torch.Generator) -> FacialStream:
@@ -141,8 +142,7 @@ def sample_behavior(
     Raises:
         FacetalkError: the weights are no trained ones.
     """
-    course = BehaviorCourse(network, generator, blinks, gaze)
-    return one_after_another([course.take(block) for block in features.split(_BLOCK)])
+    return BehaviorCourse(network, generator, blinks, gaze).take(features)
 
 
 class BehaviorCourse:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -29,6 +28,9 @@ LARGEST_TURNS = (25.0, 18.0, 14.0)
 BREATHS_HZ, BREATH_M, BREATH_DEG = 0.25, 0.0012, 0.25
 """Fifteen breaths a minute lift the head by a millimeter and tip it back a little."""
 
+_MOVED = ("global_orient", "neck_pose", "transl", "leye_pose", "reye_pose")
+"""What changes beside the expression."""
+
 _BLOCK = 4096
 """Frames whose rotations are held as matrices at a time."""
 
@@ -50,70 +52,93 @@ class Performance:
     """Whether the end joins the beginning."""
 
 
-def one_after_another(parts: Sequence[Performance]) -> Performance:
-    """The performance whose consecutive pieces these are."""
-    starts = [0, *accumulate(len(part.angles) for part in parts)]
-    blinks = (
-        blink._replace(peak=blink.peak + start)
-        for start, part in zip(starts, parts, strict=False)
-        for blink in part.blinks
-    )
-    moved = [part.parts for part in parts if part.parts is not None]
-    return Performance(
-        torch.cat([part.angles for part in parts]),
-        list(dict.fromkeys(blinks)),  # one that goes on in the next piece is in both
-        torch.cat([part.away for part in parts]),
-        torch.cat([part.breath for part in parts]),
-        torch.cat(moved) if moved else None,
-    )
-
-
 def perform(
-    motion: Motion, performance: Performance, head_motion: float, blinks: float, gaze: Gaze, in_place: bool = False
+    motion: Motion,
+    performance: Performance | Iterable[Performance],
+    head_motion: float,
+    blinks: float,
+    gaze: Gaze,
+    in_place: bool = False,
 ) -> Motion:
     """Return the motion with these movements.
 
     Args:
         motion: at 30 fps, with the ARKit channels.
-        performance: as long as the motion.
+        performance: as long as the motion; or pieces of one, each of which is asked for when the one before is done.
         head_motion: multiplies how far head and brows move; 0 for not at all.
         blinks: 0 for none; how many there are is the performance's business.
         gaze: where the eyes look.
         in_place: see `Gesture.add`.
     """
     targets = gaze.targets(motion.num_frames)
-    turns = _turns(performance, head_motion, targets if gaze.target is not None else None)
-    expression, names = motion.expression if in_place else motion.expression.clone(), motion.expression_names
+    followed = None if gaze.target is None else min(1.0, head_motion) * head_turns(targets)
+    changed = {name: getattr(motion, name).clone() for name in _MOVED}
+    if not in_place:
+        changed["expression"] = motion.expression.clone()
+    result, shown, start = motion.replace(events=(), **changed), {}, 0
+    for piece in [performance] if isinstance(performance, Performance) else performance:
+        frames = slice(start, start + len(piece.angles))
+        if blinks == 0:
+            piece = replace(piece, blinks=())
+        _move(
+            result.cut(frames.start, frames.stop),
+            piece,
+            head_motion,
+            gaze,
+            targets[frames],
+            None if followed is None else followed[frames],
+        )
+        # One that goes on in the next piece is in both.
+        shown |= dict.fromkeys(blink._replace(peak=blink.peak + start) for blink in piece.blinks)
+        start = frames.stop
+    return result.replace(events=motion.events).with_events(blink_events(list(shown)))
+
+
+def _move(
+    motion: Motion,
+    performance: Performance,
+    head_motion: float,
+    gaze: Gaze,
+    targets: Float[Tensor, "frames 3"],
+    followed: Float[Tensor, "frames 2"] | None,
+) -> None:
+    """Write the movements into the tensors of a motion.
+
+    Args:
+        motion: the frames of the performance.
+        performance: what is done.
+        head_motion: see `perform`.
+        gaze: how far glances lead away from the target.
+        targets: where the eyes look.
+        followed: yaw and pitch with which the head follows them, if it does.
+    """
+    turns = _turns(performance, head_motion, followed)
+    expression, names = motion.expression, motion.expression_names
     if performance.parts is not None and head_motion > 0:
         for part, moved in zip(PARTS.values(), performance.parts.unbind(1), strict=True):
             columns = indices(part, names)
             expression[:, columns] = (expression[:, columns] + min(1.0, head_motion) * moved[:, None]).clamp(0, 1)
-    shown = performance.blinks if blinks > 0 else ()
     columns = indices(BLINK_NAMES, names)
     # A blink closes what is still open, so that half-closed lids do not close twice.
-    closure = lid_closure(motion.num_frames, shown, performance.loop)
+    closure = lid_closure(motion.num_frames, performance.blinks, performance.loop)
     expression[:, columns] += closure * (1 - expression[:, columns])
     expression[:, indices(WIDE_NAMES, names)] *= 1 - closure  # lids that are torn open close, too
-    changes = {"global_orient": motion.global_orient + NECK_SHARE * turns}
-    changes["neck_pose"] = motion.neck_pose + (1 - NECK_SHARE) * turns
+    motion.global_orient.add_(NECK_SHARE * turns)
+    motion.neck_pose.add_((1 - NECK_SHARE) * turns)
     if head_motion > 0:
-        lift = torch.zeros(motion.num_frames, 3)
-        lift[:, 1] = min(1.0, head_motion) * BREATH_M * performance.breath
-        changes["transl"] = motion.transl + lift
+        motion.transl[:, 1] += min(1.0, head_motion) * BREATH_M * performance.breath
     if gaze.amount > 0 or gaze.target is not None:
         left, right = eye_poses(targets, gaze.amount * performance.away, turns)
-        left, right = motion.leye_pose + left, motion.reye_pose + right
-        changes |= {"leye_pose": left, "reye_pose": right}
-        expression[:, indices(GAZE_NAMES, names)] = gaze_to_channels(left, right)
-    return motion.replace(expression=expression, **changes).with_events(blink_events(shown))
+        motion.leye_pose.add_(left)
+        motion.reye_pose.add_(right)
+        expression[:, indices(GAZE_NAMES, names)] = gaze_to_channels(motion.leye_pose, motion.reye_pose)
 
 
 def _turns(
-    performance: Performance, head_motion: float, targets: Float[Tensor, "frames 3"] | None
+    performance: Performance, head_motion: float, followed: Float[Tensor, "frames 2"] | None
 ) -> Float[Tensor, "frames 3"]:
     """Axis-angle of the head."""
     most = torch.tensor(LARGEST_TURNS, dtype=torch.float64).deg2rad()
-    followed = None if targets is None else min(1.0, head_motion) * head_turns(targets)
     turns = torch.empty_like(performance.angles)
     for start in range(0, len(turns), _BLOCK):
         block = slice(start, start + _BLOCK)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from facetalk.core.errors import UsageError
 from facetalk.metrics.distributions import confidence_interval
-from facetalk.metrics.registry import HIGHER_IS_BETTER
+from facetalk.metrics.registry import HIGHER_IS_BETTER, METRICS
 
 Figures = Mapping[str, float]
 """By name; NaN where a clip has nothing to measure."""
@@ -99,11 +99,15 @@ def beyond(mean: Figures, limits: Figures) -> dict[str, str]:
     return found
 
 
-def read_limits(texts: Sequence[str]) -> dict[str, float]:
+def read_limits(texts: Sequence[str], metrics: Sequence[str]) -> dict[str, float]:
     """Limits as `FIGURE=NUMBER`, several in one text between commas.
 
+    Args:
+        texts: as given.
+        metrics: those that are computed.
+
     Raises:
-        UsageError: a text is no such thing.
+        UsageError: a text is no such thing, or its figure is none of these metrics.
     """
     limits = {}
     for text in ",".join(texts).split(",") if texts else ():
@@ -114,8 +118,22 @@ def read_limits(texts: Sequence[str]) -> dict[str, float]:
             limit = math.nan
         if not name or not math.isfinite(limit):
             raise UsageError(f"{text!r} is no limit; write FIGURE=NUMBER, such as lve_mm=2.5")
+        _check_figure(name, metrics)
         limits[name] = limit
     return limits
+
+
+def _check_figure(figure: str, metrics: Sequence[str]) -> None:
+    """Refuse a figure that none of these metrics has, before any work."""
+    if any(figure in METRICS[name].figures for name in metrics):
+        return
+    for name, entry in METRICS.items():
+        if figure in entry.figures:
+            raise UsageError(
+                f"--tolerance names {figure!r} of the metric {name}, which is not computed: add --metric {name}"
+            )
+    known = ", ".join(figure for name in metrics for figure in METRICS[name].figures)
+    raise UsageError(f"--tolerance names {figure[:40]!r}, which is no figure; there are: {known}")
 
 
 def csv_text(systems: Mapping[str, SystemFigures]) -> str:

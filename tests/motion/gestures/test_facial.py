@@ -11,7 +11,7 @@ import torch
 from facetalk.audio.delivery import DELIVERY
 from facetalk.core.config import plain
 from facetalk.core.errors import FacetalkError
-from facetalk.core.motion import Motion, still_motion
+from facetalk.core.motion import POSES, Motion, still_motion
 from facetalk.head.behavior import NUM_STATES, PARTS
 from facetalk.head.channels import ARKIT_NAMES, LOWER_NAMES, indices
 from facetalk.io.weights import CONFIG_FILE, MODEL_FILE, read_tensors, write_model, write_tensors
@@ -22,7 +22,6 @@ from facetalk.motion.gestures.facial import (
     LEAST_SCALE,
     USUAL_STRESS,
     USUAL_URGE,
-    BehaviorCourse,
     Facial,
     Quickening,
     blink_urge,
@@ -80,17 +79,20 @@ def test_the_first_frames_do_not_depend_on_what_follows(weights: Path, num_frame
         assert torch.equal(getattr(short, name), getattr(long, name)[:num_frames]), name
 
 
-def test_long_recordings_are_moved_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    network, features = tiny_network(), torch.rand(700, len(DELIVERY), generator=torch.Generator().manual_seed(0))
-    whole = BehaviorCourse(network, torch.Generator().manual_seed(1), 3.0).take(features)
-    monkeypatch.setattr(facial, "_BLOCK", 50)
-    blocks = sample_behavior(network, features, torch.Generator().manual_seed(1), 3.0)
-    assert blocks.blinks == whole.blinks and blocks.parts is not None and whole.parts is not None
-    assert any(blink.first < start <= blink.last for blink in whole.blinks for start in range(50, 700, 50)), (
-        "in two blocks"
-    )
-    for name in ("angles", "away", "breath", "parts"):
-        torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), atol=1e-6, rtol=0)
+@pytest.mark.parametrize("target", [None, torch.rand(300, 3, generator=torch.Generator().manual_seed(0)) + 1])
+def test_long_recordings_are_moved_block_by_block(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, target: torch.Tensor | None
+) -> None:
+    gesture = Facial(name=str(weights), blinks=10, gaze=Gaze(target=target))
+    motion, waveform = talking(500), speech(500)
+    whole = gesture.add(motion, waveform, torch.Generator().manual_seed(1))
+    monkeypatch.setattr(facial, "_BLOCK", 20)
+    blocks = gesture.add(motion, waveform, torch.Generator().manual_seed(1))
+    assert blocks.events == whole.events
+    seams = [frame / 30 for frame in range(20, 500, 20)]
+    assert any(blink.start < seam < blink.end for blink in blocks.events_of("blink") for seam in seams)
+    for name in ("expression", "transl", *POSES):
+        torch.testing.assert_close(getattr(blocks, name), getattr(whole, name), atol=1e-5, rtol=0)
 
 
 def test_it_does_without_audio(weights: Path) -> None:
