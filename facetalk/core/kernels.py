@@ -7,7 +7,9 @@ import logging
 import os
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numba
@@ -17,6 +19,7 @@ from facetalk.core.folders import cache_dir, is_writable, private_temporary_dir
 _log = logging.getLogger(__name__)
 
 VARIABLE = "NUMBA_CACHE_DIR"
+_PREPARING = Lock()
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -92,8 +95,25 @@ def _forgiving(dispatcher: Any) -> Any:
     return dispatcher
 
 
+@cache
+def _take_scipy_for_granted() -> None:
+    """Let numba prepare for arrays without loading SciPy's linear algebra, just to see that it is there.
+
+    That takes a tenth of a second. A kernel that multiplies matrices still loads it.
+    """
+    with _PREPARING:
+        from numba.np import linalg
+
+        check, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+        try:
+            import_module("numba.np.arraymath")
+        finally:
+            linalg.ensure_blas = check
+
+
 def _ignoring_errors(access: Callable[..., Any]) -> Callable[..., Any]:
     def attempt(*arguments: Any) -> Any:
+        _take_scipy_for_granted()
         try:
             return access(*arguments)
         except Exception as error:  # unpickling a damaged file raises anything

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 import torch
@@ -36,14 +36,20 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Re
     """Apply `work` to each item in a thread pool; returns the results in order.
 
     Worthwhile for work that mostly runs outside the interpreter: compiled kernels, matrix products, MediaPipe. Nested
-    calls run in the calling thread.
+    calls run in the calling thread. Operations of torch use one thread each.
     """
     if len(items) < 2 or usable_cores() == 1 or getattr(_here, "is_helper", False):
         return [work(item) for item in items]
-    return list(_helpers().map(work, items))
+    with one_torch_thread():  # MKL has one number for all threads of the process, which is restored here
+        return list(_helpers().map(partial(_on_one_core, work), items))
 
 
 _here = threading.local()
+
+
+def _on_one_core(work: Callable[[Item], Result], item: Item) -> Result:
+    torch.set_num_threads(1)  # each thread has its own number
+    return work(item)
 
 
 @cache

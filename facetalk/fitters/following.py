@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -78,23 +79,29 @@ class MediaPipeFollower:
     """
 
     def __init__(self) -> None:
-        """Load the networks for a single face."""
-        self._one, self._scout = MediaPipeDetector(small_faces=MAX_FACES), MediaPipeFinder()
+        """Begin to load the networks for a single face: video is decoded in the meantime."""
+        loader = ThreadPoolExecutor(1)
+        self._one = loader.submit(MediaPipeDetector, small_faces=MAX_FACES)
+        self._scout = loader.submit(MediaPipeFinder)
+        loader.shutdown(wait=False)
         self._many: MediaPipeDetector | None = None
 
     def faces(self, images: Sequence[Image]) -> list[list[np.ndarray]]:
         """See `Follower.faces`."""
-        if all(len(self._scout.boxes(image)) < 2 for image in (*images[::_SCOUTED_FRAMES], images[-1])):
-            return [self._one.detect_all(image) for image in images]
+        one, scout = self._one.result(), self._scout.result()
+        if all(len(scout.boxes(image)) < 2 for image in (*images[::_SCOUTED_FRAMES], images[-1])):
+            return [one.detect_all(image) for image in images]
         if self._many is None:
             self._many = MediaPipeDetector(max_faces=MAX_FACES, small_faces=MAX_FACES)
         return [self._many.detect_all(image) for image in images]
 
     def close(self) -> None:
         """Free the memory of the networks."""
-        for part in (self._one, self._scout, self._many):
-            if part is not None:
-                part.close()
+        for loading in (self._one, self._scout):
+            if loading.exception() is None:
+                loading.result().close()
+        if self._many is not None:
+            self._many.close()
 
     def __enter__(self) -> MediaPipeFollower:
         return self
@@ -140,18 +147,22 @@ def follow(
     The result does not depend on the number of processors.
 
     Args:
-        frames: of a video; the next ones are read while these are processed.
+        frames: of a video; the next ones are read while these are processed, and those before by the caller.
         length: frames in a segment, see `segment_length`.
         followers: take turns; a single one sees the whole video without gaps.
     """
     rounds = _rounds(segments(frames, length, LEAD), len(followers))
     order = list(followers)
-    with ThreadPoolExecutor(1) as reader:
+    found: deque[tuple[Frame, list[np.ndarray]]] = deque()
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as leader:
         coming = reader.submit(next, rounds, None)
         while (together := coming.result()) is not None:
             coming = reader.submit(next, rounds, None)
-            order, found = _one_round(together, order)
-            yield from found
+            running = leader.submit(_one_round, together, order)
+            while found:
+                yield found.popleft()  # not held any more: images are large
+            order, found = running.result()
+        yield from found
 
 
 def _rounds(work: Iterator[Segment], count: int) -> Iterator[list[Segment]]:
@@ -162,7 +173,7 @@ def _rounds(work: Iterator[Segment], count: int) -> Iterator[list[Segment]]:
 
 def _one_round(
     together: list[Segment], order: list[Follower]
-) -> tuple[list[Follower], list[tuple[Frame, list[np.ndarray]]]]:
+) -> tuple[list[Follower], deque[tuple[Frame, list[np.ndarray]]]]:
     """Followers, starting with the one that saw the last frame of these segments, and the faces of each frame.
 
     Args:
@@ -182,7 +193,7 @@ def _one_round(
         else:
             found.append(order[last].faces(images[index][ahead:]))
     kept = [frame for held, ahead in together for frame in held[ahead:]]
-    return [*order[last:], *order[:last]], list(zip(kept, itertools.chain(*found), strict=True))
+    return [*order[last:], *order[:last]], deque(zip(kept, itertools.chain(*found), strict=True))
 
 
 def same_faces(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from facetalk.core.landmarks import NUM_MESH_POINTS
 from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
@@ -14,6 +18,7 @@ from facetalk.fitters.detect import Detections, detect_landmarks, source_notes
 from facetalk.fitters.read_back import RenderedReader
 from facetalk.head.model import HeadModel
 from facetalk.motion.arkit_view import arkit_view, from_view
+from facetalk.tracking.bounded_solver import solve_bounded
 from facetalk.tracking.fit import fit_landmarks
 from facetalk.tracking.settings import FitSettings
 from facetalk.vision.landmark_detector import LandmarkDetector, detector_name
@@ -33,7 +38,9 @@ class LandmarkFitter:
 
     def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = no_progress) -> Motion:
         """See `Fitter.fit`."""
-        found = detect_landmarks(video, detector=self._detector, face=face, progress=progress)
+        with ThreadPoolExecutor(1) as helper:
+            helper.submit(load_kernels, head)
+            found = detect_landmarks(video, detector=self._detector, face=face, progress=progress)
         with one_torch_thread():
             return fit_detections(
                 found, head, settings=self._settings, read_back=self._detector is None, source=str(video), notes={}
@@ -72,3 +79,14 @@ def fit_detections(
         meta={"facetalk": __version__, "command": "fit", "detector": detector_name(), **source_notes(found), **notes},
     )
     return from_view(motion, head)
+
+
+def load_kernels(head: HeadModel) -> None:
+    """Load the compiled loops, which takes half a second, in the first fit of a process: fit and render one frame."""
+    if solve_bounded.signatures:
+        return
+    view = arkit_view(head)
+    points = torch.zeros(1, NUM_MESH_POINTS, 3)
+    points[:, view.points.mediapipe_ids] = view.points.mediapipe.on(view.template) * torch.tensor([1e3, -1e3, -1e3])
+    with one_torch_thread():
+        RenderedReader(head).render(fit_landmarks(points, torch.zeros(1), (512, 512), view))

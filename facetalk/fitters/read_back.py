@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -47,6 +48,13 @@ class RenderedReader:
 
     def __call__(self, motion: Motion) -> Float[Tensor, "frames 478 3"]:
         """Points in the pixels of the motion's camera; rows of NaN where no face was found."""
+        left, top, scale, images = self.render(motion)
+        half = len(images) // 2
+        rows = torch.cat([torch.from_numpy(part) for part in in_threads(_detect, [images[:half], images[half:]])])
+        return rows * torch.cat([scale, scale[:1]]) + torch.tensor([left, top, 0.0])
+
+    def render(self, motion: Motion) -> Renders:
+        """Frames of a motion in which the detector finds the face."""
         camera = motion.camera
         if camera is None:
             raise ValueError("rendering needs the camera of a fitted motion")
@@ -58,10 +66,18 @@ class RenderedReader:
         view = resized_camera(part, (width, height))
         scale = torch.tensor([part.image_size[0] / width, part.image_size[1] / height])
         renderer = make_renderer("cpu", head_surface(self._head.assets), view)
-        images = list(rendered(renderer, posed(self._head, motion)))
-        half = len(images) // 2
-        rows = torch.cat([torch.from_numpy(part) for part in in_threads(_detect, [images[:half], images[half:]])])
-        return rows * torch.cat([scale, scale[:1]]) + torch.tensor([left, top, 0.0])
+        return Renders(left, top, scale, list(rendered(renderer, posed(self._head, motion))))
+
+
+class Renders(NamedTuple):
+    """Frames of a motion, or a part of each."""
+
+    left: float
+    """Of the part in the frame of the motion's camera, pixels."""
+    top: float
+    scale: Float[Tensor, "2"]
+    """Pixels of that frame for each one of a render: x and y."""
+    images: list[np.ndarray]
 
 
 def _detect(images: Sequence[np.ndarray]) -> Float[np.ndarray, "frames 478 3"]:

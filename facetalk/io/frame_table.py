@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import weakref
 from types import TracebackType
 
@@ -15,7 +16,10 @@ IN_MEMORY = 64 * 2**20
 
 
 class FrameTable:
-    """Rows of float32 that are appended by frame number and read in slices; missing rows are NaN."""
+    """Rows of float32 that are appended by frame number and read in slices; missing rows are NaN.
+
+    Once it is complete, several threads may read it at the same time.
+    """
 
     def __init__(self, *shape: int) -> None:
         """Make an empty table.
@@ -27,6 +31,7 @@ class FrameTable:
         self._row_bytes = 4 * int(np.prod(shape))
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
         # A table is passed on as part of a result, so it closes its file when it is no longer used.
+        self._reading = threading.Lock()
         self._finalizer = weakref.finalize(self, self._file.close)
         self._numbers: list[int] = []
         self._length = 0
@@ -66,16 +71,18 @@ class FrameTable:
         numbers = np.asarray(self._numbers, np.int64)
         first, last = np.searchsorted(numbers, [wanted[0], wanted[-1] + 1])
         if wanted.step == 1:
-            self._file.seek(int(first) * self._row_bytes)
-            values = np.frombuffer(self._file.read(int(last - first) * self._row_bytes), np.float32)
+            values = self._values(int(first), int(last))
             result[numbers[first:last] - wanted[0]] = values.reshape(-1, *self.row_shape)
             return torch.from_numpy(result)
         for place in range(int(first), int(last)):
             if numbers[place] in wanted:
-                self._file.seek(place * self._row_bytes)
-                values = np.frombuffer(self._file.read(self._row_bytes), np.float32)
-                result[wanted.index(int(numbers[place]))] = values.reshape(self.row_shape)
+                result[wanted.index(int(numbers[place]))] = self._values(place, place + 1).reshape(self.row_shape)
         return torch.from_numpy(result)
+
+    def _values(self, first: int, last: int) -> np.ndarray:
+        with self._reading:
+            self._file.seek(first * self._row_bytes)
+            return np.frombuffer(self._file.read((last - first) * self._row_bytes), np.float32)
 
     def close(self) -> None:
         """Remove the temporary file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import queue
@@ -31,6 +32,9 @@ DETECTION_SIDE = 1280
 
 MAX_SIDE = 16_384
 """Longest side of frames, pixels; a frame may have a quarter of the pixels of such a square."""
+
+_PIPE_BYTES = 2**20
+"""Size of the pipe from ffmpeg: the largest that Linux gives to every user."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,7 @@ class VideoReader:
         )  # fmt: skip
         self._process = process
         assert process.stdout is not None and process.stderr is not None
+        _widen(process.stdout)
         times: queue.Queue[float | None] = queue.Queue()
         tail: list[str] = []
         listener = threading.Thread(target=_read_messages, args=(process.stderr, times, tail), daemon=True)
@@ -320,6 +325,16 @@ def _read_messages(stderr: IO[bytes], times: queue.Queue[float | None], tail: li
             elif line and "showinfo" not in line:
                 tail[:] = [*tail[-3:], line]
     times.put(None)
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a pipe hold a whole frame, where the system can do that: both sides then wait for each other less often."""
+    try:
+        from fcntl import F_SETPIPE_SZ, fcntl
+    except ImportError:  # no Linux
+        return
+    with contextlib.suppress(OSError):  # more than this user may have
+        fcntl(pipe.fileno(), F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _fill(stream: IO[bytes], image: np.ndarray) -> bool:

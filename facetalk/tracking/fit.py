@@ -13,7 +13,8 @@ from torch import Tensor
 from facetalk.core.camera import Camera
 from facetalk.core.motion import Motion
 from facetalk.core.rotations import axis_angle_to_matrix, continuous_axis_angle, matrix_to_axis_angle
-from facetalk.core.timing import FPS, resample, windows
+from facetalk.core.threads import in_threads
+from facetalk.core.timing import FPS, Window, resample, windows
 from facetalk.head.gaze import gaze_to_channels
 from facetalk.head.model import HeadModel
 from facetalk.tracking.energy import FaceEnergy, Observation, State
@@ -98,10 +99,11 @@ def fit_landmarks(
     confidence = even.confidence if visible is None else even.confidence * _trust(resample(visible, times, even.times))
     every = max(1, len(even) // _SAMPLE)
     clip = fit_clip(even[::every], confidence[::every], image_size, head, settings, read_back)
-    parts = [
-        _cut(fit_window(clip, even[window.read], settings), window.keep)
-        for window in windows(len(even), settings.window, settings.margin)
-    ]
+
+    def fitted(window: Window) -> FrameFits:
+        return _cut(fit_window(clip, even[window.read], settings), window.keep)
+
+    parts = in_threads(fitted, list(windows(len(even), settings.window, settings.margin)))
     fits = FrameFits(*(torch.cat([getattr(part, name) for part in parts]) for name in FrameFits.__annotations__))
     confidence = confidence / (1 + (fits.error / HALF_CONFIDENCE_ERROR) ** 4)
     return _to_motion(clip, fits, head, confidence, source, source_fps, meta)

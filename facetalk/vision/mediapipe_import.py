@@ -16,7 +16,13 @@ from facetalk.core.folders import use_plot_dir
 _UNUSED = (
     "mediapipe.python.solutions.drawing_styles",
     "mediapipe.python.solutions.drawing_utils",
+    "mediapipe.python.solutions.hands",
+    "mediapipe.python.solutions.holistic",
+    "mediapipe.python.solutions.objectron",
+    "mediapipe.python.solutions.pose",
+    "mediapipe.tasks.python.genai",
     "mediapipe.tasks.python.audio",
+    "mediapipe.tasks.python.text",
     "mediapipe.tasks.python.vision.drawing_styles",
     "mediapipe.tasks.python.vision.drawing_utils",
 )

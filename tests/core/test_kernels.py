@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -117,3 +119,28 @@ def test_no_kernel_may_reorder_sums_which_would_depend_on_the_cache(name: str) -
     found = [value for value in vars(import_module(name)).values() if hasattr(value, "targetoptions")]
     assert found
     assert all(kernel.targetoptions.get("fastmath", False) in (False, FINITE_MATH) for kernel in found)
+
+
+@pytest.mark.slow
+def test_kernels_load_the_linear_algebra_of_scipy_only_to_multiply_matrices(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"  # kernels without a file are not cached
+    program.write_text("""
+import sys
+import numpy as np
+from facetalk.core.kernels import compiled
+
+def total(x):
+    return x.sum()
+
+def product(x):
+    return x @ x
+
+loaded = ["scipy.linalg" in sys.modules]
+for function, expected in ((total, 4.0), (product, np.full((2, 2), 2.0))):
+    np.testing.assert_allclose(compiled()(function)(np.ones((2, 2))), expected)
+    loaded.append("scipy.linalg" in sys.modules)
+print(*loaded)
+""")
+    environment = {**os.environ, "PYTHONPATH": str(Path(kernels.__file__).parents[2]), kernels.VARIABLE: str(tmp_path)}
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False, env=environment)
+    assert (done.stdout, done.returncode) == ("False False True\n", 0), done.stderr

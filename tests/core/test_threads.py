@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+import torch
 
 from facetalk.core import threads
 from facetalk.core.threads import in_threads
@@ -22,3 +23,13 @@ def test_work_that_shares_its_own_work_ends() -> None:
 def test_one_core_works_in_the_callers_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "_most_cores", 1)
     assert set(in_threads(lambda _: threading.get_ident(), range(5))) == {threading.get_ident()}
+
+
+def test_operations_of_torch_use_one_thread_each_and_afterwards_as_many_as_before() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert set(in_threads(lambda _: torch.get_num_threads(), range(5))) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,25 @@ def test_a_video_becomes_a_motion_with_a_small_error(tmp_path: Path, head: HeadM
     motion = LandmarkFitter(detector=FakeDetector(head)).fit(path, head)
     assert motion.camera is not None and motion.camera.image_size == (160, 120)
     assert motion.fit_error is not None and float(motion.fit_error.mean()) < 0.02
+
+
+@pytest.mark.slow
+def test_one_frame_loads_all_compiled_loops() -> None:
+    code = """
+from facetalk.fitters.landmarks import load_kernels
+from facetalk.head.skinning_kernel import skin_frames
+from facetalk.motion.heads import load_head
+from facetalk.rendering.shading import shade
+from facetalk.tracking.bounded_solver import solve_bounded
+from facetalk.tracking.point_kernel import add_points
+
+kernels = skin_frames, shade, solve_bounded, add_points
+print(*[len(kernel.signatures) for kernel in kernels])
+load_kernels(load_head())
+print(*[len(kernel.signatures) for kernel in kernels])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["0 0 0 0", "1 1 1 1"]
 
 
 def test_points_of_a_frame_that_was_scaled_down_are_in_the_pixels_of_the_video(

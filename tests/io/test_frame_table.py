@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -51,3 +52,15 @@ def test_a_table_that_is_no_longer_used_closes_its_file() -> None:
     del table
     gc.collect()
     assert file.closed
+
+
+def test_several_threads_read_a_table_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame_table, "IN_MEMORY", 1000)
+    rows = np.random.default_rng(0).normal(size=(2000, 50)).astype(np.float32)
+    with FrameTable(50) as table:
+        for number, row in enumerate(rows):
+            table.append(number, row)
+        parts = [slice(start, start + 37) for start in range(0, 1900, 7)]
+        with ThreadPoolExecutor(8) as pool:
+            for part, values in zip(parts, pool.map(table.__getitem__, parts), strict=True):
+                np.testing.assert_array_equal(values.numpy(), rows[part])
