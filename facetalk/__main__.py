@@ -6,7 +6,14 @@ import gc
 import sys
 
 try:
-    from facetalk.core.interruption import acknowledge, handle_signals, interruption_code, leave, was_interrupted
+    from facetalk.core.interruption import (
+        acknowledge,
+        before_leaving,
+        handle_signals,
+        interruption_code,
+        leave,
+        was_interrupted,
+    )
 except KeyboardInterrupt:  # within the first milliseconds
     sys.stderr.write("interrupted\n")
     sys.exit(130)
@@ -17,6 +24,7 @@ def main() -> None:
     handle_signals()
     gc.set_threshold(50_000)  # imports allocate hundreds of thousands of objects, and none of them is garbage
     arguments = sys.argv[1:]
+    before_leaving(lambda: _say_interrupted(arguments))
     try:
         from facetalk.core.streams import prepare_streams
 
@@ -30,13 +38,24 @@ def main() -> None:
             raise
         code = interruption_code()
     if was_interrupted():
-        if not acknowledge():  # before the command had begun
-            from facetalk.cli.output import print_early_error
-
-            sys.stderr.write("interrupted\n")
-            print_early_error(arguments, "interrupted", interruption_code())
+        _say_interrupted(arguments)  # where the command had not begun
         code = interruption_code()
     leave(code)  # sys.exit would take apart torch and all else in memory for a third of a second
+
+
+def _say_interrupted(arguments: list[str]) -> None:
+    """Say that a run was interrupted unless that was said, as JSON where it was asked for.
+
+    Also called from a thread while the main one hangs, maybe within an import: so nothing is imported here.
+    """
+    if acknowledge():
+        return
+    sys.stderr.write("interrupted\n")
+    entries = f'"error": "interrupted", "exit_code": {interruption_code()}}}\n'
+    if "--json" in arguments:
+        sys.stdout.write("{" + entries)
+    elif "--json-lines" in arguments:
+        sys.stdout.write('{"event": "summary", ' + entries)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,8 @@ class ProgressDisplay:
         """Take note of progress, see `facetalk.core.progress`."""
         if what == INPUTS:
             if self._inputs is None:  # before that, networks were loaded, which takes the same time for any batch
-                self._start, self._known = time.monotonic(), done
+                self._start = self._shown = time.monotonic()
+                self._known = done
             self._inputs = done, total
             self._show("", 0, 0, {}, due=True)
             return

@@ -12,7 +12,7 @@ import typer
 from facetalk.cli.output import json_text, print_failures, print_json, print_path, print_text, printed
 from facetalk.cli.progress import messages, note, say
 from facetalk.core.errors import USER_ERRORS, FacetalkError, UsageError, user_error
-from facetalk.core.interruption import before_leaving, interruption_code
+from facetalk.core.interruption import acknowledge, before_leaving, interruption_code
 
 if TYPE_CHECKING:
     from facetalk.pipelines.batch import Outcome
@@ -102,7 +102,11 @@ def batch_report(command: str, as_json: bool, json_lines: bool) -> Iterator[Batc
     def close_early() -> None:
         report.close("interrupted", interruption_code(), "interrupted")
 
-    before_leaving(close_early)
+    def leave_early() -> None:
+        acknowledge()
+        close_early()
+
+    before_leaving(leave_early)
     try:
         if as_json and json_lines:
             raise UsageError("--json and --json-lines exclude each other")

@@ -57,7 +57,7 @@ def acknowledge() -> bool:
 
 
 def before_leaving(action: Callable[[], None]) -> None:
-    """Call this also where the run does not end by itself in time, such as to print what was done."""
+    """Call this also where the run does not end by itself in time, such as to print what was done; the last first."""
     _before_leaving.append(action)
 
 
@@ -86,7 +86,7 @@ def _interrupt(number: int, frame: object) -> None:
 
 def _leave_in_time() -> None:
     time.sleep(GRACE_S)
-    for action in _before_leaving:
+    for action in reversed(_before_leaving):
         action()
     leave(interruption_code())
 

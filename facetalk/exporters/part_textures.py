@@ -9,15 +9,18 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
 from facetalk.core.errors import FacetalkError
+from facetalk.core.memory import give_back_memory
 from facetalk.exporters.baking import Texels, covered_texels
 from facetalk.exporters.head_mesh import part_faces
 from facetalk.exporters.painted_surface import PaintedSurface
+from facetalk.exporters.surface_detail import has_relief
 from facetalk.exporters.texture_layout import texture_layout
 from facetalk.head.assets import HeadAssets
 from facetalk.rendering.color import BYTE_TO_LINEAR, linear_to_srgb
@@ -50,7 +53,9 @@ class TexturedPart:
 @lru_cache(maxsize=2)
 def textured_parts(assets: HeadAssets) -> tuple[TexturedPart, ...]:
     """The parts of a head; made once for the many files of a batch."""
-    return tuple(_textured(assets, name, members) for name, members in part_faces(assets).items())
+    parts = tuple(_textured(assets, name, members) for name, members in part_faces(assets).items())
+    give_back_memory()  # a hundred megabytes, while a video may be rendered beside
+    return parts
 
 
 def vertex_colors(assets: HeadAssets) -> UInt8[np.ndarray, "vertices 3"]:
@@ -86,13 +91,11 @@ def encoded(image: UInt8[np.ndarray, "height width *channels"]) -> bytes:
 
 def _textured(assets: HeadAssets, name: str, members: np.ndarray) -> TexturedPart:
     corners, (width, height) = texture_layout(assets, name, members)
-    texels, surface = covered_texels(corners, width, height), PaintedSurface(assets, name, members)
+    texels = covered_texels(corners, width, height)
     if len(texels.rows) == 0:
         raise FacetalkError(f"the {name} of the head {assets.name!r} has no area to paint; check its mesh")
     across_mm, up_mm = _texel_sizes(assets, members, corners)
-    coarse_mm = np.maximum(across_mm, up_mm)
-    portions = [surface.at(chunk, coarse_mm[chunk.corners[:, 0] // 3]) for chunk in texels.chunks()]
-    color, roughness, elevation_mm = (np.concatenate(values) for values in zip(*portions, strict=True))
+    painted = _painted(PaintedSurface(assets, name, members), texels, np.maximum(across_mm, up_mm))
     uv_coords = (corners.reshape(-1, 2) / [width, height]).astype(np.float32)
     uv_coords, rows = np.unique(uv_coords, axis=0, return_inverse=True)
     return TexturedPart(
@@ -100,10 +103,23 @@ def _textured(assets: HeadAssets, name: str, members: np.ndarray) -> TexturedPar
         members=members,
         uv_coords=uv_coords,
         uv_faces=rows.reshape(-1, 3),
-        color=texels.image(color),
-        roughness=np.asarray(Image.fromarray(texels.image(roughness)).reduce(2)),
-        relief=_relief(texels, elevation_mm, across_mm, up_mm) if surface.has_relief else None,
+        color=texels.image(painted.color),
+        roughness=np.asarray(Image.fromarray(texels.image(painted.roughness)).reduce(2)),
+        relief=_relief(texels, painted.elevation_mm, across_mm, up_mm) if has_relief(name) else None,
     )
+
+
+class _Painted(NamedTuple):
+    """What a surface looks like at texels, see `PaintedSurface.at`."""
+
+    color: UInt8[np.ndarray, "texels 3"]
+    roughness: UInt8[np.ndarray, " texels"]
+    elevation_mm: Float[np.ndarray, " texels"]
+
+
+def _painted(surface: PaintedSurface, texels: Texels, coarse_mm: Float[np.ndarray, " faces"]) -> _Painted:
+    portions = [surface.at(chunk, coarse_mm[chunk.corners[:, 0] // 3]) for chunk in texels.chunks()]
+    return _Painted(*(np.concatenate(values) for values in zip(*portions, strict=True)))
 
 
 def _relief(

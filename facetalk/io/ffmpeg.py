@@ -27,6 +27,9 @@ DEMUXERS = (
 """Formats that may be opened: those that hold their audio and video themselves. Playlists and manifests (HLS, DASH,
 concat, SDP), numbered images, scripts and subtitles are missing, because they name other files or addresses."""
 
+_CONSEQUENCE = re.compile(r"At least one output|^Error opening output file|Last message repeated")
+"""Messages that say what follows from the reason."""
+
 TURNS = ((), ("transpose=cclock",), ("hflip", "vflip"), ("transpose=clock",))
 """Filters of 0 to 3 counterclockwise quarter turns."""
 
@@ -145,12 +148,18 @@ class Encoding:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
 
+    @property
+    def _opened(self) -> str:
+        """The first input."""
+        return self.arguments[self.arguments.index("-i") + 1].removeprefix("file:")
+
     def _failure(self) -> FacetalkError:
         self._messages.seek(0)
         message = self._messages.read().decode(errors="replace")
         if has_no_stream(message):
-            opened = self.arguments[self.arguments.index("-i") + 1]
-            return no_audio(opened.removeprefix("file:"))
+            return no_audio(self._opened)
+        if "decoder" in message:  # a header that states what no decoder takes; nothing is wrong with the output
+            return unreadable(self._opened, last_line(message))
         return FacetalkError(f"cannot write {self.path}: ffmpeg says {last_line(message)!r}")
 
 
@@ -164,7 +173,12 @@ def no_audio(path: Path | str) -> FacetalkError:
     return FacetalkError(f"{path} has no audio track; give an audio file or a video with audio")
 
 
+def unreadable(path: Path | str, reason: str) -> FacetalkError:
+    """The error for a file that ffmpeg cannot decode."""
+    return FacetalkError(f"{path} is not an audio or video file that can be read ({reason})")
+
+
 def last_line(message: str) -> str:
-    """ffmpeg's last message, without the name of the component that wrote it."""
-    lines = [line.strip() for line in message.splitlines() if line.strip() and "At least one output" not in line]
-    return re.sub(r"^\[[^\]]*\]\s*", "", lines[-1]) if lines else "nothing"
+    """The last message of ffmpeg that gives a reason, without the names of the components that wrote it."""
+    lines = [line.strip() for line in message.splitlines() if line.strip() and not _CONSEQUENCE.search(line)]
+    return re.sub(r"^(\[[^\]]*\]\s*)+", "", lines[-1]) if lines else "nothing"

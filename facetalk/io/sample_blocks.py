@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from facetalk.core.errors import FacetalkError
-from facetalk.io.ffmpeg import no_audio, source, start_decoding
+from facetalk.io.ffmpeg import last_line, no_audio, source, start_decoding, unreadable
 from facetalk.io.media import probe
 from facetalk.io.stated_length import is_sample_file
 from facetalk.io.timeline import audio_filter, longest_pause
@@ -122,5 +122,4 @@ def ffmpeg_blocks(path: Path, heard: list[str] | None = None) -> Iterator[tuple[
 
 
 def _failure(path: Path, message: str, code: int) -> FacetalkError:
-    reason = message.splitlines()[-1] if message else f"ffmpeg ended with code {code}"
-    return FacetalkError(f"{path} is not an audio or video file that can be read ({reason})")
+    return unreadable(path, last_line(message) if message else f"ffmpeg ended with code {code}")

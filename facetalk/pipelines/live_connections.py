@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -45,6 +46,67 @@ class Connections:
             for connection in {*late, *waiting[: max(0, excess)]}:
                 if connection.transport is not None:
                     connection.transport.abort()
+
+
+class MaskedFrames:
+    """Passes what a client sends to the reader of its WebSocket, and refuses frames that are not masked.
+
+    Aiohttp accepts both; a server must not (RFC 6455, section 5.1), because masks keep a page in a browser from writing
+    bytes of its choice to proxies.
+    """
+
+    def __init__(self, reader: Any) -> None:
+        """Take the place of a reader."""
+        self._reader = reader
+        self._header, self._left = b"", 0
+        """What is known of the frame that begins, and the bytes of the frame at work that have not come."""
+
+    @classmethod
+    def watch(cls, request: web.Request) -> None:
+        """Watch over a connection that has become a WebSocket; aiohttp offers no other place."""
+        protocol: Any = request.protocol
+        protocol._payload_parser = cls(protocol._payload_parser)
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Pass on whole headers and any part of what follows them."""
+        data, place = self._header + data, 0
+        self._header = b""
+        while place < len(data):
+            if self._left:
+                place, self._left = min(len(data), place + self._left), max(0, self._left - (len(data) - place))
+                continue
+            size = _header_bytes(data[place : place + 2])
+            if size is None:
+                return self._reader.feed_data(data[:place] + _MALFORMED)
+            if len(data) - place < size:
+                data, self._header = data[:place], data[place:]
+                break
+            self._left = _payload_bytes(data[place : place + size])
+            place += size
+        return self._reader.feed_data(data)
+
+    def feed_eof(self) -> None:
+        """Pass on the end."""
+        self._reader.feed_eof()
+
+
+_MALFORMED = b"\x70\x80"
+"""The beginning of a frame with reserved bits, for which the reader closes with 1002, a protocol error."""
+_LENGTHS = {126: 2, 127: 8}
+_MASK_BYTES = 4
+
+
+def _header_bytes(begin: bytes) -> int | None:
+    """Bytes of the header that begins so, at least two; None if it has no mask."""
+    if len(begin) < 2:
+        return 2
+    return 2 + _LENGTHS.get(begin[1] & 0x7F, 0) + _MASK_BYTES if begin[1] & 0x80 else None
+
+
+def _payload_bytes(header: bytes) -> int:
+    """Bytes that follow a header."""
+    short = header[1] & 0x7F
+    return int.from_bytes(header[2 : 2 + _LENGTHS[short]], "big") if short in _LENGTHS else short
 
 
 def request_log() -> logging.Logger:

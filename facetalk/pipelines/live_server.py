@@ -38,7 +38,7 @@ from facetalk.pipelines.live_outputs import LiveOutputs, OpenOutputs
 try:
     from aiohttp import WSCloseCode, WSMsgType, web
 
-    from facetalk.pipelines.live_connections import Connections, request_log
+    from facetalk.pipelines.live_connections import Connections, MaskedFrames, request_log
 except ModuleNotFoundError:
     raise MissingAssetError("facetalk serve needs aiohttp; install it with: pip install 'facetalk[serve]'") from None
 
@@ -157,6 +157,7 @@ class LiveServer:
         self._streams += 1
         try:
             await socket.prepare(request)
+            MaskedFrames.watch(request)
             await self._with_outputs(socket, animator, PcmStream(form))
         finally:
             self._streams -= 1

@@ -266,6 +266,38 @@ while True:
 """
 
 
+HANGING = """
+import sys, time
+import facetalk.cli.app
+
+def run(arguments):
+    print("ready", file=sys.stderr, flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            pass
+
+facetalk.cli.app.run = run
+from facetalk.__main__ import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", ["evaluate a b --json", "train x --json", "animate a.wav --json-lines"])
+def test_a_command_that_hangs_is_an_interrupted_document_too(arguments: str) -> None:
+    command = [sys.executable, "-c", HANGING, *arguments.split()]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=_environment({}), stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stderr is not None and process.stderr.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        text, errors = process.communicate(timeout=30)
+        assert process.returncode == 130 and errors == "interrupted\n"
+        document = json.loads(text)
+        assert (document["error"], document["exit_code"]) == ("interrupted", 130)
+
+
 @pytest.mark.slow
 def test_a_run_that_does_not_end_by_itself_is_left_behind() -> None:
     command = [sys.executable, "-c", STUBBORN]

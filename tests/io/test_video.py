@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 
@@ -155,6 +156,12 @@ def test_audio_that_cannot_be_read_is_reported_and_an_older_file_kept(tmp_path: 
         write_clip(path, 40, audio=tmp_path / "noise.wav")
     with pytest.raises(FacetalkError, match="no such file"):
         write_clip(path, audio=tmp_path / "missing.wav")
+    soundfile.write(tmp_path / "odd.wav", np.zeros(16_000), 16_000)
+    content = (tmp_path / "odd.wav").read_bytes()
+    (tmp_path / "odd.wav").write_bytes(content[:20] + b"\x99\x99" + content[22:])  # an unknown encoding
+    with pytest.raises(FacetalkError, match=r"odd.wav is not an audio or video file .*no decoder found"):
+        write_clip(path, 40, audio=tmp_path / "odd.wav")
+    (tmp_path / "odd.wav").unlink()
     silent = write_clip(tmp_path / "silent.mp4")
     with pytest.raises(FacetalkError, match=r"silent.mp4 has no audio track"):
         write_clip(path, 40, audio=silent)

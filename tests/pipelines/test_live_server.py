@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import importlib
 import io
@@ -30,6 +31,7 @@ from facetalk.io.motion import read_motion
 from facetalk.pipelines import animator, live
 from facetalk.pipelines.animate_jobs import AnimateOptions
 from facetalk.pipelines.live_access import TOKEN, Access
+from facetalk.pipelines.live_connections import MaskedFrames
 from facetalk.pipelines.live_outputs import LiveOutputs
 from facetalk.pipelines.live_server import Limits, LiveServer, load_server, opened
 from tests.pipelines.performers import use_toys
@@ -333,6 +335,56 @@ def test_receivers_of_live_link_face_and_vmc_get_every_frame() -> None:
     first = dict(parameters for address, parameters in messages[: applied[0]] if address == "/VMC/Ext/Blend/Val")
     assert first["JawOpen"] == pytest.approx(frames[0]["blendshapes"][ARKIT_NAMES.index("jawOpen")], abs=1e-5)
     assert len(first) == 52
+
+
+class Reader:
+    """Takes note of what is passed on to it."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.data += data
+        return False, b""
+
+
+def masked(payload: bytes) -> bytes:
+    """A binary frame of a client, whose mask is 0."""
+    size = len(payload)
+    long = b"" if size < 126 else size.to_bytes(2 if size < 1 << 16 else 8, "big")
+    return b"\x82" + bytes([0x80 | {0: size, 2: 126, 8: 127}[len(long)]]) + long + bytes(4) + payload
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000, 10**6])
+def test_masked_frames_are_passed_on_however_they_come(size: int) -> None:
+    frames = b"".join(masked(b"\x02" * length) for length in (0, 5, 125, 126, 70_000, 0))
+    reader = Reader()
+    watching = MaskedFrames(reader)
+    for start in range(0, len(frames), size):
+        watching.feed_data(frames[start : start + size])
+    assert reader.data == frames
+    for byte in b"\x82\x05":
+        watching.feed_data(bytes([byte]))
+    assert reader.data == frames + b"\x70\x80"
+
+
+def test_frames_without_a_mask_end_the_stream() -> None:
+    async def use(client: aiohttp.ClientSession, address: str) -> None:
+        port = int(address.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        key = base64.b64encode(bytes(16)).decode()
+        writer.write(
+            f"GET /stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(masked(bytes(3200)) + b"\x82\x04abcd")
+        answer = await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        assert b'"event":"start"' in answer and b'"event":"end"' not in answer
+        assert b"\x88\x02" + (1002).to_bytes(2, "big") in answer
+
+    serving(use, server())
 
 
 def _receiver() -> socket.socket:
