@@ -38,7 +38,7 @@ def measure(options: Options) -> Comparison:
     def hear() -> object:
         with audio_beside(VIDEO) as audio:
             assert audio is not None
-            return with_av_offset(motion, head, audio())
+            return with_av_offset(motion, head, audio.expected_mouth(motion.num_frames))
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
