@@ -14,12 +14,14 @@ from facetalk.core.motion import Motion
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
 from facetalk.core.version import __version__
+from facetalk.fitters.base import LengthListener, no_listener
 from facetalk.fitters.detect import Detections, detect_landmarks, source_notes
 from facetalk.fitters.read_back import RenderedReader
 from facetalk.head.model import HeadModel
 from facetalk.motion.arkit_view import arkit_view, from_view
 from facetalk.tracking.bounded_solver import solve_bounded
 from facetalk.tracking.fit import fit_landmarks
+from facetalk.tracking.observation import even_times
 from facetalk.tracking.settings import FitSettings
 from facetalk.vision.landmark_detector import LandmarkDetector, detector_name
 
@@ -36,11 +38,20 @@ class LandmarkFitter:
         """
         self._settings, self._detector = settings, detector
 
-    def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = no_progress) -> Motion:
+    def fit(
+        self,
+        video: Path,
+        head: HeadModel,
+        *,
+        face: int | None = None,
+        progress: Progress = no_progress,
+        on_length: LengthListener = no_listener,
+    ) -> Motion:
         """See `Fitter.fit`."""
         with ThreadPoolExecutor(1) as helper:
             helper.submit(load_kernels, head)
             found = detect_landmarks(video, detector=self._detector, face=face, progress=progress)
+            on_length(len(even_times(found.times)))
         with one_torch_thread():
             return fit_detections(
                 found, head, settings=self._settings, read_back=self._detector is None, source=str(video), notes={}

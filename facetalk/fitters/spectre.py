@@ -25,6 +25,7 @@ from facetalk.core.timing import FPS, resample
 from facetalk.core.version import __version__
 from facetalk.data.crops import CropTrack, crop_track, cut_frames
 from facetalk.data.faces import face_images, mouth_images
+from facetalk.fitters.base import LengthListener, no_listener
 from facetalk.fitters.detect import Detections, detect_landmarks, source_notes
 from facetalk.fitters.refine import RefineSettings, refine_encoder, with_lids
 from facetalk.head.channels import ARKIT_NAMES, GAZE_NAMES, indices
@@ -37,7 +38,7 @@ from facetalk.motion.heads import load_head
 from facetalk.motion.retarget import retarget
 from facetalk.networks.face_encoder import FaceCode, FaceEncoder
 from facetalk.networks.registry import load_face_encoder, load_lip_reader
-from facetalk.tracking.observation import estimate_camera, even_frames, interpolate
+from facetalk.tracking.observation import estimate_camera, even_frames, even_times, interpolate
 from facetalk.tracking.settings import HALF_CONFIDENCE_ERROR, FitSettings
 from facetalk.vision.landmark_detector import LandmarkDetector, detector_name
 
@@ -73,9 +74,18 @@ class SpectreFitter:
         self._refine, self._network, self._detector = refine, network, detector
         self._settings = settings or RefineSettings()
 
-    def fit(self, video: Path, head: HeadModel, *, face: int | None = None, progress: Progress = no_progress) -> Motion:
+    def fit(
+        self,
+        video: Path,
+        head: HeadModel,
+        *,
+        face: int | None = None,
+        progress: Progress = no_progress,
+        on_length: LengthListener = no_listener,
+    ) -> Motion:
         """See `Fitter.fit`."""
         detected = detect_landmarks(video, detector=self._detector, face=face, progress=progress)
+        on_length(len(even_times(detected.times)))
         found = cropped_face(detected)
         encoder, scene = load_face_encoder(self._network), FaceScene(load_head(HEAD))
         notes = source_notes(detected)

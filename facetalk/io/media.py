@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from facetalk.core.errors import FacetalkError
@@ -91,6 +92,13 @@ def probe(path: Path | str) -> Media:
         FacetalkError: the file does not exist, is empty, or is no audio or video file.
     """
     path = checked_file(Path(path), "a media file")
+    state = path.stat()
+    return _probed(path, (state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=16)
+def _probed(path: Path, state: tuple[int, ...]) -> Media:
+    """What a file says in one state of it: several readers of one file ask."""
     report = describe(path)
     found = list(_STREAM.finditer(report))
     if not found:

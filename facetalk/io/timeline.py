@@ -11,6 +11,7 @@ import re
 import tempfile
 from functools import lru_cache
 from itertools import pairwise
+from threading import Lock
 
 from facetalk.io.ffmpeg import source, start_decoding
 from facetalk.io.media import Media
@@ -25,6 +26,7 @@ _BACK_S = 10.0
 """Smaller steps back are disorder, which their readers put right; larger ones are another count of time."""
 _USUAL_S = 1.0
 """Smaller steps forward are uneven frames and no pauses."""
+_READING = Lock()
 
 
 class Timeline:
@@ -76,7 +78,8 @@ def last_second(media: Media) -> float:
 
 def _tracks(media: Media) -> tuple[float, float]:
     state = media.path.stat()
-    return _packets_of(media, (state.st_mtime_ns, state.st_size))
+    with _READING:  # readers of audio and video ask at the same time
+        return _packets_of(media, (state.st_mtime_ns, state.st_size))
 
 
 @lru_cache(maxsize=16)

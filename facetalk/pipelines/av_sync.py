@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +19,6 @@ from torch import Tensor
 
 from facetalk.core.landmarks import IBUG_LOWER_INNER_LIP, IBUG_MOUTH_CORNERS, IBUG_UPPER_INNER_LIP
 from facetalk.core.motion import POSES, Motion
-from facetalk.core.timing import FPS
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import Waveform
 from facetalk.io.streamed_audio import StreamedAudio
@@ -35,21 +34,44 @@ WARN_MS = 60.0
 _log = logging.getLogger(__name__)
 
 
-@contextmanager
-def audio_beside(video: Path) -> Iterator[Callable[[], StreamedAudio] | None]:
-    """Decode the audio of a video in another thread within the block.
+class AudioBeside:
+    """Audio of a video that another thread decodes and listens to while the video is fitted."""
 
-    Yields:
-        A function that waits for the audio and returns it, or raises the error of decoding it; None for a video
-        without audio.
-    """
+    def __init__(self, helper: ThreadPoolExecutor, audio: Future[StreamedAudio]) -> None:
+        """Begin with audio that `helper` decodes."""
+        self._helper, self._audio = helper, audio
+        self._heard: dict[int, Future[Tensor]] = {}
+
+    def waveform(self) -> StreamedAudio:
+        """Wait for the audio, or raise the error of decoding it."""
+        return self._audio.result()
+
+    def listen(self, num_frames: int) -> None:
+        """Begin with `expected_mouth` for a video of so many frames."""
+        self._heard[num_frames] = self._helper.submit(lambda: expected_mouth(self.waveform(), num_frames))
+
+    def expected_mouth(self, num_frames: int) -> Float[Tensor, "frames 2"]:
+        """Wait for what `listen` began, which need not have been called."""
+        if num_frames not in self._heard:
+            self.listen(num_frames)
+        return self._heard[num_frames].result()
+
+
+@contextmanager
+def audio_beside(video: Path) -> Iterator[AudioBeside | None]:
+    """Decode the audio of a video within the block; yields None for a video without audio."""
     if not read_video_info(video).has_audio:
         yield None
         return
-    with ExitStack() as stack, ThreadPoolExecutor(1) as helper:
-        yield helper.submit(lambda: stack.enter_context(StreamedAudio(video))).result
+    # The helper's operations use one thread each; MKL has one number for all threads, which is restored at the end.
+    one_each = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+    with ExitStack() as stack:
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        with one_each as helper:
+            yield AudioBeside(helper, helper.submit(lambda: stack.enter_context(StreamedAudio(video))))
 
 
+@torch.no_grad()
 def expected_mouth(audio: Waveform, num_frames: int) -> Float[Tensor, "frames 2"]:
     """Opening and width of the mouth that the speech encoder expects, z-scored, at 30 fps.
 
@@ -77,24 +99,23 @@ def tracked_mouth(motion: Motion, head: HeadModel) -> Float[Tensor, "frames 2"]:
 
 
 @torch.no_grad()
-def measure_av_offset(motion: Motion, head: HeadModel, audio: Waveform) -> AvOffset | None:
+def measure_av_offset(motion: Motion, head: HeadModel, expected: Float[Tensor, "frames 2"]) -> AvOffset | None:
     """Estimate how much later than its audio the mouth of a fitted motion moves.
 
     Args:
-        motion: fitted to the video.
+        motion: fitted to the video, at 30 fps.
         head: the head that it was fitted with.
-        audio: of the same video, from its start.
+        expected: `expected_mouth` of the same video's audio, from its start.
 
     Returns:
         None where the clip is too short, or its mouth or its audio does not move.
     """
-    motion = motion.to_fps(FPS)
-    return estimate_av_offset(expected_mouth(audio, motion.num_frames), tracked_mouth(motion, head))
+    return estimate_av_offset(expected, tracked_mouth(motion, head))
 
 
-def with_av_offset(motion: Motion, head: HeadModel, audio: Waveform) -> Motion:
+def with_av_offset(motion: Motion, head: HeadModel, expected: Float[Tensor, "frames 2"]) -> Motion:
     """Return a fitted motion with the estimated offset in its metadata (`av_offset`); see `measure_av_offset`."""
-    found = measure_av_offset(motion, head, audio)
+    found = measure_av_offset(motion, head, expected)
     if found is None:
         return motion
     rounded = {name: round(value, 3) for name, value in asdict(found).items()}

@@ -16,6 +16,7 @@ from facetalk.core.text import table_name, unicode_name
 from facetalk.data.manifest import COLUMNS, FAILED_COLUMNS, MANIFEST, REJECTED, manifest_row, write_rows
 from facetalk.data.notes import NOTE_COLUMNS, checked_match, read_notes
 from facetalk.data.sources import clip_names, find_videos
+from facetalk.fitters.base import no_listener
 from facetalk.fitters.registry import check_method, load_fitter
 from facetalk.head.model import HeadModel
 from facetalk.io.audio import write_wav
@@ -26,6 +27,7 @@ from facetalk.metrics.av_offset import AvOffset
 from facetalk.metrics.fit_quality import face_frames_ratio, mean_fit_error
 from facetalk.motion.heads import load_head
 from facetalk.pipelines.av_sync import (
+    AudioBeside,
     audio_beside,
     av_offset_of,
     offset_figures,
@@ -119,18 +121,25 @@ def fit_to_file(
     free_path(out_path, overwrite)
     model = load_head(options.head)
     with audio_beside(video) as audio, folder_of_results(out_path.parent), keeping(out_path.parent):
-        motion = fit(
-            video, method=options.method, head=model, refine=options.refine, face=options.face, progress=progress
-        )
+        motion = _fit(video, options, model, audio, progress)
         if audio is not None:
             try:
-                motion = with_av_offset(motion, model, audio())
+                motion = with_av_offset(motion, model, audio.expected_mouth(motion.num_frames))
             except FacetalkError as error:
                 _log.warning("whether audio and video are in sync is not known: %s", error)
             warn_if_out_of_sync(motion, video)
         motion = motion.replace(meta={**motion.meta, **made_with(video, options)})
         _write(motion, video, out_path, options, model)
     return motion
+
+
+def _fit(
+    video: Path, options: FitOptions, head: HeadModel, audio: AudioBeside | None, progress: Progress = no_progress
+) -> Motion:
+    """Fit a video, and let its audio be heard in the meantime."""
+    fitter = load_fitter(options.method, refine=options.refine)
+    on_length = no_listener if audio is None else audio.listen
+    return fitter.fit(video, head, face=options.face, progress=progress, on_length=on_length)
 
 
 def figures(motion: Motion) -> dict[str, object]:
@@ -271,11 +280,11 @@ def _fit_to_dataset(job: _Job) -> Outcome:
     model = load_head(options.head)
     files = {"npz": job.out_path}
     with audio_beside(job.video) as audio:
-        motion = fit(job.video, method=options.method, head=model, refine=options.refine, face=options.face)
+        motion = _fit(job.video, options, model, audio)
         if audio is not None:
             files["wav"] = job.out_path.with_suffix(".wav")
-            write_wav(files["wav"], audio())
-            motion = with_av_offset(motion, model, audio())
+            write_wav(files["wav"], audio.waveform())
+            motion = with_av_offset(motion, model, audio.expected_mouth(motion.num_frames))
     motion = motion.replace(meta={**motion.meta, **made_with(job.video, options)})
     _write(motion, job.video, job.out_path, options, model)
     details = {**figures(motion), "timings_s": {"fit": round(time.perf_counter() - start, 3)}}

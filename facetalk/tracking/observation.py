@@ -66,11 +66,10 @@ class EvenFrames:
         if not bool(found.any()):
             raise FacetalkError(f"no face was found in any of the {len(points)} frames")
         times = times.to(torch.float64)
-        step = float(torch.diff(times).median()) if len(times) > 1 else 1 / FPS
         self._points, self._times = points, times
         self._known = found.nonzero()[:, 0]
-        self._max_gap_s = 4 * float(torch.diff(times[self._known]).median()) if len(self._known) > 1 else step
-        self.times = frame_times(frames_for(float(times[-1]) + step))
+        self._max_gap_s = 4 * _usual_step(times[self._known]) if len(self._known) > 1 else _usual_step(times)
+        self.times = even_times(times)
         self.confidence = _seen_share(found, times, self.times)
 
     def __len__(self) -> int:
@@ -90,6 +89,16 @@ class EvenFrames:
         start = int(rows[0])
         values = self._points[start : int(rows[-1]) + 1][rows - start].float()
         return interpolate(values, self._times[rows], target, max_gap_s=self._max_gap_s)
+
+
+def even_times(times: Float[Tensor, " rows"]) -> Float[Tensor, " frames"]:
+    """Times of the frames of `EvenFrames`, from those of its rows."""
+    times = times.to(torch.float64)
+    return frame_times(frames_for(float(times[-1]) + _usual_step(times)))
+
+
+def _usual_step(times: Float[Tensor, " rows"]) -> float:
+    return float(torch.diff(times).median()) if len(times) > 1 else 1 / FPS
 
 
 def even_frames(

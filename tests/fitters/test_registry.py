@@ -38,7 +38,11 @@ def test_a_video_becomes_a_motion_of_the_head_with_camera_error_and_confidence(
     assert isinstance(fitter, Fitter)
     video = write_clip(tmp_path / "a.mp4", 200)
     steps: list[tuple[int, int]] = []
-    motion = fitter.fit(video, bundled, progress=lambda what, done, total: steps.append((done, total)))
+    lengths: list[int] = []
+    motion = fitter.fit(
+        video, bundled, progress=lambda what, done, total: steps.append((done, total)), on_length=lengths.append
+    )
+    assert lengths == [motion.num_frames]
     assert motion.head == bundled.name and motion.expression_names == bundled.shape.expression_names
     assert motion.fps == 30 and motion.num_frames == round(NUM_FRAMES / 25 * 30)
     assert motion.camera is not None and motion.camera.image_size == SIZE

@@ -242,3 +242,15 @@ def test_files_of_no_format_say_so(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "pcm.raw").write_bytes(data)
     with pytest.raises(FacetalkError, match="no known audio or video format was recognized; samples without a header"):
         probe(tmp_path / "pcm.raw")
+
+
+def test_a_file_is_probed_again_once_it_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(1.0), SAMPLE_RATE)
+    first = probe(path)
+    assert probe(path) is first
+    soundfile.write(path, tone(2.0), SAMPLE_RATE)
+    assert probe(path).duration_s == pytest.approx(2.0)
+    path.unlink()
+    with pytest.raises(FacetalkError, match="no such file"):
+        probe(path)

@@ -60,7 +60,7 @@ def mouth(head: HeadModel, opening: torch.Tensor, turned: bool = False) -> Motio
 def test_the_offset_of_a_motion_is_how_late_its_mouth_is(head: HeadModel, frames: int) -> None:
     audio = voice(6)
     opening = expected_mouth(audio, 180)[:, 0].sigmoid().roll(frames)
-    found = measure_av_offset(mouth(head, opening), head, audio)
+    found = measure_av_offset(mouth(head, opening), head, expected_mouth(audio, 180))
     assert found is not None and found.ms == pytest.approx(frames / 30 * 1000, abs=8) and found.is_certain
 
 
@@ -90,10 +90,13 @@ def test_the_audio_is_decoded_beside_other_work(tmp_path: Path) -> None:
         assert audio is None
     with audio_beside(EXAMPLE) as audio:
         assert audio is not None
-        with StreamedAudio(EXAMPLE) as expected:
-            torch.testing.assert_close(audio()[:16_000], expected[:16_000], atol=0, rtol=0)
+        audio.listen(60)
+        with StreamedAudio(EXAMPLE) as alone:
+            torch.testing.assert_close(audio.waveform()[:16_000], alone[:16_000], atol=0, rtol=0)
+            for num_frames in (60, 50):  # the other one was not announced
+                torch.testing.assert_close(audio.expected_mouth(num_frames), expected_mouth(alone, num_frames))
     with pytest.raises(ValueError, match="closed"):
-        audio()[:10]
+        audio.waveform()[:10]
     broken.write_text("no video")
     with pytest.raises(FacetalkError, match="not an audio or video file"), audio_beside(broken):
         pass
@@ -102,10 +105,11 @@ def test_the_audio_is_decoded_beside_other_work(tmp_path: Path) -> None:
 def test_the_offset_is_kept_in_the_metadata(head: HeadModel) -> None:
     audio = voice(4)
     motion = mouth(head, expected_mouth(audio, 120)[:, 0].sigmoid())
-    measured = with_av_offset(motion.replace(meta={"command": "fit"}), head, audio)
+    expected = expected_mouth(audio, 120)
+    measured = with_av_offset(motion.replace(meta={"command": "fit"}), head, expected)
     assert measured.meta["command"] == "fit" and av_offset_of(measured) is not None
     assert av_offset_of(motion) is None
-    assert "av_offset" not in with_av_offset(motion.cut(0, 30), head, audio).meta  # too short
+    assert "av_offset" not in with_av_offset(motion.cut(0, 30), head, expected[:30]).meta  # too short
     for odd in ("late", {"ms": "x"}, {"ms": 1.0}, [1]):
         assert av_offset_of(motion.replace(meta={"av_offset": odd})) is None
 
