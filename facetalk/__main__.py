@@ -21,6 +21,9 @@ def main() -> None:
         from facetalk.core.streams import prepare_streams
 
         prepare_streams()
+        from facetalk.core.light_torch import defer_parts_of_torch
+
+        defer_parts_of_torch()
         from facetalk.cli.app import run
 
         code = run(arguments)
