@@ -21,7 +21,8 @@ class Deferral(NamedTuple):
 
     parts: tuple[str, ...] = ()
     """Modules that it alone imports, so that they are missed without it. They are deferred with it, and the use of one
-    loads it first, as it may fill what they hold. Those that do not exist, or whose package is not loaded, are left out."""
+    loads it first, as it may fill what they hold. Those that do not exist or whose package is not loaded are left out.
+    """
     then: Callable[[], None] | None = None
     """Called once it is deferred: it sees to uses that do not mention the module."""
 
@@ -59,7 +60,7 @@ class DeferredModule(ModuleType):
 
 
 def _is_inspection(module: ModuleType, name: str) -> bool:
-    """Whether asking for a name is no use: a special one, other than those that `import *` and imports of parts read."""
+    """Whether asking for a name is no use: a special one, other than what `import *` and imports of parts ask for."""
     special = name.startswith("__") and name.endswith("__")
     return special and name != "__all__" and not (name == "__path__" and _is_package(module))
 

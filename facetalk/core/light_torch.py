@@ -16,8 +16,8 @@ META = "torch._meta_registrations"
 def defer_parts_of_torch() -> None:
     """Let parts of torch load on first use; call it before torch is imported, at the start of a program.
 
-    All that they register with torch 2.6 to 2.13 is for tensors on the device `meta`, the first of which loads them, for their own
-    operators (`torch.ops.prims`), or looked up in them; what else they do is done here.
+    What they register with torch 2.6 to 2.13 is for tensors on the device `meta`, the first of which loads them, for
+    their own operators (`torch.ops.prims`), or looked up in them. What else they do is done here.
     """
     if sys.platform == "darwin":
         return  # they also bring an operator for Apple's GPU
@@ -46,16 +46,15 @@ def _see_to_meta_tensors() -> None:
     """Load the shapes before the first tensor of the device `meta`."""
     import torch
 
-    if hasattr(
-        torch._C, "_set_generator_metaclass"
-    ):  # 2.13 makes no random generators before torch._prims has done this
+    # As torch._prims does; without it, 2.13 makes no random generators.
+    if hasattr(torch._C, "_set_generator_metaclass"):
         torch._C._set_generator_metaclass(import_module("torch._opaque_base").OpaqueBaseMeta)
     watch = torch.library.Library("aten", "IMPL", "Meta")
 
     def load_and_create(operator: Any, *arguments: Any, **options: Any) -> Any:
         watch._destroy()  # what was registered before, in C++, counts again
         with torch._C.DisableTorchFunction():  # a default device, for example
-            dir(import_module(META))
+            dir(import_module(META))  # a use
         return operator(*arguments, **options)
 
     for name, overload in _CREATING.items():

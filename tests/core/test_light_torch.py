@@ -1,4 +1,4 @@
-"""Programs that leave parts of torch for later compute the same as programs that do not; each runs in a process of its own."""
+"""Programs that leave parts of torch for later compute the same as others; each runs in a process of its own."""
 
 from __future__ import annotations
 
