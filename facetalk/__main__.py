@@ -15,7 +15,7 @@ except KeyboardInterrupt:  # within the first milliseconds
 def main() -> None:
     """Run the command line; nothing slow is imported before signals are handled."""
     handle_signals()
-    gc.set_threshold(50_000)  # imports allocate hundreds of thousands of objects, and none of them is garbage
+    spare_imports()
     arguments = sys.argv[1:]
     try:
         from facetalk.core.streams import prepare_streams
@@ -40,6 +40,17 @@ def main() -> None:
             print_early_error(arguments, "interrupted", interruption_code())
         code = interruption_code()
     leave(code)  # sys.exit would take apart torch and all else in memory for a third of a second
+
+
+def spare_imports() -> None:
+    """Collect no garbage until more objects are there than imports leave, 230 000, and then every 50 000 objects."""
+    gc.set_threshold(300_000)
+    gc.callbacks.append(_collect_as_usual)
+
+
+def _collect_as_usual(phase: str, info: dict[str, int]) -> None:
+    gc.callbacks.remove(_collect_as_usual)
+    gc.set_threshold(50_000)
 
 
 if __name__ == "__main__":

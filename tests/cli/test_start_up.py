@@ -42,6 +42,24 @@ def test_a_motion_from_speech_imports_only_what_it_needs(tmp_path: Path) -> None
     assert not loaded & NOT_FOR_MOTION
 
 
+def test_no_garbage_is_collected_while_a_command_is_imported() -> None:
+    code = """
+import gc
+from facetalk.__main__ import spare_imports
+from facetalk.core.light_torch import defer_parts_of_torch
+def collections():
+    return sum(generation["collections"] for generation in gc.get_stats())
+before = collections()
+spare_imports()
+defer_parts_of_torch()
+import facetalk.pipelines.animate_table
+assert collections() == before, collections()
+held = [[] for _ in range(400_000)]
+assert collections() > before and gc.get_threshold()[0] == 50_000 and not gc.callbacks
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.slow
 def test_a_motion_is_the_same_bytes_with_all_of_torch(tmp_path: Path) -> None:
     speech = make_speech(tmp_path / "speech.wav", seconds=0.5)
