@@ -22,13 +22,16 @@ except KeyboardInterrupt:  # within the first milliseconds
 def main() -> None:
     """Run the command line; nothing slow is imported before signals are handled."""
     handle_signals()
-    gc.set_threshold(50_000)  # imports allocate hundreds of thousands of objects, and none of them is garbage
+    spare_imports()
     arguments = sys.argv[1:]
     before_leaving(lambda: _say_interrupted(arguments))
     try:
         from facetalk.core.streams import prepare_streams
 
         prepare_streams()
+        from facetalk.core.light_torch import defer_parts_of_torch
+
+        defer_parts_of_torch()
         from facetalk.cli.app import run
 
         code = run(arguments)
@@ -56,6 +59,17 @@ def _say_interrupted(arguments: list[str]) -> None:
         sys.stdout.write("{" + entries)
     elif "--json-lines" in arguments:
         sys.stdout.write('{"event": "summary", ' + entries)
+
+
+def spare_imports() -> None:
+    """Collect no garbage until more objects are there than imports leave, 230 000, and then every 50 000 objects."""
+    gc.set_threshold(300_000)
+    gc.callbacks.append(_collect_as_usual)
+
+
+def _collect_as_usual(phase: str, info: dict[str, int]) -> None:
+    gc.callbacks.remove(_collect_as_usual)
+    gc.set_threshold(50_000)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from uuid import uuid4
 from facetalk.core.child import obey
 from facetalk.core.errors import USER_ERRORS, FacetalkError, user_error
 from facetalk.core.leftovers import working_on
+from facetalk.core.light_torch import defer_parts_of_torch
 
 MOST_RETRIES = 3
 """Of an item whose worker or machine died."""
@@ -27,6 +28,7 @@ def serve(jobs: Connection, parent: Connection) -> None:
         parent: see `obey`.
     """
     obey(parent)
+    defer_parts_of_torch()
     logging.getLogger("facetalk.core.kernels").setLevel(logging.ERROR)  # the parent has said so
     try:
         work = pickle.loads(jobs.recv_bytes())
