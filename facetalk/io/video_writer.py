@@ -26,8 +26,8 @@ SMALL_SPEED, SMALL_PIXELS = ["-preset", "medium", "-crf", "14"], 400 * 400
 landmark detector 0.015 of the correlation of the lips' opening."""
 
 _FEW_CORES = 2
-"""With so few processors, which render at the same time, x264 gets one thread: several cost a tenth more processor time.
-The frames are as close to the original and the file is as large."""
+"""With so few processors, which render at the same time, x264 gets one thread: more of them take a tenth more
+processor time. The frames are as close to the original, and the file is as large."""
 
 _AUDIO = ["-c:a", "aac", "-aac_coder", "fast", "-b:a", "128k"]
 """The usual coder takes more than twice as long and leaves as much noise in speech."""
