@@ -114,6 +114,7 @@ class Encoding:
         self._process = started(
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._messages)
         )
+        assert self._process.stdin is not None
         _widen(self._process.stdin)
         return self
 
@@ -158,7 +159,7 @@ class Encoding:
         return FacetalkError(f"cannot write {self.path}: ffmpeg says {last_line(message)!r}")
 
 
-def _widen(pipe: IO[bytes] | None) -> None:
+def _widen(pipe: IO[bytes]) -> None:
     """Let a pipe hold whole frames, where the system can: the reader then wakes once for each, not for each 64 KB."""
     with contextlib.suppress(ImportError, AttributeError, OSError):
         import fcntl
