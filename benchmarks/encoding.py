@@ -13,7 +13,7 @@ from benchmarks.head import moving
 from benchmarks.renderers import SIZE, render
 from facetalk.core.timing import FPS
 from facetalk.io.ffmpeg import Encoding
-from facetalk.io.video_writer import SPEED, VideoWriter
+from facetalk.io.video_writer import VideoWriter, h264
 from facetalk.motion.frames import make_renderer, posed
 from facetalk.motion.framing import framed
 from facetalk.motion.head_surface import head_surface
@@ -42,7 +42,7 @@ def write(path: Path, images: list[np.ndarray]) -> None:
 def pipe(path: Path, images: list[np.ndarray]) -> None:
     """Write a video from RGB frames."""
     arguments = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{SIZE}x{SIZE}", "-r", f"{FPS:g}", "-i", "pipe:0",
-                 "-c:v", "libx264", *SPEED, "-pix_fmt", "yuv420p", f"file:{path}"]  # fmt: skip
+                 *h264(SIZE, SIZE), "-pix_fmt", "yuv420p", f"file:{path}"]  # fmt: skip
     with Encoding(path, arguments) as encoding:
         for image in images:
             encoding.feed(image)

@@ -19,10 +19,14 @@ Result = TypeVar("Result")
 _most_cores = os.cpu_count() or 1
 
 
+def allowed_cores() -> int:
+    """Number of processors that the system lets this process use, the same in worker processes."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def usable_cores() -> int:
     """Number of processors that this process may use."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(allowed, _most_cores)
+    return min(allowed_cores(), _most_cores)
 
 
 def use_one_core() -> None:

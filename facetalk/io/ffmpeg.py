@@ -14,6 +14,9 @@ import numpy as np
 from facetalk.core.errors import FacetalkError, MissingAssetError
 from facetalk.core.leftovers import started
 
+_PIPE = 1 << 20
+"""Size of the pipe to an encoder, bytes: the most that Linux allows by default."""
+
 _QUIET = ["-v", "error", "-nostats"]
 
 DEMUXERS = (
@@ -114,6 +117,8 @@ class Encoding:
         self._process = started(
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._messages)
         )
+        assert self._process.stdin is not None
+        _widen(self._process.stdin)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -161,6 +166,14 @@ class Encoding:
         if "decoder" in message:  # a header that states what no decoder takes; nothing is wrong with the output
             return unreadable(self._opened, last_line(message))
         return FacetalkError(f"cannot write {self.path}: ffmpeg says {last_line(message)!r}")
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a pipe hold whole frames, where the system can: the reader then wakes once for each, not for each 64 KB."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def has_no_stream(message: str) -> bool:

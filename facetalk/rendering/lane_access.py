@@ -9,7 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from facetalk.rendering.lanes import FLOATS, INTS, LANES, MASK, Vector, element_index, fast, shuffled
+from facetalk.rendering.lanes import FLOATS, INTS, LANES, MASK, Vector, fast, filled, shuffled
 
 
 def _pointer(context: Any, builder: ir.IRBuilder, kind: types.Array, array: Any, index: Any, target: ir.Type) -> Any:
@@ -114,92 +114,113 @@ def store_pixels(typing: Any, image: Any, index: Any, colors: Any) -> Any:
 
 
 @intrinsic
-def gather(typing: Any, table: Any, numbers: Any, width: Any, column: Any) -> Any:
-    """One column of a table of integers, at the rows with eight numbers.
-
-    Args:
-        typing: numba's.
-        table: flat array.
-        numbers: of the rows.
-        width: elements of a row.
-        column: of the table.
-    """
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        kind, result = signature.args[0].dtype, ir.Constant(INTS.llvm, ir.Undefined)
-        for lane in range(LANES):
-            place = _element(context, builder, signature.args[0], values, lane, context.get_value_type(kind))
-            value = context.cast(builder, builder.load(place), kind, types.int32)
-            result = builder.insert_element(result, value, element_index(lane))
-        return result
-
-    fits = isinstance(table.dtype, types.Integer) and numbers == INTS
-    return (INTS(table, numbers, types.int64, types.int64), generate) if fits else None
-
-
-@intrinsic
-def rows(typing: Any, table: Any, numbers: Any, width: Any, column: Any) -> Any:
-    """Eight columns of a table of floats, at the rows with eight numbers: a vector for each column.
+def rows(typing: Any, table: Any, places: Any, at: Any, column: Any) -> Any:
+    """Eight columns of eight rows of a table of floats: a vector for each column.
 
     Args:
         typing: numba's.
         table: flat float32 array.
-        numbers: of the rows.
-        width: elements of a row.
+        places: flat int32 array with the place of each row's first element in the table.
+        at: index of the first of the eight places.
         column: first of the eight columns.
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        places = [_element(context, builder, signature.args[0], values, lane, FLOATS.llvm) for lane in range(LANES)]
-        found = [builder.load(place, align=4) for place in places]
+        (table, places, at, column), (kind, place_kind, *_) = values, signature.args
+        found = [
+            _row(context, builder, (kind, table), _number(context, builder, place_kind, places, index), column)
+            for index in _lane_indices(builder, at)
+        ]
         return context.make_tuple(builder, signature.return_type, _transposed(builder, found))
 
-    fits = _vector_of(table) == FLOATS and numbers == INTS
-    return (_EIGHT_FLOATS(table, numbers, types.int64, types.int64), generate) if fits else None
+    fits = _vector_of(table) == FLOATS and _vector_of(places) == INTS
+    return (_EIGHT_FLOATS(table, places, types.int64, types.int64), generate) if fits else None
 
 
 @intrinsic
-def mixed_rows(typing: Any, table: Any, numbers: Any, weights: Any, width: Any, column: Any) -> Any:
+def mixed_rows(typing: Any, table: Any, places: Any, weights: Any, at: Any, column: Any) -> Any:
     """Like `rows`, for weighted sums of several rows.
+
+    The weights are read from memory too: that takes one instruction for each, where the elements of a vector take two.
 
     Args:
         typing: numba's.
-        table: flat float32 array.
-        numbers: tuple of vectors.
-        weights: tuple of as many vectors.
-        width: elements of a row.
+        table: flat float32 array, or flat uint16 array whose elements count as floats.
+        places: tuple of flat int32 arrays.
+        weights: tuple of as many flat float32 arrays.
+        at: index of the first of the eight places and weights.
         column: first of the eight columns.
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        table, (array, *given, width, column) = signature.args[0], values
-        numbers, weights = (cgutils.unpack_tuple(builder, value) for value in given)
+        (table, *given, at, column), (kind, place_kind, weight_kind, *_) = values, signature.args
+        pairs = list(zip(*(cgutils.unpack_tuple(builder, value) for value in given), strict=True))
         sums = []
-        for lane in range(LANES):
+        for index in _lane_indices(builder, at):
             total = None
-            for number, weight in zip(numbers, weights, strict=True):
-                place = _element(context, builder, table, (array, number, width, column), lane, FLOATS.llvm)
-                share = shuffled(builder, weight, weight, [lane] * LANES)
-                part = fast(ir.IRBuilder.fmul)(builder, share, builder.load(place, align=4))
+            for places, weights in pairs:
+                weight = builder.load(_pointer(context, builder, weight_kind.dtype, weights, index, ir.FloatType()))
+                share = filled(context, builder, weight, types.float32, FLOATS)
+                place = _number(context, builder, place_kind.dtype, places, index)
+                part = fast(ir.IRBuilder.fmul)(builder, share, _row(context, builder, (kind, table), place, column))
                 total = part if total is None else fast(ir.IRBuilder.fadd)(builder, total, part)
             sums.append(total)
         return context.make_tuple(builder, signature.return_type, _transposed(builder, sums))
 
-    fits = _vector_of(table) == FLOATS and all(
-        isinstance(value, types.UniTuple) and value.dtype == kind
-        for value, kind in ((numbers, INTS), (weights, FLOATS))
+    fits = (_vector_of(table) == FLOATS or table.dtype == types.uint16) and all(
+        isinstance(value, types.UniTuple) and _vector_of(value.dtype) == kind
+        for value, kind in ((places, INTS), (weights, FLOATS))
     )
-    return (_EIGHT_FLOATS(table, numbers, weights, types.int64, types.int64), generate) if fits else None
+    return (_EIGHT_FLOATS(table, places, weights, types.int64, types.int64), generate) if fits else None
+
+
+@intrinsic
+def prefetch(typing: Any, table: Any, places: Any, at: Any) -> Any:
+    """Have the processor fetch two places of a flat table into its cache, before they are needed.
+
+    Args:
+        typing: numba's.
+        table: flat array.
+        places: flat int32 array, of which the first and the last of eight are used: those between lie near these.
+        at: index of the first of the eight places.
+    """
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        (table, places, at), (kind, place_kind, _) = values, signature.args
+        address, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        request = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [address, flag, flag, flag]), "llvm.prefetch.p0i8"
+        )
+        for index in _lane_indices(builder, at)[:: LANES - 1]:
+            place = _number(context, builder, place_kind, places, index)
+            start = _pointer(context, builder, kind, table, place, ir.IntType(8))
+            builder.call(request, [start, *(ir.Constant(flag, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    fits = isinstance(table, types.Array) and _vector_of(places) == INTS
+    return (types.void(table, places, types.int64), generate) if fits else None
 
 
 _EIGHT_FLOATS = types.UniTuple(FLOATS, LANES)
 
 
-def _element(context: Any, builder: ir.IRBuilder, table: types.Array, values: Any, lane: int, target: ir.Type) -> Any:
-    """Address in a table (the table, numbers of rows, width, column) for one lane."""
-    array, numbers, width, column = values
-    number = builder.sext(builder.extract_element(numbers, element_index(lane)), ir.IntType(64))
-    return _pointer(context, builder, table, array, builder.add(builder.mul(number, width), column), target)
+def _lane_indices(builder: ir.IRBuilder, at: Any) -> list[Any]:
+    return [builder.add(at, ir.Constant(at.type, lane)) for lane in range(LANES)]
+
+
+def _number(context: Any, builder: ir.IRBuilder, kind: types.Array, array: Any, index: Any) -> Any:
+    """An element of a flat int32 array."""
+    number = builder.load(_pointer(context, builder, kind, array, index, ir.IntType(32)))
+    return builder.sext(number, ir.IntType(64))
+
+
+def _row(context: Any, builder: ir.IRBuilder, table: tuple[types.Array, Any], place: Any, column: Any) -> Any:
+    """Eight neighbors in a flat table, as floats."""
+    start, small = builder.add(place, column), ir.VectorType(ir.IntType(16), LANES)
+    if table[0].dtype == types.float32:
+        return builder.load(_pointer(context, builder, *table, start, FLOATS.llvm), align=4)
+    found = builder.load(_pointer(context, builder, *table, start, small), align=2)
+    return builder.sitofp(builder.zext(found, INTS.llvm), FLOATS.llvm)
 
 
 def _transposed(builder: ir.IRBuilder, rows: list[Any]) -> list[Any]:

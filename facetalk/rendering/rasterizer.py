@@ -16,6 +16,7 @@ from jaxtyping import Float, Int32, Integer
 from facetalk.rendering.kernels import kernel
 from facetalk.rendering.lane_access import load, load_mask, store
 from facetalk.rendering.lanes import LANES, STEPS, bits, floats, least, lowest_bit, select
+from facetalk.rendering.tables import aligned
 
 NEAR = np.float32(0.01)
 """Nothing closer to the camera is rendered, meters."""
@@ -30,22 +31,32 @@ SAMPLE_Y = np.array([5, 11, 9, 3, 13, 7, 15, 1], np.float32) / np.float32(16) - 
 PLANES = 16
 """Columns of the table of planes, a multiple of what is read at once."""
 
+CORNERS = 11
+"""The first of the three columns of the table of planes that say where the corners are."""
+
 
 class Raster:
     """The visible triangles of a mesh in images of one size: tables that are filled anew for every frame."""
 
-    def __init__(self, faces: Integer[np.ndarray, "faces 3"], image_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        faces: Integer[np.ndarray, "faces 3"],
+        image_size: tuple[int, int],
+        corners: Int32[np.ndarray, "faces 3"] | None = None,
+    ) -> None:
         """Allocate the tables.
 
         Args:
             faces: triangles, counter-clockwise seen from outside; their backs are not rendered.
             image_size: width and height in pixels.
+            corners: where a table holds what is known of the corners of each face, see `set_up`.
         """
         width, height = self.image_size = image_size
         self.faces = np.ascontiguousarray(faces, np.int32)
+        self._corners = self.faces if corners is None else np.ascontiguousarray(corners)
         self.face_of = np.zeros(len(faces), np.int32)
         """Face of each collected triangle, see `set_up`."""
-        self.planes = np.empty((len(faces), PLANES), np.float32)
+        self.planes = aligned((len(faces), PLANES), np.float32)
         self.boxes = np.empty((len(faces), 8), np.int32)
         self.count = 0
         """Number of collected triangles."""
@@ -71,7 +82,8 @@ class Raster:
         """
         width, height = self.image_size
         homogeneous = np.ascontiguousarray(pixels, np.float64)
-        self.count = set_up(homogeneous, self.faces, width, height, self.face_of, self.planes, self.boxes)
+        tables = self.face_of, self.planes, self.planes.view(np.int32), self.boxes
+        self.count = set_up(homogeneous, self.faces, self._corners, width, height, *tables)
         cover(self.count, self.planes, self.boxes, width, self._nearness, self.flat_triangle)
 
     def visible_faces(self) -> Int32[np.ndarray, "height width"]:
@@ -104,18 +116,20 @@ def to_pixels(vertices, pose, lens, seen, pixels):
 
 @kernel
 @no_type_check
-def set_up(pixels, faces, width, height, face_of, planes, boxes):
+def set_up(pixels, faces, corners, width, height, face_of, planes, plane_bits, boxes):
     """Collect the triangles that face the camera and touch the image.
 
     Args:
         pixels: (V, 3) float64 homogeneous pixels.
         faces: (F, 3) int32.
+        corners: (F, 3) int32, copied to the planes of the face.
         width: of the image.
         height: of the image.
         face_of: (F,) int32, filled with the face of each collected triangle.
         planes: (F, PLANES) float32, filled with a, b, c of each corner: its weight over depth at the pixel with offset
             (dx, dy) from the center of the box's first pixel is a dx + b dy + c. The tenth and eleventh column are
-            that center.
+            that center, the next three the corners' integers.
+        plane_bits: (F, PLANES) int32, the same memory.
         boxes: (F, 8) int32, filled with first and last column, first and last row of the pixels that the triangle
             may touch, and the same of the pixels whose centers it may cover.
 
@@ -155,6 +169,8 @@ def set_up(pixels, faces, width, height, face_of, planes, boxes):
         planes[count, 3], planes[count, 4], planes[count, 5] = a1 * scale, b1 * scale, (a1 * u + b1 * v + c1) * scale
         planes[count, 6], planes[count, 7], planes[count, 8] = a2 * scale, b2 * scale, (a2 * u + b2 * v + c2) * scale
         planes[count, 9], planes[count, 10] = u, v
+        for corner in range(3):
+            plane_bits[count, CORNERS + corner] = corners[face, corner]
         boxes[count, 0], boxes[count, 1] = first_column, int(right)
         boxes[count, 2], boxes[count, 3] = first_row, int(bottom)
         boxes[count, 4], boxes[count, 5] = math.ceil(left - 0.5), math.floor(right - 0.5)

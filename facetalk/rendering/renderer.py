@@ -16,8 +16,9 @@ from facetalk.rendering.lanes import LANES
 from facetalk.rendering.lights import Studio
 from facetalk.rendering.normals import vertex_normals
 from facetalk.rendering.rasterizer import Raster, cover_samples, to_pixels
-from facetalk.rendering.shading import LOOK, VERTEX, aim, shade
+from facetalk.rendering.shading import AIMED, TEXEL_WHITE, VERTEX, aim, light_on_skin, shade
 from facetalk.rendering.surface import Surface
+from facetalk.rendering.tables import aligned
 from facetalk.rendering.texture import fitting_texture, texel_places
 
 MOST_THREADS = 8
@@ -27,15 +28,16 @@ MOST_THREADS = 8
 class _Workspace(threading.local):
     """Arrays that one thread reuses for every frame."""
 
-    def __init__(self, surface: Surface, image_size: tuple[int, int]) -> None:
+    def __init__(
+        self, surface: Surface, corners: np.ndarray, vertices: np.ndarray, image_size: tuple[int, int]
+    ) -> None:
         width, height = image_size
         self.seen = np.empty((surface.num_vertices, 3), np.float32)
         self.pixels = np.empty((surface.num_vertices, 3), np.float64)
         self.normals = np.empty((surface.num_vertices, 3), np.float32)
-        self.vertices = np.ones((surface.num_vertices, VERTEX), np.float32)
-        if surface.exposure is not None:
-            self.vertices[:, -1] = surface.exposure
-        self.raster = Raster(surface.faces, image_size)
+        self.vertices = aligned(vertices.shape, np.float32)
+        self.vertices[:] = vertices
+        self.raster = Raster(surface.faces, image_size, corners)
         self.marked = np.empty(height * width + LANES, np.uint8)
         self.slot = np.empty(height * width, np.int32)
         self.edges = np.empty(height * width, np.int32)
@@ -80,28 +82,32 @@ class CpuRenderer:
         self._pose = np.ascontiguousarray(camera.world_to_camera[:3].numpy(), np.float32)
         self._lens = lens_of(camera)
         self._lights = (studio or Studio()).table()
+        self._skin = light_on_skin(self._lights)
         self._surface = surface
         self._split = surface.split()
-        self._corners = np.concatenate([surface.faces, self._split.faces], 1).astype(np.int32).ravel()
         self._centers = _pixel_centers(self.image_size)
-        self._look = np.zeros((len(self._split.source), LOOK), np.float32)
-        self._look[:, 2:] = vertex_look(surface)[self._split.source, :6]
-        self._texture = np.ones((2, 2, 4), np.float32)
-        self._ready = surface.texture is None
+        self._texture = np.full((2, 2, 4), TEXEL_WHITE, np.uint16)
         self._lock = threading.Lock()
-        self._workspace = _Workspace(surface, self.image_size)
+        self._workspace: _Workspace | None = None
 
     def prepare(self, vertices: Float[np.ndarray, "vertices 3"]) -> None:
         """Resize the texture to the size at which a typical frame shows it; done on first use otherwise."""
         with self._lock:
-            if not self._ready and self._surface.texture is not None:
+            if self._workspace is not None:
+                return
+            look = vertex_look(self._surface)[self._split.source]
+            rows = np.zeros((len(look), VERTEX), np.float32)
+            rows[:, AIMED - 1], rows[:, AIMED + 2 :] = look[:, 6], look[:, :6]
+            rows[:, AIMED + 2 : AIMED + 5] /= TEXEL_WHITE
+            if self._surface.texture is not None:
                 typical = checked_vertices(vertices, self._surface.num_vertices)
                 seen, pixels = np.empty(typical.shape, np.float32), np.empty(typical.shape, np.float64)
                 to_pixels(typical, self._pose, self._lens, seen, pixels)
-                self._texture = fitting_texture(self._surface, pixels)
-                rows, columns = self._texture.shape[:2]
-                self._look[:, :2] = texel_places(self._split.uv_coords, rows - 1, columns - 1)
-                self._ready = True
+                self._texture = np.round(TEXEL_WHITE * fitting_texture(self._surface, pixels)).astype(np.uint16)
+                size = (length - 1 for length in self._texture.shape[:2])
+                rows[:, AIMED : AIMED + 2] = texel_places(self._split.uv_coords, *size)
+            corners = (VERTEX * self._split.faces).astype(np.int32)
+            self._workspace = _Workspace(self._surface, corners, rows, self.image_size)
 
     def render(
         self,
@@ -114,16 +120,17 @@ class CpuRenderer:
             vertices: world frame, meters.
             background: for this frame, instead of the renderer's own.
         """
-        if not self._ready:
+        if self._workspace is None:
             self.prepare(vertices)
         vertices = checked_vertices(vertices, self._surface.num_vertices)
         behind = checked_background(self.background if background is None else background, self.image_size).ravel()
         image = np.empty(behind.size + 3 * LANES, np.uint8)
         image[: behind.size] = behind
         space = self._workspace
+        assert space is not None
         to_pixels(vertices, self._pose, self._lens, space.seen, space.pixels)
         vertex_normals(space.seen, space.raster.faces, space.normals)
-        aim(space.seen, space.normals, self._lights, space.vertices)
+        aim(space.seen, space.normals, self._split.source, self._lights, space.vertices)
         space.raster.draw(space.pixels)
         self._shade(space, space.raster.flat_triangle, self._centers, image)
         if self.antialias:
@@ -133,9 +140,9 @@ class CpuRenderer:
     def _shade(
         self, space: _Workspace, triangle: np.ndarray, places: tuple[np.ndarray, ...], colors: np.ndarray
     ) -> None:
-        raster, texture = space.raster, self._texture
-        mesh = (raster.face_of, raster.planes.ravel(), self._corners, space.vertices.ravel(), self._look.ravel())
-        shade(triangle, *places, *mesh, texture.ravel(), *texture.shape[:2], self._lens, self._lights, colors)
+        texture, mesh = self._texture, (space.raster.planes.ravel(), space.vertices.ravel())
+        view = self._lens, self._lights, self._skin
+        shade(triangle, *places, *mesh, texture.ravel(), *texture.shape[:2], *view, colors)
 
     def _smooth_edges(self, space: _Workspace, behind: np.ndarray, image: np.ndarray) -> None:
         raster, width, marked = space.raster, self.image_size[0], space.marked

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from facetalk.core.errors import FacetalkError, MissingAssetError
+from facetalk.io import video_writer
 from facetalk.io.ffmpeg import ffmpeg_program
 from facetalk.io.video import Region, VideoReader, read_video_info
 from facetalk.io.video_writer import VideoWriter
@@ -99,6 +100,14 @@ def test_frame_rates_are_kept(tmp_path: Path, fps: float) -> None:
     path = write_clip(tmp_path / "clip.mp4", 9, fps)
     times = [time_s for time_s, _ in VideoReader(path)]
     np.testing.assert_allclose(times, np.arange(9) / fps, atol=2e-3)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_with_few_cores_one_thread_encodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    monkeypatch.setattr(video_writer, "allowed_cores", lambda: cores)
+    with VideoWriter(tmp_path / "a.mp4", (512, 512), 30.0) as writer:
+        writer.write(flash(200, (512, 512)))
+    assert b" threads=1 " in (tmp_path / "a.mp4").read_bytes()
 
 
 @pytest.mark.parametrize("as_file", [True, False])

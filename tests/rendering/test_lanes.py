@@ -13,11 +13,11 @@ from numba.core.errors import TypingError
 from facetalk.rendering import lanes
 from facetalk.rendering.kernels import kernel
 from facetalk.rendering.lane_access import (
-    gather,
     load,
     load_mask,
     load_pixels,
     mixed_rows,
+    prefetch,
     rows,
     store,
     store_bytes,
@@ -114,30 +114,36 @@ def test_numbers_count_for_all_elements_and_kinds_convert() -> None:
 
 def test_tables_are_read_at_eight_rows() -> None:
     generator = np.random.default_rng(1)
-    table, other = generator.normal(size=(20, 11)).astype(np.float32), generator.integers(0, 9, 20).astype(np.uint8)
+    table, small = generator.normal(size=(20, 11)).astype(np.float32), generator.integers(0, 65536, (20, 8), np.uint16)
     first, second = (generator.integers(0, 20, LANES).astype(np.int32) for _ in range(2))
+    pair, shares = (11 * first, 11 * second), (FLOATS, 1 - FLOATS)
 
     @kernel
     @no_type_check
-    def compute(table, other, first, second, shares, found, mixed, small):
-        one, two, share = load(first, 0), load(second, 0), load(shares, 0)
-        column = 0
-        for vector in rows(table, one, 11, 3):
-            store(found, column, vector)
-            column += LANES
-        column = 0
-        for vector in mixed_rows(table, (one, two), (share, 1 - share), 11, 2):
-            store(mixed, column, vector)
-            column += LANES
-        store(small, 0, gather(other, one, 1, 0))
+    def compute(table, places, shares, column, result):
+        prefetch(table, places[0], 0)
+        index = 0
+        for vector in mixed_rows(table, places, shares, 0, column):
+            store(result, index, vector)
+            index += LANES
 
-    found, mixed = np.empty(LANES * LANES, np.float32), np.empty(LANES * LANES, np.float32)
-    small = np.empty(LANES, np.int32)
-    compute(table.ravel(), other, first, second, FLOATS, found, mixed, small)
+    @kernel
+    @no_type_check
+    def copy(table, places, result):
+        index = 0
+        for vector in rows(table, places, 0, 3):
+            store(result, index, vector)
+            index += LANES
+
+    found = np.empty(LANES * LANES, np.float32)
+    copy(table.ravel(), pair[0], found)
     np.testing.assert_array_equal(found.reshape(LANES, LANES).T, table[first, 3:])
+    compute(table.ravel(), pair, shares, 2, found)
     expected = FLOATS[:, None] * table[first, 2:10] + (1 - FLOATS[:, None]) * table[second, 2:10]
-    np.testing.assert_allclose(mixed.reshape(LANES, LANES).T, expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(small, other[first])
+    np.testing.assert_allclose(found.reshape(LANES, LANES).T, expected, rtol=1e-5, atol=1e-6)
+    compute(small.ravel(), (8 * first, 8 * second), shares, 0, found)
+    expected = FLOATS[:, None] * small[first] + (1 - FLOATS[:, None]) * small[second]
+    np.testing.assert_allclose(found.reshape(LANES, LANES).T, expected, rtol=1e-5, atol=0.05)
 
 
 def test_pixels_and_bytes_are_read_and_written_without_touching_their_neighbors() -> None:

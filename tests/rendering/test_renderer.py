@@ -15,11 +15,14 @@ from tests.rendering.reference import reference_image
 
 
 def scene() -> tuple[Surface, np.ndarray]:
-    """Two balls, the nearer one before the farther one."""
+    """Two balls, the nearer one, whose surface is half skin, before the farther one."""
     vertices, faces = ball()
     both = np.concatenate([vertices, vertices * np.float32(0.6) + np.array([0.06, 0.03, 0.15], np.float32)])
     faces = np.concatenate([faces, faces + len(vertices)])
-    return paint(len(both), faces), both
+    surface = paint(len(both), faces)
+    assert surface.translucency is not None
+    skin = (np.arange(len(both)) >= len(vertices)) & (both[:, 0] > 0.06)
+    return replace(surface, translucency=np.where(skin, np.float32(1), surface.translucency)), both
 
 
 def square(near: float, far: float, size: float = 0.1) -> np.ndarray:
