@@ -30,6 +30,7 @@ from facetalk.cli.options import (
     TranscriptOption,
     VoiceOption,
     VoiceSpeedOption,
+    input_path,
 )
 from facetalk.cli.progress import progress_display
 from facetalk.cli.report import batch_report
@@ -46,6 +47,7 @@ def animate(
         list[Path] | None,
         typer.Argument(
             metavar="SPEECH",
+            parser=input_path,
             help="Audio files, videos with speech, folders or 'patterns*' of them, @list.txt, a table of lines: "
             "@lines.csv, or - for stdin.",
         ),

@@ -16,7 +16,7 @@ from facetalk.cli.curation import (
     curation_figures,
     print_curation,
 )
-from facetalk.cli.options import EngineOption, HeadName, JsonFlag, JsonLinesFlag, OverwriteFlag, SkipFlag
+from facetalk.cli.options import EngineOption, HeadName, JsonFlag, JsonLinesFlag, OverwriteFlag, SkipFlag, input_path
 from facetalk.cli.output import print_path
 from facetalk.cli.progress import messages, note, progress_display
 from facetalk.cli.report import BatchReport, batch_report
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 def fit(
     videos: Annotated[
         list[Path],
-        typer.Argument(metavar="VIDEO", help="Videos of one face, folders or 'patterns*' of them, or @list.txt."),
+        typer.Argument(
+            metavar="VIDEO", parser=input_path, help="Videos of one face, folders or 'patterns*' of them, or @list.txt."
+        ),
     ],
     out: Annotated[
         Path | None,

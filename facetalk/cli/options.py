@@ -9,6 +9,14 @@ import typer
 
 from facetalk.cli.progress import ProgressMode
 
+
+def input_path(given: str) -> Path:
+    """An input as it was typed; `Path` takes nothing at all, such as a variable that is not set, for this folder."""
+    if not given:
+        raise typer.BadParameter("an input is empty; give a path, or . for the current folder")
+    return Path(given)
+
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 JsonLinesFlag = Annotated[
     bool, typer.Option("--json-lines", help="Print a JSON object per input on stdout as it finishes, then a summary.")

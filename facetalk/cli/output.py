@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from facetalk.cli.progress import ProgressMode, messages, say
 from facetalk.core.errors import FacetalkError
 from facetalk.core.text import one_line
 
@@ -95,8 +96,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 
 def print_failures(failed: Mapping[str, str]) -> None:
-    """Print a table of failed inputs and reasons on stderr."""
+    """Print a table of failed inputs and reasons on stderr; messages where programs read it."""
     if not failed:
+        return
+    if messages().mode is ProgressMode.json:
+        for name, reason in failed.items():
+            say(reason if reason.startswith(name) else f"{name}: {reason}")
         return
     from rich.console import Console
     from rich.table import Table

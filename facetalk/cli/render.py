@@ -24,6 +24,7 @@ from facetalk.cli.options import (
     PortraitOption,
     SkinName,
     SkipFlag,
+    input_path,
 )
 from facetalk.cli.progress import progress_display
 from facetalk.cli.report import batch_report
@@ -34,6 +35,7 @@ def render(
         list[Path],
         typer.Argument(
             metavar="MOTION",
+            parser=input_path,
             help="Motion files (.npz), or other programs' that `facetalk convert` reads; folders or 'patterns*' of "
             "motion files, or @list.txt.",
         ),

@@ -139,7 +139,8 @@ def npz_names(path: Path) -> list[str]:
 def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write a compressed archive; what is left of it after an error is of no use.
 
-    The same bytes as those of `numpy.savez_compressed`, which copies 16 MB at a time, and twice.
+    The same bytes as those of `numpy.savez_compressed`, which copies 16 MB at a time, and twice; arrays whose columns
+    lie one after the other (Fortran's order) are written row by row.
     """
     with path.open("wb") as file:
         sink: Any = _Sink(file)

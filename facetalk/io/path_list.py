@@ -30,16 +30,26 @@ def listed(inputs: Iterable[Path | str]) -> list[Path]:
         UsageError: a pattern matches nothing, or a list is empty or no text.
         FacetalkError: a list is missing.
     """
-    if isinstance(inputs, str | bytes | os.PathLike):
-        raise UsageError(f"a list of paths is needed, not {str(inputs)!r:.80} alone: put it in brackets")
     found: dict[Path, None] = {}
-    for given in inputs:
-        path = as_path(given, "an input")
+    for path in as_paths(inputs):
         if is_list(path):
             found |= dict.fromkeys(_listed_in(Path(str(path)[1:])))
         else:
             found |= dict.fromkeys(_matches(str(path), Path()))
     return list(found)
+
+
+def as_paths(inputs: object) -> list[Path]:
+    """What a Python program gives as several inputs.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(inputs, str | bytes | os.PathLike):
+        raise UsageError(f"a list of paths is needed, not {str(inputs)!r:.80} alone: put it in brackets")
+    if not isinstance(inputs, Iterable):
+        raise UsageError(f"a list of paths is needed, not {inputs!r:.80}")
+    return [as_path(given, "an input") for given in inputs]
 
 
 def single(given: Path | str, name: str, many: str) -> Path:
@@ -69,10 +79,12 @@ def as_path(given: object, name: str) -> Path:
         name: of the argument.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: it is something else, or empty, which `Path` takes for the current folder.
     """
     if not isinstance(given, str | os.PathLike):
         raise UsageError(f"{name} is {given!r:.80}; a path is text or a Path")
+    if given == "":
+        raise UsageError(f"{name} is empty; give a path, or . for the current folder")
     return Path(given)
 
 

@@ -62,6 +62,8 @@ class LocalMask:
     ) -> Float[Tensor, "batch heads frames head_width"]:
         """What each head gathers, without dropout: the same as with `dense`, at a cost that is linear in the frames."""
         num_frames, reach = query.shape[2], self.reach
+        if num_frames == 0:
+            return value
         missing = -num_frames % _BLOCK
         queries = functional.pad(query, (0, 0, 0, missing)).unflatten(2, (-1, _BLOCK))
         keys, values = (

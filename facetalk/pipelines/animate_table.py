@@ -13,7 +13,7 @@ from facetalk.core.errors import USER_ERRORS, UsageError, user_error
 from facetalk.core.progress import Progress, no_progress
 from facetalk.core.threads import one_torch_thread
 from facetalk.exporters.registry import FORMATS, formats_named
-from facetalk.io.path_list import as_path, is_list
+from facetalk.io.path_list import as_path, as_paths, is_list
 from facetalk.pipelines.animate import AnimateBatch, animate_all, batch_of
 from facetalk.pipelines.animate_jobs import AnimateJob, AnimateOptions, sorted_out, spoken_targets
 from facetalk.pipelines.animate_work import animate_one
@@ -54,12 +54,12 @@ def animate_inputs(
     Raises:
         UsageError: a table is given together with other inputs.
     """
-    paths = [as_path(given, "an input") for given in inputs]
+    paths = as_paths(inputs)
     named = [path for path in paths if str(path).startswith("@") and not path.exists()]
     tables = [Path(str(path)[1:]) for path in named if not is_list(path)]
     if not tables:
         return animate_all(
-            inputs,
+            paths,
             options,
             out=out,
             overwrite=overwrite,
@@ -69,7 +69,7 @@ def animate_inputs(
             progress=progress,
             report=report,
         )
-    if len(inputs) > 1:
+    if len(paths) > 1:
         raise UsageError(f"give the table @{tables[0]} alone, or audio files without a table")
     if options is not None and (options.spoken is not None or options.transcript is not None):
         raise UsageError(f"texts and transcripts of the table @{tables[0]} are columns of it: text, transcript")

@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from facetalk.core.errors import MissingAssetError
+from facetalk.core.errors import InvalidValueError, MissingAssetError
 from facetalk.vision.face_finder import FaceBox
 from facetalk.vision.face_landmarker_model import find_model, requested_model
 from facetalk.vision.mediapipe_import import import_mediapipe
@@ -104,7 +104,12 @@ class MediaPipeDetector:
         return faces[0] if faces else None
 
     def detect_all(self, image: UInt8[np.ndarray, "height width 3"]) -> list[Float32[np.ndarray, "478 3"]]:
-        """See `ManyFacesDetector.detect_all`."""
+        """See `ManyFacesDetector.detect_all`.
+
+        Raises:
+            InvalidValueError: this is no RGB image.
+        """
+        image = checked_image(image)
         if not self._small_faces:
             return self._large_faces(image)
         followed = self._small.are_followed
@@ -142,6 +147,20 @@ class MediaPipeDetector:
         self.close()
 
 
+def checked_image(image: object) -> UInt8[np.ndarray, "height width 3"]:
+    """Return an RGB image as MediaPipe takes it: any other array would be read as one, or end its graph for good.
+
+    Raises:
+        InvalidValueError: it is something else.
+    """
+    array = np.asarray(image)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
+        raise InvalidValueError(
+            f"an image is a uint8 array of the shape (height, width, 3), not {array.dtype} of {array.shape}"
+        )
+    return np.ascontiguousarray(array)
+
+
 class MediaPipeFinder:
     """MediaPipe's face detector without the mesh, as a `FaceFinder`."""
 
@@ -159,8 +178,12 @@ class MediaPipeFinder:
         self.smallest_tile: int = self._finder.smallest_tile
 
     def boxes(self, image: UInt8[np.ndarray, "height width 3"]) -> list[FaceBox]:
-        """Return the faces in an RGB image; often one too many, seldom one too few."""
-        return self._finder.boxes(image)
+        """Return the faces in an RGB image; often one too many, seldom one too few.
+
+        Raises:
+            InvalidValueError: this is no RGB image.
+        """
+        return self._finder.boxes(checked_image(image))
 
     def close(self) -> None:
         """Free the network's memory."""

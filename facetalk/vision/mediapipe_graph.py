@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
+
+from facetalk.core.errors import UsageError
 
 _STEP_US = 33_333
 """Time from one image to the next, as in the Solutions API."""
@@ -43,6 +46,7 @@ class MediaPipeGraph:
             del config.graph_options[:]
             config.graph_options.add().Pack(options)
         self._mediapipe, self._found, self._time_us = mediapipe, None, 0
+        self._lock, self._is_open = Lock(), True
         self._graph = mediapipe.CalculatorGraph(graph_config=config)
         self._graph.observe_output_stream(output, self._keep, True)
         creator = mediapipe.packet_creator
@@ -50,22 +54,33 @@ class MediaPipeGraph:
         self._graph.start_run({name: makers[type(value)](value) for name, value in inputs.items()})
 
     def run(self, image: UInt8[np.ndarray, "height width 3"]) -> list[bytes]:
-        """Serialized messages about the next image, RGB."""
-        self._found, self._time_us = None, self._time_us + _STEP_US
+        """Serialized messages about the next image, RGB; threads wait for one another.
+
+        Raises:
+            UsageError: the graph is closed.
+        """
         image = np.ascontiguousarray(image)
         packet = self._mediapipe.packet_creator.create_image_frame(
             image, image_format=self._mediapipe.ImageFormat.SRGB, copy=True
         )
-        self._graph.add_packet_to_input_stream("image", packet.at(self._time_us))
-        self._graph.wait_until_idle()
-        if self._found is None or self._found.is_empty():
+        with self._lock:
+            if not self._is_open:
+                raise UsageError("the detector is closed; open another one")
+            self._found, self._time_us = None, self._time_us + _STEP_US
+            self._graph.add_packet_to_input_stream("image", packet.at(self._time_us))
+            self._graph.wait_until_idle()
+            found = self._found
+        if found is None or found.is_empty():
             return []
         # The public function would parse the messages, which is slower than reading their bytes.
-        return self._mediapipe.packet_getter._packet_getter._get_serialized_proto_list(self._found)
+        return self._mediapipe.packet_getter._packet_getter._get_serialized_proto_list(found)
 
     def close(self) -> None:
         """Free the networks' memory."""
-        self._graph.close()
+        with self._lock:
+            if self._is_open:
+                self._is_open = False
+                self._graph.close()
 
     def _keep(self, _: str, packet: Any) -> None:
         self._found = packet

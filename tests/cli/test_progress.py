@@ -7,7 +7,7 @@ import json
 import pytest
 
 from facetalk.cli import progress
-from facetalk.cli.output import print_text
+from facetalk.cli.output import print_failures, print_text
 from facetalk.cli.progress import Messages, ProgressMode, duration, note, progress_display, say, use_messages
 from facetalk.core.progress import INPUTS
 
@@ -103,6 +103,13 @@ def test_a_bar_needs_a_terminal() -> None:
     assert Messages().mode is ProgressMode.plain
     assert Messages(quiet=True).mode is ProgressMode.none
     assert Messages(quiet=True, progress=ProgressMode.json).mode is ProgressMode.json
+
+
+def test_failures_are_objects_among_json_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    with use_messages(Messages(progress=ProgressMode.json)):
+        print_failures({"a.wav": "a.wav is empty", "b.wav": "no audio"})
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert lines == [{"message": "a.wav is empty"}, {"message": "b.wav: no audio"}]
 
 
 def test_messages_are_objects_among_json_progress(capsys: pytest.CaptureFixture[str]) -> None:

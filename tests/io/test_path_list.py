@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from facetalk.core.errors import FacetalkError, UsageError
-from facetalk.io.path_list import listed, single
+from facetalk.io.path_list import as_paths, listed, single
 
 
 @pytest.fixture
@@ -114,3 +114,14 @@ for call in (
         "path is 3",
         "path is 3",
     ]
+
+
+@pytest.mark.parametrize("inputs", [[""], ["a.wav", ""]])
+def test_an_empty_path_is_not_the_current_folder(inputs: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"an input is empty; give a path, or \. for the current folder"):
+        listed(inputs)
+
+
+def test_what_holds_no_paths_is_refused() -> None:
+    with pytest.raises(UsageError, match="a list of paths is needed, not 5"):
+        as_paths(5)

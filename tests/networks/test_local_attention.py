@@ -22,7 +22,7 @@ def test_a_mask_adds_the_bias_of_each_offset_and_excludes_the_rest() -> None:
 
 
 @pytest.mark.parametrize("reach", [0, 1, 5])
-@pytest.mark.parametrize("num_frames", [1, 15, 16, 17, 100])
+@pytest.mark.parametrize("num_frames", [0, 1, 15, 16, 17, 100])
 def test_blocks_gather_the_same_as_attention_among_all_frames(num_frames: int, reach: int) -> None:
     generator = torch.Generator().manual_seed(num_frames)
     present = torch.ones(3, num_frames, dtype=torch.bool)

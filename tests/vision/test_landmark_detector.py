@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facetalk.core.errors import InvalidValueError
 from facetalk.io.video import VideoReader
-from facetalk.vision.landmark_detector import MediaPipeDetector, MediaPipeFinder, describe_detector
+from facetalk.vision.landmark_detector import MediaPipeDetector, MediaPipeFinder, checked_image, describe_detector
 from facetalk.vision.mediapipe_solutions import read_landmarks
 
 pytestmark = pytest.mark.usefixtures("landmark_networks")
@@ -96,3 +97,18 @@ def test_the_description_names_the_api_that_is_installed() -> None:
     described = describe_detector()
     assert mediapipe.__version__ in described
     assert ("Solutions API" in described) == hasattr(mediapipe, "solutions")
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((64, 64), np.uint8),
+        np.zeros((64, 64, 4), np.uint8),
+        np.zeros((64, 64, 3), np.float32),
+        np.zeros((0, 64, 3), np.uint8),
+        None,
+    ],
+)
+def test_only_rgb_images_are_taken(image: object) -> None:
+    with pytest.raises(InvalidValueError, match=r"an image is a uint8 array of the shape \(height, width, 3\)"):
+        checked_image(image)

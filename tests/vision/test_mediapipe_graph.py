@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facetalk.core.errors import UsageError
 from facetalk.io.video import VideoReader
 from facetalk.vision.mediapipe_import import import_mediapipe
 from facetalk.vision.mediapipe_solutions import SolutionsFaceFinder, SolutionsFaceMesh, read_landmarks
@@ -53,3 +55,20 @@ def test_a_finder_has_the_scores_of_the_solutions_api(mediapipe: Any, images: li
             assert [box.score for box in finder.boxes(image)] == expected
     assert len(expected) == 1
     finder.close()
+
+
+def test_a_closed_mesh_says_so_and_closes_again(mediapipe: Any, images: list[np.ndarray]) -> None:
+    mesh = SolutionsFaceMesh(mediapipe, follow=True, max_faces=1)
+    mesh.close()
+    with pytest.raises(UsageError, match="the detector is closed"):
+        mesh.faces(images[0])
+    mesh.close()
+
+
+def test_threads_that_share_a_mesh_wait_for_one_another(mediapipe: Any, images: list[np.ndarray]) -> None:
+    mesh = SolutionsFaceMesh(mediapipe, follow=False, max_faces=1)
+    expected = mesh.faces(images[0])
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(mesh.faces, [images[0]] * 12):
+            np.testing.assert_array_equal(found, expected)
+    mesh.close()

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -27,3 +29,29 @@ def test_stderr_returns_after_an_error(capfd: pytest.CaptureFixture[str]) -> Non
         raise ValueError
     write("after")
     assert capfd.readouterr().err == "after"
+
+
+def test_what_python_writes_appears_also_from_other_threads() -> None:
+    program = """
+import logging, os, sys, threading
+from facetalk.vision.native_log import Muted
+muted = Muted()
+for number in range(3):
+    with muted:
+        os.write(2, b"native")
+        with muted:
+            print("python", number, file=sys.stderr)
+        thread = threading.Thread(target=logging.getLogger("facetalk").warning, args=["thread %d", number])
+        thread.start()
+        thread.join()
+    print("after", number, file=sys.stderr)
+os.write(2, b"end")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == "".join(f"python {n}\nthread {n}\nafter {n}\n" for n in range(3)) + "end"
+
+
+def test_a_process_without_stderr_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    with Muted():
+        assert sys.stderr is None

@@ -82,6 +82,8 @@ class Gaze:
             raise UsageError(f"gaze is {self.amount}; it must be a number between 0 and {MOST:g}")
         if not 0 <= self.eye_contact <= 1:
             raise UsageError(f"eye contact is {self.eye_contact}; it must be a share between 0 and 1")
+        if self.target is not None and not (isinstance(self.target, Tensor) and self.target.ndim == 2):
+            raise UsageError(f"the target of a gaze is {self.target!r:.80}; it must be a tensor with rows of x, y, z")
 
     def targets(self, num_frames: int) -> Float[Tensor, "frames 3"]:
         """The target in each frame; the last place counts from then on."""

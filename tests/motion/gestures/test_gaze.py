@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -123,3 +124,9 @@ def test_impossible_gaze_is_refused() -> None:
         Gaze(amount=-1)
     with pytest.raises(UsageError, match="between 0 and 1"):
         Gaze(eye_contact=1.5)
+
+
+def test_a_target_is_a_tensor_with_rows() -> None:
+    for target in ((0.4, 0.0, 1.0), torch.zeros(3)):
+        with pytest.raises(UsageError, match="the target of a gaze is"):
+            Gaze.__post_init__(SimpleNamespace(amount=1.0, eye_contact=0.5, target=target))  # type: ignore[arg-type]
