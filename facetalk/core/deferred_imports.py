@@ -7,7 +7,7 @@ them all.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from importlib.machinery import ModuleSpec, SourceFileLoader, SourcelessFileLoader
@@ -86,7 +86,7 @@ class _Finder:
         self._moving = Lock()
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, name: str, path: Iterable[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Part of the protocol of the import system, which gives a target where it reloads."""
         if target is None and name in sys.modules and name.rpartition(".")[0] in self._modules:
@@ -105,7 +105,7 @@ class _Finder:
             return spec
         return None
 
-    def _spec(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    def _spec(self, name: str, path: Iterable[str] | None) -> ModuleSpec | None:
         for finder in sys.meta_path:
             spec = None if finder is self else finder.find_spec(name, path)
             if spec is not None:
