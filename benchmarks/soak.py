@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import clock_gettime, perf_counter
 
 import aiohttp
 from torch import Tensor
@@ -25,6 +25,8 @@ from facetalk.talkers.sessions import STEP, STEP_S
 
 PARTS = 10
 """Of the stream, which are compared."""
+LEAST_PIECES = round(LOOK_AHEAD_S / STEP_S) + 2
+"""In a part: the first frames come within the first one."""
 
 
 @dataclass
@@ -75,7 +77,7 @@ async def streamed(waveform: Tensor, address: str, process: Path) -> list[Part]:
     would otherwise add up to minutes, and hide how long the server takes.
     """
     pieces = waveform.split(STEP)
-    size = -(-len(pieces) // PARTS)
+    size = max(-(-len(pieces) // PARTS), LEAST_PIECES)
     parts: list[Part] = []
     async with (
         aiohttp.ClientSession() as client,
@@ -109,9 +111,9 @@ def late(delays_s: list[float]) -> float:
 
 
 def processor_s(process: Path) -> float:
-    """Processor time that a process has taken."""
-    ticks = (process / "stat").read_text().rpartition(")")[2].split()
-    return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+    """Processor time that a process has taken; `stat` has it too, but in hundredths of a second."""
+    # Linux numbers the clock of a process so (`MAKE_PROCESS_CPUCLOCK` with `CPUCLOCK_SCHED`).
+    return clock_gettime(~int(process.name) << 3 | 2)
 
 
 def memory_mb(process: Path) -> float:

@@ -107,7 +107,7 @@ class _Finder:
 
     def _spec(self, name: str, path: Iterable[str] | None) -> ModuleSpec | None:
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(name, path)
+            spec = None if finder is self else finder.find_spec(name, path)  # type: ignore[arg-type]
             if spec is not None:
                 return spec
         return None
