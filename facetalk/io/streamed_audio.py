@@ -21,6 +21,7 @@ from facetalk.core.timing import SAMPLE_RATE
 from facetalk.io.audio_clip import AudioClip
 from facetalk.io.ffmpeg import last_line
 from facetalk.io.media import Media, checked_file, probe
+from facetalk.io.path_list import as_path
 from facetalk.io.sample_blocks import IncompleteError, check_length, ffmpeg_blocks, soundfile_blocks
 from facetalk.io.stated_length import cut_factor, is_sample_file, stated_seconds
 from facetalk.io.timeline import LONGEST_PAUSE_S, last_second
@@ -56,7 +57,7 @@ class StreamedAudio:
         Args:
             source: any audio or video file that soundfile or ffmpeg reads, or a part of one at its own tempo.
         """
-        self._clip = source if isinstance(source, AudioClip) else AudioClip(Path(source))
+        self._clip = source if isinstance(source, AudioClip) else AudioClip(as_path(source, "audio"))
         if self._clip.part.tempo != 1:
             raise ValueError("audio at another tempo is only made for videos")
         self.path = checked_file(self._clip.path, "an audio file")

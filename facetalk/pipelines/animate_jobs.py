@@ -23,7 +23,7 @@ from facetalk.head.looks import Look
 from facetalk.io.audio_clip import AudioClip
 from facetalk.io.emotion_track import emotion_track, is_auto, is_track_file
 from facetalk.io.media import checked_file
-from facetalk.io.path_list import listed
+from facetalk.io.path_list import as_path, listed
 from facetalk.io.voices import SpokenText
 from facetalk.io.weights import MODEL_FILE
 from facetalk.motion.gestures.gaze import EYE_CONTACT, Gaze
@@ -105,6 +105,8 @@ class AnimateOptions:
             check_idle(self)
         if self.spoken is not None and self.transcript is not None:
             raise UsageError("text that a voice says needs no transcript; give one of the two")
+        if self.transcript is not None:
+            as_path(self.transcript, "a transcript")
         formats_named(self.formats)
         if (self.photo is not None or self.portrait is not None) and "mp4" not in self.formats:
             raise UsageError("only the video shows a person; add mp4 to the formats, or leave out the photo")

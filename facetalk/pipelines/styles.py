@@ -13,6 +13,7 @@ from facetalk.core.progress import Progress, no_progress
 from facetalk.head.channels import ARKIT_NAMES
 from facetalk.head.model import HeadModel
 from facetalk.importers.registry import SUFFIXES, import_motion
+from facetalk.io.path_list import as_path
 from facetalk.io.styles import SUFFIX, SavedStyle, remove_style, style_path, styles_dir, write_style
 from facetalk.motion.heads import load_head
 from facetalk.talkers.base import Talker, check_strength, unsupported
@@ -56,7 +57,7 @@ def resolve_style(
     styled = _styled(talker)
     if isinstance(reference, Motion):
         return styled.encode_style(_with_arkit(reference, head))
-    parts = [(str(reference), 1.0)] if Path(reference).exists() else parse_mixture(str(reference))
+    parts = [(str(reference), 1.0)] if as_path(reference, "a style").exists() else parse_mixture(str(reference))
     codes = [_resolve_part(part, styled, head, progress) for part, _ in parts]
     return mix_styles(codes, [weight for _, weight in parts])
 
@@ -64,7 +65,7 @@ def resolve_style(
 def check_style(reference: str | Path, talker: Talker) -> None:
     """Refuse a style that the talker cannot have, or that does not exist, before any long work; see `resolve_style`."""
     styled = _styled(talker)
-    if Path(reference).exists():
+    if as_path(reference, "a style").exists():
         return
     for part, _ in parse_mixture(str(reference)):
         if Path(part).suffix != SUFFIX and not Path(part).is_file():

@@ -215,7 +215,8 @@ def test_options_of_another_type_are_refused() -> None:
     """In a process of its own, without the type checks of the tests."""
     code = """
 from facetalk import AnimateOptions, UsageError
-for option in ({"seed": 1.5}, {"seed": "7"}, {"fps": "30"}, {"blinks": "no"}, {"size": 64.0}, {"style_strength": "1"}):
+wrong = {"seed": 1.5}, {"seed": "7"}, {"fps": "30"}, {"blinks": "no"}, {"size": 64.0}, {"style_strength": "1"}
+for option in (*wrong, {"transcript": 5}):
     try:
         AnimateOptions(**option)
     except UsageError as error:
@@ -229,6 +230,7 @@ for option in ({"seed": 1.5}, {"seed": "7"}, {"fps": "30"}, {"blinks": "no"}, {"
         "blinks is no; it must be a number between 0 and 10",
         "size is 64.0; it must be a whole number between 16 and 4096",
         "style strength is 1; it must be a number between 0 and 1.5",
+        "a transcript is 5; a path is text or a Path",
     ]
 
 
